@@ -1,0 +1,23 @@
+"""The errors that compact-proofs raises on purpose; each message says what was wrong and what to do."""
+
+from __future__ import annotations
+
+
+class CompactProofsError(Exception):
+    """Base of every error below."""
+
+
+class BadInput(CompactProofsError, ValueError):
+    """A file, a model or an option that cannot be used; the message names it and the cure."""
+
+
+class NoSoundRule(CompactProofsError, NotImplementedError):
+    """A tensor call was made in the sound reading for which no sound rule exists."""
+
+
+class NotProvable(CompactProofsError, TypeError):
+    """Python asked an Enclosure for a definite value (``bool``, ``float``, ``int``) that bounds alone do not give."""
+
+
+class CertificateRejected(CompactProofsError):
+    """A certificate does not prove its claim for this model; the message says why."""
