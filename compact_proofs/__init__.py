@@ -1,0 +1,1 @@
+"""Sound, counted proofs of neural network performance."""
