@@ -1,0 +1,16 @@
+"""Sound arithmetic: `Enclosure`, the context `sound()`, and the question `provably(...)`.
+
+    rounding      outward rounding and the a-priori bound for sums: what is assumed of the machine
+    tensor        the Enclosure itself
+    arithmetic    + - * / sums, matrix products
+    elementary    exp, log, tanh, erf, sin, ... with proven bounds
+    functions     softmax, layer norm, GELU
+    rules         the table: aten operation -> rule
+    reading       the sound reading of ordinary PyTorch code
+"""
+
+from compact_proofs.enclosure.counting import count_below
+from compact_proofs.enclosure.reading import sound
+from compact_proofs.enclosure.tensor import Enclosure, enclose, lower, provably, upper
+
+__all__ = ["Enclosure", "count_below", "enclose", "lower", "provably", "sound", "upper"]

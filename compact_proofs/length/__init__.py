@@ -1,0 +1,9 @@
+"""Proof length: operations counted from the run of a verifier.
+
+    costs       what each tensor operation costs, with the conventions
+    counter     the mode that adds them up: `count()`, `stage()`, `ProofLength`
+"""
+
+from compact_proofs.length.counter import Counter, NoCost, ProofLength, charge_integers, count, stage
+
+__all__ = ["Counter", "NoCost", "ProofLength", "charge_integers", "count", "stage"]

@@ -1,0 +1,80 @@
+"""`check`: recompute a certificate from the weights, trusting nothing in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.models.loading import weights_sha256
+from compact_proofs.prove import prove
+from compact_proofs.strategy import Strategy
+
+
+def check(
+    certificate: Certificate | str | Path, model: nn.Module, task: Task, strategies: dict[str, type[Strategy]] | None = None
+) -> Certificate:
+    """Verify a certificate's claim for a model by running its strategy again in the sound reading.
+
+    Parameters
+    ----------
+    certificate
+        A certificate or its file.
+    model, task
+        The model that it is about, loaded from a source that you trust, and the task.
+    strategies
+        Known strategies by name; those registered for the task unless given.
+
+    Returns
+    -------
+    Certificate
+        As recomputed here: its bound is at least the claimed one.
+
+    Raises
+    ------
+    CertificateRejected
+        With the reason.
+    """
+    source = "certificate" if isinstance(certificate, Certificate) else str(certificate)
+    claimed = certificate if isinstance(certificate, Certificate) else Certificate.load(certificate)
+
+    def reject(reason: str) -> CertificateRejected:
+        return CertificateRejected(f"{source}: {reason}")
+
+    claim = claimed.claim
+    if claimed.reading != "sound":
+        raise reject("a float reading proves nothing")
+    if (claim.task, claim.parameters) != (task.name, task.parameters()):
+        raise reject(f"it is about {claim.task} {claim.parameters}, not about {task.name} {task.parameters()}")
+    if (claim.score, claim.score_options) != (ACCURACY.name, {}):
+        raise reject(f"the score {claim.score!r} {claim.score_options} is unknown")
+    if claim.denominator != task.size:
+        raise reject(f"its denominator {claim.denominator} is not the number of inputs, {task.size}")
+    if claim.model_sha256 != weights_sha256(model):
+        raise reject(f"it is about other weights (SHA-256 {claim.model_sha256[:16]}..., these have {weights_sha256(model)[:16]}...)")
+    if strategies is None:
+        from compact_proofs.tasks import strategies_for
+
+        strategies = strategies_for(task)
+    kind = strategies.get(claimed.strategy)
+    if kind is None:
+        raise reject(f"the strategy {claimed.strategy!r} is unknown; known are {', '.join(sorted(strategies))}")
+    if claimed.strategy_version != kind.version:
+        raise reject(f"version {claimed.strategy_version} of {kind.name} is unknown here (this program has version {kind.version})")
+    try:
+        recomputed = prove(model, task, kind.from_options(claimed.options), explanation=claimed.explanation)
+    except BadInput as e:
+        raise reject(str(e)) from None
+    if recomputed.claim.numerator < claim.numerator:
+        raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; only {recomputed.claim.numerator} is")
+    if recomputed.length != claimed.length:
+        raise reject(f"the claimed length {claimed.length.total:,} is not that of the proof, {recomputed.length.total:,}")
+    if recomputed.unexplained_dimension != claimed.unexplained_dimension:
+        raise reject(
+            f"the claimed unexplained dimension {claimed.unexplained_dimension} is not that of the strategy, "
+            f"{recomputed.unexplained_dimension}"
+        )
+    return recomputed

@@ -1,0 +1,164 @@
+"""What is claimed: a task (inputs and labels), a score, and a lower bound of its mean over all inputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from compact_proofs.enclosure import lower, provably
+from compact_proofs.errors import BadInput
+
+
+class Task(ABC):
+    """A finite set of inputs, uniformly distributed, with a label for each.
+
+    A user's own task subclasses this with the four members below; `compact_proofs.tasks` holds the tasks that ship, which add
+    strategies, loading and training.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of inputs, exactly."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, int]:
+        """What distinguishes this task from others of its name, for certificates."""
+
+    @abstractmethod
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Inputs number `start` to `stop` - 1 of a fixed enumeration, as the model takes them (first axis: the inputs)."""
+
+    @abstractmethod
+    def labels(self, inputs: Tensor) -> Tensor:
+        """Right outputs [n] (int64) of a batch of inputs."""
+
+    def describe(self) -> str:
+        """Return the distribution in words."""
+        given = ", ".join(f"{k} = {v}" for k, v in self.parameters().items())
+        return f"{self.name} ({given}), uniform over its {self.size} inputs"
+
+
+class Score(ABC):
+    """f(y, M(x)): how well logits answer a label. `lower_total` is sound in the sound reading."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
+        """Return a proven lower bound of the sum of the score over a batch.
+
+        Parameters
+        ----------
+        logits : [n, outputs], an Enclosure in the sound reading
+        labels : int64 [n]
+        """
+
+    def options(self) -> dict[str, Any]:
+        """The score's own parameters."""
+        return {}
+
+    def formula(self) -> str:
+        """Return f(y, l) for logits l, as a formula."""
+        raise NotImplementedError
+
+
+def margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the label's logit minus every other logit: [n, outputs - 1].
+
+    Every other output x is named by an offset: x = (label + 1 + j) mod outputs for j = 0 ... outputs - 2.
+    """
+    outputs = logits.shape[-1]
+    offsets = torch.arange(1, outputs, device=logits.device)
+    others = (labels[:, None] + offsets) % outputs
+    return logits.gather(1, labels[:, None]) - logits.gather(1, others)
+
+
+@dataclass(frozen=True)
+class Margin(Score):
+    """1 where the label's logit exceeds every other by more than c, else 0. c = 0 is accuracy (a tie is wrong)."""
+
+    c: float = 0.0
+    name: ClassVar[str] = "margin"
+
+    def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return bool [n]: the score is provably 1."""
+        return provably(margins(logits, labels) > self.c).all(-1)
+
+    def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
+        return Fraction(int(self.correct(logits, labels).sum()))
+
+    def options(self) -> dict[str, Any]:
+        return {"c": self.c} if self.c else {}
+
+    def formula(self) -> str:
+        return f"[l_y > l_x{f' + {self.c}' if self.c else ''} for all x != y]"
+
+
+ACCURACY = Margin()
+
+
+@dataclass(frozen=True)
+class LogLikelihood(Score):
+    """log softmax(l)_y, the negative of the cross-entropy loss: a bound of its mean bounds the loss from above."""
+
+    name: ClassVar[str] = "log-likelihood"
+
+    def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
+        log_p = torch.log_softmax(logits, -1).gather(1, labels[:, None])
+        bounds = lower(log_p).flatten().tolist()
+        if any(b == float("-inf") for b in bounds):
+            raise BadInput("the log-likelihood has no finite lower bound on some input")
+        return sum((Fraction(b) for b in bounds), Fraction(0))
+
+    def formula(self) -> str:
+        return "log softmax(l)_y"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The theorem: E_{x ~ task}[score(label(x), M(x))] >= numerator / denominator, for M the real-valued function.
+
+    Attributes
+    ----------
+    task
+        Name of the task.
+    parameters
+        Its parameters.
+    score
+        Name of the score; `score_options` its parameters.
+    numerator, denominator
+        The bound, exactly and not reduced: for accuracy, proven inputs over all inputs.
+    model_sha256
+        Hash of the weights (`compact_proofs.models.loading.weights_sha256`).
+    """
+
+    task: str
+    parameters: dict[str, int]
+    score: str
+    score_options: dict[str, Any]
+    numerator: int
+    denominator: int
+    model_sha256: str
+
+    @property
+    def bound(self) -> Fraction:
+        """The bound as an exact fraction."""
+        return Fraction(self.numerator, self.denominator)
+
+    def statement(self) -> str:
+        """Return the theorem in words."""
+        given = ", ".join(f"{k} = {v}" for k, v in self.parameters.items())
+        what = "the probability that M is right" if self.score == "margin" and not self.score_options else f"the mean {self.score} of M"
+        return (
+            f"For x uniform over the inputs of {self.task} ({given}), {what} is at least "
+            f"{self.numerator}/{self.denominator} = {float(self.bound):.7f}, where M is the real-valued function defined by the "
+            f"weights with SHA-256 {self.model_sha256[:16]}..."
+        )

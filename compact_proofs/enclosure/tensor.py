@@ -1,0 +1,245 @@
+"""`Enclosure`: a tensor of real numbers, each known only to lie between two binary64 numbers.
+
+An Enclosure is a wrapper subclass of `torch.Tensor`: ordinary PyTorch code, modules included, runs on it, and every aten
+operation it makes is looked up in one table of rules (`compact_proofs.enclosure.rules`). An operation without a rule raises
+`NoSoundRule`. The invariant kept by every rule: **if every input lies in its enclosure, so does every output**, for the
+operation read as a function of real numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compact_proofs.errors import BadInput, NoSoundRule, NotProvable
+
+LARGEST_EXACT_INTEGER = 2**53
+
+
+class Enclosure(torch.Tensor):
+    """A tensor with a lower and an upper bound for every entry.
+
+    Two kinds, told apart by ``dtype``: float64 (``lo <= x <= hi`` for the real number x) and bool (a truth value that is
+    provably true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. Treat
+    Enclosures as immutable: in-place arithmetic works only on one whose memory no other shares.
+
+    Parameters
+    ----------
+    lo, hi
+        Plain tensors of one shape, float (any width, widened exactly to float64) or bool, with ``lo <= hi`` everywhere.
+
+    Raises
+    ------
+    BadInput
+        If shapes or kinds differ, a bound is NaN, or some ``lo > hi``.
+    """
+
+    _lo: Tensor
+    _hi: Tensor
+    _nonnegative: bool | None
+    _aliased: bool  # another Enclosure shares its memory
+
+    @staticmethod
+    def __new__(cls, lo: Tensor, hi: Tensor) -> Enclosure:
+        if lo.shape != hi.shape or (lo.dtype == torch.bool) != (hi.dtype == torch.bool):
+            raise BadInput(f"bounds of unlike shape or kind: {lo.dtype} {tuple(lo.shape)}, {hi.dtype} {tuple(hi.shape)}")
+        if lo.dtype != torch.bool:
+            lo, hi = exact_float64(lo), exact_float64(hi)
+        if not bool((lo <= hi).all()):
+            raise BadInput("a lower bound is NaN or above its upper bound")
+        return cls._wrap(lo, hi)
+
+    @classmethod
+    def _wrap(cls, lo: Tensor, hi: Tensor, nonnegative: bool | None = None) -> Enclosure:
+        """Wrap bounds that satisfy the invariant already (the rules' constructor); no checks."""
+        self = torch.Tensor._make_wrapper_subclass(
+            cls, lo.size(), strides=lo.stride(), dtype=lo.dtype, device=lo.device, requires_grad=False
+        )
+        self._lo, self._hi, self._nonnegative, self._aliased = lo, hi, nonnegative, False
+        return self
+
+    @classmethod
+    def _rounded(cls, lo: Tensor, hi: Tensor, *, summed: bool = False) -> Enclosure:
+        """Wrap freshly computed bounds: a NaN (from inf - inf, 0 * inf, ...) bounds nothing and becomes infinite.
+
+        With `summed`, an infinite bound unbounds the other side too: where a partial sum overflowed, later terms of the
+        other sign may have brought the real sum back, unseen.
+        """
+        if lo.numel() == 0:
+            return cls._wrap(lo, hi)
+        smallest, largest = float(lo.amin()), float(hi.amax())
+        if summed and not (math.isfinite(smallest) and math.isfinite(largest)):
+            unknown = ~(lo.isfinite() & hi.isfinite())
+            return cls._wrap(lo.masked_fill(unknown, -math.inf), hi.masked_fill(unknown, math.inf))
+        if math.isnan(smallest):
+            lo = lo.nan_to_num(nan=-math.inf, posinf=math.inf, neginf=-math.inf)
+        if math.isnan(largest):
+            hi = hi.nan_to_num(nan=math.inf, posinf=math.inf, neginf=-math.inf)
+        return cls._wrap(lo, hi, smallest >= 0)
+
+    @property
+    def lo(self) -> Tensor:
+        """Lower bounds, a plain tensor (float64, or bool: provably true)."""
+        return self._lo
+
+    @property
+    def hi(self) -> Tensor:
+        """Upper bounds, a plain tensor (float64, or bool: possibly true)."""
+        return self._hi
+
+    @property
+    def width(self) -> Tensor:
+        """``hi - lo`` (rounded to nearest: for looking at, not for proofs)."""
+        return self._hi - self._lo
+
+    @property
+    def mid(self) -> Tensor:
+        """A float64 number inside each enclosure (an estimate of the value, not a bound)."""
+        return self._lo if self.is_point else self._lo * 0.5 + self._hi * 0.5
+
+    @property
+    def is_point(self) -> bool:
+        """True if lower and upper bounds are one tensor: every value is known exactly."""
+        return self._lo is self._hi
+
+    @property
+    def nonnegative(self) -> bool:
+        """True if every lower bound is >= 0 (computed once)."""
+        if self._nonnegative is None:
+            self._nonnegative = self.numel() > 0 and float(self._lo.amin()) >= 0
+        return self._nonnegative
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        if self.numel() <= 8:
+            return f"Enclosure(lo={self._lo.tolist()}, hi={self._hi.tolist()})"
+        return f"Enclosure(shape={tuple(self.shape)}, dtype={self.dtype}, widest={float(self.width.max()):.3g})"
+
+    def __bool__(self) -> bool:
+        if self.numel() == 1 and self.dtype == torch.bool and bool(self._lo) == bool(self._hi):
+            return bool(self._lo)
+        raise NotProvable("the truth of an Enclosure is not decided by its bounds; ask provably(condition) instead")
+
+    def _no_number(self, *_: Any) -> Any:
+        raise NotProvable("an Enclosure is not a number; read its bounds .lo and .hi, or ask provably(condition)")
+
+    __float__ = __int__ = __index__ = __complex__ = _no_number
+    item = tolist = numpy = __array__ = _no_number  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: Any) -> Enclosure:
+        return self  # immutable
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        from compact_proofs.enclosure.rules import apply_rule
+
+        return apply_rule(func, args, kwargs or {})
+
+
+class Undetermined(torch.Tensor):
+    """The indices of a sort, top-k or maximum of Enclosures: their order is not known, so any use of them is an error."""
+
+    @staticmethod
+    def __new__(cls, shape: Sequence[int], device: torch.device) -> Undetermined:
+        return torch.Tensor._make_wrapper_subclass(cls, shape, dtype=torch.int64, device=device)
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return f"Undetermined(shape={tuple(self.shape)})"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise NoSoundRule(
+            f"{func} uses indices that come from ordering Enclosures. Bounds do not determine an order: use the values only, "
+            "or take the order from the explanation and check it with provably(...)"
+        )
+
+
+def exact_float64(t: Tensor) -> Tensor:
+    """Convert a plain real tensor to float64 without rounding.
+
+    Raises
+    ------
+    BadInput
+        For complex tensors and for integers beyond 2^53, which float64 does not hold exactly.
+    """
+    if t.is_complex():
+        raise BadInput("complex tensors have no enclosures")
+    if t.dtype == torch.int64 and t.numel() and int(t.abs().max()) > LARGEST_EXACT_INTEGER:
+        raise BadInput("an integer tensor beyond 2^53 meets real arithmetic; float64 does not hold it exactly")
+    return t.detach().to(torch.float64)
+
+
+def enclose(value: Any, *, like: Tensor | None = None) -> Enclosure:
+    """Return the Enclosure of an exactly known value.
+
+    Parameters
+    ----------
+    value
+        An Enclosure (returned as it is), a plain tensor of floats, integers or booleans, or a Python number. A Python float
+        stands for exactly the binary64 number that it is.
+    like
+        A tensor whose device a Python number is put on.
+    """
+    if isinstance(value, Enclosure):
+        return value
+    if not isinstance(value, Tensor):
+        value = torch.tensor(value, dtype=torch.float64, device=None if like is None else like.device)
+    if value.dtype == torch.bool:
+        return Enclosure._wrap(value, value)
+    exact = exact_float64(value)
+    if exact.numel() and math.isnan(float(exact.amin())):
+        unknown = exact.isnan()
+        return Enclosure._wrap(exact.masked_fill(unknown, -math.inf), exact.masked_fill(unknown, math.inf))
+    return Enclosure._wrap(exact, exact)
+
+
+def provably(condition: Any) -> Any:
+    """Return, as a plain bool tensor, where a condition is proven.
+
+    ``provably(x < y)`` is true where the upper bound of x is below the lower bound of y. Its negation proves nothing. On a
+    plain bool tensor (the float reading) it is the identity.
+
+    Raises
+    ------
+    TypeError
+        If `condition` is not a truth value.
+    """
+    if isinstance(condition, bool):
+        return condition
+    if not isinstance(condition, Tensor) or condition.dtype != torch.bool:
+        raise TypeError(f"provably() takes a condition such as x < y, not {type(condition).__name__}")
+    return condition.lo if isinstance(condition, Enclosure) else condition
+
+
+def lower(x: Tensor) -> Tensor:
+    """Lower bounds of an Enclosure as a plain tensor; a plain tensor is its own lower bound."""
+    return x.lo if isinstance(x, Enclosure) else x
+
+
+def upper(x: Tensor) -> Tensor:
+    """Upper bounds of an Enclosure as a plain tensor; a plain tensor is its own upper bound."""
+    return x.hi if isinstance(x, Enclosure) else x
+
+
+def both_bounds(func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """Call `func` on the lower bounds and on the upper bounds (once, if all Enclosures among the arguments are points)."""
+    from torch.utils._pytree import tree_flatten, tree_unflatten
+
+    leaves, spec = tree_flatten((args, kwargs))
+    at_lo, at_hi = list(leaves), list(leaves)
+    exact = True
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, Enclosure):
+            at_lo[i], at_hi[i] = leaf._lo, leaf._hi
+            exact = exact and leaf.is_point
+        elif isinstance(leaf, Tensor) and leaf.is_floating_point():
+            at_lo[i] = at_hi[i] = exact_float64(leaf)
+    lo_args, lo_kwargs = tree_unflatten(at_lo, spec)
+    lo = func(*lo_args, **lo_kwargs)
+    if exact:
+        return lo, lo
+    hi_args, hi_kwargs = tree_unflatten(at_hi, spec)
+    return lo, func(*hi_args, **hi_kwargs)

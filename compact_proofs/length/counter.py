@@ -1,0 +1,146 @@
+"""`count()`: measure the length of whatever tensor computation runs inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_iter
+
+from compact_proofs.enclosure.reading import plain_kernels
+from compact_proofs.errors import CompactProofsError
+from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
+
+_stage: ContextVar[str] = ContextVar("stage", default="other")
+_counters: ContextVar[tuple[Counter, ...]] = ContextVar("counters", default=())
+
+
+class NoCost(CompactProofsError, NotImplementedError):
+    """A counted run made a tensor call that the cost table does not know."""
+
+
+@dataclass(frozen=True)
+class ProofLength:
+    """Operations of a verifier, by category and by stage.
+
+    Attributes
+    ----------
+    by_stage
+        For each stage named by `stage()`, operations by category (`compact_proofs.length.costs.CATEGORIES`).
+    """
+
+    by_stage: dict[str, dict[str, int]]
+
+    @property
+    def by_category(self) -> dict[str, int]:
+        """Operations by category, over all stages."""
+        return {c: n for c in CATEGORIES if (n := sum(ops.get(c, 0) for ops in self.by_stage.values()))}
+
+    @property
+    def int_ops(self) -> int:
+        """Exact integer operations: counting, logic, reading the explanation."""
+        return self.by_category.get("integer", 0)
+
+    @property
+    def flops(self) -> int:
+        """Real operations."""
+        return self.total - self.int_ops
+
+    @property
+    def total(self) -> int:
+        """The proof's length: FLOPs and integer operations."""
+        return sum(self.by_category.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """The object shown by ``--json`` and stored in certificates."""
+        return {
+            "flops": self.flops,
+            "int_ops": self.int_ops,
+            "total": self.total,
+            "by_category": self.by_category,
+            "by_stage": {name: sum(ops.values()) for name, ops in self.by_stage.items()},
+        }
+
+
+class Counter(TorchDispatchMode):
+    """A dispatch mode that adds up the cost of every aten operation; see `count`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_stage: dict[str, dict[str, int]] = {}
+        self._context = ExitStack()
+
+    def __enter__(self) -> Counter:
+        self._context = ExitStack()
+        self._context.enter_context(plain_kernels())
+        self._token = _counters.set((*_counters.get(), self))
+        super().__enter__()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        super().__exit__(*exc)
+        _counters.reset(self._token)
+        self._context.close()
+
+    @property
+    def length(self) -> ProofLength:
+        """What has been counted so far."""
+        return ProofLength({name: dict(ops) for name, ops in self._by_stage.items()})
+
+    def charge(self, operations: dict[str, int]) -> None:
+        """Add operations by category to the current stage."""
+        stage_ = self._by_stage.setdefault(_stage.get(), {})
+        for category, n in operations.items():
+            if n:
+                stage_[category] = stage_.get(category, 0) + n
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        name = func._schema.name.split("::")[1]
+        if name not in COSTS and name not in FREE and name.endswith("_"):
+            name = name[:-1]  # in place: the same work
+        if name in FREE:
+            return out
+        cost = COSTS.get(name)
+        if cost is None:
+            raise NoCost(f"{func} has no entry in the cost table (compact_proofs/length/costs.py), so its length is unknown")
+        operations = cost(_positional(func, args, kwargs), out)
+        if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_iter((args, kwargs, out))):
+            operations = {"integer": sum(operations.values())}
+        self.charge(operations)
+        return out
+
+
+def _positional(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """Arguments in the schema's order, so that a cost need not care how they were passed."""
+    if not kwargs:
+        return args
+    rest = [kwargs.get(a.name, a.default_value) for a in func._schema.arguments[len(args) :]]
+    return (*args, *rest)
+
+
+def count() -> Counter:
+    """Count operations: ``with count() as counter: verify(...)`` and then ``counter.length``."""
+    return Counter()
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Name what is being computed; its operations are shown apart in `ProofLength.by_stage`."""
+    token = _stage.set(name)
+    try:
+        yield
+    finally:
+        _stage.reset(token)
+
+
+def charge_integers(n: int) -> None:
+    """Charge n exact integer operations done outside tensors (big-integer counting, reading an explanation)."""
+    for counter in _counters.get():
+        counter.charge({"integer": n})

@@ -1,0 +1,174 @@
+"""The one-layer, one-head, attention-only transformer, written as ordinary PyTorch.
+
+TransformerLens names and order of operations; no LayerNorm, no MLP, no biases, learned positions, untied unembedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+
+
+@dataclass(frozen=True)
+class AttentionOnlyConfig:
+    """The sizes of an `AttentionOnlyTransformer`.
+
+    Parameters
+    ----------
+    d_vocab : int
+        v, the number of tokens, of the input and of the output alike.
+    n_ctx : int
+        K, the length of a sequence.
+    d_model : int
+        d, the width of the residual stream.
+    d_head : int
+        h, the width of the head.
+
+    Raises
+    ------
+    BadInput
+        If a size is not at least 1.
+    """
+
+    d_vocab: int
+    n_ctx: int
+    d_model: int
+    d_head: int
+
+    def __post_init__(self) -> None:
+        for name, size in vars(self).items():
+            if size < 1:
+                raise BadInput(f"{name} = {size}: every size of a model must be at least 1")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter, by name, in the order of the computation."""
+        v, K, d, h = self.d_vocab, self.n_ctx, self.d_model, self.d_head
+        return {
+            "W_E": (v, d),
+            "W_pos": (K, d),
+            "W_Q": (d, h),
+            "W_K": (d, h),
+            "W_V": (d, h),
+            "W_O": (h, d),
+            "W_U": (d, v),
+        }
+
+
+class AttentionOnlyTransformer(nn.Module):
+    """One attention head between an embedding and an unembedding; only the last position's logits are computed.
+
+    With q = t_K the last token and x_i = W_E[t_i] + W_pos[i]::
+
+        score_i = (x_K W_Q) . (x_i W_K) / sqrt(d_head)        a = softmax(score)
+        logits  = (x_K + (sum_i a_i x_i W_V) W_O) W_U
+
+    The parameters are zero until they are trained or loaded.
+
+    Parameters
+    ----------
+    config : AttentionOnlyConfig
+        The sizes.
+    dtype : torch.dtype
+        Of the parameters, float32 unless given.
+    device : torch.device or str, optional
+        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
+
+    Attributes
+    ----------
+    W_E : Parameter [d_vocab, d_model]
+        Embedding of tokens.
+    W_pos : Parameter [n_ctx, d_model]
+        Embedding of positions.
+    W_Q, W_K, W_V : Parameter [d_model, d_head]
+        Query, key and value.
+    W_O : Parameter [d_head, d_model]
+        Output of the head.
+    W_U : Parameter [d_model, d_vocab]
+        Unembedding.
+    """
+
+    W_E: Tensor
+    W_pos: Tensor
+    W_Q: Tensor
+    W_K: Tensor
+    W_V: Tensor
+    W_O: Tensor
+    W_U: Tensor
+
+    def __init__(
+        self,
+        config: AttentionOnlyConfig,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        for name, shape in config.shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
+
+    @property
+    def d_vocab(self) -> int:
+        """v, the number of tokens."""
+        return self.W_E.shape[0]
+
+    @property
+    def n_ctx(self) -> int:
+        """K, the length of a sequence."""
+        return self.W_pos.shape[0]
+
+    @property
+    def d_model(self) -> int:
+        """d, the width of the residual stream."""
+        return self.W_E.shape[1]
+
+    @property
+    def d_head(self) -> int:
+        """h, the width of the head."""
+        return self.W_Q.shape[1]
+
+    @property
+    def config(self) -> AttentionOnlyConfig:
+        """The four sizes."""
+        return AttentionOnlyConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head)
+
+    def attn_scale(self) -> Tensor:
+        """sqrt(d_head), as a float64 tensor of shape [].
+
+        The scale of the model is the real square root, not its nearest float. It is computed by a tensor call each
+        time, so that the sound reading sees the call and encloses its result.
+        """
+        return torch.sqrt(torch.tensor(float(self.d_head), dtype=torch.float64, device=self.W_Q.device))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Compute the logits at the last position.
+
+        Parameters
+        ----------
+        tokens : int Tensor [..., n_ctx]
+            Sequences of tokens, each from 0 to d_vocab - 1.
+
+        Returns
+        -------
+        Tensor [..., d_vocab]
+            In the dtype of the parameters.
+
+        Raises
+        ------
+        BadInput
+            If the sequences do not have n_ctx tokens.
+        """
+        if tokens.ndim == 0 or tokens.shape[-1] != self.n_ctx:
+            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.n_ctx} tokens")
+        residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
+        last = residual[..., -1, :]  # [..., d_model]
+        query = last @ self.W_Q  # [..., d_head]
+        keys = residual @ self.W_K  # [..., n_ctx, d_head]
+        values = residual @ self.W_V  # [..., n_ctx, d_head]
+        scores = (keys @ query.unsqueeze(-1)).squeeze(-1) / self.attn_scale()  # [..., n_ctx]
+        pattern = torch.softmax(scores, dim=-1)  # [..., n_ctx]
+        mixed = (pattern.unsqueeze(-2) @ values).squeeze(-2)  # [..., d_head]
+        return (last + mixed @ self.W_O) @ self.W_U

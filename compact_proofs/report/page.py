@@ -1,0 +1,72 @@
+"""Writing a report to a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from compact_proofs.errors import BadInput
+from compact_proofs.report.data import ReportData
+from compact_proofs.report.frontier import frontier_section
+from compact_proofs.report.header import header_section
+from compact_proofs.report.heatmaps import heatmaps_section
+from compact_proofs.report.length import length_section
+from compact_proofs.report.section import Section, render
+from compact_proofs.report.table import table_section
+
+DEFAULT_SECTIONS: tuple[Section, ...] = (
+    header_section,
+    frontier_section,
+    table_section,
+    length_section,
+    heatmaps_section,
+)
+
+
+def write_report(data: ReportData, directory: str | Path, sections: Sequence[Section] = DEFAULT_SECTIONS) -> Path:
+    """Write ``index.html``, which needs no other file and no network, and the pictures beside it.
+
+    Each file appears complete or not at all, and the page last.
+
+    Parameters
+    ----------
+    directory
+        Made if it is missing; files of the same names in it are replaced, others are left alone.
+    sections
+        In the page's order; ``(*DEFAULT_SECTIONS, mine)`` adds one.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    BadInput
+        The folder cannot be written.
+    """
+    blocks = [block for section in sections if (block := section(data)) is not None]
+    files = {name: content for block in blocks for name, content in block.files.items()}
+    page = render("page.html", title=data.model_name, blocks=blocks)
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            _write(folder / name, content)
+        return _write(folder / "index.html", page.encode())
+    except OSError as error:
+        raise BadInput(
+            f"cannot write the report to {folder}: {error.strerror or error}; choose another folder"
+        ) from error
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Write to a temporary file in the same folder, then rename it: readers see the old file or the whole new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

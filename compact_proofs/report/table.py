@@ -1,0 +1,66 @@
+"""The table of all proofs, with exact fractions; a click on a heading sorts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compact_proofs.report.data import Proof, ReportData
+from compact_proofs.report.section import Block, render
+from compact_proofs.report.text import bound_text, count, options_text, ratio_text
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What a cell shows, what it is sorted by (empty: last), and its hover text."""
+
+    text: str
+    key: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class _Row:
+    proof: Proof
+    number: int
+    options: str
+    cells: tuple[_Cell, ...]
+
+
+_NUMERIC = (
+    ("Bound", "rounded down; the fraction is exact"),
+    ("Bound / true", "bound over the true accuracy"),
+    ("Length", "FLOPs and integer operations together"),
+    ("FLOPs", "floating-point operations of the verifier"),
+    ("Integer ops", "exact integer operations, reading the explanation included"),
+    ("Explanation", "numbers read from the explanation"),
+    ("Unexplained dim.", "unexplained dimension: how much the proof treats as a black box"),
+    ("Seconds", "time that the verifier took"),
+)
+
+
+def table_section(data: ReportData) -> Block:
+    """List the proofs from short to long."""
+    rows = [
+        _Row(proof, number, options_text(proof.options), _cells(proof))
+        for number, proof in enumerate(data.by_length, 1)
+    ]
+    faults = [row for row in rows if row.proof.contradicts]
+    return Block("proofs", "Proofs", render("table.html", rows=rows, headings=_NUMERIC, faults=faults))
+
+
+def _cells(proof: Proof) -> tuple[_Cell, ...]:
+    ratio = proof.ratio
+    return (
+        _Cell(bound_text(proof.bound), repr(float(proof.bound))),
+        _Cell(ratio_text(ratio), "" if ratio is None else repr(ratio)),
+        _count(proof.length),
+        _count(proof.flops),
+        _count(proof.int_ops),
+        _count(proof.explanation_size),
+        _count(proof.unexplained_dimension),
+        _Cell("–", "") if proof.seconds is None else _Cell(f"{proof.seconds:.3g}", repr(proof.seconds)),
+    )
+
+
+def _count(number: int | None) -> _Cell:
+    return _Cell("–", "") if number is None else _Cell(count(number), str(number), f"{number:,}")

@@ -1,0 +1,152 @@
+"""`Strategy`: how a bound is proved. ``explain`` is free and untrusted, ``verify`` is trusted and counted."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, TypeAlias
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+
+Explanation: TypeAlias = Mapping[str, Tensor]
+"""Untrusted data that guides a proof (groupings, directions, orderings), by name."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one tensor of an explanation must look like; `Strategy.accept` checks it before anything is verified.
+
+    Attributes
+    ----------
+    shape
+        Its shape.
+    limits
+        For integers, the inclusive range of its entries; None for float64 tensors, whose entries must be finite.
+    """
+
+    shape: tuple[int, ...]
+    limits: tuple[int, int] | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """int64 or float64."""
+        return torch.float64 if self.limits is None else torch.int64
+
+    def problem(self, t: Tensor) -> str | None:
+        """Say what is wrong with a tensor, or None."""
+        if t.dtype != self.dtype:
+            return f"has dtype {t.dtype}, not {self.dtype}"
+        if tuple(t.shape) != self.shape:
+            return f"has shape {tuple(t.shape)}, not {self.shape}"
+        if t.numel() == 0:
+            return None
+        if self.limits is None:
+            return None if bool(t.isfinite().all()) else "has entries that are not finite"
+        lo, hi = self.limits
+        return None if lo <= int(t.min()) and int(t.max()) <= hi else f"has entries outside {lo} ... {hi}"
+
+
+@dataclass(frozen=True)
+class Strategy(ABC):
+    """A way to prove a bound. Subclasses are frozen dataclasses whose fields are the options.
+
+    The contract that the soundness harness tests for every registered strategy: **for every model and every explanation that
+    `accept` lets through, the number returned by `verify` in the sound reading is at most the number of inputs that the
+    real-valued model answers correctly**, and `member` is the predicate that was counted.
+    """
+
+    name: ClassVar[str]
+    """As given on the command line."""
+    version: ClassVar[int] = 1
+    """Raised whenever `verify` changes what it computes; a certificate of another version is not checked."""
+    summary: ClassVar[str]
+    """One line for ``compact-proofs strategies``."""
+
+    def explain(self, model: nn.Module) -> dict[str, Tensor]:
+        """Find an explanation: free, untrusted, any means. The default strategy needs none."""
+        return {}
+
+    def specs(self, model: nn.Module) -> dict[str, Spec]:
+        """What the explanation for `model` must look like."""
+        return {}
+
+    @abstractmethod
+    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+        """Return how many inputs are proven to be answered correctly: ordinary PyTorch, run under any of the four readings.
+
+        Branches only on `provably(...)`; returns 0 on meta tensors, where only the length is of interest.
+        """
+
+    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+        """Return bool [n]: is each input among those that `verify` counts? (For tests and hybrids; not counted.)"""
+        raise NotImplementedError(f"{self.name} counts no set of inputs")
+
+    def unexplained_dimension(self, model: nn.Module) -> int | None:
+        """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
+        return None
+
+    def options(self) -> dict[str, Any]:
+        """Options as plain JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{k}={v}" for k, v in self.options().items())
+        return f"{self.name}({given})" if given else self.name
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> Strategy:
+        """Build the strategy from untrusted option values.
+
+        Raises
+        ------
+        BadInput
+            For an unknown option or a value of the wrong type or range.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise BadInput(f"{cls.name} has no option {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}")
+        try:
+            return TypeAdapter(cls).validate_python(dict(options))
+        except ValidationError as e:
+            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in e.errors())
+            raise BadInput(f"options of {cls.name}: {problems}") from None
+
+    def accept(self, model: nn.Module, explanation: Explanation) -> None:
+        """Check that an explanation has the form that `specs` asks for.
+
+        Raises
+        ------
+        BadInput
+            Naming the tensor and what is wrong with it.
+        """
+        specs = self.specs(model)
+        if set(specs) != set(explanation):
+            raise BadInput(
+                f"the explanation of {self} must hold {', '.join(sorted(specs)) or 'nothing'}, "
+                f"not {', '.join(sorted(explanation)) or 'nothing'}"
+            )
+        for name, spec in specs.items():
+            problem = spec.problem(explanation[name])
+            if problem:
+                raise BadInput(f"the explanation's tensor {name!r} {problem}")
+
+    def blank(self, model: nn.Module, device: str = "meta") -> dict[str, Tensor]:
+        """Return an explanation of the right form without content: for costs on meta tensors."""
+        return {n: torch.zeros(s.shape, dtype=s.dtype, device=device) for n, s in self.specs(model).items()}
+
+
+def explanation_size(explanation: Explanation) -> int:
+    """Numbers in an explanation; reading each costs one integer operation."""
+    return sum(math.prod(t.shape) for t in explanation.values())
+
+
+def whole(count: Tensor) -> int:
+    """Return an integer tensor's one value as a Python int; 0 on meta tensors, which have none."""
+    return 0 if count.is_meta else int(count)
