@@ -9,7 +9,7 @@ from torch import nn
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import ACCURACY, Task
 from compact_proofs.errors import BadInput, CertificateRejected
-from compact_proofs.models.loading import weights_sha256
+from compact_proofs.models.files import weights_sha256
 from compact_proofs.prove import prove
 from compact_proofs.strategy import Strategy
 

@@ -137,7 +137,7 @@ class Claim:
     numerator, denominator
         The bound, exactly and not reduced: for accuracy, proven inputs over all inputs.
     model_sha256
-        Hash of the weights (`compact_proofs.models.loading.weights_sha256`).
+        Hash of the weights (`compact_proofs.models.files.weights_sha256`).
     """
 
     task: str

@@ -14,7 +14,7 @@ from compact_proofs.certificate import Certificate
 from compact_proofs.claim import ACCURACY, Claim, Task
 from compact_proofs.enclosure import sound
 from compact_proofs.length import ProofLength, charge_integers, count
-from compact_proofs.models.loading import weights_sha256
+from compact_proofs.models.files import weights_sha256
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 Reading = Literal["sound", "float"]

@@ -137,9 +137,19 @@ class Strategy(ABC):
             if problem:
                 raise BadInput(f"the explanation's tensor {name!r} {problem}")
 
-    def blank(self, model: nn.Module, device: str = "meta") -> dict[str, Tensor]:
-        """Return an explanation of the right form without content: for costs on meta tensors."""
-        return {n: torch.zeros(s.shape, dtype=s.dtype, device=device) for n, s in self.specs(model).items()}
+    def blank(self, model: nn.Module) -> dict[str, Tensor]:
+        """Return an explanation of the right form without content, for costs on meta tensors.
+
+        Real tensors are on the meta device. Integers, which may decide shapes (the size of a group), are evenly spread.
+        """
+        return {
+            name: torch.empty(s.shape, dtype=s.dtype, device="meta") if s.limits is None else _spread(s.shape, *s.limits)
+            for name, s in self.specs(model).items()
+        }
+
+
+def _spread(shape: tuple[int, ...], lo: int, hi: int) -> Tensor:
+    return lo + (torch.arange(math.prod(shape)) % (hi - lo + 1)).reshape(shape)
 
 
 def explanation_size(explanation: Explanation) -> int:

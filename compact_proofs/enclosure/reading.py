@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_iter, tree_map
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name
 from compact_proofs.enclosure.tensor import Enclosure, enclose
 
-_COMPARISONS = frozenset("lt le gt ge eq ne sort topk argsort argmax argmin max min searchsorted clamp where masked_fill".split())
+_COMPARISONS = frozenset("lt le gt ge eq ne sort topk argsort argmax argmin max min cummax cummin searchsorted clamp where masked_fill".split())
 """On plain operands these round nothing: they stay plain."""
 
 

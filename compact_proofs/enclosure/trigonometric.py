@@ -15,6 +15,7 @@ from compact_proofs.enclosure.approximation import (
     at_both_ends,
     below,
     checked,
+    in_blocks,
     polynomial,
     power_series,
     split,
@@ -36,36 +37,39 @@ _SQUARE = Fraction(618, 1000)
 _SIN, _sin_error = polynomial(
     *power_series(lambda n: Fraction((-1) ** (n + 1), math.factorial(2 * n + 3)), _SQUARE), Fraction(0), _SQUARE, 5
 )
-_SIN_ERROR = checked(_sin_error, 0.3 * UNIT_ROUNDOFF)
+_SIN_ERROR = checked(_sin_error, 0.5 * UNIT_ROUNDOFF)
 """The error of the polynomial for (sin(r)/r - 1) / r^2, as a function of r^2, between -0.1667 and -0.161."""
 
 _COS, _cos_error = polynomial(
     *power_series(lambda n: Fraction((-1) ** (n + 1), math.factorial(2 * n + 2)), _SQUARE), Fraction(0), _SQUARE, 6
 )
-_COS_ERROR = checked(_cos_error, 0.7 * UNIT_ROUNDOFF)
+_COS_ERROR = checked(_cos_error, 0.6 * UNIT_ROUNDOFF)
 """The error of the polynomial for (cos(r) - 1) / r^2, as a function of r^2, between -1/2 and -0.47."""
 
-SINE_ERROR = 5.0 * UNIT_ROUNDOFF
+_TWO_OVER_PI = float(2 / PI_RATIONAL)
+_INVERSE_PERIOD = float(1 / (2 * PI_RATIONAL))
+SINE_ERROR = 5.3 * UNIT_ROUNDOFF
 _REDUCTION_ERROR = 2.0**-113
+"""Times |x|, the absolute part of the error; subtracting it from a bound rounds by u, which SINE_ERROR includes."""
 
 
 def _sine(x: Tensor, quarter: int) -> Tensor:
-    """Return sin(x + quarter pi/2) with error at most 5 u |result| + 2^-114 |x| + 2 TINY, for |x| <= 2^20.
+    """Return sin(x + quarter pi/2) with error at most 4.2 u |result| + 2^-114 |x| + 2 TINY, for |x| <= 2^20.
 
-    Reduction: k is the integer nearest to fl(x 2/pi), off by less than 2^-31, so |r| <= pi/4 + 2^-30, r = x - k pi/2. If
-    k = 0, r = x. Otherwise |k| <= 1.3 |x| < 2^20.4, and k < 2^20, so k PART_1 is exact; x and it are multiples of 2^-53,
-    so their difference, below 1, is exact. k PART_2 is exact, and subtracting it rounds by u (|r| + 2^-65 |k|). k PART_3
-    < 2^-65 |k| rounds by u times that and misses k 2^-118; subtracting it rounds by u |r|. Together
-    2.01 u |r| + 2^-115 |k|. The first changes sin r by at most 2.01 u |sin r|, and cos r by 2.01 u r tan r |cos r| <=
-    1.6 u |cos r|; the second changes either by at most 2^-114 |x|.
+    Reduction: k is the integer nearest to fl(x 2/pi), off by less than 2^-31, so |k| < 2^20, and |r| <= pi/4 + 2^-30
+    for r = x - k pi/2. If k = 0, r = x. Otherwise |k| <= 1.3 |x|; k PART_1 is exact, x and it are multiples of 2^-53,
+    so their difference, below 1, is exact. k PART_2 is exact, and subtracting it rounds by u (|r| + 2^-65 |k|). k
+    PART_3 < 2^-65 |k| rounds by 2^-118 |k| and misses as much; subtracting it rounds by u |r|. Together 2.01 u |r| +
+    2^-116 |k|. The first part changes sin r by at most 2.01 u |sin r| and cos r by at most 2.01 u r tan r |cos r| <=
+    1.6 u |cos r|, the second changes either by at most 2^-115 |x|.
 
-    sin r = r + r (r^2 P(r^2)): the factor in brackets, at most 0.104 in size, has the relative error u for r^2 (twice,
-    counting its influence on P), 0.3u/0.161 for P and u for the product: 0.5 u in all; its product with r rounds by
-    0.104 u, the sum by u of itself. Relative to sin r >= 0.89 r: 0.7 u + u, and 3.8 u with the reduction.
-    cos r = 1 + r^2 P(r^2): the product, at most 0.31, has the relative error 2u + 0.7u/0.47 + u, that is 1.4 u; with
-    cos r >= 0.707, 2 u, and u for the sum; 4.6 u with the reduction.
+    sin r = r + r (r^2 P(r^2)): the factor in brackets, at most 0.104 in size, has the relative error 1.1 u from r^2,
+    0.5u/0.161 from P and u from the product: 0.55 u in all; its product with r rounds by 0.104 u times |r|, the sum by
+    u times itself. Relative to |sin r| >= 0.895 |r|: 0.74 u + u, and 3.8 u with the reduction. cos r = 1 + r^2 P(r^2):
+    the product, at most 0.3 in size, has the relative error 1.1 u + 0.6u/0.47 + u, so 1.02 u; relative to cos r >=
+    0.707: 1.45 u, and u for the sum; 4.1 u with the reduction.
     """
-    shifted = x.mul(2 / math.pi).add_(INTEGER_SHIFT)
+    shifted = x.mul(_TWO_OVER_PI).add_(INTEGER_SHIFT)
     k = shifted - INTEGER_SHIFT
     r = x.sub(k, alpha=_PART_1).sub_(k, alpha=_PART_2).sub_(k, alpha=_PART_3)
     square = r * r
@@ -84,8 +88,8 @@ def _may_meet(lo: Tensor, hi: Tensor, phase: float) -> Tensor:
     fl(x / 2 pi) is off by at most 2^-34, and the other roundings by less than 2^-34, which 2^-32 covers. A wrong True
     means that a bound is within 2^-28.9 of an extremum, where the sine differs from +-1 by less than 2^-58.
     """
-    scale, slack = 0.5 / math.pi, 2.0**-32
-    return hi.mul(scale).add_(slack - phase).floor_() >= lo.mul(scale).sub_(slack + phase)
+    slack = 2.0**-32
+    return hi.mul(_INVERSE_PERIOD).add_(slack - phase).floor_() >= lo.mul(_INVERSE_PERIOD).sub_(slack + phase)
 
 
 def _sinusoid(lo: Tensor, hi: Tensor, quarter: int) -> tuple[Tensor, Tensor]:
@@ -101,16 +105,18 @@ def _sinusoid(lo: Tensor, hi: Tensor, quarter: int) -> tuple[Tensor, Tensor]:
     return lower, upper
 
 
+@in_blocks
 def sin(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-    """Enclose sin x within [-1, 1]: error at most 5 u |sin x| + 2^-113 |x|, widened by 4 u on rounding outward.
+    """Enclose sin x within [-1, 1]: error at most 4.2 u |sin x| + 2^-114 |x|, widened by 5 u on rounding outward.
 
     The second term matters only near multiples of pi other than 0. Beyond |x| = 2^20 the result is [-1, 1].
     """
     return _sinusoid(lo, hi, 0)
 
 
+@in_blocks
 def cos(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-    """Enclose cos x within [-1, 1]: error at most 5 u |cos x| + 2^-113 |x|, widened by 4 u on rounding outward.
+    """Enclose cos x within [-1, 1]: error at most 4.2 u |cos x| + 2^-114 |x|, widened by 5 u on rounding outward.
 
     The second term matters only near odd multiples of pi/2. Beyond |x| = 2^20 the result is [-1, 1].
     """

@@ -2,8 +2,10 @@
 
     costs       what each tensor operation costs, with the conventions
     counter     the mode that adds them up: `count()`, `stage()`, `ProofLength`
+    addresses   index tables from sizes alone, which are free
 """
 
+from compact_proofs.length.addresses import address_table
 from compact_proofs.length.counter import Counter, NoCost, ProofLength, charge_integers, count, stage
 
-__all__ = ["Counter", "NoCost", "ProofLength", "charge_integers", "count", "stage"]
+__all__ = ["Counter", "NoCost", "ProofLength", "address_table", "charge_integers", "count", "stage"]

@@ -9,7 +9,8 @@ Conventions
 * Sorting n numbers counts n ceil(log2 n) comparisons; bisection among n counts ceil(log2(n + 1)).
 * The same operations on integers and truth values count under ``integer``: exact counting work, shown apart and included in the
   total.
-* Moving data (views, indexing, concatenation, ``where``, copies, constants) is free; reading a number of the explanation counts one
+* Moving data (views, indexing, concatenation, ``where``, copies, constants) is free, and so are index tables made from sizes alone
+  (`compact_proofs.length.addresses`); reading a number of the explanation counts one
   integer operation (charged where a proof is run).
 
 A cost depends on shapes and dtypes only, never on values: float, sound and meta readings cost the same by construction, and
@@ -182,6 +183,7 @@ COSTS: dict[str, Cost] = {
     "linalg_vector_norm": _norm,
     "scatter_reduce": lambda args, out: {"compare": numel(args[3])},
     "scatter_add": lambda args, out: {"add": numel(args[3])},
+    "index_add": lambda args, out: {"add": numel(args[3])},
     "bincount": lambda args, out: {"integer": numel(args[0])},
 }
 """Operations by aten name."""

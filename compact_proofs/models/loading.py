@@ -57,6 +57,10 @@ _CONFIG_MUST_BE: dict[str, tuple[Any, ...]] = {
 _CONFIG_IF_PRESENT: dict[str, tuple[Any, ...]] = {
     "use_local_attn": (False, None),
     "use_qk_norm": (False, None),
+    "use_logn_attn": (False, None),
+    "use_attention_sinks": (False, None),
+    "use_normalization_before_and_after": (False, None),
+    "clip_qkv": (None,),
     "post_embedding_ln": (False, None),
     "attn_scores_soft_cap": (-1.0, None),
     "output_logits_soft_cap": (-1.0, None),
@@ -85,7 +89,8 @@ def attention_only_from_state(state: Mapping[str, Tensor], source: str) -> Atten
     ------
     BadInput
         If the weights are not those of this architecture. A state dict does not tell everything: it looks the same
-        with and without attention scaling, for instance. `from_hooked_transformer` reads the configuration too.
+        without attention scaling, or with a LayerNorm that has no weights and was not folded.
+        `from_hooked_transformer` reads the configuration too.
     """
     model = _model_from_state(state, source)
     if any("." in name for name in state) and _looks_folded(model):

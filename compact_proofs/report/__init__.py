@@ -1,8 +1,8 @@
 """Reports: one self-contained HTML page, and the same pictures as PNG and SVG files.
 
-A report is a list of *sections*. A section is any function from :class:`ReportData` to a :class:`Block`, or to None when it
-has nothing to show. To add one, write a file with such a function, give it a template if it needs one, and pass it in the
-`sections` of :func:`write_report`.
+A report is a list of *sections*. A section is any function from :class:`ReportData` to a :class:`Block`, or to None
+when it has nothing to show. To add one, write a file with such a function, give it a template if it needs one, and pass
+it in the `sections` of :func:`write_report`.
 """
 
 from compact_proofs.report.data import Heatmap, LinearBaseline, MeasuredBaseline, Proof, ReportData

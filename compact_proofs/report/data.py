@@ -30,6 +30,8 @@ class Proof:
         The proof's length by kind of operation, and in all.
     by_category, by_stage
         Operations by kind and by named stage.
+    on_frontier
+        Whether no other proof is both shorter and better; estimates do not compete with proofs.
     explanation_size
         Numbers that the verifier reads from the explanation.
     sound
@@ -179,6 +181,11 @@ class ReportData:
     def by_length(self) -> tuple[Proof, ...]:
         """The proofs from short to long; a proof's place here, from 1, is its number everywhere in the report."""
         return tuple(sorted(self.proofs, key=lambda proof: (proof.length, -proof.bound)))
+
+    @property
+    def any_sound(self) -> bool:
+        """Whether there is any proof among the estimates."""
+        return any(proof.sound for proof in self.proofs)
 
     @property
     def true_accuracy(self) -> float | None:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colour-blind safe palette. In the page, those in ADAPTIVE become CSS variables that dark mode redefines.
+# Okabe and Ito's colour-blind safe palette. In the page those in ADAPTIVE are CSS variables, which dark mode redefines.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 SKY, PURPLE, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
 INK, MUTED, FAINT, PAPER = "#1b1f24", "#5f6873", "#d9dde2", "#ffffff"
@@ -83,6 +83,13 @@ def new_figure(width: float, height: float) -> Figure:
 def new_axes(figure: Figure, rows: int = 1, columns: int = 1) -> list[Axes]:
     """Add a grid of axes to a figure, row by row."""
     return list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def settle(figure: Figure) -> Figure:
+    """Lay a finished figure out once and for all; what is drawn on it later moves nothing."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
 
 
 def to_png(figure: Figure) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from compact_proofs.report.drawing import (
     new_axes,
     new_figure,
     settings,
+    settle,
     to_png,
     to_svg,
 )
@@ -30,7 +32,7 @@ from compact_proofs.report.placement import Label, place_labels
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import accuracy_text, bound_text, clipped, plural, short_count
 
-_MOST_LABELS = 40
+_FEW = 8  # dominated proofs and estimates are labelled when their strategy has at most this many proofs
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class _Panel:
     def y(self, bound: float, missing: float) -> float:
         """Height of a bound; `missing` is 1 - bound, apart because it may be below the spacing of floats near 1."""
         return max(missing, self.floor) if self.uncovered else bound
+
+    def gid(self, number: int) -> str:
+        """Id of a proof's point in the picture."""
+        return f"{'missing' if self.uncovered else 'bound'}-{number}"
 
     def of(self, proof: Proof) -> float:
         return self.y(float(proof.bound), float(1 - proof.bound))
@@ -58,7 +64,7 @@ def frontier_section(data: ReportData) -> Block:
         both = _draw(data, panels, width=12.6)
         files = {"frontier.png": to_png(both), "frontier.svg": to_svg(both)}
         pictures = [
-            inline_svg(_draw(data, (panel,), width=6.6), name, _description(data, panel), _hover(data))
+            inline_svg(_draw(data, (panel,), width=6.6), name, _description(data, panel), _hover(data, panel))
             for name, panel in zip(("frontier", "uncovered"), panels, strict=True)
         ]
     return Block(
@@ -80,8 +86,7 @@ def _draw(data: ReportData, panels: Sequence[_Panel], width: float) -> Figure:
         curves.append(_draw_lines(axes, data, panel, handles))
         _draw_points(axes, data, panel, handles)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2 if len(panels) == 1 else 4)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     for axes, panel, lines in zip(all_axes, panels, curves, strict=True):
         _draw_labels(axes, data, panel, lines)
     return figure
@@ -93,11 +98,11 @@ def _set_up(axes: Axes, data: ReportData, panel: _Panel) -> None:
     axes.set_xlabel("proof length (FLOPs + integer operations)")
     if panel.uncovered:
         axes.set_yscale("log")
-        axes.set_ylim(1.6, panel.floor * 0.6)
+        axes.set_ylim(1.7, panel.floor * 0.5)
         axes.set_ylabel("1 − bound")
         axes.set_title("What the proof does not cover (up is better)")
     else:
-        axes.set_ylim(-0.04, 1.06)
+        axes.set_ylim(-0.05, 1.1)
         axes.set_ylabel("bound on the accuracy")
         axes.set_title("What the proof covers")
 
@@ -126,9 +131,10 @@ def _draw_lines(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str, 
         (False, VERMILLION, ":", "frontier of the estimates"),
     ):
         best = [proof for proof in data.by_length if proof.on_frontier and proof.sound == sound]
-        if best and (sound or not any(proof.sound for proof in data.proofs)):
+        if best and (sound or not data.any_sound):
             corners = np.append(np.repeat([_x(proof) for proof in best], 2)[1:], right)
-            line(corners, np.repeat([panel.of(proof) for proof in best], 2), label, color=colour, linestyle=style, linewidth=1.8)
+            heights = np.repeat([panel.of(proof) for proof in best], 2)
+            line(corners, heights, label, color=colour, linestyle=style, linewidth=1.8)
     return curves
 
 
@@ -152,24 +158,26 @@ def _draw_points(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str,
             markeredgewidth=1.4,
             markerfacecolor=face,
             clip_on=False,
-            gid=f"proof-{number}",
+            gid=panel.gid(number),
             zorder=5 if proof.on_frontier else 4,
         )
 
 
 def _draw_labels(axes: Axes, data: ReportData, panel: _Panel, curves: list[np.ndarray]) -> None:
     proofs = data.by_length
+    crowd = Counter(proof.strategy for proof in proofs)
     wanted = []
     for number, (proof, name) in enumerate(zip(proofs, labels(proofs), strict=True), start=1):
         text, fallback = clipped(name, 30), str(number)
         if not proof.sound:
             text, fallback = f"{text} (estimate)", f"{fallback} (estimate)"
-        colour = INK if proof.sound and proof.on_frontier else MUTED if proof.sound else VERMILLION
-        label = Label(_x(proof), panel.of(proof), text, fallback, colour)
-        wanted.append((not proof.on_frontier, not proof.sound, label))
+        if proof.on_frontier or crowd[proof.strategy] <= _FEW:
+            colour = INK if proof.sound and proof.on_frontier else MUTED if proof.sound else VERMILLION
+            label = Label(_x(proof), panel.of(proof), text, fallback, colour)
+            wanted.append((not proof.on_frontier, not proof.sound, label))
     wanted.sort(key=lambda item: item[:2])
     points = np.array([(_x(proof), panel.of(proof)) for proof in proofs])
-    place_labels(axes, [label for _, _, label in wanted[:_MOST_LABELS]], points, curves)
+    place_labels(axes, [label for _, _, label in wanted], points, curves)
 
 
 def _uncovered_panel(data: ReportData) -> _Panel:
@@ -181,24 +189,25 @@ def _uncovered_panel(data: ReportData) -> _Panel:
 
 
 def _range(data: ReportData) -> tuple[float, float]:
-    """Span the proofs, and the end of the linear baseline unless it is far away."""
+    """Span the proofs, with room for labels on the left, and the end of the linear baseline unless it is far away."""
     lengths = [_x(proof) for proof in data.proofs]
     left, right = min(lengths), max(lengths)
     if isinstance(data.baseline, LinearBaseline) and right < data.baseline.full_length < 30 * right:
         right = data.baseline.full_length
-    margin = 10 ** max(0.15, 0.06 * math.log10(right / left), (1.2 - math.log10(right / left)) / 2)
-    return left / margin, right * margin
+    decades = math.log10(right / left)
+    margin = 10 ** max(0.15, 0.06 * decades, (1.2 - decades) / 2)
+    return left / margin**2, right * margin
 
 
 def _x(proof: Proof) -> float:
     return float(max(proof.length, 1))
 
 
-def _hover(data: ReportData) -> dict[str, str]:
+def _hover(data: ReportData, panel: _Panel) -> dict[str, str]:
     texts = {}
     for number, (proof, name) in enumerate(zip(data.by_length, labels(data.by_length), strict=True), start=1):
         kind = "proof" if proof.sound else "estimate"
-        texts[f"proof-{number}"] = (
+        texts[panel.gid(number)] = (
             f"{kind} {number}: {name}\nbound {bound_text(proof.bound)}, {short_count(proof.length)} operations"
         )
     return texts
@@ -227,6 +236,4 @@ def _notes(data: ReportData) -> list[str]:
         )
     if data.true_accuracy == 1:
         notes.append("The true accuracy is exactly 1, which has no place on the second panel's log axis.")
-    if len(data.proofs) > _MOST_LABELS:
-        notes.append(f"Only {_MOST_LABELS} points are labelled, the frontier first; hover over a point for its name.")
     return notes

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from compact_proofs.report.data import Heatmap, ReportData
-from compact_proofs.report.drawing import INK, inline_svg, new_axes, new_figure, settings, to_png
+from compact_proofs.report.drawing import INK, inline_svg, new_axes, new_figure, settings, settle, to_png
 from compact_proofs.report.section import Block, render
 
 _SIGNED_MAP, _UNSIGNED_MAP = "RdBu_r", "cividis"
@@ -26,20 +26,15 @@ def heatmaps_section(data: ReportData) -> Block | None:
         for number, heatmap in enumerate(data.heatmaps, start=1):
             figure = _draw(heatmap)
             files[_file_name(heatmap, number, files)] = to_png(figure)
-            cards.append(
-                {
-                    "name": heatmap.name,
-                    "caption": heatmap.caption,
-                    "picture": inline_svg(figure, f"heatmap-{number}", _description(heatmap)),
-                }
-            )
+            picture = inline_svg(figure, f"heatmap-{number}", _description(heatmap))
+            cards.append({"caption": heatmap.caption, "picture": picture})
     return Block("heatmaps", "The model's matrices", render("heatmaps.html", cards=cards, files=files), files)
 
 
 def _draw(heatmap: Heatmap) -> Figure:
     values = np.asarray(heatmap.values, dtype=float)
     rows, columns = values.shape
-    shape = min(1.15, max(0.3, rows / columns))
+    shape = min(1.0, max(0.3, rows / columns))
     figure = new_figure(4.6, 1.0 + 3.4 * shape)
     (axes,) = new_axes(figure)
     limit = float(np.abs(values).max()) or 1.0
@@ -61,7 +56,7 @@ def _draw(heatmap: Heatmap) -> Figure:
     bar = figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05, aspect=max(6, 22 * shape))
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelcolor=INK, labelsize=8)
-    return figure
+    return settle(figure)
 
 
 def _description(heatmap: Heatmap) -> str:

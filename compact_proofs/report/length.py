@@ -17,9 +17,9 @@ from compact_proofs.report.drawing import (
     SKY,
     YELLOW,
     inline_svg,
-    new_axes,
     new_figure,
     settings,
+    settle,
     to_png,
     to_svg,
 )
@@ -95,15 +95,18 @@ def _shown(data: ReportData) -> list[_Bar]:
 
 
 def _draw(shown: list[_Bar], splits: Sequence[_Split], width: float) -> Figure:
-    figure = new_figure(width, 1.9 + 0.27 * len(shown))
-    all_axes = new_axes(figure, 1, len(splits))
-    for axes, split in zip(all_axes, splits, strict=True):
-        _draw_bars(axes, shown, split)
-    return figure
+    figure = new_figure(width, 1.5 + 0.27 * len(shown))
+    for part, split in zip(figure.subfigures(1, len(splits), squeeze=False).flat, splits, strict=True):
+        colours = _colours(shown, split)
+        _draw_bars(part.subplots(), shown, split, colours)
+        handles = [Patch(color=colour) for colour in colours.values()]
+        legend = part.legend(handles, [clipped(name, 24) for name in colours], loc="outside lower center", ncols=4)
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return settle(figure)
 
 
-def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split) -> None:
-    colours = _colours(shown, split)
+def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split, colours: Mapping[str, str]) -> None:
     for row, bar in enumerate(shown):
         start = 0.0
         for name, _, share in _parts(bar, split, colours):
@@ -131,16 +134,6 @@ def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split) -> None:
     axes.grid(visible=False, axis="y")
     for spine in axes.spines.values():
         spine.set_visible(False)
-    handles = [Patch(color=colour) for colour in colours.values()]
-    legend = axes.legend(
-        handles,
-        [clipped(name, 24) for name in colours],
-        loc="upper left",
-        bbox_to_anchor=(0, -0.3 / (0.27 * len(shown))),
-        ncols=3,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
 
 
 def _colours(shown: list[_Bar], split: _Split) -> dict[str, str]:

@@ -8,16 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.transforms import BboxBase
 
-from compact_proofs.report.drawing import INK, MUTED, PAPER
+from compact_proofs.report.drawing import INK, PAPER
 
 _SIZE = 8.0
 _MARKER = 5.5  # half the side of the square that a marker keeps free, in points
 _DIRECTIONS = [(np.cos(angle), np.sin(angle)) for angle in np.arange(16) * np.pi / 8]
-_DISTANCES = (7.0, 13.0, 21.0, 31.0, 43.0, 57.0)
-_LEADER = 12.0  # labels further away than this get a line to their point
+_DISTANCES = (7.0, 10.0, 14.0)  # in points: further away, nobody could tell whose label it is
+_CROSSING = 4.0  # cost of a piece of line under a label, in points of distance
+_MOST_CROSSINGS = 4  # a label that hides more of the lines than this has no room
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: np.ndarray, curves
     points
         [n, 2] data coordinates of all markers, which no label may cover.
     curves
-        [n, 2] data coordinates along lines, which labels avoid where they can.
+        [n, 2] data coordinates along lines, of which no label hides more than a little.
     """
     scale = axes.figure.dpi / 72
     to_pixels = axes.transData.transform
@@ -55,11 +55,15 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: np.ndarray, curves
         at = to_pixels((label.x, label.y))
         for text in (label.text, label.fallback):
             size = _text_size(axes, text)
-            options = [place for place in _candidates(at, size, scale) if _free(place[0], frame, markers, taken)]
-            if options:
-                box, distance = min(options, key=lambda option: _cost(*option, strokes))
+            places = [
+                (distance + _CROSSING * hidden, box)
+                for box, distance in _candidates(at, size, scale)
+                if _free(box, frame, markers, taken) and (hidden := _hidden(box, strokes)) <= _MOST_CROSSINGS
+            ]
+            if places:
+                _, box = min(places, key=lambda place: place[0])
                 taken.append(box)
-                _write(axes, label, text, box, at, distance, scale)
+                _write(axes, label, text, ((box[:2] + box[2:]) / 2 - at) / scale)
                 break
 
 
@@ -81,27 +85,25 @@ def _free(box: np.ndarray, frame: BboxBase, markers: np.ndarray, taken: list[np.
     return bool(inside and not clash.any())
 
 
-def _cost(box: np.ndarray, distance: float, strokes: np.ndarray) -> float:
+def _hidden(box: np.ndarray, strokes: np.ndarray) -> int:
+    """Count the pieces of line under a box."""
     hit = (strokes[:, 0] > box[0]) & (strokes[:, 0] < box[2]) & (strokes[:, 1] > box[1]) & (strokes[:, 1] < box[3])
-    return distance + 1.5 * float(hit.sum())
+    return int(hit.sum())
 
 
-def _write(axes: Axes, label: Label, text: str, box: np.ndarray, at: np.ndarray, distance: float, scale: float) -> None:
-    offset = ((box[:2] + box[2:]) / 2 - at) / scale
-    leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 4}
+def _write(axes: Axes, label: Label, text: str, offset: np.ndarray) -> None:
     written = axes.annotate(
         text,
         (label.x, label.y),
-        xytext=tuple(offset),
+        xytext=(float(offset[0]), float(offset[1])),
         textcoords="offset points",
         ha="center",
         va="center",
         fontsize=_SIZE,
         color=label.colour,
-        arrowprops=leader if distance > _LEADER else None,
         parse_math=False,
-        path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
-        zorder=6,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
+        zorder=3.5,
     )
     written.set_in_layout(False)
 

@@ -26,32 +26,30 @@ def read_proofs(objects: Iterable[Mapping[str, Any]]) -> tuple[Proof, ...]:
 
 
 def _read_proof(item: Mapping[str, Any], where: str) -> Proof:
-    length = _field(item, "length", where)
+    length = _object(item, "length", where)
     proof = Proof(
         strategy=_text(_field(item, "strategy", where)),
-        options={_text(key): _text(value) for key, value in _field(item, "options", where).items()},
+        options={_text(key): _text(value) for key, value in _object(item, "options", where).items()},
         numerator=_integer(_field(item, "numerator", where), f"{where}: numerator"),
         denominator=_integer(_field(item, "denominator", where), f"{where}: denominator"),
-        true_accuracy=_share(_field(item, "true_accuracy", where), f"{where}: true_accuracy"),
+        true_accuracy=_number(_field(item, "true_accuracy", where), f"{where}: true_accuracy", most=1),
         flops=_integer(_field(length, "flops", f"{where}: length"), f"{where}: length.flops"),
         int_ops=_integer(_field(length, "int_ops", f"{where}: length"), f"{where}: length.int_ops"),
         length=_integer(_field(length, "total", f"{where}: length"), f"{where}: length.total"),
         by_category=_operations(length, "by_category", where),
         by_stage=_operations(length, "by_stage", where),
-        unexplained_dimension=_optional(
-            _field(item, "unexplained_dimension", where), f"{where}: unexplained_dimension"
-        ),
-        explanation_size=_optional(_field(item, "explanation_size", where), f"{where}: explanation_size"),
+        unexplained_dimension=_optional(item, "unexplained_dimension", where),
+        explanation_size=_optional(item, "explanation_size", where),
         sound=_reading(_field(item, "reading", where), where),
-        seconds=None if item.get("seconds") is None else float(item["seconds"]),
+        seconds=_number(_field(item, "seconds", where), f"{where}: seconds"),
         model_sha256=_text(_field(item, "model_sha256", where)),
         on_frontier=bool(_field(item, "on_frontier", where)),
     )
     if proof.denominator == 0 or proof.numerator > proof.denominator:
-        raise BadInput(
-            f"{where} ({proof.strategy}): {proof.numerator} / {proof.denominator} is no bound between 0 and 1"
-        )
-    if abs(float(_field(item, "bound", where)) - proof.bound) > TOLERANCE:
+        fraction = f"{proof.numerator} / {proof.denominator}"
+        raise BadInput(f"{where} ({proof.strategy}): {fraction} is not a bound between 0 and 1")
+    bound = _number(_field(item, "bound", where), f"{where}: bound")
+    if bound is None or abs(bound - proof.bound) > TOLERANCE:
         raise BadInput(f"{where} ({proof.strategy}): bound {item['bound']} is not its fraction's value")
     return proof
 
@@ -60,6 +58,13 @@ def _field(item: Any, key: str, where: str) -> Any:
     if not isinstance(item, Mapping) or key not in item:
         raise BadInput(f"{where} lacks the field {key!r}; the report reads the objects that --json prints")
     return item[key]
+
+
+def _object(item: Any, key: str, where: str) -> Mapping[str, Any]:
+    value = _field(item, key, where)
+    if not isinstance(value, Mapping):
+        raise BadInput(f"{where}: {key} must be an object, not {str(value)[:40]!r}")
+    return value
 
 
 def _text(value: object) -> str:
@@ -80,16 +85,16 @@ def _optional(item: Mapping[str, Any], key: str, where: str) -> int | None:
     return None if value is None else _integer(value, f"{where}: {key}")
 
 
-def _share(value: Any, where: str) -> float | None:
+def _number(value: object, where: str, most: float = math.inf) -> float | None:
     if value is None:
         return None
-    if isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1:
+    if isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= most:
         return float(value)
-    raise BadInput(f"{where} must be a number between 0 and 1, or null, not {str(value)[:40]!r}")
+    raise BadInput(f"{where} must be a number of at least 0 and at most {most}, or null, not {str(value)[:40]!r}")
 
 
 def _operations(length: Mapping[str, Any], key: str, where: str) -> dict[str, int]:
-    parts = _field(length, key, f"{where}: length")
+    parts = _object(length, key, f"{where}: length")
     return {_text(name): _integer(ops, f"{where}: length.{key}") for name, ops in parts.items()}
 
 

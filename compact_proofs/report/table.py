@@ -8,6 +8,8 @@ from compact_proofs.report.data import Proof, ReportData
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import bound_text, count, options_text, ratio_text
 
+_SHORT = 14  # digits of a denominator that fit on one line with the numerator
+
 
 @dataclass(frozen=True)
 class _Cell:
@@ -24,6 +26,24 @@ class _Row:
     number: int
     options: str
     cells: tuple[_Cell, ...]
+
+    @property
+    def long(self) -> bool:
+        """Whether the fraction is shown on several lines."""
+        return len(str(self.proof.denominator)) > _SHORT
+
+    @property
+    def rank(self) -> int:
+        """0 on the frontier, 1 dominated, 2 an estimate."""
+        return 2 if not self.proof.sound else 0 if self.proof.on_frontier else 1
+
+    @property
+    def standing(self) -> str:
+        return ("on the frontier", "dominated", "an estimate")[self.rank]
+
+    @property
+    def mark(self) -> str:
+        return "●○◇"[self.rank]
 
 
 _NUMERIC = (

@@ -30,7 +30,9 @@ def bound_text(bound: Fraction) -> str:
     """Write a bound in decimals, rounded down so that no more is shown than was proven."""
     if bound in (0, 1):
         return str(int(bound))
-    digits = min(40, max(6, math.ceil(-_log10(1 - bound)) + 1))
+    if 1 - bound < Fraction(1, 10**9):
+        return f"1 − {_power_below_one(1 - bound)}"
+    digits = max(6, math.ceil(-_log10(1 - bound)) + 1)
     return f"0.{math.floor(bound * 10**digits):0{digits}d}"
 
 
@@ -61,6 +63,15 @@ def plural(number: int, noun: str) -> str:
 
 def _log10(number: Fraction) -> float:
     return math.log10(number.numerator) - math.log10(number.denominator)
+
+
+def _power_below_one(number: Fraction) -> str:
+    """Write a small number in three digits, rounded up."""
+    exponent = math.floor(_log10(number))
+    mantissa = math.ceil(number * 10 ** (2 - exponent))
+    if mantissa >= 1000:
+        mantissa, exponent = 100, exponent + 1
+    return f"{mantissa / 100:.2f}×10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def _power(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Train the models of the zoo: ``python -m compact_proofs.zoo.build``. About five minutes on one core."""
+"""Train the models of the zoo: ``python -m compact_proofs.zoo.build``. About a minute on one core."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compact_proofs.errors import BadInput
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train
 
 LOW_ACCURACY = 0.995
@@ -26,12 +25,14 @@ MODELS: dict[str, TrainingConfig] = {
 
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Models to train; all of them unless given.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the .safetensors and .json files.")] = Path(__file__).parent,
+    out: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder for the .safetensors and .json files.")
+    ] = Path(__file__).parent,
 ) -> None:
     """Train models of the zoo by the published recipe and write them with their metadata and curves."""
     unknown = sorted(set(names or ()) - MODELS.keys())
     if unknown:
-        raise BadInput(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(MODELS)}")
+        raise typer.BadParameter(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(MODELS)}")
     table = Table("model", "loss", "sampled accuracy", "seconds", "note", title="Zoo")
     for name in names or MODELS:
         result = train(MODELS[name], progress=True)

@@ -1,5 +1,6 @@
 """Weights through every format and name, and a clear refusal of everything else."""
 
+import hashlib
 import io
 import json
 import math
@@ -286,6 +287,7 @@ def test_live_hooked_transformer(model, state):
         ("use_attn_scale", False),
         ("use_local_attn", True),
         ("attn_scores_soft_cap", 50.0),
+        ("clip_qkv", 8.0),
         ("attn_scale", 1.0),
     ],
 )
@@ -479,8 +481,13 @@ def test_hash_of_a_view_is_that_of_its_numbers():
 
 
 def test_hash_is_pinned():
-    """The format of the hash is part of certificates: this value may change only with their version."""
+    """The hash goes into certificates, so its format is spelled out once more; it changes only with its version."""
     module = nn.Module()
     module.weight = nn.Parameter(torch.tensor([[1.0, -2.5]]))
     module.register_buffer("count", torch.tensor(3))
-    assert weights_sha256(module) == "PINNED"
+    records = [
+        b"compact-proofs weights 1\n",
+        b'["count", "int64", []]\n' + struct.pack("<q", 3),
+        b'["weight", "float32", [1, 2]]\n' + struct.pack("<2f", 1.0, -2.5),
+    ]
+    assert weights_sha256(module) == hashlib.sha256(b"".join(records)).hexdigest()

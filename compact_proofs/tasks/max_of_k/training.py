@@ -104,5 +104,5 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[Atte
         uniform_sequences(config.n_ctx, config.d_vocab),
         config,
         progress=progress,
-        description=f"max-of-{config.n_ctx}, seed {config.seed}",
+        description=f"max-of-{config.n_ctx}, {config.d_vocab} tokens, seed {config.seed}",
     )

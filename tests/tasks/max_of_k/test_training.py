@@ -125,7 +125,7 @@ def test_the_progress_bar_goes_to_standard_error(capfd):
     train(dataclasses.replace(TINY, steps=2), progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "max-of-2, seed 0" in err
+    assert "max-of-2, 5 tokens, seed 0" in err
 
 
 # --- the zoo ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+"""Brute force on Max-of-K through the path matrices, and the linear baseline: brute force on a share of the inputs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.claim import ACCURACY
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, Strategy, whole
+from compact_proofs.tasks.max_of_k.paths import attention_weights, others, paths
+
+ROWS = 8192
+"""Sequences evaluated at once."""
+
+
+@dataclass(frozen=True)
+class BruteForce(Strategy):
+    """Evaluate every sequence.
+
+    Multiplied by the softmax's denominator, the logit difference of a sequence is additive over positions:
+    ``Z (l_x - l_m) = sum_i F_i[t_i, x] - F_i[t_i, m]`` with ``F_i[t, x] = w[q, t] r[q, i] (EVOU[t, x] + PVOU[i, x] + EUPU[q, x])``,
+    since sum_i w_i = Z > 0. So m wins if and only if every x != m has a negative sum. The sums over the last positions are shared
+    outer sums; each sequence costs about 2 (v - 1) operations.
+    """
+
+    name: ClassVar[str] = "brute-force"
+    summary: ClassVar[str] = "every sequence, through the path matrices: exact, v^(K+1)"
+
+    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+        return count_correct(model, model.d_vocab**model.n_ctx)
+
+    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return ACCURACY.correct(model(inputs), inputs.max(-1).values)
+
+    def unexplained_dimension(self, model: nn.Module) -> int:
+        return model.d_vocab ** (model.n_ctx + 1)
+
+
+@dataclass(frozen=True)
+class LinearBaseline(Strategy):
+    """Evaluate about `share` of all sequences; the rest counts as wrong. Bound and length both grow linearly with the share."""
+
+    share: float = 1 / 64
+    """Share of the v^K sequences to evaluate, in (0, 1]; whole blocks are evaluated until it is reached."""
+
+    name: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "a share of the sequences by brute force: the linear baseline"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+
+    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+        return count_correct(model, math.ceil(self.share * model.d_vocab**model.n_ctx))
+
+    def unexplained_dimension(self, model: nn.Module) -> int:
+        return math.ceil(self.share * model.d_vocab ** (model.n_ctx + 1))
+
+
+def count_correct(model: nn.Module, budget: int) -> int:
+    """Count correct sequences among the first `budget` or so (whole blocks) of the order (q, maximum m, the others)."""
+    p = paths(model)
+    w, r = attention_weights(p)
+    v, K = model.d_vocab, model.n_ctx
+    evaluated, correct = 0, 0
+    for q, m in track(list(itertools.combinations_with_replacement(range(v), 2)), "sequences by (query, maximum)"):
+        if evaluated >= budget:
+            break
+        with stage("differences"):
+            value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
+            F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
+            D = F[:, :, others(v)[m]] - F[:, :, m : m + 1]  # [K, m + 1, v - 1]
+        for start, allowed in _blocks(q, m, K):
+            if evaluated >= budget:
+                break
+            with stage("sequences"):
+                sums = D[-1, q][None]
+                for i, t in enumerate(start):
+                    sums = sums + D[i, t]
+                for i, tokens in enumerate(allowed, start=len(start)):
+                    sums = (sums[:, None] + D[i, tokens][None]).reshape(-1, v - 1)
+                correct += whole(provably(sums.amax(-1) < 0).sum())
+            evaluated += sums.shape[0]
+    return correct
+
+
+def _blocks(q: int, m: int, K: int) -> Iterator[tuple[tuple[int, ...], list[slice]]]:
+    """Split the sequences with query q and maximum m into blocks: fixed first tokens, then ranges of tokens.
+
+    If q < m, the maximum stands first at some position i < K - 1: tokens before it are below m, those after at most m. Every
+    sequence with maximum m is in exactly one block.
+    """
+    below, exactly, upto = slice(0, m), slice(m, m + 1), slice(0, m + 1)
+    if q == m:
+        patterns = [[upto] * (K - 1)]
+    else:
+        patterns = [[below] * i + [exactly] + [upto] * (K - 2 - i) for i in range(K - 1)]
+    for pattern in patterns:
+        lengths = [s.stop - s.start for s in pattern]
+        fixed = 0
+        while math.prod(lengths[fixed:]) > ROWS:
+            fixed += 1
+        if 0 in lengths:
+            continue
+        for start in itertools.product(*(range(s.start, s.stop) for s in pattern[:fixed])):
+            yield start, pattern[fixed:]

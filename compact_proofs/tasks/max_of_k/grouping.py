@@ -1,0 +1,37 @@
+"""Untrusted searches that explanations are found by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> Tensor:
+    """Assign each row to one of `groups` clusters by k-means (Lloyd's algorithm from a k-means++ start).
+
+    Parameters
+    ----------
+    rows : [n, features]
+    groups
+        Number of clusters, at most n.
+
+    Returns
+    -------
+    int64 [n]
+        Cluster of each row, in 0 ... groups - 1.
+    """
+    if groups == 1:
+        return torch.zeros(len(rows), dtype=torch.int64)
+    generator = torch.Generator().manual_seed(seed)
+    chosen = [int(torch.randint(len(rows), (1,), generator=generator))]
+    while len(chosen) < groups:
+        distance = torch.cdist(rows, rows[chosen]).amin(1).square()
+        chosen.append(int(torch.multinomial(distance + 1e-300, 1, generator=generator)))
+    centres = rows[chosen].clone()
+    assignment = torch.zeros(len(rows), dtype=torch.int64)
+    for _ in range(rounds):
+        assignment = torch.cdist(rows, centres).argmin(1)
+        for g in range(groups):
+            if bool((assignment == g).any()):
+                centres[g] = rows[assignment == g].mean(0)
+    return assignment

@@ -1,0 +1,103 @@
+"""The paths through a one-layer attention-only transformer, as matrices; and the index tables that proofs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.length import address_table, stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What the logits are made of.
+
+    With q = t_K the query token, scores and logits at the last position are::
+
+        score_i = EQKE[q, t_i] + EQKP[q, i]        a = softmax_i(score)
+        logits  = EUPU[q] + sum_i a_i (EVOU[t_i] + PVOU[i])
+
+    Attributes
+    ----------
+    EQKE : [v, v]
+        Score of key token k under query q, divided by sqrt(d_head).
+    EQKP : [v, K]
+        Score of position i under query q.
+    EVOU : [v, v]
+        What attending to token k writes to the logits.
+    PVOU : [K, v]
+        What attending to position i writes to the logits.
+    EUPU : [v, v]
+        The direct path from the query token and the last position to the logits.
+    """
+
+    EQKE: Tensor
+    EQKP: Tensor
+    EVOU: Tensor
+    PVOU: Tensor
+    EUPU: Tensor
+
+
+def paths(model: AttentionOnlyTransformer) -> Paths:
+    """Multiply out the five path matrices: 6 v^2 d + 4 v d^2 + O(d^3 + K v d) operations."""
+    query = model.W_E + model.W_pos[-1]
+    with stage("QK"):
+        QK = model.W_Q @ model.W_K.mT / model.attn_scale()
+        keys = query @ QK
+        EQKE, EQKP = keys @ model.W_E.mT, keys @ model.W_pos.mT
+    with stage("OV"):
+        VO = model.W_V @ model.W_O
+        EVOU, PVOU = model.W_E @ VO @ model.W_U, model.W_pos @ VO @ model.W_U
+    with stage("EU"):
+        EUPU = query @ model.W_U
+    return Paths(EQKE, EQKP, EVOU, PVOU, EUPU)
+
+
+def attention_weights(p: Paths) -> tuple[Tensor, Tensor]:
+    """Unnormalised attention, factored: the weight of token t at position i under query q is w[q, t] r[q, i].
+
+    Returns
+    -------
+    w : [v, v]
+        exp(EQKE[q, t] - max_t EQKE[q, t]); the shift cancels in every ratio.
+    r : [v, K]
+        exp(EQKP[q, i] - EQKP[q, K-1]), so that r at the query's own position is 1.
+    """
+    with stage("attention"):
+        w = torch.exp(p.EQKE - p.EQKE.amax(1, keepdim=True))
+        r = torch.exp(p.EQKP - p.EQKP[:, -1:])
+    return w, r
+
+
+@address_table
+def others(v: int) -> Tensor:
+    """int64 [v, v - 1]: row m lists every output but m."""
+    x = torch.arange(v - 1).expand(v, v - 1)
+    return x + (x >= torch.arange(v)[:, None])
+
+
+@address_table
+def query_max_pairs(v: int) -> tuple[Tensor, Tensor]:
+    """All (q, m) with q <= m as two int64 vectors of length v (v + 1) / 2, ordered by m, then q."""
+    m, q = torch.tril_indices(v, v)
+    return q, m
+
+
+def pair_number(q: Tensor, m: Tensor) -> Tensor:
+    """Where (q, m) stands in `query_max_pairs`."""
+    return m * (m + 1) // 2 + q
+
+
+@address_table
+def at_maximum(v: int) -> Tensor:
+    """int64 [pairs]: the number of the pair (m, m), for each pair (q, m)."""
+    _, m = query_max_pairs(v)
+    return pair_number(m, m)
+
+
+def away_from(X: Tensor, rows: Tensor, m: Tensor) -> Tensor:
+    """X[row, x] - X[row, m] for every x != m: [n, v - 1] for n pairs (row, m)."""
+    return X[rows[:, None], others(X.shape[1], device=X.device)[m]] - X[rows, m][:, None]

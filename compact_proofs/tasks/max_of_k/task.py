@@ -1,0 +1,67 @@
+"""The task Max-of-K: name the largest of K tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.claim import Task
+from compact_proofs.errors import BadInput
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+
+
+@dataclass(frozen=True)
+class MaxOfK(Task):
+    """Sequences t in {0 .. d_vocab - 1}^n_ctx, uniform; the label is max_i t_i.
+
+    Attributes
+    ----------
+    d_vocab
+        v, the number of tokens.
+    n_ctx
+        K, the length of a sequence.
+    """
+
+    d_vocab: int
+    n_ctx: int
+    name: ClassVar[str] = "max-of-k"
+
+    def __post_init__(self) -> None:
+        if self.d_vocab < 2 or self.n_ctx < 2:
+            raise BadInput(f"Max-of-K needs d_vocab >= 2 and n_ctx >= 2, not {self.d_vocab} and {self.n_ctx}")
+
+    @classmethod
+    def of(cls, model: nn.Module) -> MaxOfK:
+        """The task that a model was built for.
+
+        Raises
+        ------
+        BadInput
+            If the model is not an `AttentionOnlyTransformer`.
+        """
+        if not isinstance(model, AttentionOnlyTransformer):
+            raise BadInput(f"{type(model).__name__} is not an AttentionOnlyTransformer, for which Max-of-K has strategies")
+        return cls(model.d_vocab, model.n_ctx)
+
+    @property
+    def size(self) -> int:
+        """v^K."""
+        return self.d_vocab**self.n_ctx
+
+    def parameters(self) -> dict[str, int]:
+        return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx}
+
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Sequences number `start` to `stop` - 1 in lexicographic order, int64 [n, n_ctx] (for v^K < 2^63)."""
+        number = torch.arange(start, min(stop, self.size))
+        digits = []
+        for _ in range(self.n_ctx):
+            digits.append(number % self.d_vocab)
+            number = number // self.d_vocab
+        return torch.stack(digits[::-1], -1)
+
+    def labels(self, inputs: Tensor) -> Tensor:
+        return inputs.max(-1).values
