@@ -35,7 +35,8 @@ LARGEST_HEADER = 4 * 2**20
 _KEY = "compact-proofs"
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Whole = Annotated[str, StringConstraints(pattern=r"^-?(0|[1-9][0-9]{0,4095})$")]
+Whole = Annotated[str, StringConstraints(pattern=r"^(0|-?[1-9][0-9]{0,4095})$")]
+Positive = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4095}$")]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -49,7 +50,7 @@ class _ClaimDocument(_Strict):
     score: str
     score_options: dict[str, float]
     numerator: Whole
-    denominator: Whole
+    denominator: Positive
     model_sha256: Digest
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from compact_proofs.certificate import Certificate
-from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.prove import prove
@@ -49,10 +49,6 @@ def check(
         raise reject("a float reading proves nothing")
     if (claim.task, claim.parameters) != (task.name, task.parameters()):
         raise reject(f"it is about {claim.task} {claim.parameters}, not about {task.name} {task.parameters()}")
-    if (claim.score, claim.score_options) != (ACCURACY.name, {}):
-        raise reject(f"the score {claim.score!r} {claim.score_options} is unknown")
-    if claim.denominator != task.size:
-        raise reject(f"its denominator {claim.denominator} is not the number of inputs, {task.size}")
     if claim.model_sha256 != weights_sha256(model):
         raise reject(f"it is about other weights (SHA-256 {claim.model_sha256[:16]}..., these have {weights_sha256(model)[:16]}...)")
     if strategies is None:
@@ -68,8 +64,13 @@ def check(
         recomputed = prove(model, task, kind.from_options(claimed.options), explanation=claimed.explanation)
     except BadInput as e:
         raise reject(str(e)) from None
-    if recomputed.claim.numerator < claim.numerator:
-        raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; only {recomputed.claim.numerator} is")
+    now = recomputed.claim
+    if (claim.score, claim.score_options) != (now.score, now.score_options):
+        raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")
+    if claim.denominator % task.size:
+        raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.size}")
+    if now.bound < claim.bound:
+        raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; {now.numerator}/{now.denominator} is")
     if recomputed.length != claimed.length:
         raise reject(f"the claimed length {claimed.length.total:,} is not that of the proof, {recomputed.length.total:,}")
     if recomputed.unexplained_dimension != claimed.unexplained_dimension:

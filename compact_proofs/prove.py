@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import Literal
 
 import torch
 from torch import nn
 
 from compact_proofs.certificate import Certificate
-from compact_proofs.claim import ACCURACY, Claim, Task
+from compact_proofs.claim import Claim, Task
 from compact_proofs.enclosure import sound
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.models.files import weights_sha256
@@ -28,7 +29,7 @@ def prove(
     explanation: Explanation | None = None,
     reading: Reading = "sound",
 ) -> Certificate:
-    """Prove a lower bound of a model's accuracy on a task.
+    """Prove a lower bound of a model's accuracy (or of the strategy's own score) on a task.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def prove(
     strategy
         How to prove it.
     explanation
-        Found by ``strategy.explain(model)`` unless given.
+        Found by ``strategy.explain`` unless given.
     reading
         "sound": on Enclosures, a theorem. "float": on plain float64 tensors, an estimate, for exploring.
 
@@ -54,27 +55,38 @@ def prove(
         If the explanation does not have the form that the strategy asks for.
     """
     if explanation is None:
-        explanation = strategy.explain(model)
-    strategy.accept(model, explanation)
+        explanation = strategy.explain(model, task)
+    strategy.accept(model, task, explanation)
     started = time.perf_counter()
-    numerator, length = run(model, strategy, explanation, reading)
+    proven, length = run(model, task, strategy, explanation, reading)
     seconds = time.perf_counter() - started
-    claim = Claim(task.name, task.parameters(), ACCURACY.name, {}, numerator, task.size, weights_sha256(model))
+    total = Fraction(proven)
+    claim = Claim(
+        task=task.name,
+        parameters=task.parameters(),
+        score=strategy.score.name,
+        score_options=strategy.score.options(),
+        numerator=total.numerator,
+        denominator=total.denominator * task.size,
+        model_sha256=weights_sha256(model),
+    )
     return Certificate(
         claim=claim,
         strategy=strategy.name,
         strategy_version=strategy.version,
         options=strategy.options(),
         length=length,
-        unexplained_dimension=strategy.unexplained_dimension(model),
+        unexplained_dimension=strategy.unexplained_dimension(model, task),
         explanation=dict(explanation),
         reading=reading,
         seconds=seconds,
     )
 
 
-def run(model: nn.Module, strategy: Strategy, explanation: Explanation, reading: Reading) -> tuple[int, ProofLength]:
-    """Run ``strategy.verify`` once under a reading and a counter; return its count and its length."""
+def run(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading
+) -> tuple[int | Fraction, ProofLength]:
+    """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
         if reading == "sound":
             stack.enter_context(sound())
@@ -83,21 +95,25 @@ def run(model: nn.Module, strategy: Strategy, explanation: Explanation, reading:
             model = copy.deepcopy(model).double()
         counter = stack.enter_context(count())
         charge_integers(explanation_size(explanation))
-        numerator = strategy.verify(model, explanation)
-    return numerator, counter.length
+        proven = strategy.verify(model, task, explanation)
+    return proven, counter.length
 
 
-def measure(model: nn.Module, strategy: Strategy) -> ProofLength:
+def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None) -> ProofLength:
     """Return the length of a strategy's proof from shapes alone, at any size.
 
     Parameters
     ----------
     model
         A model on the meta device (``AttentionOnlyTransformer(config, device="meta")``) or any other, whose values are ignored.
-    strategy
-        The strategy; its explanation is taken as `Strategy.blank`.
+    task, strategy
+        As for `prove`.
+    explanation
+        One to take integers from (they may decide shapes); `Strategy.blank` unless given.
     """
     with torch.no_grad():
         shapes = copy.deepcopy(model).double().to("meta")
-    _, length = run(shapes, strategy, strategy.blank(shapes), "float")
+    if explanation is None:
+        explanation = strategy.blank(shapes, task)
+    _, length = run(shapes, task, strategy, explanation, "float")
     return length

@@ -6,12 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from typing import Any, ClassVar, TypeAlias
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
+from compact_proofs.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
 
 Explanation: TypeAlias = Mapping[str, Tensor]
@@ -68,26 +70,31 @@ class Strategy(ABC):
     summary: ClassVar[str]
     """One line for ``compact-proofs strategies``."""
 
-    def explain(self, model: nn.Module) -> dict[str, Tensor]:
+    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
         return {}
 
-    def specs(self, model: nn.Module) -> dict[str, Spec]:
+    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
         """What the explanation for `model` must look like."""
         return {}
 
+    @property
+    def score(self) -> Score:
+        """What the bound is about: accuracy, unless a strategy bounds another score."""
+        return ACCURACY
+
     @abstractmethod
-    def verify(self, model: nn.Module, explanation: Explanation) -> int:
-        """Return how many inputs are proven to be answered correctly: ordinary PyTorch, run under any of the four readings.
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int | Fraction:
+        """Return how many inputs are proven right (or a lower bound of the score's sum): PyTorch, under any of the four readings.
 
         Branches only on `provably(...)`; returns 0 on meta tensors, where only the length is of interest.
         """
 
-    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         """Return bool [n]: is each input among those that `verify` counts? (For tests and hybrids; not counted.)"""
         raise NotImplementedError(f"{self.name} counts no set of inputs")
 
-    def unexplained_dimension(self, model: nn.Module) -> int | None:
+    def unexplained_dimension(self, model: nn.Module, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
         return None
 
@@ -118,15 +125,25 @@ class Strategy(ABC):
             problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in e.errors())
             raise BadInput(f"options of {cls.name}: {problems}") from None
 
-    def accept(self, model: nn.Module, explanation: Explanation) -> None:
-        """Check that an explanation has the form that `specs` asks for.
+    def applies_to(self, model: nn.Module, task: Task) -> None:
+        """Check that this strategy proves something about `model` on `task`; the default is for any module and task.
+
+        Raises
+        ------
+        BadInput
+            Saying why not.
+        """
+
+    def accept(self, model: nn.Module, task: Task, explanation: Explanation) -> None:
+        """Check that the strategy applies and that an explanation has the form that `specs` asks for.
 
         Raises
         ------
         BadInput
             Naming the tensor and what is wrong with it.
         """
-        specs = self.specs(model)
+        self.applies_to(model, task)
+        specs = self.specs(model, task)
         if set(specs) != set(explanation):
             raise BadInput(
                 f"the explanation of {self} must hold {', '.join(sorted(specs)) or 'nothing'}, "
@@ -137,14 +154,14 @@ class Strategy(ABC):
             if problem:
                 raise BadInput(f"the explanation's tensor {name!r} {problem}")
 
-    def blank(self, model: nn.Module) -> dict[str, Tensor]:
+    def blank(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Return an explanation of the right form without content, for costs on meta tensors.
 
         Real tensors are on the meta device. Integers, which may decide shapes (the size of a group), are evenly spread.
         """
         return {
             name: torch.empty(s.shape, dtype=s.dtype, device="meta") if s.limits is None else _spread(s.shape, *s.limits)
-            for name, s in self.specs(model).items()
+            for name, s in self.specs(model, task).items()
         }
 
 

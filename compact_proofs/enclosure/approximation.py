@@ -24,7 +24,6 @@ CONSTANT_ERROR = Fraction(1, 2**190)
 INTEGER_SHIFT = 1.5 * 2.0**52
 """Adding it to x with |x| < 2^50 rounds x to an integer k, held in the last bits of the sum: bits = (bits of 0) + k."""
 
-
 BLOCK = 2**15
 """How many entries a thread treats at a time on the CPU: few enough for its cache, and as many as torch gives it."""
 
@@ -50,7 +49,7 @@ def above(value: Tensor, error: float) -> Tensor:
     return value.add(value.abs(), alpha=error + 4 * UNIT_ROUNDOFF).add_(4 * TINY)
 
 
-def at_both_ends(function: Callable[[Tensor], Tensor], lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def at_both_ends(function: Callable[[Tensor], Tensor], lo: Tensor, hi: Tensor) -> Bounds:
     """Return (function(lo), function(hi)), evaluated in one sweep, or only once for one and the same tensor."""
     if lo is hi:
         value = function(lo)
@@ -164,11 +163,10 @@ def power_series(term: Callable[[int], Fraction], radius: Fraction) -> tuple[lis
     return [term(n) for n in range(count)], 2 * abs(term(count)) * radius**count
 
 
-def checked(error: Fraction, claim: float) -> float:
-    """Return the claimed error, which proofs in docstrings use, after comparing it with the proven one."""
+def confirm(error: Fraction, claim: float) -> None:
+    """Compare the proven error of a polynomial with the claimed one, which proofs in docstrings use."""
     if error > Fraction(claim):
         raise AssertionError(f"proven error {float(error)} exceeds the claimed one {claim}")
-    return claim
 
 
 def split(value: Fraction, *quanta: int) -> tuple[float, ...]:

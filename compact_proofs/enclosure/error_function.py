@@ -13,10 +13,11 @@ from compact_proofs.enclosure.approximation import (
     CONSTANT_ERROR,
     INTEGER_SHIFT,
     PI_RATIONAL,
+    Bounds,
     above,
     at_both_ends,
     below,
-    checked,
+    confirm,
     exp_rational,
     in_blocks,
     polynomial,
@@ -90,7 +91,7 @@ def _table(device: torch.device) -> tuple[Tensor, ...]:
         else:
             value_error = abs(Fraction(row[0]) - value) + 8 * CONSTANT_ERROR
             relative = (value_error + (error + steepest * u) * _RADIUS) / (value - steepest * _RADIUS) + u
-        checked(relative, _TABLE_ERROR)
+        confirm(relative, _TABLE_ERROR)
         rows[j], rows[-j] = row, [a if n % 2 else -a for n, a in enumerate(row)]
     columns = zip(*(rows[j] for j in range(-_CENTRES, _CENTRES + 1)), strict=True)
     return tuple(torch.tensor(column, dtype=torch.float64, device=device) for column in columns)
@@ -116,7 +117,7 @@ def _erf(x: Tensor) -> Tensor:
 
 
 @in_blocks
-def erf(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def erf(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose erf x within [-1, 1]: relative error at most 6 u, also near 0, widened by 4 u on rounding outward."""
     bottom, top = at_both_ends(_erf, lo, hi)
     return below(bottom, ERF_ERROR).clamp_(min=-1.0), above(top, ERF_ERROR).clamp_(max=1.0)

@@ -11,10 +11,11 @@ from torch import Tensor
 from compact_proofs.enclosure.approximation import (
     INTEGER_SHIFT,
     LN2,
+    Bounds,
     above,
     at_both_ends,
     below,
-    checked,
+    confirm,
     in_blocks,
     polynomial,
     power_series,
@@ -28,11 +29,11 @@ LN2_HI, LN2_LO = split(LN2, 42)
 _HALF_LN2 = Fraction(355, 1024)
 """0.34668, which is more than ln 2 / 2 = 0.34657."""
 
-_COFACTOR, _cofactor_error = polynomial(
+_COFACTOR, _error = polynomial(
     *power_series(lambda n: Fraction(1, math.factorial(n + 1)), _HALF_LN2), -_HALF_LN2, _HALF_LN2, 10
 )
-_COFACTOR_ERROR = checked(_cofactor_error, 1.85 * UNIT_ROUNDOFF)
-"""The error of the polynomial for (e^s - 1) / s on |s| <= 0.34668, a function between 0.845 and 1.2."""
+"""(e^s - 1) / s, which is between 0.845 and 1.2, for |s| <= 0.34668, with an error of at most 1.85 u."""
+confirm(_error, 1.85 * UNIT_ROUNDOFF)
 
 EXP_ERROR = 6.2 * UNIT_ROUNDOFF
 EXPM1_ERROR = 6.5 * UNIT_ROUNDOFF
@@ -119,7 +120,7 @@ def _sigmoid(x: Tensor) -> Tensor:
 
 
 @in_blocks
-def exp(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def exp(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose e^x: relative error at most 6.2 u below and 8.8 u above, each widened by 4 u on rounding outward.
 
     Beyond |x| = 800 the result over- or underflows, so bounds are clamped there; of -inf it is [0, 6 TINY].
@@ -128,21 +129,19 @@ def exp(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
     one more rounding multiplies it to e^lo. That makes (6.2 + 0.07 + 1.2 + 1) u <= 8.8 u.
     """
     low = lo.clamp(-800.0, 800.0)
-    if lo is hi:
-        bottom = top = _exp(low)
+    high = low if lo is hi else hi.clamp(-800.0, 800.0)
+    width = high - low
+    if low is high or width.is_meta or not bool((width <= _NARROW).all()):
+        bottom, top = at_both_ends(_exp, low, high)
     else:
-        width = hi.clamp(-800.0, 800.0).sub_(low)
-        if not width.is_meta and bool((width <= _NARROW).all()):
-            bottom = _exp(low)
-            top = width.mul(0.52).add_(1.0).mul_(width).add_(1.0).mul_(bottom)
-        else:
-            bottom, top = at_both_ends(_exp, low, width.add_(low))
+        bottom = _exp(low)
+        top = width.mul(0.52).add_(1.0).mul_(width).add_(1.0).mul_(bottom)
     # A value that overflowed is at least (1 - error) times the largest finite number.
     return below(bottom.clamp(max=_MAX), EXP_ERROR).clamp_(min=0.0), above(top, 8.8 * UNIT_ROUNDOFF)
 
 
 @in_blocks
-def expm1(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def expm1(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose e^x - 1: relative error at most 6.5 u, also near 0, widened by 4 u on rounding outward.
 
     Below -708 the value is -1 + 2^-1021 at most, above 709.25 the upper bound is +inf.
@@ -153,14 +152,14 @@ def expm1(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @in_blocks
-def tanh(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def tanh(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose tanh x within [-1, 1]: relative error at most 8 u, widened by 4 u on rounding outward."""
     bottom, top = at_both_ends(_tanh, lo, hi)
     return below(bottom, TANH_ERROR).clamp_(min=-1.0), above(top, TANH_ERROR).clamp_(max=1.0)
 
 
 @in_blocks
-def sigmoid(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def sigmoid(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose 1 / (1 + e^-x) within [0, 1]: relative error at most 8.4 u, widened by 4 u on rounding outward."""
     bottom, top = at_both_ends(_sigmoid, lo, hi)
     return below(bottom, SIGMOID_ERROR).clamp_(min=0.0), above(top, SIGMOID_ERROR).clamp_(max=1.0)

@@ -11,10 +11,11 @@ from torch import Tensor
 from compact_proofs.enclosure.approximation import (
     INTEGER_SHIFT,
     PI_RATIONAL,
+    Bounds,
     above,
     at_both_ends,
     below,
-    checked,
+    confirm,
     in_blocks,
     polynomial,
     power_series,
@@ -34,17 +35,17 @@ _PART_1, _PART_2, _PART_3 = split(PI_RATIONAL / 2, 32, 65)
 _SQUARE = Fraction(618, 1000)
 """More than (pi/4 + 2^-30)^2 = 0.61685."""
 
-_SIN, _sin_error = polynomial(
+_SIN, _error = polynomial(
     *power_series(lambda n: Fraction((-1) ** (n + 1), math.factorial(2 * n + 3)), _SQUARE), Fraction(0), _SQUARE, 5
 )
-_SIN_ERROR = checked(_sin_error, 0.5 * UNIT_ROUNDOFF)
-"""The error of the polynomial for (sin(r)/r - 1) / r^2, as a function of r^2, between -0.1667 and -0.161."""
+"""(sin(r)/r - 1) / r^2 as a function of r^2, which is between -0.1667 and -0.161, with an error of at most 0.5 u."""
+confirm(_error, 0.5 * UNIT_ROUNDOFF)
 
-_COS, _cos_error = polynomial(
+_COS, _error = polynomial(
     *power_series(lambda n: Fraction((-1) ** (n + 1), math.factorial(2 * n + 2)), _SQUARE), Fraction(0), _SQUARE, 6
 )
-_COS_ERROR = checked(_cos_error, 0.6 * UNIT_ROUNDOFF)
-"""The error of the polynomial for (cos(r) - 1) / r^2, as a function of r^2, between -1/2 and -0.47."""
+"""(cos(r) - 1) / r^2 as a function of r^2, which is between -1/2 and -0.47, with an error of at most 0.6 u."""
+confirm(_error, 0.6 * UNIT_ROUNDOFF)
 
 _TWO_OVER_PI = float(2 / PI_RATIONAL)
 _INVERSE_PERIOD = float(1 / (2 * PI_RATIONAL))
@@ -65,7 +66,9 @@ def _sine(x: Tensor, quarter: int) -> Tensor:
 
     sin r = r + r (r^2 P(r^2)): the factor in brackets, at most 0.104 in size, has the relative error 1.1 u from r^2,
     0.5u/0.161 from P and u from the product: 0.55 u in all; its product with r rounds by 0.104 u times |r|, the sum by
-    u times itself. Relative to |sin r| >= 0.895 |r|: 0.74 u + u, and 3.8 u with the reduction. cos r = 1 + r^2 P(r^2):
+    u times itself. Relative to |sin r| >= 0.895 |r|: 0.74 u + u, and 3.8 u with the reduction.
+
+    cos r = 1 + r^2 P(r^2):
     the product, at most 0.3 in size, has the relative error 1.1 u + 0.6u/0.47 + u, so 1.02 u; relative to cos r >=
     0.707: 1.45 u, and u for the sum; 4.1 u with the reduction.
     """
@@ -92,10 +95,11 @@ def _may_meet(lo: Tensor, hi: Tensor, phase: float) -> Tensor:
     return hi.mul(_INVERSE_PERIOD).add_(slack - phase).floor_() >= lo.mul(_INVERSE_PERIOD).sub_(slack + phase)
 
 
-def _sinusoid(lo: Tensor, hi: Tensor, quarter: int) -> tuple[Tensor, Tensor]:
+def _sinusoid(lo: Tensor, hi: Tensor, quarter: int) -> Bounds:
     """Enclose sin(x + quarter pi/2): the values at both ends, and +-1 where an extremum may lie between them."""
-    a, b = (x.clamp(-LARGEST_ARGUMENT, LARGEST_ARGUMENT) for x in (lo, hi))
-    at_a, at_b = at_both_ends(lambda x: _sine(x, quarter), a, a if lo is hi else b)
+    a = lo.clamp(-LARGEST_ARGUMENT, LARGEST_ARGUMENT)
+    b = a if lo is hi else hi.clamp(-LARGEST_ARGUMENT, LARGEST_ARGUMENT)
+    at_a, at_b = at_both_ends(lambda x: _sine(x, quarter), a, b)
     a_error, b_error = a.abs().mul_(_REDUCTION_ERROR), b.abs().mul_(_REDUCTION_ERROR)
     lower = torch.minimum(below(at_a, SINE_ERROR).sub_(a_error), below(at_b, SINE_ERROR).sub_(b_error)).clamp_(min=-1.0)
     upper = torch.maximum(above(at_a, SINE_ERROR).add_(a_error), above(at_b, SINE_ERROR).add_(b_error)).clamp_(max=1.0)
@@ -106,7 +110,7 @@ def _sinusoid(lo: Tensor, hi: Tensor, quarter: int) -> tuple[Tensor, Tensor]:
 
 
 @in_blocks
-def sin(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def sin(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose sin x within [-1, 1]: error at most 4.2 u |sin x| + 2^-114 |x|, widened by 5 u on rounding outward.
 
     The second term matters only near multiples of pi other than 0. Beyond |x| = 2^20 the result is [-1, 1].
@@ -115,7 +119,7 @@ def sin(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @in_blocks
-def cos(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
+def cos(lo: Tensor, hi: Tensor) -> Bounds:
     """Enclose cos x within [-1, 1]: error at most 4.2 u |cos x| + 2^-114 |x|, widened by 5 u on rounding outward.
 
     The second term matters only near odd multiples of pi/2. Beyond |x| = 2^20 the result is [-1, 1].

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from compact_proofs.report.data import Heatmap, ReportData
 from compact_proofs.report.drawing import INK, inline_svg, new_axes, new_figure, settings, settle, to_png
 from compact_proofs.report.section import Block, render
+from compact_proofs.report.text import printable
 
 _SIGNED_MAP, _UNSIGNED_MAP = "RdBu_r", "cividis"
 _EVERY_CELL = 512  # larger matrices are smoothed to the picture's resolution
@@ -48,9 +49,9 @@ def _draw(heatmap: Heatmap) -> Figure:
         interpolation="none" if max(rows, columns) <= _EVERY_CELL else "auto",
     )
     axes.grid(visible=False)
-    axes.set_title(heatmap.name, parse_math=False)
-    axes.set_ylabel(heatmap.axes[0], parse_math=False)
-    axes.set_xlabel(heatmap.axes[1], parse_math=False)
+    axes.set_title(printable(heatmap.name), parse_math=False)
+    axes.set_ylabel(printable(heatmap.axes[0]), parse_math=False)
+    axes.set_xlabel(printable(heatmap.axes[1]), parse_math=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     bar = figure.colorbar(image, ax=axes, pad=0.02, fraction=0.05, aspect=max(6, 22 * shape))

@@ -9,9 +9,9 @@ from typing import Any
 
 from compact_proofs.errors import BadInput
 from compact_proofs.report.data import TOLERANCE, Proof
+from compact_proofs.report.text import printable
 
 _MAX_DIGITS = 4000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def read_proofs(objects: Iterable[Mapping[str, Any]]) -> tuple[Proof, ...]:
@@ -28,8 +28,8 @@ def read_proofs(objects: Iterable[Mapping[str, Any]]) -> tuple[Proof, ...]:
 def _read_proof(item: Mapping[str, Any], where: str) -> Proof:
     length = _object(item, "length", where)
     proof = Proof(
-        strategy=_text(_field(item, "strategy", where)),
-        options={_text(key): _text(value) for key, value in _object(item, "options", where).items()},
+        strategy=printable(_field(item, "strategy", where)),
+        options={printable(key): printable(value) for key, value in _object(item, "options", where).items()},
         numerator=_integer(_field(item, "numerator", where), f"{where}: numerator"),
         denominator=_integer(_field(item, "denominator", where), f"{where}: denominator"),
         true_accuracy=_number(_field(item, "true_accuracy", where), f"{where}: true_accuracy", most=1),
@@ -42,7 +42,7 @@ def _read_proof(item: Mapping[str, Any], where: str) -> Proof:
         explanation_size=_optional(item, "explanation_size", where),
         sound=_reading(_field(item, "reading", where), where),
         seconds=_number(_field(item, "seconds", where), f"{where}: seconds"),
-        model_sha256=_text(_field(item, "model_sha256", where)),
+        model_sha256=printable(_field(item, "model_sha256", where)),
         on_frontier=bool(_field(item, "on_frontier", where)),
     )
     if proof.denominator == 0 or proof.numerator > proof.denominator:
@@ -65,10 +65,6 @@ def _object(item: Any, key: str, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise BadInput(f"{where}: {key} must be an object, not {str(value)[:40]!r}")
     return value
-
-
-def _text(value: object) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def _integer(value: object, where: str) -> int:
@@ -95,7 +91,7 @@ def _number(value: object, where: str, most: float = math.inf) -> float | None:
 
 def _operations(length: Mapping[str, Any], key: str, where: str) -> dict[str, int]:
     parts = _object(length, key, f"{where}: length")
-    return {_text(name): _integer(ops, f"{where}: length.{key}") for name, ops in parts.items()}
+    return {printable(name): _integer(ops, f"{where}: length.{key}") for name, ops in parts.items()}
 
 
 def _reading(value: object, where: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
@@ -49,6 +51,11 @@ def accuracy_text(accuracy: float) -> str:
 def options_text(options: Mapping[str, str]) -> str:
     """Write options as ``key=value`` with commas."""
     return ", ".join(f"{key}={value}" for key, value in options.items())
+
+
+def printable(value: object) -> str:
+    """Write anything as one line of text, with a mark for each control character."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def clipped(text: str, width: int) -> str:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import proof
+from synthetic_proofs import proof
 
 from compact_proofs.errors import BadInput
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
@@ -43,7 +43,7 @@ def test_reads_the_json_format(long_fractions):
 )
 def test_refuses_what_is_not_a_proof(changes, named):
     with pytest.raises(BadInput, match="proof 2") as raised:
-        read_proofs([proof("cubic", 1, 7, 100), proof("cubic", 1, 7, 100, **changes)])
+        read_proofs([proof("cubic", 1, 7, 100), proof("cubic", 1, 7, 100) | changes])
     assert named in str(raised.value)
 
 
@@ -113,10 +113,5 @@ def test_counts_in_words():
         "8.80×10¹¹",
         "1.00×10⁴¹",
     ]
-    assert [short_count(n) for n in (0, 999, 1_850_000, 35_100_000, 880 * 10**9)] == [
-        "0",
-        "999",
-        "1.85 M",
-        "35.1 M",
-        "880 G",
-    ]
+    written = {0: "0", 999: "999", 1_850_000: "1.85 M", 35_100_000: "35.1 M", 880 * 10**9: "880 G", 10**40: "1.00×10⁴⁰"}
+    assert {number: short_count(number) for number in written} == written

@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from conftest import SHA, proof
+from synthetic_proofs import SHA, proof
 
 from compact_proofs.errors import BadInput
 from compact_proofs.report import DEFAULT_SECTIONS, Block, Heatmap, MeasuredBaseline, ReportData, render, write_report
@@ -47,11 +47,6 @@ class Elements(HTMLParser):
 
     def all(self, tag: str) -> Iterator[dict[str, str | None]]:
         return (attributes for name, attributes in self.tags if name == tag)
-
-
-@pytest.fixture(scope="session")
-def page(make, proofs, tmp_path_factory) -> Path:
-    return write_report(make(proofs), tmp_path_factory.mktemp("report") / "new" / "folder")
 
 
 def text_of(path: Path) -> str:

@@ -5,12 +5,69 @@
     brute_force   every sequence; the linear baseline
     cubic         the published proof, O(v^3)
     additive      ours: ratios that add up, O(v^2 d)
+    grouping      searches for explanations
     training      the published recipe
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.loading import attention_only_from_state
+from compact_proofs.report.data import Heatmap
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks.max_of_k import training
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
+from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
-__all__ = ["Additive", "BruteForce", "Cubic", "LinearBaseline", "MaxOfK"]
+__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "MaxOfK"]
+
+AFFORDABLE = 2**25
+"""Sequences that brute force is tried on without being asked for."""
+
+
+def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
+    return LinearBaseline(min(1.0, 2**16 / MaxOfK.of(model).size))
+
+
+def _frontier(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
+    found: list[Strategy] = [_linear(model), Cubic()]
+    if model.n_ctx <= 4:
+        found += [Additive(w, g) for w, g in ((3, 1), (4, 1), (6, 1), (6, 4), (6, 8), (8, model.d_vocab))]
+    if MaxOfK.of(model).size <= AFFORDABLE:
+        found.append(BruteForce())
+    return found
+
+
+def _heatmaps(model: AttentionOnlyTransformer) -> Sequence[Heatmap]:
+    with torch.no_grad():
+        p = paths(model)
+    token, position = "token", "position"
+    return [
+        Heatmap("EQKE", p.EQKE.numpy(), (f"query {token}", f"key {token}"), "attention score of a key token under a query"),
+        Heatmap("EQKP", p.EQKP.numpy(), (f"query {token}", position), "attention score of a position under a query"),
+        Heatmap("EVOU", p.EVOU.numpy(), (f"key {token}", "output"), "logits written by attending to a token"),
+        Heatmap("PVOU", p.PVOU.numpy(), (position, "output"), "logits written by attending to a position"),
+        Heatmap("EUPU", p.EUPU.numpy(), (f"query {token}", "output"), "logits of the direct path from the query"),
+    ]
+
+
+KIT = TaskKit(
+    name=MaxOfK.name,
+    summary="name the largest of K tokens",
+    load=attention_only_from_state,
+    task_of=MaxOfK.of,
+    strategies=(BruteForce, LinearBaseline, Cubic, Additive),
+    frontier=_frontier,
+    linear=_linear,
+    heatmaps=_heatmaps,
+    recipe=training.TrainingConfig,
+    train=training.train,
+)

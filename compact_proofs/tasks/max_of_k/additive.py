@@ -34,12 +34,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.claim import Task
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import address_table, stage
-from compact_proofs.strategy import Explanation, Spec, Strategy, whole
-from compact_proofs.tasks.max_of_k.cubic import path_dimension
+from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.max_of_k.grouping import cluster_rows
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.max_of_k.paths import (
     Paths,
     attention_weights,
@@ -93,7 +94,7 @@ def _query_column(v: int, G: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Additive(Strategy):
+class Additive(MaxOfKStrategy):
     """The additive certificate with one rho per group of queries ("S1"), counted exactly over the positions.
 
     Cost: 6 v^2 d for the path matrices, about groups * v^2 * 3 window for rho, v^3 for D, and for counting about
@@ -112,7 +113,7 @@ class Additive(Strategy):
         if self.window < 1 or self.groups < 1:
             raise BadInput(f"additive: window and groups must be at least 1, not {self.window} and {self.groups}")
 
-    def explain(self, model: nn.Module) -> dict[str, Tensor]:
+    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Cluster the queries by their direct path."""
         groups = self._groups(model)
         if groups == model.d_vocab:
@@ -121,21 +122,18 @@ class Additive(Strategy):
             direct = (model.W_E.double() + model.W_pos[-1].double()) @ model.W_U.double()
         return {"group_of": cluster_rows(direct, groups)}
 
-    def specs(self, model: nn.Module) -> dict[str, Spec]:
+    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
         return {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
 
-    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         if model.n_ctx > 5:
             raise BadInput(f"additive counts exactly for n_ctx <= 5 only, not {model.n_ctx}")
         symbols = self.symbols(model, explanation["group_of"])
         with stage("counting"):
             return count_exactly(symbols, model.d_vocab, model.n_ctx)
 
-    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return additive_member(self.symbols(model, explanation["group_of"]), inputs)
-
-    def unexplained_dimension(self, model: nn.Module) -> int:
-        return path_dimension(model)
 
     def _groups(self, model: nn.Module) -> int:
         return min(self.groups, model.d_vocab)

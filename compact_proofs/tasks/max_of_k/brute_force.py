@@ -11,12 +11,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import ACCURACY
+from compact_proofs.claim import ACCURACY, Task
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Strategy, whole
+from compact_proofs.strategy import Explanation, whole
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.max_of_k.paths import attention_weights, others, paths
 
 ROWS = 8192
@@ -24,7 +25,7 @@ ROWS = 8192
 
 
 @dataclass(frozen=True)
-class BruteForce(Strategy):
+class BruteForce(MaxOfKStrategy):
     """Evaluate every sequence.
 
     Multiplied by the softmax's denominator, the logit difference of a sequence is additive over positions:
@@ -36,18 +37,18 @@ class BruteForce(Strategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every sequence, through the path matrices: exact, v^(K+1)"
 
-    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         return count_correct(model, model.d_vocab**model.n_ctx)
 
-    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return ACCURACY.correct(model(inputs), inputs.max(-1).values)
 
-    def unexplained_dimension(self, model: nn.Module) -> int:
+    def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         return model.d_vocab ** (model.n_ctx + 1)
 
 
 @dataclass(frozen=True)
-class LinearBaseline(Strategy):
+class LinearBaseline(MaxOfKStrategy):
     """Evaluate about `share` of all sequences; the rest counts as wrong. Bound and length both grow linearly with the share."""
 
     share: float = 1 / 64
@@ -60,10 +61,10 @@ class LinearBaseline(Strategy):
         if not 0 < self.share <= 1:
             raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
 
-    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         return count_correct(model, math.ceil(self.share * model.d_vocab**model.n_ctx))
 
-    def unexplained_dimension(self, model: nn.Module) -> int:
+    def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         return math.ceil(self.share * model.d_vocab ** (model.n_ctx + 1))
 
 

@@ -9,9 +9,11 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
-from compact_proofs.strategy import Explanation, Strategy, whole
+from compact_proofs.strategy import Explanation, whole
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.max_of_k.paths import (
     at_maximum,
     attention_weights,
@@ -24,7 +26,7 @@ from compact_proofs.tasks.max_of_k.paths import (
 
 
 @dataclass(frozen=True)
-class Cubic(Strategy):
+class Cubic(MaxOfKStrategy):
     """Count sequences by query q, maximum m, number c of other tokens, and the set of tokens that each of them may be.
 
     Fix q, m, and c of the K - 1 other positions to hold tokens k < m, the rest m. If all c hold the same k, every logit difference
@@ -45,7 +47,7 @@ class Cubic(Strategy):
     name: ClassVar[str] = "cubic"
     summary: ClassVar[str] = "published: one table over query, maximum and other token; O(v^3 K)"
 
-    def verify(self, model: nn.Module, explanation: Explanation) -> int:
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx
         with stage("counting"):
@@ -57,7 +59,7 @@ class Cubic(Strategy):
                 count += comb(K - 1, c) * sum_of_powers(choices, c)
         return count
 
-    def member(self, model: nn.Module, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx
         m, rest = inputs.max(-1).values, inputs[:, :-1]
@@ -70,15 +72,6 @@ class Cubic(Strategy):
             good[t.pair, t.k] = provably(bound < 0)
             result |= (c == n) & (good[pair[:, None], rest] | (rest == m[:, None])).all(-1)
         return result
-
-    def unexplained_dimension(self, model: nn.Module) -> int:
-        return path_dimension(model)
-
-
-def path_dimension(model: nn.Module) -> int:
-    """3 v^2 + 2 K v: the entries of the five path matrices, each treated as structureless."""
-    v, K = model.d_vocab, model.n_ctx
-    return 3 * v * v + 2 * K * v
 
 
 class Triples(NamedTuple):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,16 @@ class MaxOfK(Task):
 
     def labels(self, inputs: Tensor) -> Tensor:
         return inputs.max(-1).values
+
+
+class MaxOfKStrategy(Strategy):
+    """A strategy that reads the weights of an `AttentionOnlyTransformer`."""
+
+    def applies_to(self, model: nn.Module, task: Task) -> None:
+        if task != MaxOfK.of(model):
+            raise BadInput(f"{self.name}: this model is for {MaxOfK.of(model)}, not for {task}")
+
+    def unexplained_dimension(self, model: nn.Module, task: Task) -> int | None:
+        """3 v^2 + 2 K v unless a strategy says otherwise: every entry of the five path matrices."""
+        v, K = model.d_vocab, model.n_ctx
+        return 3 * v * v + 2 * K * v

@@ -1,0 +1,97 @@
+"""Brute force on any module and any finite task: no understanding needed, and none shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.progress import track
+from compact_proofs.prove import Reading, prove
+from compact_proofs.strategy import Explanation, Strategy
+
+
+@dataclass(frozen=True)
+class Exhaustive(Strategy):
+    """Run the module on every input of the task, or on the first `share` of them; the rest counts as wrong."""
+
+    share: float = 1.0
+    """Share of the inputs to evaluate, in (0, 1]: below 1 this is the linear baseline."""
+    batch_size: int = 256
+    """Inputs evaluated at once."""
+    score_name: str = ACCURACY.name
+    """What is bounded: "margin" or "log-likelihood"."""
+    c: float = 0.0
+    """For the margin: by how much the label's logit must exceed every other (0: accuracy)."""
+
+    name: ClassVar[str] = "exhaustive"
+    summary: ClassVar[str] = "any module, every input (or a share: the linear baseline)"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1 or self.batch_size < 1:
+            raise BadInput(f"exhaustive: share in (0, 1] and batch_size >= 1, not {self.share} and {self.batch_size}")
+        if self.score_name not in (Margin.name, LogLikelihood.name):
+            raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {Margin.name}, {LogLikelihood.name}")
+        if self.score_name == LogLikelihood.name and self.share < 1:
+            raise BadInput("exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest")
+
+    @property
+    def score(self) -> Score:
+        return Margin(self.c) if self.score_name == Margin.name else LogLikelihood()
+
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Fraction:
+        """Return a lower bound of the score's sum over the evaluated inputs (a whole number for accuracy)."""
+        stop = -(-task.size * Fraction(self.share) // 1)
+        total = Fraction(0)
+        starts = range(0, int(stop), self.batch_size)
+        for start in track(starts, "inputs, in batches"):
+            inputs = task.inputs(start, min(start + self.batch_size, int(stop)))
+            with stage("model"):
+                logits = model(inputs)
+            with stage("score"):
+                total += self.score.lower_total(logits, task.labels(inputs))
+        return total
+
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return Margin(self.c).correct(model(inputs), task.labels(inputs))
+
+
+def brute_force(
+    module: nn.Module,
+    task: Task,
+    *,
+    share: float = 1.0,
+    score: Score = ACCURACY,
+    batch_size: int = 256,
+    reading: Reading = "sound",
+) -> Certificate:
+    """Prove a bound of a module's mean score by evaluating it on every input of a finite task.
+
+    Parameters
+    ----------
+    module
+        Any `torch.nn.Module` whose tensor calls have sound rules; in evaluation mode. ``module(task.inputs(i, j))`` must give
+        logits [n, outputs].
+    task
+        The inputs and their labels.
+    share
+        Evaluate only this share of the inputs (the linear baseline); the others count 0, so `score` must not be negative then.
+    score
+        Accuracy unless given: `Margin(c)`, `LogLikelihood()`.
+    batch_size
+        Inputs evaluated at once; larger is faster and takes more memory.
+
+    Raises
+    ------
+    NoSoundRule
+        If the module makes a call without a sound rule; the message names it.
+    """
+    strategy = Exhaustive(share, batch_size, score.name, getattr(score, "c", 0.0))
+    return prove(module, task, strategy, reading=reading)

@@ -1,0 +1,72 @@
+"""`Frontier`: the proofs of one model that no other beats in both bound and length, beside the linear baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from torch import nn
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.claim import Task
+from compact_proofs.progress import track
+from compact_proofs.prove import Reading, prove
+from compact_proofs.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Certificates of one model, ordered by length.
+
+    Attributes
+    ----------
+    certificates
+        All of them, shortest first.
+    """
+
+    certificates: tuple[Certificate, ...]
+
+    @classmethod
+    def of(cls, certificates: Iterable[Certificate]) -> Frontier:
+        """Order certificates by length, equal lengths by falling bound."""
+        return cls(tuple(sorted(certificates, key=lambda c: (c.length.total, -c.bound))))
+
+    @property
+    def best(self) -> tuple[Certificate, ...]:
+        """The Pareto frontier: sound certificates with a higher bound than every shorter one."""
+        found: list[Certificate] = []
+        highest = Fraction(0)
+        for c in self.certificates:
+            if c.reading == "sound" and c.bound > highest:
+                found.append(c)
+                highest = c.bound
+        return tuple(found)
+
+    @property
+    def highest(self) -> Certificate | None:
+        """The certificate with the best bound (the shortest of them), or None if every bound is 0."""
+        return self.best[-1] if self.best else None
+
+
+def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float, float]:
+    """Extend brute force on a share of the inputs to all of them.
+
+    Parameters
+    ----------
+    measured
+        A proof by brute force on a share of the inputs.
+    accuracy
+        The bound where the line ends: the true accuracy, or 1.
+
+    Returns
+    -------
+    length, bound
+        The end of the straight line from (0, 0) through the measured proof.
+    """
+    return measured.length.total * accuracy / max(float(measured.bound), 1e-300), accuracy
+
+
+def frontier(model: nn.Module, task: Task, strategies: Sequence[Strategy], reading: Reading = "sound") -> Frontier:
+    """Prove with each strategy, with a progress bar if bars are shown (`compact_proofs.progress.progress_bars`)."""
+    return Frontier.of(prove(model, task, s, reading=reading) for s in track(strategies, "proofs"))

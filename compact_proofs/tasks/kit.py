@@ -1,0 +1,54 @@
+"""What a task folder offers to the rest of the program; the command line knows tasks only through this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from compact_proofs.claim import Task
+from compact_proofs.report.data import Heatmap
+from compact_proofs.strategy import Strategy
+from compact_proofs.train import Recipe, TrainingResult
+
+
+@dataclass(frozen=True)
+class TaskKit:
+    """A task's models, strategies and recipe.
+
+    Attributes
+    ----------
+    name
+        The task's name, as in its certificates.
+    summary
+        One line for help texts.
+    load
+        Build the model from a state dict and the name of its source; `BadInput` if it is not one of this task's.
+    task_of
+        The task that a model is for.
+    strategies
+        The registered strategies. Being here puts a strategy into the soundness harness and on the command line.
+    frontier
+        The strategies (with options) that `compact-proofs frontier` tries on a model.
+    linear
+        A share of the inputs by brute force, cheap enough to run on any model.
+    heatmaps
+        Pictures of the model for the report.
+    recipe
+        Training options with the published defaults.
+    train
+        Train a model by a recipe, with a progress bar if asked.
+    """
+
+    name: str
+    summary: str
+    load: Callable[[Mapping[str, Tensor], str], nn.Module]
+    task_of: Callable[[Any], Task]
+    strategies: tuple[type[Strategy], ...]
+    frontier: Callable[[Any], Sequence[Strategy]]
+    linear: Callable[[Any], Strategy]
+    heatmaps: Callable[[Any], Sequence[Heatmap]]
+    recipe: type[Recipe]
+    train: Callable[..., TrainingResult[Any]]
