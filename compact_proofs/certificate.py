@@ -1,43 +1,48 @@
 """`Certificate`: a proven claim in one file that another person can check.
 
-The file is a safetensors container: the explanation's tensors, and a JSON document in the header with everything else. There is
-no pickle in it, every size is bounded before it is read, and unknown fields are refused.
+The file is a safetensors container: the explanation's tensors, and a JSON document in the header with everything else.
+There is no pickle in it, every size is bounded before it is read, and unknown fields are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import struct
-import tempfile
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import safetensors
 import safetensors.torch
+import torch
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from torch import Tensor
 
-from compact_proofs.claim import Claim
-from compact_proofs.errors import CertificateRejected
+from compact_proofs.claim import Claim, decimal
+from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.length import ProofLength
+from compact_proofs.models.files import write_atomically
 from compact_proofs.strategy import explanation_size
 
 SCHEMA = 1
 """Version of the file format."""
 
 LARGEST_FILE = 256 * 2**20
-LARGEST_HEADER = 4 * 2**20
+LARGEST_HEADER = 2**20
+LONGEST_PROOF = 10**30
+LARGEST_BOUND = 10**9
 _KEY = "compact-proofs"
+_PRINTABLE = r"[^\x00-\x1f\x7f-\x9f]{1,100}"
 
+Name = Annotated[str, StringConstraints(pattern=f"^{_PRINTABLE}$")]
+Size = Annotated[int, Field(ge=0, le=2**63)]
+Few = Field(max_length=64)
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Whole = Annotated[str, StringConstraints(pattern=r"^(0|-?[1-9][0-9]{0,4095})$")]
 Positive = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4095}$")]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=LONGEST_PROOF)]
 
 
 class _Strict(BaseModel):
@@ -45,19 +50,19 @@ class _Strict(BaseModel):
 
 
 class _ClaimDocument(_Strict):
-    task: str
-    parameters: dict[str, int]
-    score: str
-    score_options: dict[str, float]
+    task: Name
+    parameters: Annotated[dict[Name, Size], Few]
+    score: Name
+    score_options: Annotated[dict[Name, float], Few]
     numerator: Whole
     denominator: Positive
     model_sha256: Digest
 
 
 class _StrategyDocument(_Strict):
-    name: str
-    version: int
-    options: dict[str, int | float | str | bool]
+    name: Name
+    version: Size
+    options: Annotated[dict[Name, int | float | str | bool], Few]
 
 
 class _Document(_Strict):
@@ -111,7 +116,7 @@ class Certificate:
 
     def __str__(self) -> str:
         kind = "bound" if self.reading == "sound" else "estimate (float reading, not a theorem)"
-        return f"{self.strategy}: {kind} {float(self.bound):.7f}, length {self.length.total:,}"
+        return f"{self.strategy}: {kind} {decimal(self.bound)}, length {self.length.total:,}"
 
     def to_json(self, true_accuracy: float | None = None) -> dict[str, Any]:
         """The object printed by ``--json``."""
@@ -135,11 +140,11 @@ class Certificate:
 
         Raises
         ------
-        ValueError
-            For a float reading, which proves nothing.
+        BadInput
+            For a float reading, which proves nothing, or if the file cannot be written.
         """
         if self.reading != "sound":
-            raise ValueError("only a sound reading is a proof; prove with reading='sound' to write a certificate")
+            raise BadInput("only a sound reading is a proof; prove with reading='sound' to write a certificate")
         document = {
             "schema_version": SCHEMA,
             "claim": {
@@ -159,20 +164,14 @@ class Certificate:
             "package_version": version("compact-proofs"),
         }
         document["digest"] = _digest(document)
+        try:
+            _Document.model_validate(document)
+        except ValidationError as e:
+            raise BadInput(f"{path}: this proof cannot be written as a certificate ({_problems(e)})") from None
         tensors = {name: t.contiguous() for name, t in self.explanation.items()}
         blob = safetensors.torch.save(tensors, metadata={_KEY: json.dumps(document)})
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as f:
-                f.write(blob)
-                f.flush()
-                os.fsync(f.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomically(path, blob)
         return path
 
     @classmethod
@@ -182,24 +181,22 @@ class Certificate:
         Raises
         ------
         CertificateRejected
-            If the file is missing, too large, truncated, not of this format, of an unknown version, or was edited.
+            If the file is missing, too large, truncated, not of this format, of an unknown version, or was edited. The
+            message holds no text of the file's that could be long or hold control characters, except as quoted and cut.
         """
         path = Path(path)
         metadata, tensors = _read_container(path)
         document = _validate(path, metadata)
         if explanation_sha256(tensors) != document.explanation_sha256:
-            raise CertificateRejected(f"{path}: the explanation is not the one this certificate was written with (its hash differs)")
-        claim = document.claim
+            raise CertificateRejected(
+                f"{path}: the explanation is not the one this certificate was written with (its hash differs)"
+            )
+        c = document.claim
+        numerator, denominator = int(c.numerator), int(c.denominator)
+        if abs(numerator) > LARGEST_BOUND * denominator:
+            raise CertificateRejected(f"{path}: the bound it claims is beyond {LARGEST_BOUND:.0e}")
         return cls(
-            claim=Claim(
-                claim.task,
-                claim.parameters,
-                claim.score,
-                claim.score_options,
-                int(claim.numerator),
-                int(claim.denominator),
-                claim.model_sha256,
-            ),
+            claim=Claim(c.task, c.parameters, c.score, c.score_options, numerator, denominator, c.model_sha256),
             strategy=document.strategy.name,
             strategy_version=document.strategy.version,
             options=document.strategy.options,
@@ -217,7 +214,7 @@ def explanation_sha256(explanation: dict[str, Tensor]) -> str:
     for name in sorted(explanation):
         t = explanation[name].detach().cpu().contiguous()
         h.update(json.dumps([name, str(t.dtype), list(t.shape)]).encode())
-        h.update(t.numpy().tobytes())
+        h.update(t.reshape(-1).view(torch.uint8).numpy().tobytes())
     return h.hexdigest()
 
 
@@ -228,45 +225,75 @@ def _digest(document: dict[str, Any]) -> str:
 
 
 def _read_container(path: Path) -> tuple[str, dict[str, Tensor]]:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as f:
-            start = f.read(8)
-    except OSError as e:
-        raise CertificateRejected(f"{path}: cannot be read ({e.strerror})") from None
-    if size > LARGEST_FILE:
-        raise CertificateRejected(f"{path}: {size:,} bytes is too large for a certificate (at most {LARGEST_FILE:,})")
-    if len(start) < 8 or (header := struct.unpack("<Q", start)[0]) > size - 8:
-        raise CertificateRejected(f"{path}: truncated, or not a certificate (its header says more bytes than the file has)")
+    """Read the file once, within bounds; return its document (still text) and its tensors."""
+    data = _read_bytes(path)
+    header = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or header > len(data) - 8:
+        raise CertificateRejected(f"{path}: truncated, or not a certificate (it is shorter than its header says)")
     if header > LARGEST_HEADER:
         raise CertificateRejected(f"{path}: a header of {header:,} bytes is too large for a certificate")
     try:
-        with safetensors.safe_open(path, framework="pt") as f:
-            metadata = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-    except Exception as e:
-        raise CertificateRejected(f"{path}: truncated or not a certificate file ({e})") from None
+        tensors = safetensors.torch.load(data)  # checks that the header's tensors fill the file exactly
+        metadata = json.loads(data[8 : 8 + header]).get("__metadata__", {})
+    except Exception as e:  # whatever a parser raises on hostile bytes
+        raise CertificateRejected(f"{path}: truncated or not a certificate file ({_quoted(e)})") from None
     if _KEY not in metadata:
-        raise CertificateRejected(f"{path}: a safetensors file, but not a certificate (no {_KEY!r} entry in its header)")
+        raise CertificateRejected(
+            f"{path}: a safetensors file, but not a certificate (no {_KEY!r} entry in its header)"
+        )
+    odd = next((name for name in tensors if not re.fullmatch(_PRINTABLE, name)), None)
+    if odd is not None:
+        raise CertificateRejected(f"{path}: its explanation holds a tensor with the odd name {_quoted(odd)}")
     return metadata[_KEY], tensors
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if not path.exists():
+            raise CertificateRejected(f"{path}: there is no such file")
+        if not path.is_file():  # a pipe or a device might never end
+            raise CertificateRejected(f"{path}: not a file")
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise CertificateRejected(
+                f"{path}: {size:,} bytes is too large for a certificate (at most {LARGEST_FILE:,})"
+            )
+        with path.open("rb") as f:
+            data = f.read(LARGEST_FILE)
+    except OSError as e:
+        raise CertificateRejected(f"{path}: cannot be read ({e.strerror})") from None
+    if not data:
+        raise CertificateRejected(f"{path}: the file is empty")
+    return data
 
 
 def _validate(path: Path, text: str) -> _Document:
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as e:
-        raise CertificateRejected(f"{path}: its document is not JSON ({e})") from None
+        raise CertificateRejected(f"{path}: its document is not JSON ({_quoted(e)})") from None
     if not isinstance(raw, dict):
         raise CertificateRejected(f"{path}: its document is not a JSON object")
     if raw.get("schema_version") != SCHEMA:
-        raise CertificateRejected(
-            f"{path}: schema version {raw.get('schema_version')!r} is unknown; this program reads version {SCHEMA}"
-        )
+        given = _quoted(raw.get("schema_version"))
+        raise CertificateRejected(f"{path}: schema version {given} is unknown; this program reads version {SCHEMA}")
     try:
         document = _Document.model_validate(raw)
     except ValidationError as e:
-        problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in e.errors()[:5])
-        raise CertificateRejected(f"{path}: malformed certificate ({problems})") from None
+        raise CertificateRejected(f"{path}: malformed certificate ({_problems(e)})") from None
     if _digest(raw) != document.digest:
-        raise CertificateRejected(f"{path}: the certificate was edited after it was written (its digest does not match)")
+        raise CertificateRejected(
+            f"{path}: the certificate was edited after it was written (its digest does not match)"
+        )
     return document
+
+
+def _problems(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:3]
+    return "; ".join(f"{_quoted('.'.join(map(str, p['loc'])))}: {p['msg']}" for p in found)
+
+
+def _quoted(hostile: object) -> str:
+    """Text from a file or about it, fit for a terminal: cut, on one line, without control characters."""
+    text = str(hostile)
+    return repr(text if len(text) <= 120 else f"{text[:120]}...")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +18,8 @@ from compact_proofs.errors import BadInput
 class Task(ABC):
     """A finite set of inputs, uniformly distributed, with a label for each.
 
-    A user's own task subclasses this with the four members below; `compact_proofs.tasks` holds the tasks that ship, which add
-    strategies, loading and training.
+    A user's own task subclasses this with the four members below; `compact_proofs.tasks` holds the tasks that ship,
+    which add strategies, loading and training.
     """
 
     name: ClassVar[str]
@@ -156,9 +157,21 @@ class Claim:
     def statement(self) -> str:
         """Return the theorem in words."""
         given = ", ".join(f"{k} = {v}" for k, v in self.parameters.items())
-        what = "the probability that M is right" if self.score == "margin" and not self.score_options else f"the mean {self.score} of M"
+        what = (
+            "the probability that M is right"
+            if self.score == "margin" and not self.score_options
+            else f"the mean {self.score} of M"
+        )
         return (
             f"For x uniform over the inputs of {self.task} ({given}), {what} is at least "
-            f"{self.numerator}/{self.denominator} = {float(self.bound):.7f}, where M is the real-valued function defined by the "
-            f"weights with SHA-256 {self.model_sha256[:16]}..."
+            f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is the real-valued function "
+            f"defined by the weights with SHA-256 {self.model_sha256[:16]}..."
         )
+
+
+def decimal(bound: Fraction, digits: int = 7) -> str:
+    """Write a lower bound in decimals, rounded down, so that nothing untrue is said; "..." says that more follow."""
+    scaled = bound * 10**digits
+    cut = math.floor(scaled)
+    whole, rest = divmod(abs(cut), 10**digits)
+    return f"{'-' if cut < 0 else ''}{whole}.{rest:0{digits}d}{'' if cut == scaled else '...'}"

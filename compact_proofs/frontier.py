@@ -49,7 +49,7 @@ class Frontier:
         return self.best[-1] if self.best else None
 
 
-def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float, float]:
+def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float, float] | None:
     """Extend brute force on a share of the inputs to all of them.
 
     Parameters
@@ -62,9 +62,10 @@ def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float
     Returns
     -------
     length, bound
-        The end of the straight line from (0, 0) through the measured proof.
+        The end of the straight line from (0, 0) through the measured proof; None if that proof's bound is 0.
     """
-    return measured.length.total * accuracy / max(float(measured.bound), 1e-300), accuracy
+    bound = float(measured.bound)
+    return (measured.length.total * accuracy / bound, accuracy) if bound > 0 else None
 
 
 def frontier(model: nn.Module, task: Task, strategies: Sequence[Strategy], reading: Reading = "sound") -> Frontier:

@@ -8,25 +8,47 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import track as rich_track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 T = TypeVar("T")
-_shown: ContextVar[bool] = ContextVar("progress_shown", default=False)
+_bars: ContextVar[Progress | None] = ContextVar("progress_bars", default=None)
 
 
 @contextmanager
-def progress_bars(shown: bool = True) -> Iterator[None]:
-    """Show bars (on standard error, if it is a terminal) for the work inside."""
-    token = _shown.set(shown)
-    try:
-        yield
-    finally:
-        _shown.reset(token)
+def progress_bars(description: str | None = None) -> Iterator[None]:
+    """Show bars (on standard error, if it is a terminal) for the work inside; work within work gets a bar below.
+
+    A description adds a bar for the whole, of unknown length.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        if description is not None:
+            bars.add_task(description, total=None)
+        token = _bars.set(bars)
+        try:
+            yield
+        finally:
+            _bars.reset(token)
 
 
 def track(items: Sequence[T], description: str) -> Iterable[T]:
     """Iterate over items, with a bar if bars are shown."""
-    if not _shown.get():
-        return items
-    console = Console(stderr=True)
-    return rich_track(items, description=description, console=console, transient=True, disable=not console.is_terminal)
+    bars = _bars.get()
+    return items if bars is None or bars.disable else _tracked(bars, items, description)
+
+
+def _tracked(bars: Progress, items: Sequence[T], description: str) -> Iterator[T]:
+    bar = bars.add_task(description, total=len(items))
+    try:
+        for item in items:
+            yield item
+            bars.advance(bar)
+    finally:
+        bars.remove_task(bar)

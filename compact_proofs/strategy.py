@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -69,6 +69,8 @@ class Strategy(ABC):
     """Raised whenever `verify` changes what it computes; a certificate of another version is not checked."""
     summary: ClassVar[str]
     """One line for ``compact-proofs strategies``."""
+    partial: ClassVar[bool] = False
+    """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
 
     def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
@@ -115,15 +117,18 @@ class Strategy(ABC):
         BadInput
             For an unknown option or a value of the wrong type or range.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise BadInput(f"{cls.name} has no option {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}")
-        try:
-            return TypeAdapter(cls).validate_python(dict(options))
-        except ValidationError as e:
-            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in e.errors())
-            raise BadInput(f"options of {cls.name}: {problems}") from None
+        types = get_type_hints(cls)
+        known = {f.name: f"{f.name}: {types[f.name].__name__} = {f.default}" for f in fields(cls)}
+        has = f"its options are {', '.join(known.values())}" if known else "it has no options"
+        values: dict[str, Any] = {}
+        for name, value in options.items():
+            if name not in known:
+                raise BadInput(f"the strategy {cls.name} has no option {name!r}; {has}")
+            try:
+                values[name] = TypeAdapter(types[name]).validate_python(value, strict=True)
+            except ValidationError as e:
+                raise BadInput(f"{cls.name}: {name} = {str(value)[:40]!r}: {e.errors()[0]['msg']}; {has}") from None
+        return cls(**values)
 
     def applies_to(self, model: nn.Module, task: Task) -> None:
         """Check that this strategy proves something about `model` on `task`; the default is for any module and task.

@@ -5,7 +5,7 @@
     arithmetic    + - * / sums, matrix products
     elementary    exp, log, tanh, erf, sin, ... with proven bounds
     functions     softmax, layer norm, GELU
-    rules         the table: aten operation -> rule
+    table         aten operation -> rule; `rules` fills it from `arithmetic_rules` and `order_rules`
     reading       the sound reading of ordinary PyTorch code
 """
 

@@ -50,10 +50,12 @@ def above(value: Tensor, error: float) -> Tensor:
 
 
 def at_both_ends(function: Callable[[Tensor], Tensor], lo: Tensor, hi: Tensor) -> Bounds:
-    """Return (function(lo), function(hi)), evaluated in one sweep, or only once for one and the same tensor."""
+    """Return (function(lo), function(hi)), evaluated once for one and the same tensor, in one sweep for small ones."""
     if lo is hi:
         value = function(lo)
         return value, value
+    if lo.numel() > BLOCK // 2:
+        return function(lo), function(hi)
     low, high = function(torch.stack((lo, hi))).unbind(0)
     return low, high
 
@@ -194,8 +196,8 @@ def exp_rational(x: Fraction) -> Fraction:
     """Return e^-x for 0 <= x <= 40 within CONSTANT_ERROR, as 1 / e^x with 220 terms of the series of e^x.
 
     The terms from the 220th on sum to less than 2 * 40^220 / 220! < 2^-200; rounding the terms down, with what follows
-    from it in later terms, changes the sum by less than 220 e^40 2^-300 < 2^-230. As e^x >= 1, neither grows in 1 /
-    e^x.
+    from it in later terms, changes the sum by less than 220 e^40 2^-300 < 2^-230. Both are relative errors of 1 / e^x
+    at most, as e^x >= 1.
     """
     total, term = Fraction(0), Fraction(1)
     for n in range(1, 221):

@@ -13,22 +13,30 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from compact_proofs.enclosure.rounding import TINY, down_, gamma, up_
+from compact_proofs.enclosure.rounding import LARGEST, TINY, down_, gamma, up_
 from compact_proofs.enclosure.tensor import Enclosure, enclose
 
 
-def _outward(lo: Tensor, hi: Tensor) -> Enclosure:
+def _outward(lo: Tensor, hi: Tensor, undefined: Callable[[], Tensor] | None = None) -> Enclosure:
     """Round two fresh tensors outward by one step (one tensor given twice is copied)."""
     if lo is hi:
         hi = lo.clone()
-    return Enclosure._rounded(down_(lo), up_(hi))
+    return Enclosure._rounded(down_(lo), up_(hi), undefined=undefined)
 
 
-def _outward_nonnegative(lo: Tensor, hi: Tensor) -> Enclosure:
+def _outward_nonnegative(lo: Tensor, hi: Tensor, undefined: Callable[[], Tensor] | None = None) -> Enclosure:
     """Round outward bounds of reals that are >= 0, keeping the lower bound >= 0."""
     if lo is hi:
         hi = lo.clone()
-    return Enclosure._rounded(down_(lo).clamp_(min=0), up_(hi))
+    return Enclosure._rounded(down_(lo).clamp_(min=0), up_(hi), undefined=undefined)
+
+
+def _infinite(a: Enclosure) -> Tensor:
+    return a.lo.isinf() | a.hi.isinf()
+
+
+def _maybe_zero(a: Enclosure) -> Tensor:
+    return (a.lo <= 0) & (a.hi >= 0)
 
 
 def add(a: Enclosure, b: Enclosure) -> Enclosure:
@@ -54,7 +62,7 @@ def neg(a: Enclosure) -> Enclosure:
 def absolute(a: Enclosure) -> Enclosure:
     """|a|, exactly: from max(lo, -hi, 0) to max(-lo, hi)."""
     if a.nonnegative:
-        return a
+        return a._same()
     if a.is_point:
         lo = a.lo.abs()
         return Enclosure._wrap(lo, lo, True)
@@ -62,41 +70,59 @@ def absolute(a: Enclosure) -> Enclosure:
 
 
 def mul(a: Enclosure, b: Enclosure) -> Enclosure:
-    """a * b: the extremes over two intervals are among the four products of their ends (fewer where signs are known)."""
+    """a * b: the extremes over two intervals are among the four products of their ends (fewer where signs are known).
+
+    Undefined where one factor may be infinite and the other 0. (Then one of the products is infinite or NaN, in every case below:
+    the infinite end meets the other's ends.)
+    """
     if a is b:
         return square(a)
+
+    def undefined() -> Tensor:
+        return (_infinite(a) & _maybe_zero(b)) | (_maybe_zero(a) & _infinite(b))
+
     if a.is_point and b.is_point:
         p = a.lo * b.lo
-        return _outward_nonnegative(p, p) if a.nonnegative and b.nonnegative else _outward(p, p)
+        return (_outward_nonnegative if a.nonnegative and b.nonnegative else _outward)(p, p, undefined)
     if a.nonnegative and b.nonnegative:
-        return _outward_nonnegative(a.lo * b.lo, a.hi * b.hi)
+        return _outward_nonnegative(a.lo * b.lo, a.hi * b.hi, undefined)
     if b.is_point or (b.nonnegative and not a.is_point):
         a, b = b, a
     if a.is_point:
         p, q = a.lo * b.lo, a.lo * b.hi
-        return _outward(p, q) if a.nonnegative else _outward(torch.minimum(p, q), torch.maximum(p, q))
+        return _outward(*((p, q) if a.nonnegative else (torch.minimum(p, q), torch.maximum(p, q))), undefined)
     if a.nonnegative:
-        return _outward(torch.minimum(a.lo * b.lo, a.hi * b.lo), torch.maximum(a.lo * b.hi, a.hi * b.hi))
+        lo, hi = torch.minimum(a.lo * b.lo, a.hi * b.lo), torch.maximum(a.lo * b.hi, a.hi * b.hi)
+        return _outward(lo, hi, undefined)
     ll, lh, hl, hh = a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi
     lo = torch.minimum(torch.minimum(ll, lh), torch.minimum(hl, hh))
-    return _outward(lo, torch.maximum(torch.maximum(ll, lh), torch.maximum(hl, hh)))
+    return _outward(lo, torch.maximum(torch.maximum(ll, lh), torch.maximum(hl, hh)), undefined)
 
 
 def div(a: Enclosure, b: Enclosure) -> Enclosure:
-    """a / b: the extremes are among the quotients of the ends where b has one sign; unknown where b may be 0."""
+    """a / b: the extremes are among the quotients of the ends where b has one sign.
+
+    Undefined where b may be 0, and where both may be infinite (then an infinite end of a, divided by an end of b, is infinite or
+    NaN).
+    """
     positive = b.numel() > 0 and float(b.lo.amin()) > 0
+
+    def undefined() -> Tensor:
+        return _maybe_zero(b) | (_infinite(a) & _infinite(b))
+
     if a.is_point and b.is_point and positive:
         p = a.lo / b.lo
-        return _outward_nonnegative(p, p) if a.nonnegative else _outward(p, p)
+        return (_outward_nonnegative if a.nonnegative else _outward)(p, p, undefined)
     if positive and a.nonnegative:
-        return _outward_nonnegative(a.lo / b.hi, a.hi / b.lo)
+        return _outward_nonnegative(a.lo / b.hi, a.hi / b.lo, undefined)
     if positive:
-        return _outward(torch.minimum(a.lo / b.lo, a.lo / b.hi), torch.maximum(a.hi / b.lo, a.hi / b.hi))
+        lo, hi = torch.minimum(a.lo / b.lo, a.lo / b.hi), torch.maximum(a.hi / b.lo, a.hi / b.hi)
+        return _outward(lo, hi, undefined)
     ll, lh, hl, hh = a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi
     lo = torch.minimum(torch.minimum(ll, lh), torch.minimum(hl, hh))
     hi = torch.maximum(torch.maximum(ll, lh), torch.maximum(hl, hh))
-    maybe_zero = ~((b.lo > 0) | (b.hi < 0))
-    return _outward(torch.where(maybe_zero, -math.inf, lo), torch.where(maybe_zero, math.inf, hi))
+    zero = _maybe_zero(b)
+    return _outward(lo.masked_fill_(zero, -math.inf), hi.masked_fill_(zero, math.inf), undefined)
 
 
 def square(a: Enclosure) -> Enclosure:
@@ -132,10 +158,10 @@ def _power_of_point(x: Tensor, n: int) -> Enclosure:
 
 
 def total(a: Enclosure, dim: Sequence[int] | None, keepdim: bool = False) -> Enclosure:
-    """Sum over `dim` (all if None): |fl(sum) - sum| <= gamma(n) fl(sum of |terms|)."""
-    dims = list(range(a.dim())) if dim is None or len(dim) == 0 else [d % max(a.dim(), 1) for d in dim]
+    """Sum over `dim` (all if None or empty): |fl(sum) - sum| <= gamma(n) fl(sum of |terms|)."""
     if not a.dim():
-        return a
+        return a._same()
+    dims = reduced(a, dim)
     n = math.prod(a.shape[d] for d in dims)
 
     def sum_(x: Tensor) -> Tensor:
@@ -143,7 +169,7 @@ def total(a: Enclosure, dim: Sequence[int] | None, keepdim: bool = False) -> Enc
 
     lo = sum_(a.lo)
     hi = lo if a.is_point else sum_(a.hi)
-    if n == 1:
+    if n <= 1:
         return Enclosure._wrap(lo, hi)
     if a.nonnegative:
         return _widen_nonnegative(lo, hi, gamma(n))
@@ -151,25 +177,39 @@ def total(a: Enclosure, dim: Sequence[int] | None, keepdim: bool = False) -> Enc
     return _widen(lo, hi, lo_error, lo_error if a.is_point else sum_(a.hi.abs()), gamma(n))
 
 
+def reduced(a: Enclosure, dim: Sequence[int] | None) -> list[int]:
+    """The axes that a reduction over `dim` takes away, counted from 0: all if None or empty."""
+    return [d % a.dim() for d in dim] if dim and a.dim() else list(range(a.dim()))
+
+
 def _widen(lo: Tensor, hi: Tensor, lo_size: Tensor, hi_size: Tensor, factor: float) -> Enclosure:
-    """From lo - factor lo_size to hi + factor hi_size, rounded outward."""
+    """From lo - factor lo_size to hi + factor hi_size, rounded outward.
+
+    If a partial sum of lo overflowed, lo_size is within a factor 1 +- 3 gamma of overflow at least. Either it overflowed too, and
+    the bounds are infinite or NaN, or the terms have almost one sign, and both bounds are near overflow: then `summed` gives up.
+    """
     return Enclosure._rounded(down_(lo - up_(lo_size * factor)), up_(hi + up_(hi_size * factor)), summed=True)
 
 
 def _widen_nonnegative(lo: Tensor, hi: Tensor, factor: float) -> Enclosure:
-    """`_widen` for sums of nonnegative terms, where the sum is its own size."""
-    return Enclosure._rounded(down_(lo * (1 - factor)).clamp_(min=0), up_(hi * (1 + factor)))
+    """`_widen` for sums of nonnegative terms, where the sum is its own size (1 - factor and 1 + factor are exact).
+
+    If lo overflowed, its exact value is at least (1 - factor) times the largest number.
+    """
+    return Enclosure._rounded(down_(lo.clamp(max=LARGEST) * (1 - factor)).clamp_(min=0), up_(hi * (1 + factor)))
 
 
 def mean(a: Enclosure, dim: Sequence[int] | None, keepdim: bool = False) -> Enclosure:
-    """Mean over `dim`: the sum divided by the (exact) number of terms."""
-    summed = total(a, dim, keepdim)
-    return div(summed, enclose(float(a.numel() // max(summed.numel(), 1)), like=a.lo))
+    """Mean over `dim`: the sum divided by the (exact) number of terms; undefined for none."""
+    n = math.prod(a.shape[d] for d in reduced(a, dim))
+    return div(total(a, dim, keepdim), enclose(float(n), like=a.lo))
 
 
 def cumsum(a: Enclosure, dim: int) -> Enclosure:
     """Prefix sums along `dim`: each is a sum of at most n terms, so gamma(n) bounds each."""
-    n = a.shape[dim] if a.dim() else 1
+    if not a.dim():
+        return a._same()
+    n = a.shape[dim]
     lo = a.lo.cumsum(dim)
     hi = lo if a.is_point else a.hi.cumsum(dim)
     if a.nonnegative:
@@ -179,11 +219,15 @@ def cumsum(a: Enclosure, dim: int) -> Enclosure:
 
 
 def product(a: Enclosure, dim: int, keepdim: bool = False) -> Enclosure:
-    """Product along `dim`, one factor after the other, each by `mul`."""
-    n = a.shape[dim]
-    result = enclose(torch.ones_like(a.lo.select(dim, 0))) if n else enclose(torch.ones_like(a.lo.sum(dim)))
-    for i in range(n):
-        result = mul(result, Enclosure._wrap(a.lo.select(dim, i), a.hi.select(dim, i)))
+    """Product along `dim`, one factor after the other, each by `mul`; 1 if there is none."""
+    if not a.dim():
+        return a._same()
+    one = torch.ones_like(a.lo.sum(dim))
+    result = Enclosure._wrap(one, one, True)
+    for i in range(a.shape[dim]):
+        lo = a.lo.select(dim, i)
+        factor = Enclosure._wrap(lo, lo if a.is_point else a.hi.select(dim, i))
+        result = mul(result, factor) if i else factor
     return Enclosure._wrap(result.lo.unsqueeze(dim), result.hi.unsqueeze(dim)) if keepdim else result
 
 
@@ -206,7 +250,7 @@ def inner(multiply: Callable[[Tensor, Tensor], Tensor], a: Enclosure, b: Enclosu
     error = multiply(A.abs(), rounding if rb is None else up_(rounding + rb))
     if ra is not None:
         error = error + multiply(ra, size_B if rb is None else up_(size_B + rb))
-    error = up_(error * (1 + 4 * g) + 4 * n * TINY)
+    error = up_(error * (1 + 4 * g) + (4 * n + 4) * TINY)
     return Enclosure._rounded(down_(C - error), up_(C + error), summed=True)
 
 

@@ -109,10 +109,10 @@ def _erf(x: Tensor) -> Tensor:
     index = x.mul(8.0).add_(shift)
     d = x.sub_(index - shift, alpha=0.125)
     j = index.view(torch.int64).bitwise_and_(127).reshape(-1)
-    *rest, last = (column.index_select(0, j).view(d.shape) for column in _table(x.device))
-    value = last
-    for coefficient in reversed(rest):
-        value = torch.addcmul(coefficient, value, d, out=value)
+    *rest, last = _table(x.device)
+    value = last.index_select(0, j).view(d.shape)
+    for column in reversed(rest):
+        torch.addcmul(column.index_select(0, j).view(d.shape), value, d, out=value)
     return value
 
 

@@ -101,9 +101,9 @@ def _tanh(x: Tensor) -> Tensor:
     """Return tanh x with relative error 8 u, or 2 TINY on underflow.
 
     For |x| <= 20 it is t / (t + 2) with t = e^2x - 1; a relative error of t reaches the result times 2 / (t + 2). In
-    the order of the list in `_expm1`, that makes at most 3.2 u * 1.18, 6.5 u * 0.83, 5 u * 0.53, 3.9 u * 1.48 and 2.7 u
-    * 2, so at most 5.8 u, plus two roundings. Beyond 20, tanh x differs from the value there by less than 2 e^-40 <
-    0.08 u.
+    the order of the list in `_expm1`, that makes at most 3.2 u * 1.18, 6.5 u * 0.83, 5 u * 0.53, 3.9 u * 1.48 and
+    2.7 u * 2, so at most 5.8 u, plus two roundings. Beyond 20, tanh x differs from the value there by less than
+    2 e^-40 < 0.08 u.
     """
     t = _expm1(x.clamp(-20.0, 20.0).mul_(2.0))
     return t.div_(t + 2.0)

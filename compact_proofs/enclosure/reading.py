@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,11 +12,29 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_iter, tree_map
 
-from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name
-from compact_proofs.enclosure.tensor import Enclosure, enclose
+from compact_proofs.enclosure.rounding import check_machine
+from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
+from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
-_COMPARISONS = frozenset("lt le gt ge eq ne sort topk argsort argmax argmin max min cummax cummin searchsorted clamp where masked_fill".split())
-"""On plain operands these round nothing: they stay plain."""
+_COMPARISONS = frozenset(
+    """
+    lt le gt ge eq ne searchsorted
+    """.split()
+)
+_SELECTIONS = frozenset(
+    """
+    sort topk argsort argmax argmin max min cummax cummin clamp clamp_min clamp_max where masked_fill sign
+    """.split()
+)
+"""With comparisons: what rounds nothing on plain operands, of one wide type and without NaN, and then stays plain."""
+
+_MIXING = _COMPARISONS | _SELECTIONS | frozenset(("cat", "stack", "maximum", "minimum", "hardtanh", "constant_pad_nd"))
+"""What may meet numbers of different types, which PyTorch rounds to a common one."""
+
+_EXACT_ON_PLAIN = EXACT | _MIXING | {"as_strided"}
+
+_RANDOM = frozenset(("rand", "randn", "randint", "randperm"))
+"""Data made without tensors, as good as any."""
 
 
 class plain_kernels(ExitStack):
@@ -35,48 +54,98 @@ class sound(TorchDispatchMode):
 
     Plain floating-point tensors (weights, buffers, explanations) stand for exactly the numbers they hold. Every call that could
     round is made on Enclosures of them, so no float arithmetic escapes: its result is an Enclosure, or the call raises
-    `NoSoundRule`. Calls on integers and booleans, and calls that only move or compare exactly known numbers, stay plain. Autograd
-    is off inside.
+    `NoSoundRule`. Calls on integers and booleans, and calls that only move or compare exactly known numbers, stay plain (widened to
+    float64 where types meet). Autograd is off inside; to enter it again inside changes nothing.
 
     What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python
-    itself (``math.sqrt(d)``) is not seen.
+    or numpy (``math.sqrt(d)``, ``x.numpy()``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Integer
+    tensors are exact as long as they do not overflow.
+
+    Raises
+    ------
+    RuntimeError
+        On entering inside ``count()``, or where float64 arithmetic is not what the bounds assume (`rounding.check_machine`).
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._context = ExitStack()
+        self._entered: list[ExitStack | None] = []  # None: inside another sound()
 
     def __enter__(self) -> sound:
         from compact_proofs.length.counter import Counter
 
-        if any(isinstance(mode, Counter) for mode in _get_current_dispatch_mode_stack()):
+        modes = _get_current_dispatch_mode_stack()
+        if any(isinstance(mode, sound) for mode in modes):
+            self._entered.append(None)
+            return self
+        if any(isinstance(mode, Counter) for mode in modes):
             raise RuntimeError("enter sound() before count(): the other way round the enclosures' own arithmetic is counted")
-        self._context = ExitStack()
-        self._context.enter_context(torch.no_grad())
-        self._context.enter_context(plain_kernels())
-        super().__enter__()
+        check_machine()
+        with ExitStack() as context:
+            context.enter_context(torch.no_grad())
+            context.enter_context(plain_kernels())
+            super().__enter__()
+            self._entered.append(context.pop_all())
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        super().__exit__(*exc)
-        self._context.close()
+        context = self._entered.pop()
+        if context is not None:
+            super().__exit__(*exc)
+            context.close()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        name = base_name(func)
         tensors = [leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, Tensor)]
         if any(isinstance(t, Enclosure) for t in tensors):
             return apply_rule(func, args, kwargs)
-        name = base_name(func)
-        has_floats = any(t.is_floating_point() for t in tensors)
-        if not tensors or name in EXACT or name in CREATION or (name in _COMPARISONS and has_floats):
-            return func(*args, **kwargs)
-        if has_floats:
+        if name in CREATION and not func._schema.is_mutable:
+            return create(func, args, kwargs)
+        inexact = any(_inexact(t) for t in tensors)
+        if name in _COMPARISONS and not inexact:
+            inexact = any(isinstance(leaf, float) for leaf in tree_iter((args, kwargs)))
+        if inexact:
+            return self._on_floats(func, name, args, kwargs)
+        if name == "_to_copy" and kwargs.get("dtype") is not None and kwargs["dtype"].is_floating_point:
             return apply_rule(func, args, kwargs)
         result = func(*args, **kwargs)
-        if any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_iter(result)) and name != "_to_copy":
+        if name not in _RANDOM and any(_inexact(t) for t in tree_iter(result)):
             return apply_rule(func, *tree_map(_promote, (args, kwargs)))  # such as integers divided: rounded, so redone
         return result
+
+    def _on_floats(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """A call on plain tensors, some of them real: itself, if it is exact, otherwise by its rule."""
+        if func._schema.is_mutable or name not in _EXACT_ON_PLAIN:
+            return apply_rule(func, args, kwargs)
+        if name not in _MIXING:
+            return func(*args, **kwargs)
+        args = tree_map(_widen, args)
+        if name != "searchsorted":  # whose sorter is an index
+            kwargs = tree_map(_widen, kwargs)
+        if name in _COMPARISONS | _SELECTIONS and any(_has_nan(leaf) for leaf in tree_iter((args, kwargs))):
+            return apply_rule(func, args, kwargs)
+        return func(*args, **kwargs)
+
+
+def _inexact(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
 
 
 def _promote(leaf: Any) -> Any:
     return enclose(leaf) if isinstance(leaf, Tensor) and leaf.dtype != torch.bool else leaf
+
+
+def _widen(leaf: Any) -> Any:
+    """Real and integer tensors as float64, exactly; Python integers as they are, if float64 holds them."""
+    if isinstance(leaf, Tensor):
+        return leaf if leaf.dtype in (torch.bool, torch.float64) else exact_float64(leaf)
+    if isinstance(leaf, int):
+        exact_number(leaf)
+    return leaf
+
+
+def _has_nan(leaf: Any) -> bool:
+    if isinstance(leaf, float):
+        return math.isnan(leaf)
+    return isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.numel() > 0 and math.isnan(float(leaf.amin()))

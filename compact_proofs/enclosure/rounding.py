@@ -7,6 +7,7 @@ such additions and multiplications, fused or not. Nothing is assumed of exp, log
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -18,8 +19,11 @@ UNIT_ROUNDOFF = 2.0**-53
 TINY = 2.0**-1074
 """The smallest positive binary64 number."""
 
-_NEG_INF = torch.tensor(-math.inf, dtype=torch.float64)
-_POS_INF = torch.tensor(math.inf, dtype=torch.float64)
+LARGEST = torch.finfo(torch.float64).max
+"""The largest finite binary64 number."""
+
+NEAR_OVERFLOW = 2.0**1022
+"""A bound of a sum that is not below this in size is given up: some partial sum may have overflowed."""
 
 
 def down_(x: Tensor) -> Tensor:
@@ -28,12 +32,17 @@ def down_(x: Tensor) -> Tensor:
     If x = fl(z) for a real z, rounded to nearest, then the result is <= z: z lies within half a step of x on either
     side, and on overflow to +inf the result is the largest finite number, which is below z. NaN stays NaN.
     """
-    return torch.nextafter(x, _NEG_INF if x.device.type == "cpu" else _NEG_INF.to(x.device), out=x)
+    return torch.nextafter(x, _on_device(-math.inf, x.device), out=x)
 
 
 def up_(x: Tensor) -> Tensor:
     """Move every entry of `x` to the next larger binary64 number, in place; the mirror image of `down_`."""
-    return torch.nextafter(x, _POS_INF if x.device.type == "cpu" else _POS_INF.to(x.device), out=x)
+    return torch.nextafter(x, _on_device(math.inf, x.device), out=x)
+
+
+@functools.cache
+def _on_device(value: float, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64, device=device)
 
 
 def gamma(n: int) -> float:
@@ -47,3 +56,22 @@ def gamma(n: int) -> float:
     if n >= 2**40:
         raise ValueError(f"a sum of {n} terms is too long for the error bound")
     return (n + 4) * 2.0 * UNIT_ROUNDOFF
+
+
+def check_machine() -> None:
+    """Raise if this thread's float64 arithmetic visibly breaks an assumption: no gradual underflow, or rounding not to nearest.
+
+    Raises
+    ------
+    RuntimeError
+        For example after ``torch.set_flush_denormal(True)``.
+    """
+    one = torch.ones(16, dtype=torch.float64)
+    half, above_half = one + UNIT_ROUNDOFF, one + 1.5 * UNIT_ROUNDOFF
+    subnormal = one * 2.0**-1022 * 0.5
+    nearest = bool((half == 1).all()) and bool((above_half > 1).all()) and bool((-half == -1).all())
+    if not nearest or float((subnormal * 2.0**52).amin()) != 2.0**-971:
+        raise RuntimeError(
+            "float64 arithmetic does not round to nearest with gradual underflow here, so no bound would hold; "
+            "turn torch.set_flush_denormal off"
+        )

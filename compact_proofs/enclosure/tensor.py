@@ -4,6 +4,10 @@ An Enclosure is a wrapper subclass of `torch.Tensor`: ordinary PyTorch code, mod
 operation it makes is looked up in one table of rules (`compact_proofs.enclosure.rules`). An operation without a rule raises
 `NoSoundRule`. The invariant kept by every rule: **if every input lies in its enclosure, so does every output**, for the
 operation read as a function of real numbers.
+
+-inf and +inf are values too (a masked attention score): an enclosure [a, inf] contains +inf. Where an operation is undefined
+(inf - inf, 0 * inf, 1 / 0, log(-1), a softmax of nothing but -inf, NaN in the data) its result is unbounded on both sides, so what
+is proved holds whatever number is put in its place.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from compact_proofs.enclosure.rounding import NEAR_OVERFLOW
 from compact_proofs.errors import BadInput, NoSoundRule, NotProvable
 
 LARGEST_EXACT_INTEGER = 2**53
@@ -24,8 +30,9 @@ class Enclosure(torch.Tensor):
     """A tensor with a lower and an upper bound for every entry.
 
     Two kinds, told apart by ``dtype``: float64 (``lo <= x <= hi`` for the real number x) and bool (a truth value that is
-    provably true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. Treat
-    Enclosures as immutable: in-place arithmetic works only on one whose memory no other shares.
+    provably true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. In-place
+    arithmetic works only on an Enclosure of which there is no view; it replaces the bounds and never writes into their memory.
+    The bounds may be the memory of the tensor that was enclosed, so leave that tensor as it is.
 
     Parameters
     ----------
@@ -35,16 +42,18 @@ class Enclosure(torch.Tensor):
     Raises
     ------
     BadInput
-        If shapes or kinds differ, a bound is NaN, or some ``lo > hi``.
+        If shapes or kinds differ, a bound is an Enclosure itself or NaN, or some ``lo > hi``.
     """
 
     _lo: Tensor
     _hi: Tensor
     _nonnegative: bool | None
-    _aliased: bool  # another Enclosure shares its memory
+    _aliased: bool  # it is a view of another Enclosure, or has one
 
     @staticmethod
     def __new__(cls, lo: Tensor, hi: Tensor) -> Enclosure:
+        if isinstance(lo, Enclosure) or isinstance(hi, Enclosure):
+            raise BadInput("bounds are plain tensors, not Enclosures")
         if lo.shape != hi.shape or (lo.dtype == torch.bool) != (hi.dtype == torch.bool):
             raise BadInput(f"bounds of unlike shape or kind: {lo.dtype} {tuple(lo.shape)}, {hi.dtype} {tuple(hi.shape)}")
         if lo.dtype != torch.bool:
@@ -63,17 +72,28 @@ class Enclosure(torch.Tensor):
         return self
 
     @classmethod
-    def _rounded(cls, lo: Tensor, hi: Tensor, *, summed: bool = False) -> Enclosure:
+    def _rounded(
+        cls, lo: Tensor, hi: Tensor, *, summed: bool = False, undefined: Callable[[], Tensor] | None = None
+    ) -> Enclosure:
         """Wrap freshly computed bounds: a NaN (from inf - inf, 0 * inf, ...) bounds nothing and becomes infinite.
 
-        With `summed`, an infinite bound unbounds the other side too: where a partial sum overflowed, later terms of the
-        other sign may have brought the real sum back, unseen.
+        Parameters
+        ----------
+        summed
+            The bounds come from a sum of terms of both signs. Where one is beyond `NEAR_OVERFLOW`, a partial sum may have
+            overflowed, and later terms of the other sign may have brought the real sum back, unseen: both sides are unbounded.
+        undefined
+            Says where the operation is undefined for some operands in their enclosures. Asked only if some bound is infinite
+            or NaN, which must be so wherever it says yes.
         """
         if lo.numel() == 0:
             return cls._wrap(lo, hi)
         smallest, largest = float(lo.amin()), float(hi.amax())
-        if summed and not (math.isfinite(smallest) and math.isfinite(largest)):
-            unknown = ~(lo.isfinite() & hi.isfinite())
+        if summed and not (smallest > -NEAR_OVERFLOW and largest < NEAR_OVERFLOW):
+            unknown = ~((lo > -NEAR_OVERFLOW) & (hi < NEAR_OVERFLOW))
+            return cls._wrap(lo.masked_fill(unknown, -math.inf), hi.masked_fill(unknown, math.inf))
+        if undefined is not None and not (math.isfinite(smallest) and math.isfinite(largest)):
+            unknown = undefined() | lo.isnan() | hi.isnan()
             return cls._wrap(lo.masked_fill(unknown, -math.inf), hi.masked_fill(unknown, math.inf))
         if math.isnan(smallest):
             lo = lo.nan_to_num(nan=-math.inf, posinf=math.inf, neginf=-math.inf)
@@ -129,8 +149,17 @@ class Enclosure(torch.Tensor):
     __float__ = __int__ = __index__ = __complex__ = _no_number
     item = tolist = numpy = __array__ = _no_number  # type: ignore[assignment]
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._no_number()
+        return repr(self)
+
     def __deepcopy__(self, memo: Any) -> Enclosure:
-        return self  # immutable
+        return self._same()
+
+    def _same(self) -> Enclosure:
+        """Another Enclosure of the same numbers, which in-place arithmetic on this one leaves alone."""
+        return Enclosure._wrap(self._lo, self._hi, self._nonnegative)
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -163,13 +192,31 @@ def exact_float64(t: Tensor) -> Tensor:
     Raises
     ------
     BadInput
-        For complex tensors and for integers beyond 2^53, which float64 does not hold exactly.
+        For complex, quantized and sparse tensors, and for integers beyond 2^53, which float64 does not hold exactly.
     """
-    if t.is_complex():
-        raise BadInput("complex tensors have no enclosures")
-    if t.dtype == torch.int64 and t.numel() and int(t.abs().max()) > LARGEST_EXACT_INTEGER:
-        raise BadInput("an integer tensor beyond 2^53 meets real arithmetic; float64 does not hold it exactly")
+    if t.is_complex() or t.is_quantized or t.layout != torch.strided:
+        raise BadInput(f"only dense real tensors have enclosures, not {t.dtype} of layout {t.layout}")
+    if t.dtype in (torch.int64, torch.uint64) and t.numel():
+        signed = t if t.dtype == torch.int64 else t.view(torch.int64)
+        lowest = -LARGEST_EXACT_INTEGER if t.dtype == torch.int64 else 0
+        if int(signed.max()) > LARGEST_EXACT_INTEGER or int(signed.min()) < lowest:
+            raise BadInput("an integer tensor beyond 2^53 meets real arithmetic; float64 does not hold it exactly")
     return t.detach().to(torch.float64)
+
+
+def exact_number(value: Any) -> float:
+    """Return a Python number as a float, which must hold it exactly.
+
+    Raises
+    ------
+    BadInput
+        For what is not a bool, int or float, and for integers that are not binary64 numbers.
+    """
+    if not isinstance(value, (bool, int, float)):
+        raise BadInput(f"a tensor or a Python number is needed here, not {type(value).__name__}")
+    if isinstance(value, int) and (abs(value) >= 2**1023 or int(float(value)) != value):
+        raise BadInput(f"the integer {value} meets real arithmetic; float64 does not hold it exactly")
+    return float(value)
 
 
 def enclose(value: Any, *, like: Tensor | None = None) -> Enclosure:
@@ -179,21 +226,35 @@ def enclose(value: Any, *, like: Tensor | None = None) -> Enclosure:
     ----------
     value
         An Enclosure (returned as it is), a plain tensor of floats, integers or booleans, or a Python number. A Python float
-        stands for exactly the binary64 number that it is.
+        stands for exactly the binary64 number that it is; NaN for an unknown number.
     like
         A tensor whose device a Python number is put on.
+
+    Raises
+    ------
+    BadInput
+        For anything else, and for integers that float64 does not hold exactly.
     """
     if isinstance(value, Enclosure):
         return value
     if not isinstance(value, Tensor):
-        value = torch.tensor(value, dtype=torch.float64, device=None if like is None else like.device)
+        value = torch.tensor(exact_number(value), dtype=torch.float64, device=None if like is None else like.device)
     if value.dtype == torch.bool:
         return Enclosure._wrap(value, value)
     exact = exact_float64(value)
-    if exact.numel() and math.isnan(float(exact.amin())):
+    if exact.numel() and value.is_floating_point() and math.isnan(float(exact.amin())):
         unknown = exact.isnan()
         return Enclosure._wrap(exact.masked_fill(unknown, -math.inf), exact.masked_fill(unknown, math.inf))
     return Enclosure._wrap(exact, exact)
+
+
+def real(value: Any, *, like: Tensor | None = None) -> Enclosure:
+    """`enclose` for arithmetic: truth values become the numbers 0 and 1."""
+    x = enclose(value, like=like)
+    if x.dtype != torch.bool:
+        return x
+    lo = x.lo.to(torch.float64)
+    return Enclosure._wrap(lo, lo if x.is_point else x.hi.to(torch.float64), True)
 
 
 def provably(condition: Any) -> Any:
@@ -224,19 +285,21 @@ def upper(x: Tensor) -> Tensor:
     return x.hi if isinstance(x, Enclosure) else x
 
 
-def both_bounds(func: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """Call `func` on the lower bounds and on the upper bounds (once, if all Enclosures among the arguments are points)."""
-    from torch.utils._pytree import tree_flatten, tree_unflatten
+def both_bounds(func: Callable[..., Any], args: Any, kwargs: Any, *, integers: bool = False) -> tuple[Any, Any]:
+    """Call `func` on the lower bounds and on the upper bounds (once, if all real arguments are known exactly).
 
+    Plain floating-point tensors are enclosed; with `integers`, so are integer tensors (which otherwise are indices).
+    """
     leaves, spec = tree_flatten((args, kwargs))
     at_lo, at_hi = list(leaves), list(leaves)
     exact = True
     for i, leaf in enumerate(leaves):
-        if isinstance(leaf, Enclosure):
-            at_lo[i], at_hi[i] = leaf._lo, leaf._hi
-            exact = exact and leaf.is_point
-        elif isinstance(leaf, Tensor) and leaf.is_floating_point():
-            at_lo[i] = at_hi[i] = exact_float64(leaf)
+        if not isinstance(leaf, Tensor):
+            continue
+        if isinstance(leaf, Enclosure) or leaf.is_floating_point() or (integers and leaf.dtype != torch.bool):
+            x = enclose(leaf)
+            at_lo[i], at_hi[i] = x._lo, x._hi
+            exact = exact and x.is_point
     lo_args, lo_kwargs = tree_unflatten(at_lo, spec)
     lo = func(*lo_args, **lo_kwargs)
     if exact:

@@ -59,18 +59,17 @@ def _sine(x: Tensor, quarter: int) -> Tensor:
 
     Reduction: k is the integer nearest to fl(x 2/pi), off by less than 2^-31, so |k| < 2^20, and |r| <= pi/4 + 2^-30
     for r = x - k pi/2. If k = 0, r = x. Otherwise |k| <= 1.3 |x|; k PART_1 is exact, x and it are multiples of 2^-53,
-    so their difference, below 1, is exact. k PART_2 is exact, and subtracting it rounds by u (|r| + 2^-65 |k|). k
-    PART_3 < 2^-65 |k| rounds by 2^-118 |k| and misses as much; subtracting it rounds by u |r|. Together 2.01 u |r| +
-    2^-116 |k|. The first part changes sin r by at most 2.01 u |sin r| and cos r by at most 2.01 u r tan r |cos r| <=
-    1.6 u |cos r|, the second changes either by at most 2^-115 |x|.
+    so their difference, below 1, is exact. k PART_2 is exact, and subtracting it rounds by u (|r| + 2^-65 |k|).
+    k PART_3 < 2^-65 |k| rounds by 2^-118 |k| and misses as much; subtracting it rounds by u |r|. Together
+    2.01 u |r| + 2^-116 |k|. The first part changes sin r by at most 2.01 u |sin r| and cos r by at most
+    2.01 u r tan r |cos r| <= 1.6 u |cos r|, the second changes either by at most 2^-115 |x|.
 
     sin r = r + r (r^2 P(r^2)): the factor in brackets, at most 0.104 in size, has the relative error 1.1 u from r^2,
     0.5u/0.161 from P and u from the product: 0.55 u in all; its product with r rounds by 0.104 u times |r|, the sum by
     u times itself. Relative to |sin r| >= 0.895 |r|: 0.74 u + u, and 3.8 u with the reduction.
 
-    cos r = 1 + r^2 P(r^2):
-    the product, at most 0.3 in size, has the relative error 1.1 u + 0.6u/0.47 + u, so 1.02 u; relative to cos r >=
-    0.707: 1.45 u, and u for the sum; 4.1 u with the reduction.
+    cos r = 1 + r^2 P(r^2): the product, at most 0.3 in size, has the relative error 1.1 u + 0.6u/0.47 + u, so 1.02 u;
+    relative to cos r >= 0.707: 1.45 u, and u for the sum; 4.1 u with the reduction.
     """
     shifted = x.mul(_TWO_OVER_PI).add_(INTEGER_SHIFT)
     k = shifted - INTEGER_SHIFT

@@ -107,8 +107,8 @@ def save_model(model: nn.Module, path: str | Path, metadata: Mapping[str, Any]) 
     except (TypeError, ValueError) as error:
         raise BadInput(f"{path}: the metadata cannot be written as JSON: {error}") from error
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    _write_atomically(path, safetensors.torch.save(tensors, {_METADATA_KEY: header}))
-    _write_atomically(path.with_suffix(".json"), readable.encode())
+    write_atomically(path, safetensors.torch.save(tensors, {_METADATA_KEY: header}))
+    write_atomically(path.with_suffix(".json"), readable.encode())
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -239,7 +239,14 @@ def _parse_metadata(text: Any, what: str) -> dict[str, Any]:
     return metadata
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader finds the whole of it, or what was there before.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         try:

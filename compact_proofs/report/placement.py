@@ -1,4 +1,4 @@
-"""Labels for points that overlap neither each other nor the points."""
+"""Labels for points that overlap neither each other nor the points, each nearest to its own point."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: np.ndarray, curves
     """
     scale = axes.figure.dpi / 72
     to_pixels = axes.transData.transform
-    markers = _squares(to_pixels(points), _MARKER * scale)
+    centres = to_pixels(points)
+    markers = _squares(centres, _MARKER * scale)
     strokes = np.concatenate([_dense(to_pixels(curve)) for curve in curves if len(curve)] or [np.empty((0, 2))])
     frame = axes.get_window_extent()
     taken: list[np.ndarray] = []
@@ -58,7 +59,9 @@ def place_labels(axes: Axes, labels: Sequence[Label], points: np.ndarray, curves
             places = [
                 (distance + _CROSSING * hidden, box)
                 for box, distance in _candidates(at, size, scale)
-                if _free(box, frame, markers, taken) and (hidden := _hidden(box, strokes)) <= _MOST_CROSSINGS
+                if _free(box, frame, markers, taken)
+                and _nearest(box, at, centres)
+                and (hidden := _hidden(box, strokes)) <= _MOST_CROSSINGS
             ]
             if places:
                 _, box = min(places, key=lambda place: place[0])
@@ -83,6 +86,13 @@ def _free(box: np.ndarray, frame: BboxBase, markers: np.ndarray, taken: list[np.
     others = np.concatenate([markers, np.array(taken).reshape(-1, 4)])
     clash = (box[0] < others[:, 2]) & (box[2] > others[:, 0]) & (box[1] < others[:, 3]) & (box[3] > others[:, 1])
     return bool(inside and not clash.any())
+
+
+def _nearest(box: np.ndarray, at: np.ndarray, centres: np.ndarray) -> bool:
+    """Whether no other point is nearer to the box than its own, so that nobody takes it for another's label."""
+    outside = [np.maximum(np.maximum(box[:2] - point, point - box[2:]), 0) for point in (at[None], centres)]
+    own, others = (np.hypot(gap[:, 0], gap[:, 1]).min() for gap in outside)
+    return bool(own <= others + 1)
 
 
 def _hidden(box: np.ndarray, strokes: np.ndarray) -> int:

@@ -12,6 +12,7 @@ from compact_proofs.report.data import TOLERANCE, Proof
 from compact_proofs.report.text import printable
 
 _MAX_DIGITS = 4000
+_MAX_LENGTH = 10**300  # beyond it a length has no place on a float axis
 
 
 def read_proofs(objects: Iterable[Mapping[str, Any]]) -> tuple[Proof, ...]:
@@ -48,6 +49,8 @@ def _read_proof(item: Mapping[str, Any], where: str) -> Proof:
     if proof.denominator == 0 or proof.numerator > proof.denominator:
         fraction = f"{proof.numerator} / {proof.denominator}"
         raise BadInput(f"{where} ({proof.strategy}): {fraction} is not a bound between 0 and 1")
+    if proof.length > _MAX_LENGTH:
+        raise BadInput(f"{where} ({proof.strategy}): length.total is over 10^300 operations")
     bound = _number(_field(item, "bound", where), f"{where}: bound")
     if bound is None or abs(bound - proof.bound) > TOLERANCE:
         raise BadInput(f"{where} ({proof.strategy}): bound {item['bound']} is not its fraction's value")

@@ -60,18 +60,20 @@ _NUMERIC = (
 
 def table_section(data: ReportData) -> Block:
     """List the proofs from short to long."""
+    ranks = {bound: str(rank) for rank, bound in enumerate(sorted({proof.bound for proof in data.proofs}))}
     rows = [
-        _Row(proof, number, options_text(proof.options), _cells(proof))
-        for number, proof in enumerate(data.by_length, 1)
+        _Row(proof, number, options_text(proof.options), _cells(proof, ranks[proof.bound]))
+        for number, proof in enumerate(data.by_length, start=1)
     ]
     faults = [row for row in rows if row.proof.contradicts]
     return Block("proofs", "Proofs", render("table.html", rows=rows, headings=_NUMERIC, faults=faults))
 
 
-def _cells(proof: Proof) -> tuple[_Cell, ...]:
+def _cells(proof: Proof, bound_rank: str) -> tuple[_Cell, ...]:
+    """Fill the numeric columns; bounds sort by their exact rank, as floats cannot tell those near 1 apart."""
     ratio = proof.ratio
     return (
-        _Cell(bound_text(proof.bound), repr(float(proof.bound))),
+        _Cell(bound_text(proof.bound), bound_rank),
         _Cell(ratio_text(ratio), "" if ratio is None else repr(ratio)),
         _count(proof.length),
         _count(proof.flops),

@@ -57,6 +57,8 @@ def load_model(source: str | Path) -> LoadedModel:
         path, name = zoo.path(str(source)), str(source)
     elif not path.exists() and not path.suffix:
         raise BadInput(f"{source} is neither a file nor a model of the zoo, which has {', '.join(zoo.names())}")
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)
     problems = []
     for kit in KITS.values():

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
+from compact_proofs.harness import Specimen
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
 from compact_proofs.train import Recipe, TrainingResult
@@ -30,10 +31,18 @@ class TaskKit:
         The task that a model is for.
     strategies
         The registered strategies. Being here puts a strategy into the soundness harness and on the command line.
+    default
+        The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
+    brute_force
+        The strategy that evaluates every input, so that its bound is the true accuracy.
     frontier
         The strategies (with options) that `compact-proofs frontier` tries on a model.
     linear
         A share of the inputs by brute force, cheap enough to run on any model.
+    specimen
+        A small model from a seed, for the soundness harness: random, good, noisy, degenerate, nearly tied.
+    variants
+        Options to test a registered strategy with on such a small model.
     heatmaps
         Pictures of the model for the report.
     recipe
@@ -47,8 +56,12 @@ class TaskKit:
     load: Callable[[Mapping[str, Tensor], str], nn.Module]
     task_of: Callable[[Any], Task]
     strategies: tuple[type[Strategy], ...]
+    default: Callable[[Any], Strategy]
+    brute_force: Callable[[Any], Strategy]
     frontier: Callable[[Any], Sequence[Strategy]]
     linear: Callable[[Any], Strategy]
+    specimen: Callable[[int], Specimen]
+    variants: Callable[[type[Strategy], Any], Sequence[Strategy]]
     heatmaps: Callable[[Any], Sequence[Heatmap]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]

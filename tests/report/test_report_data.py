@@ -39,6 +39,7 @@ def test_reads_the_json_format(long_fractions):
         ({"options": "groups=2"}, "options must be an object"),
         ({"length": {"flops": 1, "int_ops": 1, "total": 2, "by_stage": {}}}, "'by_category'"),
         ({"explanation_size": -1}, "explanation_size"),
+        ({"length": {"flops": 0, "int_ops": 0, "total": 10**301, "by_category": {}, "by_stage": {}}}, "10^300"),
     ],
 )
 def test_refuses_what_is_not_a_proof(changes, named):

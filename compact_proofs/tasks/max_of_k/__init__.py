@@ -6,6 +6,7 @@
     cubic         the published proof, O(v^3)
     additive      ours: ratios that add up, O(v^2 d)
     grouping      searches for explanations
+    specimens     small models that try to break proofs
     training      the published recipe
 """
 
@@ -25,6 +26,7 @@ from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.paths import paths
+from compact_proofs.tasks.max_of_k.specimens import specimen
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
 __all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "MaxOfK"]
@@ -37,6 +39,10 @@ def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
     return LinearBaseline(min(1.0, 2**16 / MaxOfK.of(model).size))
 
 
+def _default(model: AttentionOnlyTransformer) -> Strategy:
+    return Additive() if model.n_ctx <= 4 else Cubic()
+
+
 def _frontier(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     found: list[Strategy] = [_linear(model), Cubic()]
     if model.n_ctx <= 4:
@@ -44,6 +50,15 @@ def _frontier(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     if MaxOfK.of(model).size <= AFFORDABLE:
         found.append(BruteForce())
     return found
+
+
+def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence[Strategy]:
+    """Options that matter at the size of a specimen."""
+    if kind is LinearBaseline:
+        return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    if kind is Additive:
+        return [Additive(w, g) for w, g in ((1, 1), (2, 2), (3, 3), (8, 8))]
+    return [kind()]
 
 
 def _heatmaps(model: AttentionOnlyTransformer) -> Sequence[Heatmap]:
@@ -65,8 +80,12 @@ KIT = TaskKit(
     load=attention_only_from_state,
     task_of=MaxOfK.of,
     strategies=(BruteForce, LinearBaseline, Cubic, Additive),
+    default=_default,
+    brute_force=lambda model: BruteForce(),
     frontier=_frontier,
     linear=_linear,
+    specimen=specimen,
+    variants=_variants,
     heatmaps=_heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,

@@ -11,14 +11,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
-from compact_proofs.tasks.max_of_k.paths import attention_weights, others, paths
+from compact_proofs.tasks.max_of_k.paths import attention_weights, away_from, others, paths
 
 ROWS = 8192
 """Sequences evaluated at once."""
@@ -41,7 +41,7 @@ class BruteForce(MaxOfKStrategy):
         return count_correct(model, model.d_vocab**model.n_ctx)
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return ACCURACY.correct(model(inputs), inputs.max(-1).values)
+        return is_correct(model, inputs)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         return model.d_vocab ** (model.n_ctx + 1)
@@ -56,6 +56,7 @@ class LinearBaseline(MaxOfKStrategy):
 
     name: ClassVar[str] = "linear"
     summary: ClassVar[str] = "a share of the sequences by brute force: the linear baseline"
+    partial: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -63,6 +64,9 @@ class LinearBaseline(MaxOfKStrategy):
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         return count_correct(model, math.ceil(self.share * model.d_vocab**model.n_ctx))
+
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_correct(model, inputs)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         return math.ceil(self.share * model.d_vocab ** (model.n_ctx + 1))
@@ -93,6 +97,20 @@ def count_correct(model: nn.Module, budget: int) -> int:
                 correct += whole(provably(sums.amax(-1) < 0).sum())
             evaluated += sums.shape[0]
     return correct
+
+
+def is_correct(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Return bool [n]: is each sequence proven right by the arithmetic of `count_correct`?"""
+    p = paths(model)
+    w, r = attention_weights(p)
+    q, m = inputs[:, -1], inputs.max(-1).values
+    sums = None
+    for i in (-1, *range(model.n_ctx - 1)):
+        t = inputs[:, i]
+        F = (w[q, t] * r[q, i])[:, None] * (p.EVOU[t] + (p.PVOU[i] + p.EUPU[q]))
+        D = away_from(F, torch.arange(len(inputs)), m)
+        sums = D if sums is None else sums + D
+    return provably(sums.amax(-1) < 0)
 
 
 def _blocks(q: int, m: int, K: int) -> Iterator[tuple[tuple[int, ...], list[slice]]]:

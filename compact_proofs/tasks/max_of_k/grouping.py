@@ -22,11 +22,13 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
     """
     if groups == 1:
         return torch.zeros(len(rows), dtype=torch.int64)
+    rows = rows.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100)  # any grouping will do for a broken model
     generator = torch.Generator().manual_seed(seed)
     chosen = [int(torch.randint(len(rows), (1,), generator=generator))]
     while len(chosen) < groups:
-        distance = torch.cdist(rows, rows[chosen]).amin(1).square()
-        chosen.append(int(torch.multinomial(distance + 1e-300, 1, generator=generator)))
+        distance = torch.cdist(rows, rows[chosen]).amin(1)
+        likelihood = (distance / distance.max().clamp(min=1e-300)).square() + 1e-12
+        chosen.append(int(torch.multinomial(likelihood, 1, generator=generator)))
     centres = rows[chosen].clone()
     assignment = torch.zeros(len(rows), dtype=torch.int64)
     for _ in range(rounds):

@@ -1,0 +1,112 @@
+"""The program: its commands, its exit codes, and how errors are shown."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from compact_proofs.cli import check, frontier, prove, strategies, train, zoo
+from compact_proofs.cli.output import messages
+from compact_proofs.errors import CertificateRejected, CompactProofsError
+
+FAILED = 1
+WRONG_USE = 2
+FAULT = 3
+INTERRUPTED = 130
+
+
+class Program(TyperGroup):
+    """The root command. It alone turns errors into exit codes, so that commands just raise them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; show an error as one message, with a traceback if ``--debug`` asks for it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except CertificateRejected as e:
+            _show(ctx, "Rejected", e)
+            raise typer.Exit(FAILED) from None
+        except CompactProofsError as e:
+            _show(ctx, "Error", e)
+            raise typer.Exit(WRONG_USE) from None
+        except OSError as e:
+            if e.errno == errno.EPIPE:  # the reader of a pipe left, as `head` does
+                raise
+            _show(ctx, "Error", e)
+            raise typer.Exit(WRONG_USE) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as e:
+            if hasattr(e, "exit_code"):  # wrong use, found and shown by the command line's parser
+                raise
+            traceback.print_exc()
+            _show(ctx, "This is a fault in compact-proofs; please report it with the lines above", e)
+            raise typer.Exit(FAULT) from None
+
+
+def _show(ctx: Any, kind: str, error: Exception) -> None:
+    if ctx.params.get("debug"):
+        traceback.print_exc()
+    messages.print(f"{kind}: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"compact-proofs {version('compact-proofs')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    name="compact-proofs",
+    cls=Program,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(
+    epilog="**A first proof**\n\n"
+    "compact-proofs prove max-of-4-seed-123 -o proof.cert\n\n"
+    "compact-proofs check proof.cert max-of-4-seed-123\n\n"
+    "compact-proofs frontier max-of-4-seed-123\n\n"
+    "**Exit codes**\n\n"
+    "0: done.  1: the claim failed or a certificate was rejected.  2: wrong use or bad input.  "
+    "3: a fault in this program.  130: interrupted."
+)
+def program(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="COMPACT_PROOFS_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Prove the accuracy of a neural network, and measure how long the proof is.
+
+    A **strategy** proves a lower bound of a model's accuracy over every input of a finite task: a theorem about the
+    real-valued function that the stored weights define, with all rounding accounted for. Its **length** is the number
+    of operations that the verification takes. A strategy that uses an understanding of the model is shorter than brute
+    force; how short a proof gets, at which bound, says how good the understanding is.
+    """
+
+
+app.command()(zoo.zoo)
+app.command()(strategies.strategies)
+app.add_typer(train.app, name="train")
+app.command()(prove.prove)
+app.command()(check.check)
+app.command()(frontier.frontier)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,136 @@
+"""``compact-proofs frontier``: every strategy on one model, and the report."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from compact_proofs.claim import decimal
+from compact_proofs.cli.files import writable_folder
+from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
+
+if TYPE_CHECKING:
+    from compact_proofs.certificate import Certificate
+    from compact_proofs.frontier import Frontier
+    from compact_proofs.strategy import Strategy
+    from compact_proofs.tasks import LoadedModel
+
+
+def frontier(
+    model: ModelSource,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder of the report and the certificates.", show_default="frontier-MODEL"
+        ),
+    ] = None,
+    save_certificates: Annotated[
+        bool, typer.Option(help="Write the certificates of the frontier, *.cert, beside the report.")
+    ] = True,
+    with_brute_force: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-brute-force/--without-brute-force",
+            help="Evaluate every input too, for the true accuracy. Unless told, where that is affordable.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
+
+    The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
+    How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
+    pictures, opens offline.
+
+    **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
+    """
+    from compact_proofs.frontier import frontier as run
+    from compact_proofs.progress import progress_bars
+    from compact_proofs.tasks import load_model
+
+    loaded = load_model(model)
+    title = loaded.name if loaded.name == model else Path(loaded.name).stem
+    folder = writable_folder(output or Path(f"frontier-{title}"))
+    with progress_bars():
+        found = run(loaded.model, loaded.task, _strategies(loaded, with_brute_force))
+    accuracy = true_accuracy(loaded, found.certificates)
+    proofs = _json(found, accuracy)
+    baseline = _baseline(loaded, found, accuracy)
+    certificates = [_save(c, folder) for c in found.best] if save_certificates else []
+    page = _report(loaded, title, proofs, baseline, folder)
+    if as_json:
+        line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
+        write_json({"proofs": proofs, "linear_baseline": line, "report": str(page)})
+        return
+    _show(found, accuracy)
+    say(f"\nReport: {page}")
+    if certificates:
+        note(f"Certificates of the frontier: {', '.join(map(str, certificates))}")
+
+
+def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Strategy]:
+    chosen = list(loaded.kit.frontier(loaded.model))
+    everything = loaded.kit.brute_force(loaded.model)
+    if with_brute_force is not None:
+        chosen = [s for s in chosen if s.name != everything.name]
+    if with_brute_force:
+        note(f"Brute force on {loaded.task.size:,} inputs.")
+        chosen.append(everything)
+    return chosen
+
+
+def _json(found: Frontier, accuracy: Fraction | None) -> list[dict[str, Any]]:
+    known = None if accuracy is None else float(accuracy)
+    return [{**c.to_json(known), "on_frontier": c in found.best} for c in found.certificates]
+
+
+def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -> tuple[float, float] | None:
+    """The end of the line through the measured share of brute force."""
+    from compact_proofs.frontier import linear_baseline
+    from compact_proofs.prove import prove
+
+    share = loaded.kit.linear(loaded.model)
+    measured = next((c for c in found.certificates if (c.strategy, c.options) == (share.name, share.options())), None)
+    if measured is None:
+        measured = prove(loaded.model, loaded.task, share)
+    return linear_baseline(measured, 1.0 if accuracy is None else float(accuracy))
+
+
+def _save(certificate: Certificate, folder: Path) -> Path:
+    words = [certificate.strategy, *(f"{key}-{value}" for key, value in certificate.options.items())]
+    return certificate.save(folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', '-'.join(words))}.cert")
+
+
+def _report(
+    loaded: LoadedModel, title: str, proofs: list[dict[str, Any]], baseline: tuple[float, float] | None, folder: Path
+) -> Path:
+    from compact_proofs.report import LinearBaseline, ReportData, read_proofs, write_report
+
+    score = loaded.kit.default(loaded.model).score
+    data = ReportData(
+        model_name=title,
+        claim_words=f"For x from {loaded.task.describe()}: the mean of the score below is at least the bound b.",
+        claim_formula=f"E over x of {score.formula()} ≥ b",
+        proofs=read_proofs(proofs),
+        baseline=None if baseline is None else LinearBaseline(*baseline),
+        heatmaps=tuple(loaded.kit.heatmaps(loaded.model)),
+    )
+    return write_report(data, folder)
+
+
+def _show(found: Frontier, accuracy: Fraction | None) -> None:
+    numbers = ("bound", "of the true accuracy", "length", "seconds")
+    shown = table("frontier", "strategy", "options", *numbers, right=numbers)
+    for c in found.certificates:
+        on = c in found.best
+        relative = "-" if accuracy is None else share_text(c.bound, accuracy)
+        row = ("*" if on else "", c.strategy, options_text(c.options), decimal(c.bound), relative)
+        shown.add_row(*row, f"{c.length.total:,}", f"{c.seconds:.2f}", style="bold" if on else "dim")
+    show_table(shown)
+    say("\n* on the frontier: no other proof is both shorter and better")

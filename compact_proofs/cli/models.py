@@ -1,0 +1,40 @@
+"""Models given on the command line, and what is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from compact_proofs.certificate import Certificate
+    from compact_proofs.tasks import LoadedModel
+
+ModelSource = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A file of weights (.safetensors, .npz, .pt), or the name of a model of the zoo.",
+        show_default=False,
+    ),
+]
+
+
+def true_accuracy(loaded: LoadedModel, certificates: Iterable[Certificate] = ()) -> Fraction | None:
+    """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
+    everything = loaded.kit.brute_force(loaded.model).name
+    for c in certificates:
+        if c.reading == "sound" and c.strategy == everything:
+            return c.bound
+    return _from_metadata(loaded.metadata.get("true_accuracy"))
+
+
+def _from_metadata(given: Any) -> Fraction | None:
+    """Read {"numerator": ..., "denominator": ...}; anything else, which any file may hold, is as good as nothing."""
+    try:
+        accuracy = Fraction(int(given["numerator"]), int(given["denominator"]))
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        return None
+    return accuracy if 0 <= accuracy <= 1 else None

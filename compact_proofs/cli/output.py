@@ -1,0 +1,71 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from compact_proofs.claim import decimal
+
+if TYPE_CHECKING:
+    from compact_proofs.certificate import Certificate
+
+results = Console()
+"""Standard output, for a person."""
+
+messages = Console(stderr=True)
+"""Standard error."""
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
+]
+
+
+def write_json(document: Any) -> None:
+    """Print a JSON document, the only thing on standard output."""
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """Print a line of a result as it is: no markup, no cuts."""
+    results.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print a remark that is no part of the result."""
+    messages.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
+    """Make a plain table; columns named in `right` hold numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def show_table(made: Table) -> None:
+    """Print a table; where nobody watches, as wide as it needs to be, so that no cell is broken into lines."""
+    width = None if results.is_terminal else max(80, results.measure(made).maximum)
+    results.print(made, width=width, markup=False, highlight=False)
+
+
+def options_text(options: dict[str, Any]) -> str:
+    """Write options as on the command line."""
+    return " ".join(f"{key}={value}" for key, value in options.items())
+
+
+def length_text(certificate: Certificate) -> str:
+    """Write a proof's length with its two parts."""
+    length = certificate.length
+    return f"{length.total:,} operations: {length.flops:,} FLOPs and {length.int_ops:,} integer operations"
+
+
+def share_text(bound: Fraction, accuracy: Fraction) -> str:
+    """Write bound / accuracy, cut off downwards."""
+    return f"{decimal(bound / accuracy, 6)}" if accuracy else "-"

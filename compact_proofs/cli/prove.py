@@ -1,0 +1,167 @@
+"""``compact-proofs prove``: one model, one strategy, one bound."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from compact_proofs.claim import decimal
+from compact_proofs.cli.files import writable_file
+from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.options import parse_fraction, parse_options
+from compact_proofs.cli.output import (
+    Json,
+    length_text,
+    messages,
+    note,
+    options_text,
+    say,
+    share_text,
+    show_table,
+    table,
+    write_json,
+)
+from compact_proofs.errors import BadInput
+
+if TYPE_CHECKING:
+    from compact_proofs.certificate import Certificate
+    from compact_proofs.strategy import Strategy
+    from compact_proofs.tasks import LoadedModel
+
+
+class Reading(StrEnum):
+    """How the verifier is run."""
+
+    sound = "sound"
+    float = "float"
+
+
+def prove(
+    model: ModelSource,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy",
+            "-s",
+            help="How to prove it; see **compact-proofs strategies**. Unless given, the task's default for a model "
+            "of this size: a good bound at a low cost.",
+            show_default=False,
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-O",
+            metavar="NAME=VALUE",
+            help="An option of the strategy; repeat for more.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the certificate to this file.", show_default=False)
+    ] = None,
+    reading: Annotated[
+        Reading,
+        typer.Option(help="**sound**: a theorem. **float**: a quick estimate, which proves nothing."),
+    ] = Reading.sound,
+    at_least: Annotated[
+        str | None,
+        typer.Option(
+            "--at-least",
+            metavar="BOUND",
+            help="Exit with 1 if less is proven than this decimal, compared exactly.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove a lower bound of a model's accuracy over all inputs of its task.
+
+    The result is a theorem about the real-valued function that the weights define: an exact fraction, with every
+    rounding accounted for. Beside it stands the length of the proof, the number of operations that verifying it takes.
+    A short proof with a high bound is evidence of a good understanding of the model; brute force gives the exact
+    accuracy at full length. The explanation that guides the proof is searched for freely and is not trusted: a bad one
+    lowers the bound, never its truth.
+
+    The certificate written by **-o** lets others check the claim without trusting you. It is written even where the
+    bound is below **--at-least**.
+
+    **Example:** compact-proofs prove max-of-4-seed-123 -s additive -O groups=8 --at-least 0.99 -o proof.cert
+    """
+    from compact_proofs.progress import progress_bars
+    from compact_proofs.prove import prove as run
+    from compact_proofs.tasks import load_model
+
+    given = parse_options(option or [])
+    required = None if at_least is None else parse_fraction(at_least, "--at-least")
+    if reading is Reading.float and (output or at_least):
+        raise BadInput(
+            "a float reading is an estimate: it proves no bound and writes no certificate; leave out --reading float"
+        )
+    if output:
+        writable_file(output, sources=(model,))
+    loaded = load_model(model)
+    chosen = _strategy(loaded, strategy, given)
+    if strategy is None:
+        note(f"Strategy: {chosen}, the default for this model.")
+    with progress_bars(f"proving by {chosen.name}"):
+        certificate = run(loaded.model, loaded.task, chosen, reading=reading.value)
+    if output:
+        certificate.save(output)
+        note(f"Certificate written to {output}; check it by: compact-proofs check {output} {model}")
+    accuracy = true_accuracy(loaded, [certificate])
+    if as_json:
+        write_json(certificate.to_json(None if accuracy is None else float(accuracy)))
+    else:
+        _summary(loaded, certificate, accuracy)
+    if required is not None and certificate.bound < required:
+        messages.print(f"Not proven: the bound is below {at_least}.", style="bold red")
+        raise typer.Exit(1)
+
+
+def _strategy(loaded: LoadedModel, name: str | None, options: dict[str, int | float | bool | str]) -> Strategy:
+    if name is None:
+        default = loaded.kit.default(loaded.model)
+        return type(default).from_options(default.options() | options)
+    known = {s.name: s for s in loaded.kit.strategies}
+    if name not in known:
+        raise BadInput(
+            f"{loaded.task.name} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)"
+        )
+    return known[name].from_options(options)
+
+
+def _summary(loaded: LoadedModel, certificate: Certificate, accuracy: Fraction | None) -> None:
+    claim, length = certificate.claim, certificate.length
+    if certificate.reading == "sound":
+        say(f"Theorem. {claim.statement()}\n")
+    else:
+        say(
+            "ESTIMATE, NOT A PROOF: a float reading has no control of rounding. Nothing below is proven.\n",
+            style="bold yellow",
+        )
+    rows = table("", "")
+    rows.show_header = False
+    rows.add_row("model", f"{loaded.name}, {loaded.task.describe()}")
+    rows.add_row("strategy", f"{certificate.strategy} {options_text(certificate.options)}")
+    kind = "bound" if certificate.reading == "sound" else "estimate"
+    rows.add_row(kind, f"{claim.numerator}/{claim.denominator} = {decimal(claim.bound)}")
+    if accuracy is not None:
+        rows.add_row(
+            "true accuracy", f"{decimal(accuracy)} ({kind} / true accuracy = {share_text(claim.bound, accuracy)})"
+        )
+    rows.add_row("length", length_text(certificate))
+    rows.add_row("explanation", f"{sum(t.numel() for t in certificate.explanation.values()):,} numbers")
+    if certificate.unexplained_dimension is not None:
+        rows.add_row("unexplained dimension", f"{certificate.unexplained_dimension:,}")
+    rows.add_row("verified in", f"{certificate.seconds:.2f} s")
+    show_table(rows)
+    stages = table("stage", "operations", "share", right=("operations", "share"), title="\nWhere the length goes")
+    for name, operations in length.to_json()["by_stage"].items():
+        stages.add_row(name, f"{operations:,}", f"{operations / max(length.total, 1):.1%}")
+    show_table(stages)

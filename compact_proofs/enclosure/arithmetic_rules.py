@@ -1,0 +1,203 @@
+"""Rules for arithmetic: each calls `arithmetic` or `functions`, where the proofs are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compact_proofs.enclosure import arithmetic as ia
+from compact_proofs.enclosure import functions as fn
+from compact_proofs.enclosure.table import RULES, Rule, rule
+from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_number, real
+from compact_proofs.errors import NoSoundRule
+
+
+def _elementwise(f: Callable[[Enclosure], Enclosure]) -> Rule:
+    return lambda x: f(real(x))
+
+
+def pair(a: Any, b: Any) -> tuple[Enclosure, Enclosure]:
+    """Two operands as Enclosures of real numbers on one device."""
+    like = a if isinstance(a, Tensor) else b
+    return real(a, like=like), real(b, like=like)
+
+
+def _not_both_bools(a: Any, b: Any, name: str) -> None:
+    if all(x.dtype == torch.bool if isinstance(x, Tensor) else isinstance(x, bool) for x in (a, b)):
+        raise NoSoundRule(f"aten.{name} of two truth values has no sound rule; use & and |")
+
+
+def _check_dtype(dtype: torch.dtype | None, name: str) -> None:
+    """Refuse a ``dtype=`` that would not keep real numbers as they are."""
+    if dtype is not None and not dtype.is_floating_point:
+        raise NoSoundRule(f"aten.{name} with dtype={dtype} has no sound rule: real numbers do not become {dtype}")
+
+
+@rule("add")
+def _add(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    _not_both_bools(a, b, "add")
+    x, y = pair(a, b)
+    return ia.add(x, y if alpha == 1 else ia.mul(y, enclose(alpha, like=y.lo)))
+
+
+@rule("sub")
+def _sub(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    _not_both_bools(a, b, "sub")
+    x, y = pair(a, b)
+    return ia.sub(x, y if alpha == 1 else ia.mul(y, enclose(alpha, like=y.lo)))
+
+
+@rule("rsub")
+def _rsub(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    return _sub(b, a, alpha=alpha)
+
+
+@rule("mul")
+def _mul(a: Any, b: Any) -> Enclosure:
+    _not_both_bools(a, b, "mul")
+    if a is b:
+        return ia.square(real(a))
+    return ia.mul(*pair(a, b))
+
+
+@rule("div")
+def _div(a: Any, b: Any, *, rounding_mode: str | None = None) -> Enclosure:
+    quotient = ia.div(*pair(a, b))
+    if rounding_mode is None:
+        return quotient
+    return torch.floor(quotient) if rounding_mode == "floor" else torch.trunc(quotient)  # type: ignore[return-value]
+
+
+@rule("reciprocal")
+def _reciprocal(a: Any) -> Enclosure:
+    return _div(1.0, a)
+
+
+@rule("addcmul")
+def _addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
+    return _add(x, _mul(a, b), alpha=value)
+
+
+@rule("addcdiv")
+def _addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
+    return _add(x, _div(a, b), alpha=value)
+
+
+@rule("pow")
+def _pow(a: Any, exponent: Any) -> Enclosure:
+    if not isinstance(exponent, (int, float)):
+        raise NoSoundRule("aten.pow with a tensor exponent has no sound rule; only integer exponents and 0.5 have")
+    if exponent == 0.5:
+        return fn.sqrt(real(a))
+    if not math.isfinite(exponent) or exponent != int(exponent):
+        raise NoSoundRule(f"aten.pow with exponent {exponent} has no sound rule; only integer exponents and 0.5 have")
+    return ia.square(real(a)) if exponent == 2 else ia.power(real(a), int(exponent))
+
+
+def _softmax(x: Any, dim: int, dtype: Any = None) -> Enclosure:
+    return fn.softmax(real(x), dim)
+
+
+RULES |= {
+    "neg": _elementwise(ia.neg),
+    "abs": _elementwise(ia.absolute),
+    "square": _elementwise(ia.square),
+    "sqrt": _elementwise(fn.sqrt),
+    "rsqrt": lambda x: _reciprocal(fn.sqrt(real(x))),
+    "exp": _elementwise(fn.exp),
+    "expm1": _elementwise(fn.expm1),
+    "log": _elementwise(fn.log),
+    "log1p": _elementwise(fn.log1p),
+    "tanh": _elementwise(fn.tanh),
+    "sigmoid": _elementwise(fn.sigmoid),
+    "erf": _elementwise(fn.erf),
+    "sin": _elementwise(fn.sin),
+    "cos": _elementwise(fn.cos),
+    "silu": lambda x: ia.mul(real(x), fn.sigmoid(real(x))),
+    "gelu": lambda x, *, approximate="none": fn.gelu(real(x), approximate),
+    "_softmax": _softmax,
+    "_safe_softmax": _softmax,
+    "_log_softmax": lambda x, dim, half_to_float: fn.log_softmax(real(x), dim),
+    "logsumexp": lambda x, dim, keepdim=False: fn.logsumexp(real(x), dim, keepdim),
+    "native_layer_norm": lambda x, shape, weight, bias, eps: fn.layer_norm(real(x), shape, weight, bias, eps),
+}
+
+# ------------------------------------------------------------------------------------------------- sums, matrix products
+
+
+@rule("sum")
+def _sum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    return ia.total(_terms(x, "sum", dtype), _axes(dim), keepdim)
+
+
+@rule("mean")
+def _mean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    return ia.mean(_terms(x, "mean", dtype), _axes(dim), keepdim)
+
+
+@rule("prod")
+def _prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    x = _terms(x, "prod", dtype)
+    return ia.product(x.reshape(-1), 0) if dim is None else ia.product(x, dim, keepdim)  # type: ignore[arg-type]
+
+
+@rule("cumsum")
+def _cumsum(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
+    return ia.cumsum(_terms(x, "cumsum", dtype), dim)
+
+
+def _axes(dim: Any) -> Any:
+    return [dim] if isinstance(dim, int) else dim
+
+
+def _terms(x: Any, name: str, dtype: torch.dtype | None) -> Enclosure:
+    _check_dtype(dtype, name)
+    if x.dtype == torch.bool and isinstance(x, Enclosure) and not x.is_point:
+        raise NoSoundRule(f"aten.{name} of an uncertain condition has no sound rule; count what is proven: provably(condition).sum()")
+    return real(x)
+
+
+@rule("mm", "bmm", "mv", "dot")
+def _matmul(a: Any, b: Any) -> Enclosure:
+    multiply = {(1, 1): torch.dot, (2, 1): torch.mv, (2, 2): torch.mm, (3, 3): torch.bmm}[a.dim(), b.dim()]
+    return ia.inner(multiply, real(a), real(b))
+
+
+@rule("addmm", "baddbmm", "addmv")
+def _addmm(c: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Enclosure:
+    ab = _matmul(a, b)
+    return _add(c if beta == 1 else _mul(c, beta), ab if alpha == 1 else _mul(ab, alpha))
+
+
+@rule("var")
+def _var(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Enclosure:
+    """Sum of (x - mean)^2 over max(n - correction, 0), which is undefined for 0."""
+    x = real(x)
+    dims = ia.reduced(x, _axes(dim))
+    squares = ia.square(ia.sub(x, ia.mean(x, dims, True)))
+    n, taken = math.prod(x.shape[d] for d in dims), 1 if correction is None else correction
+    degrees = ia.sub(enclose(n, like=x.lo), enclose(taken, like=x.lo)) if n > taken else enclose(0.0, like=x.lo)
+    return ia.div(ia.total(squares, dims, keepdim), degrees)
+
+
+@rule("std")
+def _std(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Enclosure:
+    return fn.sqrt(_var(x, dim, correction=correction, keepdim=keepdim))
+
+
+@rule("linalg_vector_norm")
+def _norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    _check_dtype(dtype, "linalg_vector_norm")
+    size, order = ia.absolute(real(x)), exact_number(ord)
+    dims = ia.reduced(size, _axes(dim))
+    if order == 2:
+        return fn.sqrt(ia.total(ia.square(size), dims, keepdim))
+    if order == 1:
+        return ia.total(size, dims, keepdim)
+    if order == math.inf:
+        return size.amax(dims, keepdim)  # type: ignore[return-value]
+    raise NoSoundRule(f"a vector norm of order {ord} has no sound rule; orders 1, 2 and inf have")

@@ -1,0 +1,125 @@
+"""The soundness harness: does a strategy ever claim more than is true?
+
+For a model small enough to be evaluated on every input, two sets are compared with the inputs that are *possibly* right (those that
+rigorous evaluation of the plain module does not prove wrong): the number that `Strategy.verify` returns, and the set that
+`Strategy.member` describes. Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested by
+being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import Enclosure, sound
+from compact_proofs.prove import prove
+from compact_proofs.strategy import Explanation, Spec, Strategy
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A small model to test strategies on.
+
+    Attributes
+    ----------
+    model
+        The module.
+    tied
+        Labels that are never right because another output's logit equals theirs as a real number, by construction.
+    decided_by_rounding
+        Ties or overflow are common, so that two equivalent computations may prove different sets.
+    """
+
+    model: nn.Module
+    tied: tuple[int, ...] = ()
+    decided_by_rounding: bool = False
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What rigorous exhaustive evaluation says about every input of a task.
+
+    Attributes
+    ----------
+    inputs
+        All inputs.
+    right, possible : bool [n]
+        Provably right; not known to be wrong. They differ only where a margin is within rounding of 0.
+    """
+
+    inputs: Tensor
+    right: Tensor
+    possible: Tensor
+
+
+def evaluate(specimen: Specimen, task: Task) -> Truth:
+    """Evaluate a model on every input of a small task, in the sound reading; inputs with a `tied` label are wrong."""
+    inputs = task.inputs(0, task.size)
+    labels = task.labels(inputs)
+    with sound():
+        logits = specimen.model(inputs)
+        own = logits.gather(1, labels[:, None])
+        others = torch.where(torch.arange(logits.shape[1]) == labels[:, None], -torch.inf, logits).amax(1, keepdim=True)
+        condition = (own > others).squeeze(1)
+    assert isinstance(condition, Enclosure)
+    never = torch.isin(labels, torch.tensor(specimen.tied, dtype=torch.int64))
+    return Truth(inputs, condition.lo, condition.hi & ~never)
+
+
+def violations(
+    strategy: Strategy,
+    specimen: Specimen,
+    task: Task,
+    explanation: Explanation | None = None,
+    truth: Truth | None = None,
+) -> list[str]:
+    """Return how a strategy's sound reading contradicts exhaustive evaluation: nothing, for a sound strategy.
+
+    Parameters
+    ----------
+    strategy, specimen, task
+        The task must be small: every input is evaluated.
+    explanation
+        The strategy's own unless given.
+    truth
+        From `evaluate`, to save time over several calls.
+    """
+    model = specimen.model
+    truth = truth or evaluate(specimen, task)
+    certificate = prove(model, task, strategy, explanation=explanation)
+    claimed, possible = certificate.claim.numerator, int(truth.possible.sum())
+    found = []
+    if claimed > possible:
+        found.append(f"{strategy} claims {claimed} inputs right; at most {possible} of {task.size} are")
+    with sound():
+        member = strategy.member(model, task, certificate.explanation, truth.inputs)
+    false = member & ~truth.possible
+    if bool(false.any()):
+        found.append(f"{strategy} counts {int(false.sum())} inputs that are wrong, the first {truth.inputs[false][0].tolist()}")
+    if not (strategy.partial or specimen.decided_by_rounding) and int(member.sum()) != claimed:
+        found.append(f"{strategy} claims {claimed} inputs, but its predicate holds for {int(member.sum())}")
+    return found
+
+
+def explanations(strategy: Strategy, model: nn.Module, task: Task, seed: int, number: int = 4) -> Iterator[dict[str, Tensor]]:
+    """Yield the strategy's own explanation, then random and hostile ones of the right form."""
+    yield strategy.explain(model, task)
+    generator = torch.Generator().manual_seed(seed)
+    specs = strategy.specs(model, task)
+    for i in range(number if specs else 0):
+        yield {name: _arbitrary(spec, i, generator) for name, spec in specs.items()}
+
+
+def _arbitrary(spec: Spec, kind: int, generator: torch.Generator) -> Tensor:
+    """Random entries; all at the lower limit; all at the upper limit; for reals also zero, huge and tiny ones."""
+    if spec.limits is not None:
+        lo, hi = spec.limits
+        if kind % 4 in (1, 2):
+            return torch.full(spec.shape, lo if kind % 4 == 1 else hi)
+        return torch.randint(lo, hi + 1, spec.shape, generator=generator)
+    scale = (1.0, 0.0, 1e150, 1e-300)[kind % 4]
+    return torch.randn(spec.shape, generator=generator, dtype=torch.float64) * scale

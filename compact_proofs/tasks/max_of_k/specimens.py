@@ -1,0 +1,92 @@
+"""Small models on which unsound proofs fail: for the soundness harness."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from compact_proofs.harness import Specimen
+from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
+
+KINDS = ("random", "good", "noisy", "tied", "degenerate")
+
+
+def specimen(seed: int) -> Specimen:
+    """Make a small float64 model (d_vocab 3-8, n_ctx 2-4) of a kind and a scale that depend on the seed.
+
+    random
+        Gaussian weights of scale 0.1 ... 3.
+    good
+        Built to name the maximum (attention grows with the token, the value writes its own logit), with little noise.
+    noisy
+        The same with as much noise as structure: most proofs hold for some sequences and fail for others.
+    tied
+        Two outputs whose logits are equal as real numbers, but not as rounded ones.
+    degenerate
+        Zero or huge or identical weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(lo: float, hi: float) -> float:
+        return lo + (hi - lo) * float(torch.rand((), generator=generator))
+
+    def integer(lo: int, hi: int) -> int:
+        return int(torch.randint(lo, hi + 1, (), generator=generator))
+
+    def gaussian(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    tied: tuple[int, ...] = ()
+    kind = KINDS[seed % len(KINDS)]
+    v, K = integer(3, 8), integer(2, 4)
+    if v**K > 1500:
+        K -= 1
+    d = 2 * v + 1
+    config = AttentionOnlyConfig(d_vocab=v, n_ctx=K, d_model=d, d_head=d)
+    if kind in ("random", "degenerate"):
+        scale = 10 ** uniform(-1, 0.5)
+        weights = {name: gaussian(*shape) * scale for name, shape in config.shapes.items()}
+        if kind == "degenerate":
+            name = list(weights)[integer(0, len(weights) - 1)]
+            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
+            weights["W_E"][integer(0, v - 1)] = weights["W_E"][0]
+    else:
+        weights = _good(v, K, d, slope=10 ** uniform(-1.3, 0.5), strength=uniform(2, 10))
+        noise = {"good": 0.02, "noisy": 0.4, "tied": 0.05}[kind] * uniform(0.2, 1)
+        weights = {name: w + noise * gaussian(*w.shape) for name, w in weights.items()}
+        if kind == "tied":
+            tied = (v - 1, integer(0, v - 2))
+            _tie(weights, *tied)
+    model = AttentionOnlyTransformer(config, dtype=torch.float64)
+    model.load_state_dict({name: w.clone() for name, w in weights.items()})
+    return Specimen(model.requires_grad_(False), tied, decided_by_rounding=kind in ("tied", "degenerate"))
+
+
+def _good(v: int, K: int, d: int, slope: float, strength: float) -> dict[str, Tensor]:
+    """Tokens in the first v directions, a constant in the next, outputs in the last v; score = slope * token."""
+    tokens, outputs = slice(0, v), slice(d - v, d)
+    weights = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in AttentionOnlyConfig(v, K, d, d).shapes.items()}
+    weights["W_E"][:, tokens] = torch.eye(v, dtype=torch.float64)
+    weights["W_E"][:, v] = 1
+    weights["W_Q"][v, 0] = d**0.5
+    weights["W_K"][tokens, 0] = slope * torch.arange(v, dtype=torch.float64)
+    weights["W_V"][tokens, tokens] = torch.eye(v, dtype=torch.float64)
+    weights["W_O"][tokens, outputs] = torch.eye(v, dtype=torch.float64)
+    weights["W_U"][outputs] = strength * torch.eye(v, dtype=torch.float64)
+    return weights
+
+
+def _tie(weights: dict[str, Tensor], x: int, y: int) -> None:
+    """Make the logits of x and y equal over the reals.
+
+    Their unembeddings differ by (1, 1, -1) / 8 in the last three directions, whose product with every residual is 0, because the
+    last coordinate of everything that writes to the residual is the exact sum of the two before it.
+    """
+    for name in ("W_E", "W_pos", "W_O"):
+        w = weights[name].float().double()  # few bits, so that the sum is exact
+        w[:, -1] = w[:, -2] + w[:, -3]
+        weights[name] = w
+    difference = torch.zeros(len(weights["W_U"]), dtype=torch.float64)
+    difference[-3:] = torch.tensor([1.0, 1.0, -1.0]) / 8
+    weights["W_U"] = weights["W_U"].float().double()
+    weights["W_U"][:, y] = weights["W_U"][:, x] + difference
