@@ -55,7 +55,7 @@ def frontier(
     from compact_proofs.tasks import load_model
 
     loaded = load_model(model)
-    title = loaded.name if loaded.name == model else Path(loaded.name).stem
+    title = Path(loaded.name).stem
     folder = writable_folder(output or Path(f"frontier-{title}"))
     with progress_bars():
         found = run(loaded.model, loaded.task, _strategies(loaded, with_brute_force))

@@ -80,9 +80,10 @@ RULES["hardtanh"] = lambda x, min_val=-1, max_val=1: _clamp(x, min_val, max_val)
 
 
 def _comparison(surely: Callable[[Enclosure, Enclosure], Tensor], never: Callable[[Enclosure, Enclosure], Tensor]) -> Rule:
-    def apply(a: Any, b: Any) -> Enclosure:
+    def apply(a: Any, b: Any) -> Tensor:
         x, y = pair(a, b)
-        return Enclosure._wrap(surely(x, y), ~never(x, y))
+        yes = surely(x, y)
+        return yes if x.is_point and y.is_point else Enclosure._wrap(yes, ~never(x, y))
 
     return apply
 
@@ -156,11 +157,15 @@ def _scatter_reduce(x: Any, dim: int, index: Tensor, src: Any, reduce: str, *, i
 def _to_copy(x: Any, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
     """Between float types the real number stays what it is (always float64); truth values become 0 and 1.
 
-    A plain tensor stays plain; integers become float64, exactly. To integers there is no rule.
+    A plain tensor stays plain; integers become float64, exactly. As a truth value x is x != 0. To integers there is no rule.
     """
+    if dtype == torch.bool and x.dtype != torch.bool:
+        return RULES["ne"](x, 0.0)
     if dtype is not None and not dtype.is_floating_point and dtype != x.dtype:
         raise NoSoundRule(f"converting real numbers to {dtype} has no sound rule")
     device = device or x.device
+    if not isinstance(x, Enclosure) and x.dtype == torch.bool:
+        return x.to(device=device, dtype=dtype or torch.float64, copy=True)
     if not isinstance(x, Enclosure):
         return exact_float64(x).to(device=device, copy=True)
     x = x if dtype is None or dtype == torch.bool else real(x)

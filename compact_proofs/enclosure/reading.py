@@ -38,12 +38,14 @@ _RANDOM = frozenset(("rand", "randn", "randint", "randperm"))
 
 
 class plain_kernels(ExitStack):
-    """Route attention through ordinary matrix products and softmax, not through fused kernels that have no rules."""
+    """Route attention and recurrent cells through ordinary operations, not through fused kernels that have no rules."""
 
     def __enter__(self) -> plain_kernels:
         super().__enter__()
         enabled = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
+        self.callback(setattr, torch.backends.mkldnn, "enabled", torch.backends.mkldnn.enabled)
+        torch.backends.mkldnn.enabled = False
         self.callback(torch.backends.mha.set_fastpath_enabled, enabled)
         self.enter_context(sdpa_kernel(SDPBackend.MATH))
         return self

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_iter, tree_map, tree_unflatten
 
-from compact_proofs.enclosure.tensor import Enclosure, both_bounds, exact_number
+from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, exact_number
 from compact_proofs.errors import NoSoundRule
 
 aten = torch.ops.aten
@@ -26,7 +26,7 @@ CHOOSING = frozenset("index index_select gather take masked_select embedding".sp
 EXACT = CHOOSING | frozenset(
     """
     view _unsafe_view reshape t transpose permute numpy_T expand squeeze unsqueeze slice select cat stack unbind split
-    split_with_sizes repeat clone detach alias flip roll diagonal diag_embed tril triu unfold lift_fresh lift
+    split_with_sizes unsafe_split unsafe_split_with_sizes repeat clone detach alias flip roll diagonal diag_embed tril triu unfold lift_fresh lift
     relu maximum minimum amax amin floor ceil trunc sign
     """.split()
 )
@@ -116,7 +116,7 @@ def _shell(leaf: Any) -> Any:
 
 
 def create(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
-    """Make a constant (an operation of `CREATION`): float64, if that takes a narrower type's rounding away.
+    """Make a constant (an operation of `CREATION`): reals as an Enclosure of exactly the given numbers, others plain.
 
     Raises
     ------
@@ -125,18 +125,18 @@ def create(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
     """
     name = base_name(func)
     out = func(*args, **kwargs)
-    if not out.is_floating_point() or not out.numel():
+    if not out.is_floating_point():
         return out
-    if "empty" in name:
+    if "empty" in name and out.numel():
         raise NoSoundRule(f"{func} gives real numbers without a value; use torch.zeros")
     given = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
     if name == "arange":
         ends = [given[k] for k in ("start", "end", "step") if k in given]
         if any(exact_number(x) != int(x) for x in ends):
             raise NoSoundRule(f"{func} rounds its entries; use integers, and divide them")
-        return func(*args, **(kwargs | {"dtype": torch.float64}))
+        return enclose(func(*args, **(kwargs | {"dtype": torch.float64})))
     value = given.get("fill_value", given.get("s"))
-    return out if value is None else out.to(torch.float64).fill_(exact_number(value))
+    return enclose(out if value is None else out.to(torch.float64).fill_(exact_number(value)))
 
 
 def _exact(func: Any, args: Any, kwargs: Any) -> Any:
@@ -150,9 +150,8 @@ def _exact(func: Any, args: Any, kwargs: Any) -> Any:
     result = wrap_pair(*both_bounds(call, args, kwargs, integers=name not in CHOOSING))
     if func.is_view or name == "_unsafe_view":
         for out in tree_iter(result):
-            out._aliased = True
-        for leaf in leaves:
-            leaf._aliased = True
+            for leaf in leaves:
+                out._join_views(leaf)
     return result
 
 
@@ -165,14 +164,14 @@ def wrap_pair(lo: Any, hi: Any) -> Any:
 
 
 def _in_place(func: Any, name: str, args: Any, kwargs: Any) -> Any:
-    """``x.op_(...)`` by the rule of ``op``, for an Enclosure of which no view exists (a view would not see the change)."""
+    """``x.op_(...)`` by the rule of ``op``, for an Enclosure without living views (a view would not see the change)."""
     target = args[0]
-    if not isinstance(target, Enclosure) or target._aliased:
+    if not isinstance(target, Enclosure) or not target._alone:
         raise NoSoundRule(
             f"{func} writes into a plain tensor or into one that shares memory with another; in the sound reading build the "
             "result with torch.cat, torch.stack or torch.where instead"
         )
-    result = apply_rule(getattr(getattr(aten, name), func._overloadname), args, kwargs)
+    result = getattr(aten, name)(*args, **kwargs)
     if result.shape != target.shape or result.dtype != target.dtype:
         raise NoSoundRule(f"{func} would change the shape or kind of its target")
     target._lo, target._hi, target._nonnegative = result.lo, result.hi, None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ class Enclosure(torch.Tensor):
 
     Two kinds, told apart by ``dtype``: float64 (``lo <= x <= hi`` for the real number x) and bool (a truth value that is
     provably true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. In-place
-    arithmetic works only on an Enclosure of which there is no view; it replaces the bounds and never writes into their memory.
+    arithmetic works only on an Enclosure that shares no memory with another; it replaces the bounds and never writes into their memory.
     The bounds may be the memory of the tensor that was enclosed, so leave that tensor as it is.
 
     Parameters
@@ -48,7 +49,7 @@ class Enclosure(torch.Tensor):
     _lo: Tensor
     _hi: Tensor
     _nonnegative: bool | None
-    _aliased: bool  # it is a view of another Enclosure, or has one
+    _views: list[ReferenceType[Enclosure]] | None  # what shares its memory as PyTorch sees it, itself included
 
     @staticmethod
     def __new__(cls, lo: Tensor, hi: Tensor) -> Enclosure:
@@ -68,7 +69,7 @@ class Enclosure(torch.Tensor):
         self = torch.Tensor._make_wrapper_subclass(
             cls, lo.size(), strides=lo.stride(), dtype=lo.dtype, device=lo.device, requires_grad=False
         )
-        self._lo, self._hi, self._nonnegative, self._aliased = lo, hi, nonnegative, False
+        self._lo, self._hi, self._nonnegative, self._views = lo, hi, nonnegative, None
         return self
 
     @classmethod
@@ -156,6 +157,20 @@ class Enclosure(torch.Tensor):
 
     def __deepcopy__(self, memo: Any) -> Enclosure:
         return self._same()
+
+    def _join_views(self, source: Enclosure) -> None:
+        """Note that this is a view of `source`."""
+        if source._views is None:
+            source._views = [ref(source)]
+        elif len(source._views) > 64:
+            source._views[:] = [r for r in source._views if r() is not None]
+        self._views = source._views
+        self._views.append(ref(self))
+
+    @property
+    def _alone(self) -> bool:
+        """True if no other Enclosure shares its memory as PyTorch sees it."""
+        return self._views is None or all(r() is None or r() is self for r in self._views)
 
     def _same(self) -> Enclosure:
         """Another Enclosure of the same numbers, which in-place arithmetic on this one leaves alone."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_iter, tree_map
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,18 +17,27 @@ def address_table(f: F) -> F:
     """Make a function of integers that returns index tensors free and cached; ``device=`` moves its result.
 
     Knowing *where* to read costs nothing, like a view or a gather; the decorated function therefore may take integers only (sizes),
-    never a tensor, so no work on weights or explanations can hide in it.
+    never a tensor, so no work on weights or explanations can hide in it. Whoever writes into a table is told so at its next use.
     """
 
     @functools.lru_cache(maxsize=256)
-    def table(*sizes: int) -> Any:
-        with _disable_current_modes():
-            return f(*sizes)
+    def table(*sizes: int) -> tuple[Any, list[int]]:
+        with _disable_current_modes(), torch.inference_mode(False):
+            tables = f(*sizes)
+        return tables, _versions(tables)
 
     @functools.wraps(f)
     def wrapper(*sizes: int, device: torch.device | str = "cpu") -> Any:
         if not all(isinstance(n, int) for n in sizes):
             raise TypeError(f"{f.__name__} is an address table: it takes integers only")
-        return tree_map(lambda t: t.to(device), table(*sizes))
+        tables, versions = table(*sizes)
+        if _versions(tables) != versions:
+            raise RuntimeError(f"something wrote into the address table {f.__name__}{sizes}, which is shared")
+        return tree_map(lambda t: t.to(device), tables)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _versions(tables: Any) -> list[int]:
+    """How often each tensor was written into."""
+    return [t._version for t in tree_iter(tables)]

@@ -5,7 +5,7 @@ Conventions
 * Every real addition, subtraction, multiplication, division, comparison, exponential, logarithm, square root or other elementary
   function counts 1, whatever its reading costs the machine.
 * A product of an [a, b] by a [b, c] matrix counts 2abc; ``addmm`` adds its sum.
-* A sum, maximum or product over n terms counts n - 1; a running one along n entries likewise n - 1.
+* A sum, maximum or product over n terms counts n - 1 (none for n = 0); a running one along n entries likewise n - 1.
 * Sorting n numbers counts n ceil(log2 n) comparisons; bisection among n counts ceil(log2(n + 1)).
 * The same operations on integers and truth values count under ``integer``: exact counting work, shown apart and included in the
   total.
@@ -26,14 +26,14 @@ from typing import Any
 from torch import Tensor
 
 Cost = Callable[[tuple[Any, ...], Any], dict[str, int]]
-"""From the operation's arguments and its result to operations by category."""
+"""From the operation's arguments (all of its schema, in order) and its result to operations by category."""
 
 CATEGORIES = ("add", "mul", "div", "matmul", "exp", "compare", "integer")
 
 FREE = frozenset(
     """
     view _unsafe_view reshape t transpose permute numpy_T expand squeeze unsqueeze slice select index index_select gather take cat
-    stack unbind split split_with_sizes repeat clone detach alias flip roll diagonal diag_embed tril triu constant_pad_nd unfold
+    stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes repeat clone detach alias flip roll diagonal diag_embed tril triu constant_pad_nd unfold
     as_strided embedding masked_select masked_fill where lift_fresh lift copy_ _to_copy
     empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_zeros new_ones new_full new_empty
     new_empty_strided arange scalar_tensor eye linspace tril_indices triu_indices _local_scalar_dense is_pinned
@@ -56,13 +56,17 @@ def _first(out: Any) -> Any:
 
 
 def _reduction(category: str) -> Cost:
-    return lambda args, out: {category: numel(args[0]) - numel(_first(out))}
+    return lambda args, out: {category: max(numel(args[0]) - numel(_first(out)), 0)}
 
 
 def _extreme(args: tuple[Any, ...], out: Any) -> dict[str, int]:
     if len(args) > 1 and isinstance(args[1], Tensor):
         return {"compare": numel(out)}
-    return {"compare": numel(args[0]) - numel(_first(out))}
+    return _reduction("compare")(args, out)
+
+
+def _clamp(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    return {"compare": numel(out) * sum(bound is not None for bound in args[1:3])}
 
 
 def _running(category: str) -> Cost:
@@ -74,7 +78,7 @@ def _running(category: str) -> Cost:
 
 
 def _mean(args: tuple[Any, ...], out: Any) -> dict[str, int]:
-    return {"add": numel(args[0]) - numel(out), "div": numel(out)}
+    return _reduction("add")(args, out) | {"div": numel(out)}
 
 
 def _matmul(args: tuple[Any, ...], out: Any) -> dict[str, int]:
@@ -86,7 +90,7 @@ def _addmm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 
 
 def _sort(args: tuple[Any, ...], out: Any) -> dict[str, int]:
-    x, dim = args[0], args[1] if len(args) > 1 and isinstance(args[1], int) else -1
+    x, dim = args[0], args[-2]  # the last is `descending` or `keepdim`, in every overload
     n = x.shape[dim] if x.dim() else 1
     return {"compare": numel(x) * math.ceil(math.log2(max(n, 1)))}
 
@@ -101,16 +105,22 @@ def _searchsorted(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 
 def _softmax(args: tuple[Any, ...], out: Any) -> dict[str, int]:
     """Maximum, subtraction, exponential, sum, division."""
-    n, rows = numel(out), numel(out) // max(out.shape[args[1]], 1)
+    n, rows = numel(out), _rows(out, args[1])
     return {"compare": n - rows, "add": 2 * n - rows, "exp": n, "div": n}
 
 
+def _rows(x: Tensor, dim: int) -> int:
+    return numel(x) // max(x.shape[dim], 1) if x.dim() else 1
+
+
 def _log_softmax(args: tuple[Any, ...], out: Any) -> dict[str, int]:
-    n, rows = numel(out), numel(out) // max(out.shape[args[1]], 1)
+    """Maximum, two subtractions, exponential, sum, logarithm."""
+    n, rows = numel(out), _rows(out, args[1])
     return {"compare": n - rows, "add": 3 * n - rows, "exp": n + rows}
 
 
 def _logsumexp(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Maximum, subtraction, exponential, sum, logarithm, the maximum added."""
     n, rows = numel(args[0]), numel(out)
     return {"compare": n - rows, "add": 2 * n, "exp": n + rows}
 
@@ -122,13 +132,17 @@ def _layer_norm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 
 
 def _var(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Mean, centring, squares, their mean."""
     n, rows = numel(args[0]), numel(out)
-    return {"add": 3 * n - 2 * rows, "mul": n, "div": 2 * rows}
+    return {"add": max(3 * n - 2 * rows, 0), "mul": n, "div": 2 * rows}
 
 
 def _norm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
-    n, rows = numel(args[0]), numel(out)
-    return {"mul": n, "add": n - rows, "exp": rows}
+    """Squares, sum and root; absolute values and their sum for order 1, or maximum for order infinity."""
+    n, terms = numel(args[0]), max(numel(args[0]) - numel(out), 0)
+    if args[1] == 1:
+        return {"compare": n, "add": terms}
+    return {"compare": n + terms} if args[1] == math.inf else {"mul": n, "add": terms, "exp": numel(out)}
 
 
 def _pow(args: tuple[Any, ...], out: Any) -> dict[str, int]:
@@ -153,11 +167,12 @@ COSTS: dict[str, Cost] = {
     "leaky_relu": _each(compare=1, mul=1),
     "pow": _pow,
     **dict.fromkeys(
-        """abs relu hardtanh maximum minimum clamp_min clamp_max sign floor ceil round trunc lt le gt ge eq ne
+        """abs relu maximum minimum clamp_min clamp_max sign floor ceil round trunc lt le gt ge eq ne
         isnan isfinite isinf fmod remainder""".split(),
         _each(compare=1),
     ),
-    "clamp": _each(compare=2),
+    "hardtanh": _each(compare=2),
+    "clamp": _clamp,
     **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_not", "bitwise_xor", "logical_and", "logical_or"), _each(integer=1)),
     "logical_not": _each(integer=1),
     **dict.fromkeys(("all", "any"), _reduction("integer")),

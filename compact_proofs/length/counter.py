@@ -96,13 +96,15 @@ class Counter(TorchDispatchMode):
         """Add operations by category to the current stage."""
         stage_ = self._by_stage.setdefault(_stage.get(), {})
         for category, n in operations.items():
+            if n < 0:
+                raise ValueError(f"a cost cannot be negative: {n} in category {category}")
             if n:
                 stage_[category] = stage_.get(category, 0) + n
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        name = func._schema.name.split("::")[1]
+        name = func._schema.name.removeprefix("aten::")
         if name not in COSTS and name not in FREE and name.endswith("_"):
             name = name[:-1]  # in place: the same work
         if name in FREE:
@@ -118,11 +120,8 @@ class Counter(TorchDispatchMode):
 
 
 def _positional(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """Arguments in the schema's order, so that a cost need not care how they were passed."""
-    if not kwargs:
-        return args
-    rest = [kwargs.get(a.name, a.default_value) for a in func._schema.arguments[len(args) :]]
-    return (*args, *rest)
+    """All arguments in the schema's order, defaults included, so that a cost need not care how they were passed."""
+    return (*args, *(kwargs.get(a.name, a.default_value) for a in func._schema.arguments[len(args) :]))
 
 
 def count() -> Counter:

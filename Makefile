@@ -1,0 +1,42 @@
+# The two commands of the README are `make demo` and `make test`; each installs what it needs into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN := OMP_NUM_THREADS=1 $(BIN)/python
+MODEL ?= max-of-4-seed-123
+
+.PHONY: help demo test test-full lint bench zoo clean
+
+help:           ## Show these targets.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed  ## Prove a frontier of a trained model, check a certificate, write a report into demo/.
+	OMP_NUM_THREADS=2 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL)
+	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert
+	$(BIN)/compact-proofs check demo/$(MODEL).cert $(MODEL)
+
+test: $(VENV)/.installed  ## Run the tests (under 15 minutes on 2 cores).
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+test-full: $(VENV)/.installed  ## Also the long fuzzing and exhaustive checks.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m 'slow or not slow'
+
+lint: $(VENV)/.installed  ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, lengths, speed ratios.
+	$(RUN) -m benchmarks.max_of_k
+
+zoo: $(VENV)/.installed  ## Train the models of the zoo again (about a minute).
+	$(RUN) -m compact_proofs.zoo.build
+
+clean:          ## Remove what these targets made.
+	rm -rf $(VENV) demo
