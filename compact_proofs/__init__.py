@@ -2,35 +2,49 @@
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.check import check
-from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task
+from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
 from compact_proofs.enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
+from compact_proofs.exhaustive import Exhaustive, brute_force
+from compact_proofs.frontier import Frontier, frontier, linear_baseline
+from compact_proofs.harness import Specimen, violations
 from compact_proofs.length import ProofLength, address_table, count, stage
+from compact_proofs.progress import progress_bars
 from compact_proofs.prove import measure, prove
-from compact_proofs.strategy import Explanation, Spec, Strategy
+from compact_proofs.strategy import Explanation, Spec, Strategy, whole
 
 __all__ = [
     "ACCURACY",
     "Certificate",
     "Claim",
     "Enclosure",
+    "Exhaustive",
     "Explanation",
+    "Frontier",
     "LogLikelihood",
     "Margin",
     "ProofLength",
     "Score",
     "Spec",
+    "Specimen",
     "Strategy",
     "Task",
     "address_table",
+    "brute_force",
     "check",
     "count",
     "count_below",
+    "decimal",
     "enclose",
+    "frontier",
+    "linear_baseline",
     "lower",
     "measure",
+    "progress_bars",
     "prove",
     "provably",
     "sound",
     "stage",
     "upper",
+    "violations",
+    "whole",
 ]

@@ -42,6 +42,7 @@ Few = Field(max_length=64)
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Whole = Annotated[str, StringConstraints(pattern=r"^(0|-?[1-9][0-9]{0,4095})$")]
 Positive = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4095}$")]
+Vast = Annotated[int, Field(ge=0, le=10**4000)]
 Count = Annotated[int, Field(ge=0, le=LONGEST_PROOF)]
 
 
@@ -70,10 +71,10 @@ class _Document(_Strict):
     claim: _ClaimDocument
     strategy: _StrategyDocument
     length: dict[str, dict[str, Count]]
-    unexplained_dimension: int | None
+    unexplained_dimension: Vast | None
     explanation_sha256: Digest
-    seconds: float
-    package_version: str
+    seconds: Annotated[float, Field(ge=0)]
+    package_version: Name
     digest: Digest
 
 
@@ -274,7 +275,7 @@ def _validate(path: Path, text: str) -> _Document:
         raise CertificateRejected(f"{path}: its document is not JSON ({_quoted(e)})") from None
     if not isinstance(raw, dict):
         raise CertificateRejected(f"{path}: its document is not a JSON object")
-    if raw.get("schema_version") != SCHEMA:
+    if repr(raw.get("schema_version")) != repr(SCHEMA):  # not True, nor 1.0
         given = _quoted(raw.get("schema_version"))
         raise CertificateRejected(f"{path}: schema version {given} is unknown; this program reads version {SCHEMA}")
     try:

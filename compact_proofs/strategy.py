@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar, TypeAlias, get_type_hints
+from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -118,7 +118,7 @@ class Strategy(ABC):
             For an unknown option or a value of the wrong type or range.
         """
         types = get_type_hints(cls)
-        known = {f.name: f"{f.name}: {types[f.name].__name__} = {f.default}" for f in fields(cls)}
+        known = {f.name: f"{f.name}: {type_text(types[f.name])} = {f.default}" for f in fields(cls)}
         has = f"its options are {', '.join(known.values())}" if known else "it has no options"
         values: dict[str, Any] = {}
         for name, value in options.items():
@@ -172,6 +172,11 @@ class Strategy(ABC):
 
 def _spread(shape: tuple[int, ...], lo: int, hi: int) -> Tensor:
     return lo + (torch.arange(math.prod(shape)) % (hi - lo + 1)).reshape(shape)
+
+
+def type_text(kind: Any) -> str:
+    """Write the type of an option as a user reads it: ``int``, or the words to choose from, ``joint | separate``."""
+    return " | ".join(map(str, get_args(kind))) if get_origin(kind) is Literal else kind.__name__
 
 
 def explanation_size(explanation: Explanation) -> int:

@@ -16,7 +16,9 @@ from compact_proofs.errors import BadInput, CertificateRejected
 def check(
     certificate: Annotated[
         Path,
-        typer.Argument(help="A file written by **prove -o** or **frontier**.", show_default=False),
+        typer.Argument(
+            metavar="CERTIFICATE", help="A file written by **prove -o** or **frontier**.", show_default=False
+        ),
     ],
     model: ModelSource,
     as_json: Json = False,

@@ -62,7 +62,7 @@ def frontier(
     accuracy = true_accuracy(loaded, found.certificates)
     proofs = _json(found, accuracy)
     baseline = _baseline(loaded, found, accuracy)
-    certificates = [_save(c, folder) for c in found.best] if save_certificates else []
+    certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
     page = _report(loaded, title, proofs, baseline, folder)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
@@ -102,9 +102,15 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
     return linear_baseline(measured, 1.0 if accuracy is None else float(accuracy))
 
 
-def _save(certificate: Certificate, folder: Path) -> Path:
-    words = [certificate.strategy, *(f"{key}-{value}" for key, value in certificate.options.items())]
-    return certificate.save(folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', '-'.join(words))}.cert")
+def _telling(certificate: Certificate, found: Frontier) -> dict[str, Any]:
+    """The options that tell a proof from the others by the same strategy."""
+    alike = [c.options for c in found.certificates if c.strategy == certificate.strategy]
+    return {k: v for k, v in certificate.options.items() if any(other.get(k) != v for other in alike)}
+
+
+def _file_name(certificate: Certificate, found: Frontier) -> str:
+    words = [certificate.strategy, *(f"{key}-{value}" for key, value in _telling(certificate, found).items())]
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)) + ".cert"
 
 
 def _report(
@@ -125,12 +131,12 @@ def _report(
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
-    numbers = ("bound", "of the true accuracy", "length", "seconds")
+    numbers = ("bound", "bound / true", "length", "seconds")
     shown = table("frontier", "strategy", "options", *numbers, right=numbers)
     for c in found.certificates:
         on = c in found.best
         relative = "-" if accuracy is None else share_text(c.bound, accuracy)
-        row = ("*" if on else "", c.strategy, options_text(c.options), decimal(c.bound), relative)
+        row = ("*" if on else "", c.strategy, options_text(_telling(c, found)), decimal(c.bound), relative)
         shown.add_row(*row, f"{c.length.total:,}", f"{c.seconds:.2f}", style="bold" if on else "dim")
     show_table(shown)
     say("\n* on the frontier: no other proof is both shorter and better")

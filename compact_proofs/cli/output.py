@@ -51,7 +51,8 @@ def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) 
 
 def show_table(made: Table) -> None:
     """Print a table; where nobody watches, as wide as it needs to be, so that no cell is broken into lines."""
-    width = None if results.is_terminal else max(80, results.measure(made).maximum)
+    wide = results.options.update(width=10_000)
+    width = None if results.is_terminal else results.measure(made, options=wide).maximum
     results.print(made, width=width, markup=False, highlight=False)
 
 

@@ -41,13 +41,15 @@ def strategies(as_json: Json = False) -> None:
 
 
 def _describe(strategy: type[Strategy]) -> dict[str, Any]:
+    from compact_proofs.strategy import type_text
+
     docs, types = field_docs(strategy), get_type_hints(strategy)
     return {
         "name": strategy.name,
         "version": strategy.version,
         "summary": strategy.summary,
         "options": [
-            {"name": f.name, "type": types[f.name].__name__, "default": f.default, "doc": docs.get(f.name, "")}
+            {"name": f.name, "type": type_text(types[f.name]), "default": f.default, "doc": docs.get(f.name, "")}
             for f in fields(strategy)
         ],
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import tree_flatten, tree_iter, tree_map, tree_unflatten
 
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, exact_number
@@ -172,6 +173,9 @@ def _in_place(func: Any, name: str, args: Any, kwargs: Any) -> Any:
             "result with torch.cat, torch.stack or torch.where instead"
         )
     result = getattr(aten, name)(*args, **kwargs)
+    if torch.Tag.inplace_view in func.tags:  # such as squeeze_: the target gets the new shape
+        with no_dispatch():
+            func(*args, **kwargs)
     if result.shape != target.shape or result.dtype != target.dtype:
         raise NoSoundRule(f"{func} would change the shape or kind of its target")
     target._lo, target._hi, target._nonnegative = result.lo, result.hi, None

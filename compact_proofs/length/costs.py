@@ -199,6 +199,7 @@ COSTS: dict[str, Cost] = {
     "scatter_reduce": lambda args, out: {"compare": numel(args[3])},
     "scatter_add": lambda args, out: {"add": numel(args[3])},
     "index_add": lambda args, out: {"add": numel(args[3])},
+    "index_put": lambda args, out: {"add": numel(args[2])},
     "bincount": lambda args, out: {"integer": numel(args[0])},
 }
 """Operations by aten name."""

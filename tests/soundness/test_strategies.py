@@ -8,7 +8,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.harness import evaluate, explanations, violations
 from compact_proofs.tasks import KITS
-from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK, additive
+from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK
+from compact_proofs.tasks.max_of_k.additive import positions
 from compact_proofs.tasks.max_of_k.specimens import KINDS, specimen
 
 REGISTERED = [(kit, kind) for kit in KITS.values() for kind in kit.strategies]
@@ -75,8 +76,8 @@ class GapOffByOne(Additive):
             token, some = far_tokens(v, G)
             return (token - 1).clamp(min=0), some
 
-        far_tokens = additive._far_tokens
-        with mock.patch.object(additive, "_far_tokens", wrong):
+        far_tokens = positions._far_tokens
+        with mock.patch.object(positions, "_far_tokens", wrong):
             return super().symbols(*args)
 
 

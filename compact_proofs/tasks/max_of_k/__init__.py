@@ -57,7 +57,15 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
     if kind is LinearBaseline:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
     if kind is Additive:
-        return [Additive(w, g) for w, g in ((1, 1), (2, 2), (3, 3), (8, 8))]
+        return [
+            Additive(1, 1),
+            Additive(2, 2),
+            Additive(8, 8),
+            Additive(2, 2, "separate"),
+            Additive(1, 1, "separate", "grid"),
+            Additive(2, 2, "joint", "grid", steps=32, reach=40),
+            Additive(3, 8, "separate", "grid", steps=4, reach=3),
+        ]
     return [kind()]
 
 

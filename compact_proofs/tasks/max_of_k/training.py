@@ -15,6 +15,7 @@ from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
+from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.train import Recipe, Sampler, TrainingResult, make_generator, train_model
 
 INIT_SCALE = 0.8
@@ -100,7 +101,7 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[Atte
     """
     return train_model(
         initial_model(config),
-        "max_of_k",
+        MaxOfK.name,
         uniform_sequences(config.n_ctx, config.d_vocab),
         config,
         progress=progress,

@@ -67,7 +67,7 @@ def test_saved_record(tmp_path):
     weights, metadata = read_weights(path)
     assert metadata == json.loads((tmp_path / "tiny.json").read_text())
     assert weights_sha256(attention_only_from_state(weights, str(path))) == metadata["weights_sha256"]
-    assert metadata["task"] == "max_of_k"
+    assert metadata["task"] == "max-of-k"
     assert metadata["config"]["seed"] == 0
     assert metadata["config"]["betas"] == [0.9, 0.999]
     assert metadata["final"] == dataclasses.asdict(result.final)

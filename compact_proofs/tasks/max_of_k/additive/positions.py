@@ -1,0 +1,153 @@
+"""Counting by positions: for each query, exactly, with every position's own attention factor. Exponential in K."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.enclosure import count_below, provably
+from compact_proofs.length import address_table, stage
+from compact_proofs.strategy import whole
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
+from compact_proofs.tasks.max_of_k.paths import Paths, attention_weights, pair_number, query_max_pairs
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a position can contribute under each pair (query q, maximum m), q <= m (`query_max_pairs`).
+
+    Attributes
+    ----------
+    window : [pairs, G]
+        w[q, t] rho[t, m] for t = m - 1, ..., m - G; +inf where t < 0.
+    far : [pairs]
+        An upper bound of w[q, t] rho[t, m] for all t < m - G; +inf where there are none.
+    top : [pairs]
+        w[q, m].
+    r : [v, K]
+        Positional factors, 1 at the query's own position.
+    valid : bool [pairs]
+        G[m, x] > D[x] is proven for every x.
+    """
+
+    window: Tensor
+    far: Tensor
+    top: Tensor
+    r: Tensor
+    valid: Tensor
+
+    def table(self) -> Tensor:
+        """[pairs, G + 2]: what a token m, m - 1, ..., m - G, or any smaller one contributes; the maximum itself negatively."""
+        return torch.cat([-self.top[:, None], self.window, self.far[:, None]], 1)
+
+    def own(self, v: int) -> Tensor:
+        """The query's own contribution, [pairs]."""
+        column = _query_column(v, self.window.shape[1], device=self.valid.device)
+        return self.table().gather(1, column).squeeze(1)
+
+
+@address_table
+def _query_column(v: int, G: int) -> Tensor:
+    """For each pair (q, m): the column of `Symbols.table` that q falls in, [pairs, 1]."""
+    q, m = query_max_pairs(v)
+    return (m - q).clamp(max=G + 1)[:, None]
+
+
+def symbols_by_query(p: Paths, ratios: Ratios) -> Symbols:
+    """Compute every position's possible contributions, for each query."""
+    w, r = attention_weights(p)
+    v, G, device = len(w), ratios.rho.shape[1], w.device
+    q, m = query_max_pairs(v, device=device)
+    with stage("symbols"):
+        token, real = _window_tokens(v, G, device=device)
+        window = torch.where(real, w[q[:, None], token] * ratios.rho[ratios.row], torch.inf)
+        most, behind, some = torch.cummax(w, 1).values, *_far_tokens(v, G, device=device)
+        far = torch.where(some, most[q, behind] * ratios.rho_far[ratios.row], torch.inf)
+    return Symbols(window, far, w[q, m], r, ratios.valid[ratios.row])
+
+
+@address_table
+def _window_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
+    """For each pair (q, m): the tokens m - 1 ... m - G (0 where negative), and which of them are tokens."""
+    _, m = query_max_pairs(v)
+    token = m[:, None] - torch.arange(1, G + 1)
+    return token.clamp(min=0), token >= 0
+
+
+@address_table
+def _far_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
+    """For each pair (q, m): the largest token below the window (0 where none), and whether there is one."""
+    _, m = query_max_pairs(v)
+    return (m - G - 1).clamp(min=0), m > G
+
+
+def count_exactly(s: Symbols, v: int, K: int) -> int:
+    """Count the sequences with ``sum of contributions of other tokens < sum of contributions of m``, exactly.
+
+    For each pair (q, m) and each set N of non-query positions that hold other tokens, every choice of symbols at all of N but the
+    last leaves a threshold for the last, whose smaller symbols are found by bisection among the sorted window. A far symbol stands
+    for m - G tokens. N = all positions only if q = m (else no position would hold m).
+    """
+    G, device = s.window.shape[1], s.valid.device
+    q, m = query_max_pairs(v, device=device)
+    own = s.own(v)
+    positional = s.r[q]
+    ordered = torch.sort(s.window, dim=1).values
+    symbols = torch.cat([ordered, s.far[:, None]], 1)
+    scaled = [positional[:, i : i + 1] * symbols for i in range(K - 1)]
+    from_max = s.top[:, None] * positional[:, :-1]
+    total = torch.zeros((), dtype=torch.int64, device=device)
+    for size in range(K):
+        rows = _pairs_at_maximum(v, device=device) if size == K - 1 else torch.arange(len(q), device=device)
+        for held in itertools.combinations(range(K - 1), size):
+            free = [i for i in range(K - 1) if i not in held]
+            have = from_max[rows][:, free].sum(1) - own[rows] if free else -own[rows]
+            threshold = torch.where(s.valid[rows], have, -torch.inf)[:, None]
+            if not held:
+                total = total + provably(threshold > 0).sum()
+                continue
+            for i in held[:-1]:
+                threshold = (threshold[:, :, None] - scaled[i][rows][:, None, :]).flatten(1)
+            last = scaled[held[-1]][rows]
+            near = count_below(last[:, :G], threshold)
+            far = provably(last[:, G:] < threshold).to(torch.int64)
+            by_max = torch.zeros(2, v, threshold.shape[1], dtype=torch.int64, device=device)
+            by_max = by_max.index_add(1, m[rows], torch.stack([near, far]))
+            total = total + (by_max * _multiplicities(v, G, size, device=device)).sum()
+    return whole(total)
+
+
+@address_table
+def _pairs_at_maximum(v: int) -> Tensor:
+    """Numbers of the pairs (m, m)."""
+    m = torch.arange(v)
+    return pair_number(m, m)
+
+
+@address_table
+def _multiplicities(v: int, G: int, size: int) -> Tensor:
+    """int64 [2, m, choices]: how many tuples of tokens a choice of symbols at `size` positions stands for.
+
+    The choices run over the first size - 1 positions, each a window symbol (one token) or, last, the far symbol (m - G tokens);
+    the last position holds a window symbol (first plane) or the far one (second plane).
+    """
+    is_far = (torch.arange(G + 1) == G).to(torch.int64)
+    far = torch.zeros(1, dtype=torch.int64)
+    for _ in range(size - 1):
+        far = (far[:, None] + is_far).flatten()
+    tokens = (torch.arange(v) - G).clamp(min=0)[:, None]
+    return torch.stack([tokens**far, tokens ** (far + 1)])
+
+
+def additive_member(s: Symbols, inputs: Tensor) -> Tensor:
+    """Return bool [n]: does each sequence satisfy the additive condition?"""
+    G = s.window.shape[1]
+    m, q = inputs.max(-1).values, inputs[:, -1]
+    pair = pair_number(q, m)
+    contribution = s.table()[pair[:, None], (m[:, None] - inputs).clamp(max=G + 1)]
+    return s.valid[pair] & provably((contribution * s.r[q]).sum(-1) < 0)
+
+

@@ -1,0 +1,199 @@
+"""The ratio rho of the additive certificate, for every group of queries and every maximum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.enclosure import provably
+from compact_proofs.length import address_table, stage
+from compact_proofs.tasks.max_of_k.paths import Paths, away_from, others, query_max_pairs
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The (group, m) for which some query of the group is at most m: what the queries' groups decide.
+
+    Attributes
+    ----------
+    group, m : int64 [rows]
+        Group and maximum of each row; the rows of a group are consecutive, by rising m.
+    first : tuple of int
+        The least query of each group (d_vocab for an empty group).
+    of_pair : int64 [pairs]
+        The row of each pair (q, m) of `query_max_pairs`.
+    group_of : int64 [v]
+        The group of each query.
+    """
+
+    group: Tensor
+    m: Tensor
+    first: tuple[int, ...]
+    of_pair: Tensor
+    group_of: Tensor
+
+    @classmethod
+    def of(cls, group_of: Tensor, groups: int, device: torch.device) -> Rows:
+        """List the rows that an assignment of queries to groups needs."""
+        group_of = group_of.cpu()
+        v = len(group_of)
+        q, m = query_max_pairs(v)
+        first = torch.full((groups,), v).scatter_reduce(0, group_of, torch.arange(v), "amin")
+        least = tuple(first.tolist())
+        group, m_of, start = _rows(v, *least)
+        of_pair = start[group_of[q]] + m
+        return cls(group.to(device), m_of.to(device), least, of_pair.to(device), group_of.to(device))
+
+
+@address_table
+def _rows(v: int, *first: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Group and maximum of each row (g, m), m >= first[g]; and for each group the offset with which row (g, m) is offset + m."""
+    lengths = v - torch.tensor(first)
+    offset = torch.cumsum(lengths, 0) - v
+    group = torch.repeat_interleave(torch.arange(len(first)), lengths)
+    return group, torch.arange(len(group)) - offset[group], offset
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Upper bounds of rho[t, m] for each row.
+
+    Attributes
+    ----------
+    rho : [rows, G]
+        For t = m - 1, ..., m - G; 0 where t < 0.
+    rho_far : [rows]
+        For all t < m - G.
+    valid : bool [rows]
+        G[m, x] > D[x] is proven for every x != m.
+    row : int64 [pairs]
+        The row of each pair (q, m).
+    """
+
+    rho: Tensor
+    rho_far: Tensor
+    valid: Tensor
+    row: Tensor
+
+
+def joint_ratios(p: Paths, rows: Rows, G: int) -> Ratios:
+    """Bound rho with ``D[x] = max_{q in group, q <= m} (delta_q[x] - delta_q[m]) + max_i (pi_i[x] - pi_i[m])``.
+
+    Cost: v^3 for D, and 3 v for each row and window token.
+    """
+    v, device = p.EVOU.shape[0], p.EVOU.device
+    q, m = query_max_pairs(v, device=device)
+    every = torch.arange(v, device=device)
+    with stage("D"):
+        direct = away_from(p.EUPU, q, m)  # [pairs, v - 1]
+        position = (p.PVOU[:, others(v, device=device)] - p.PVOU[:, :, None]).amax(0)
+        D = _segment_max(direct, rows.of_pair, len(rows.m)) + position[rows.m]
+    with stage("rho"):
+        gap = -away_from(p.EVOU, every, every)[rows.m] - D
+        least, inverse = gap.amin(-1), 1 / gap
+        harm = away_from(p.EVOU, *_window_pairs(v, G, device=device))  # [window pairs, v - 1]
+        entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
+        rho = _in_slots(((harm[pair] + D[entry]) * inverse[entry]).amax(-1), slot)
+    with stage("far"):
+        behind = torch.cummax(p.EVOU.amax(1, keepdim=True) - p.EVOU, 0).values  # [t, m]: worst over tokens <= t
+        worst = behind[(every - G - 1).clamp(min=0), every][rows.m] + D.amax(-1)
+        rho_far = (worst / least).clamp(min=0)
+    return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
+
+
+def separate_ratios(p: Paths, rows: Rows, G: int, direct: tuple[Tensor, Tensor]) -> Ratios:
+    """Bound rho with ``D[x] = high[x] - low[m]``: the row ranges of everything that depends on the query or the position.
+
+    With A[t, x] = EV'[t, x] + high[x] and c[t] = EV'[t, m] + low[m], rho[t, m] = max_x (A[t, x] - c[t]) / (c[m] - A[m, x]).
+
+    Parameters
+    ----------
+    direct
+        For each group, ``max_{q in group} delta_q[x]`` and ``min_{q in group} delta_q[x]`` or bounds of them, [groups, v] each.
+
+    Cost: 3 v for each row and window token; no term in v^3.
+    """
+    v, device = p.EVOU.shape[0], p.EVOU.device
+    every = torch.arange(v, device=device)
+    off = others(v, device=device)
+    with stage("D"):
+        high, low = direct[0] + p.PVOU.amax(0), direct[1] + p.PVOU.amin(0)  # [groups, v]
+        A = p.EVOU + high[:, None]  # [groups, t, x]
+    with stage("rho"):
+        own = (p.EVOU[every, every] + low)[rows.group, rows.m]  # [rows]
+        gap = own[:, None] - A[rows.group[:, None], rows.m[:, None], off[rows.m]]
+        least, inverse = gap.amin(-1), 1 / gap
+        t, m = _window_pairs(v, G, device=device)
+        base = p.EVOU[t, m] + low[:, m]  # [groups, window pairs]
+        entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
+        group = rows.group[entry]
+        harm = A[group[:, None], t[pair][:, None], off[m[pair]]] - base[group, pair][:, None]
+        rho = _in_slots((harm * inverse[entry]).amax(-1), slot)
+    with stage("far"):
+        behind = torch.cummax(A.amax(2, keepdim=True) - p.EVOU, 1).values  # [groups, t, m]
+        worst = behind[rows.group, (rows.m - G - 1).clamp(min=0), rows.m] - low[rows.group, rows.m]
+        rho_far = (worst / least).clamp(min=0)
+    return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
+
+
+def exact_ranges(p: Paths, rows: Rows, groups: int) -> tuple[Tensor, Tensor]:
+    """max and min over the queries of each group of delta_q[x], [groups, v]: 2 v^2 comparisons."""
+    v = p.EUPU.shape[0]
+    with stage("D"):
+        index = rows.group_of[:, None].expand(-1, v)
+        empty = torch.zeros(groups, v, dtype=torch.float64, device=p.EUPU.device)
+        high = empty.scatter_reduce(0, index, p.EUPU, "amax", include_self=False)
+        low = empty.scatter_reduce(0, index, p.EUPU, "amin", include_self=False)
+    return high, low
+
+
+def _segment_max(x: Tensor, row: Tensor, rows: int) -> Tensor:
+    """Maximum of the entries of x [n, k] that belong to each row: [rows, k]."""
+    out = torch.zeros(rows, x.shape[1], dtype=torch.float64, device=x.device)
+    return out.scatter_reduce(0, row[:, None].expand(-1, x.shape[1]), x, "amax", include_self=False)
+
+
+def _in_slots(ratios: Tensor, slot: Tensor) -> Tensor:
+    """Lay out ratios (clamped at 0) as [rows, G], 0 where a slot has none."""
+    padding = torch.zeros(1, dtype=torch.float64, device=ratios.device)
+    return torch.cat([ratios.clamp(min=0), padding])[slot]
+
+
+@address_table
+def _window_pairs(v: int, G: int) -> tuple[Tensor, Tensor]:
+    """All (t, m) with m - G <= t < m, ordered by m, then by falling t."""
+    m = torch.arange(v)
+    lengths = m.clamp(max=G)
+    top = torch.repeat_interleave(m, lengths)
+    return top - 1 - _count_up(lengths), top
+
+
+@address_table
+def _window_of_rows(v: int, G: int, *first: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For the rows (group, m) with m >= first[group]: one entry for each token in the window of m.
+
+    Returns
+    -------
+    entry, pair : int64 [entries]
+        The row of each entry, and its number in `_window_pairs`.
+    slot : int64 [rows, G]
+        The entry of the j-th token below m; the number of entries (one past the last) where there is none.
+    """
+    m_of = torch.cat([torch.arange(f, v) for f in first])
+    lengths = torch.arange(v).clamp(max=G)
+    starts = torch.cumsum(lengths, 0) - lengths
+    entry = torch.repeat_interleave(torch.arange(len(m_of)), lengths[m_of])
+    j = _count_up(lengths[m_of])
+    slot = torch.full((len(m_of), G), len(entry))
+    slot[entry, j] = torch.arange(len(entry))
+    return entry, starts[m_of][entry] + j, slot
+
+
+def _count_up(lengths: Tensor) -> Tensor:
+    """0 ... n - 1 for each n of `lengths`, one after the other."""
+    starts = torch.cumsum(lengths, 0) - lengths
+    return torch.arange(int(lengths.sum())) - torch.repeat_interleave(starts, lengths)
+
+

@@ -1,0 +1,97 @@
+"""The documents that ``--json`` prints, exactly: an unknown, missing or mistyped field is an error."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Length(Strict):
+    flops: int
+    int_ops: int
+    total: int
+    by_category: dict[str, int]
+    by_stage: dict[str, int]
+
+
+class Proof(Strict):
+    strategy: str
+    options: dict[str, int | float | bool | str]
+    numerator: str
+    denominator: str
+    bound: float
+    true_accuracy: float | None
+    length: Length
+    unexplained_dimension: int | None
+    explanation_size: int
+    reading: Literal["sound", "float"]
+    seconds: float
+    model_sha256: str
+
+
+class FrontierProof(Proof):
+    on_frontier: bool
+
+
+class Line(Strict):
+    length: float
+    bound: float
+
+
+class Frontier(Strict):
+    proofs: list[FrontierProof]
+    linear_baseline: Line | None
+    report: str
+
+
+class Claim(Strict):
+    numerator: str
+    denominator: str
+    bound: float
+    statement: str
+
+
+class Check(Strict):
+    accepted: bool
+    reason: str | None
+    certificate: str
+    claim: Claim | None
+    proof: Proof | None
+
+
+class ZooModel(Strict):
+    name: str
+    task: str
+    sizes: dict[str, int]
+    weights: int
+    sampled_accuracy: float | None
+    true_accuracy: float | None
+    sha256: str
+
+
+class Zoo(Strict):
+    models: list[ZooModel]
+
+
+class Option(Strict):
+    name: str
+    type: str
+    default: int | float | bool | str
+    doc: str
+
+
+class Strategy(Strict):
+    task: str
+    name: str
+    version: int
+    summary: str
+    options: list[Option]
+
+
+class Strategies(Strict):
+    strategies: list[Strategy]
