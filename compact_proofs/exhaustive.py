@@ -34,17 +34,22 @@ class Exhaustive(Strategy):
 
     name: ClassVar[str] = "exhaustive"
     summary: ClassVar[str] = "any module, every input (or a share: the linear baseline)"
+    partial: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1 or self.batch_size < 1:
             raise BadInput(f"exhaustive: share in (0, 1] and batch_size >= 1, not {self.share} and {self.batch_size}")
         if self.score_name not in (Margin.name, LogLikelihood.name):
-            raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {Margin.name}, {LogLikelihood.name}")
+            known = f"{Margin.name}, {LogLikelihood.name}"
+            raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {known}")
         if self.score_name == LogLikelihood.name and self.share < 1:
-            raise BadInput("exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest")
+            raise BadInput(
+                "exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest"
+            )
 
     @property
     def score(self) -> Score:
+        """The margin or the log-likelihood."""
         return Margin(self.c) if self.score_name == Margin.name else LogLikelihood()
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Fraction:
@@ -61,6 +66,7 @@ class Exhaustive(Strategy):
         return total
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        """Does the margin provably exceed c?"""
         return Margin(self.c).correct(model(inputs), task.labels(inputs))
 
 
@@ -84,12 +90,13 @@ def brute_force(
     Parameters
     ----------
     module
-        Any `torch.nn.Module` whose tensor calls have sound rules; in evaluation mode. ``module(task.inputs(i, j))`` must give
-        logits [n, outputs].
+        Any `torch.nn.Module` whose tensor calls have sound rules; in evaluation mode. ``module(task.inputs(i, j))``
+        must give logits [n, outputs].
     task
         The inputs and their labels.
     share
-        Evaluate only this share of the inputs (the linear baseline); the others count 0, so `score` must not be negative then.
+        Evaluate only this share of the inputs (the linear baseline); the others count 0, so `score` must not be
+        negative then.
     score
         Accuracy unless given: `Margin(c)`, `LogLikelihood()`.
     batch_size

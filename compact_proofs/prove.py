@@ -115,5 +115,6 @@ def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Expla
         shapes = copy.deepcopy(model).double().to("meta")
     if explanation is None:
         explanation = strategy.blank(shapes, task)
+    explanation = {name: t.to("meta") if t.is_floating_point() else t for name, t in explanation.items()}
     _, length = run(shapes, task, strategy, explanation, "float")
     return length

@@ -1,6 +1,6 @@
 """A plain MLP on addition modulo 13, with a task of its own: three members say what is asked.
 
-    python examples/modular_addition.py
+python examples/modular_addition.py
 """
 
 from __future__ import annotations
@@ -43,12 +43,10 @@ class ModularAddition(cp.Task):
 TASK = ModularAddition(13)
 
 
-def trained(seed: int = 0, steps: int = 150) -> nn.Module:
+def trained(seed: int = 0, steps: int = 25) -> nn.Module:
     """Train an MLP on all pairs; few steps, so that it is not perfect."""
     torch.manual_seed(seed)
-    model = nn.Sequential(
-        nn.Embedding(TASK.p, 16), nn.Flatten(), nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, TASK.p)
-    )
+    model = nn.Sequential(nn.Embedding(TASK.p, 16), nn.Flatten(), nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, TASK.p))
     inputs = TASK.inputs(0, TASK.size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(steps):

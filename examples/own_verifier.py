@@ -1,6 +1,6 @@
 """Your own model and your own verifier: v evaluations of a score prove what v^2 inputs ask.
 
-    python examples/own_verifier.py
+python examples/own_verifier.py
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Records(cp.Strategy):
         return self.records(model, task.v)[inputs.amax(1)]
 
 
-def trained(seed: int = 0, steps: int = 100, v: int = 64) -> Comparer:
-    """Train on all pairs; few steps, so that it is not perfect."""
+def trained(seed: int = 0, steps: int = 2, v: int = 64) -> Comparer:
+    """Train on all pairs, for so short that it is not perfect."""
     torch.manual_seed(seed)
     model, task = Comparer(), Larger(v)
     inputs = task.inputs(0, task.size)

@@ -2,8 +2,8 @@
 
     python examples/transformer_lens.py
 
-With a live model, `compact_proofs.models.loading.from_hooked_transformer(model)` reads its configuration too. On the command line,
-save the state dict and give the file: ``torch.save(model.state_dict(), "model.pt")``, then ``compact-proofs prove model.pt``.
+With a live model, `compact_proofs.models.loading.from_hooked_transformer(model)` reads its configuration too. For the
+command line save ``torch.save(model.state_dict(), "model.pt")``, and then run ``compact-proofs prove model.pt``.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def _report(
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
     numbers = ("bound", "bound / true", "length", "seconds")
-    shown = table("frontier", "strategy", "options", *numbers, right=numbers)
+    shown = table("", "strategy", "options", *numbers, right=numbers, wrap="options")
     for c in found.certificates:
         on = c in found.best
         relative = "-" if accuracy is None else share_text(c.bound, accuracy)

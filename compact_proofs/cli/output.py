@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -41,19 +41,19 @@ def note(text: str) -> None:
     messages.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
-def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """Make a plain table; columns named in `right` hold numbers."""
+def table(*columns: str, right: tuple[str, ...] = (), wrap: str = "", title: str | None = None) -> Table:
+    """Make a plain table; columns named in `right` hold numbers, the one named in `wrap` may be broken into lines."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=column != wrap)
     return made
 
 
 def show_table(made: Table) -> None:
     """Print a table; where nobody watches, as wide as it needs to be, so that no cell is broken into lines."""
-    wide = results.options.update(width=10_000)
-    width = None if results.is_terminal else results.measure(made, options=wide).maximum
-    results.print(made, width=width, markup=False, highlight=False)
+    console = results if results.is_terminal else Console(width=10_000)
+    console.print(made, markup=False, highlight=False)
 
 
 def options_text(options: dict[str, Any]) -> str:

@@ -108,7 +108,7 @@ def prove(
     loaded = load_model(model)
     chosen = _strategy(loaded, strategy, given)
     if strategy is None:
-        note(f"Strategy: {chosen}, the default for this model.")
+        note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
         certificate = run(loaded.model, loaded.task, chosen, reading=reading.value)
     if output:
@@ -145,7 +145,7 @@ def _summary(loaded: LoadedModel, certificate: Certificate, accuracy: Fraction |
             "ESTIMATE, NOT A PROOF: a float reading has no control of rounding. Nothing below is proven.\n",
             style="bold yellow",
         )
-    rows = table("", "")
+    rows = table("what", "value", wrap="value")
     rows.show_header = False
     rows.add_row("model", f"{loaded.name}, {loaded.task.describe()}")
     rows.add_row("strategy", f"{certificate.strategy} {options_text(certificate.options)}")

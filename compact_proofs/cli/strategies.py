@@ -33,7 +33,7 @@ def strategies(as_json: Json = False) -> None:
             say(f"\n  {strategy['name']} (version {strategy['version']})", style="cyan")
             say(f"  {strategy['summary']}")
             if strategy["options"]:
-                shown = table("   option", "type", "default", "meaning")
+                shown = table("   option", "type", "default", "meaning", wrap="meaning")
                 for o in strategy["options"]:
                     shown.add_row(f"   {o['name']}", o["type"], str(o["default"]), o["doc"])
                 show_table(shown)

@@ -39,12 +39,11 @@ def zoo(as_json: Json = False) -> None:
     if as_json:
         write_json({"models": found})
         return
-    numbers = ("weights", "sampled accuracy", "true accuracy")
-    shown = table("name", "task", "sizes", *numbers, "sha256", right=numbers)
+    numbers = ("sampled", "true")
+    shown = table("name", "task", "sizes", *numbers, "sha256", right=numbers, wrap="sizes")
     for m in found:
         accuracies = ("-" if m[key] is None else f"{m[key]:.7f}" for key in ("sampled_accuracy", "true_accuracy"))
-        shown.add_row(
-            m["name"], m["task"], options_text(m["sizes"]), f"{m['weights']:,}", *accuracies, m["sha256"][:12]
-        )
+        shown.add_row(m["name"], m["task"], options_text(m["sizes"]), *accuracies, m["sha256"][:8])
     show_table(shown)
-    say("\nProve something about one of them: compact-proofs prove NAME")
+    say("\nsampled: accuracy on a random sample; true: over all inputs, where it was counted")
+    say("Prove something about one of them: compact-proofs prove NAME")

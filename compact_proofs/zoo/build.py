@@ -67,7 +67,8 @@ def build(
         Path, typer.Option(exists=True, file_okay=False, help="Folder for the .safetensors and .json files.")
     ] = Path(__file__).parent,
     only_accuracy: Annotated[
-        bool, typer.Option("--only-accuracy", help="Train nothing: count the true accuracy of the models in the folder.")
+        bool,
+        typer.Option("--only-accuracy", help="Train nothing: count the true accuracy of the folder's models."),
     ] = False,
 ) -> None:
     """Train models of the zoo by the published recipe and write them with their metadata, curves and true accuracy."""

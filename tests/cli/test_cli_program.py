@@ -119,7 +119,7 @@ def test_zoo(run: Any) -> None:
     text = run("zoo").stdout
     for m in listed:
         (line,) = (line for line in text.splitlines() if line.split()[:1] == [m.name])
-        assert m.sha256[:12] in line
+        assert m.sha256[:8] in line
         assert f"n_ctx={m.sizes['n_ctx']}" in line
 
 

@@ -75,7 +75,8 @@ def operand(rng: np.random.Generator, shape: tuple[int, ...], kind: str, spread:
     if kind == "point":
         return _laid_out(rng, x, None)
     if kind == "narrow":
-        lo, hi = x, np.nextafter(x, np.inf)
+        lo, hi = x, np.where(x == MAX, MAX, np.nextafter(np.minimum(x, 1e308), np.inf))
+        hi = np.maximum(lo, hi)
     elif kind == "straddling":
         lo, hi = -np.abs(x), np.abs(hostile(rng, shape, spread))
     else:
@@ -89,8 +90,7 @@ def operand(rng: np.random.Generator, shape: tuple[int, ...], kind: str, spread:
     if kind == "mixed":
         same = rng.random(shape) < 0.4
         lo, hi = np.where(same, x, lo), np.where(same, x, hi)
-    finite_hi = np.where(np.isposinf(hi) & (kind == "narrow"), MAX, hi)
-    return _laid_out(rng, lo, finite_hi)
+    return _laid_out(rng, lo, hi)
 
 
 def _laid_out(rng: np.random.Generator, lo: np.ndarray, hi: np.ndarray | None) -> Enclosure:

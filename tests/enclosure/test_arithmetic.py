@@ -177,7 +177,7 @@ def run_sums(rng: np.random.Generator, kind: str, spread: str, n: int) -> None:
     check("cummin", x.cummin(1).values, np.minimum.accumulate(p, 1))
     ordered = np.sort(p, 1)
     check("sort", x.sort(1).values, ordered)
-    check("sort", x.sort(1, descending=True, stable=True).values, ordered[:, ::-1])
+    check("sort", x.sort(dim=1, descending=True, stable=True).values, ordered[:, ::-1])
     k = min(n, 3)
     check("topk", x.topk(k, 1, sorted=False).values, ordered[:, ::-1][:, :k])
     check("topk", x.topk(k, 1, largest=False).values, ordered[:, :k])

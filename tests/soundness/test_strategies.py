@@ -73,11 +73,11 @@ class GapOffByOne(Additive):
 
     def symbols(self, *args):
         def wrong(v, G, device="cpu"):
-            token, some = far_tokens(v, G)
-            return (token - 1).clamp(min=0), some
+            token, real, behind, some = window_tokens(v, G)
+            return token, real, (behind - 1).clamp(min=0), some
 
-        far_tokens = positions._far_tokens
-        with mock.patch.object(positions, "_far_tokens", wrong):
+        window_tokens = positions.window_tokens
+        with mock.patch.object(positions, "window_tokens", wrong):
             return super().symbols(*args)
 
 

@@ -65,6 +65,9 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             Additive(1, 1, "separate", "grid"),
             Additive(2, 2, "joint", "grid", steps=32, reach=40),
             Additive(3, 8, "separate", "grid", steps=4, reach=3),
+            Additive(2, 2, "norms", "positions"),
+            Additive(2, 2, "norms", "grid", rank=3),
+            Additive(2, 2, "norms", "grid", attention="rank1", values="lowrank", rank=model.d_vocab),
         ]
     return [kind()]
 

@@ -75,7 +75,7 @@ class LinearBaseline(MaxOfKStrategy):
 def count_correct(model: nn.Module, budget: int) -> int:
     """Count correct sequences among the first `budget` or so (whole blocks) of the order (q, maximum m, the others)."""
     p = paths(model)
-    w, r = attention_weights(p)
+    w, r = attention_weights(p.EQKE, p.EQKP)
     v, K = model.d_vocab, model.n_ctx
     evaluated, correct = 0, 0
     for q, m in track(list(itertools.combinations_with_replacement(range(v), 2)), "sequences by (query, maximum)"):
@@ -102,7 +102,7 @@ def count_correct(model: nn.Module, budget: int) -> int:
 def is_correct(model: nn.Module, inputs: Tensor) -> Tensor:
     """Return bool [n]: is each sequence proven right by the arithmetic of `count_correct`?"""
     p = paths(model)
-    w, r = attention_weights(p)
+    w, r = attention_weights(p.EQKE, p.EQKP)
     q, m = inputs[:, -1], inputs.max(-1).values
     sums = None
     for i in (-1, *range(model.n_ctx - 1)):

@@ -123,7 +123,7 @@ class MarginBounds:
 def margin_bounds(model: nn.Module) -> MarginBounds:
     """Compute the bounds of `Cubic` for every case."""
     p = paths(model)
-    w, r = attention_weights(p)
+    w, r = attention_weights(p.EQKE, p.EQKP)
     v, K, device = model.d_vocab, model.n_ctx, w.device
     q, m = query_max_pairs(v, device=device)
     with stage("positions"):

@@ -37,3 +37,10 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
             if bool((assignment == g).any()):
                 centres[g] = rows[assignment == g].mean(0)
     return assignment
+
+
+def leading_directions(matrix: Tensor, rank: int) -> Tensor:
+    """Orthonormal leading right singular vectors as columns, [columns, rank]; a broken matrix gets coordinate directions."""
+    if not bool(matrix.isfinite().all()):
+        return torch.eye(matrix.shape[1], rank, dtype=matrix.dtype)
+    return torch.linalg.svd(matrix).Vh[:rank].mT.contiguous()

@@ -43,20 +43,31 @@ class Paths:
 
 def paths(model: AttentionOnlyTransformer) -> Paths:
     """Multiply out the five path matrices: 6 v^2 d + 4 v d^2 + O(d^3 + K v d) operations."""
-    query = model.W_E + model.W_pos[-1]
+    return Paths(*score_paths(model), *value_paths(model), direct_path(model))
+
+
+def score_paths(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor]:
+    """EQKE and EQKP: 2 v^2 d + 2 v d^2 + ..."""
     with stage("QK"):
         QK = model.W_Q @ model.W_K.mT / model.attn_scale()
-        keys = query @ QK
-        EQKE, EQKP = keys @ model.W_E.mT, keys @ model.W_pos.mT
+        keys = (model.W_E + model.W_pos[-1]) @ QK
+        return keys @ model.W_E.mT, keys @ model.W_pos.mT
+
+
+def value_paths(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor]:
+    """EVOU and PVOU: 2 v^2 d + 2 v d^2 + ..."""
     with stage("OV"):
         VO = model.W_V @ model.W_O
-        EVOU, PVOU = model.W_E @ VO @ model.W_U, model.W_pos @ VO @ model.W_U
+        return model.W_E @ VO @ model.W_U, model.W_pos @ VO @ model.W_U
+
+
+def direct_path(model: AttentionOnlyTransformer) -> Tensor:
+    """EUPU: 2 v^2 d + v d."""
     with stage("EU"):
-        EUPU = query @ model.W_U
-    return Paths(EQKE, EQKP, EVOU, PVOU, EUPU)
+        return (model.W_E + model.W_pos[-1]) @ model.W_U
 
 
-def attention_weights(p: Paths) -> tuple[Tensor, Tensor]:
+def attention_weights(EQKE: Tensor, EQKP: Tensor) -> tuple[Tensor, Tensor]:
     """Unnormalised attention, factored: the weight of token t at position i under query q is w[q, t] r[q, i].
 
     Returns
@@ -67,8 +78,8 @@ def attention_weights(p: Paths) -> tuple[Tensor, Tensor]:
         exp(EQKP[q, i] - EQKP[q, K-1]), so that r at the query's own position is 1.
     """
     with stage("attention"):
-        w = torch.exp(p.EQKE - p.EQKE.amax(1, keepdim=True))
-        r = torch.exp(p.EQKP - p.EQKP[:, -1:])
+        w = torch.exp(EQKE - EQKE.amax(1, keepdim=True))
+        r = torch.exp(EQKP - EQKP[:, -1:])
     return w, r
 
 

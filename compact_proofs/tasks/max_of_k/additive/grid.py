@@ -23,8 +23,9 @@ from torch import Tensor
 
 from compact_proofs.enclosure import lower, provably, upper
 from compact_proofs.length import address_table, charge_integers, stage
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, _segment_max
-from compact_proofs.tasks.max_of_k.paths import Paths, query_max_pairs
+from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
+from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 
 LARGEST_INT64 = 2**62
 
@@ -79,39 +80,15 @@ def _allowed(G: int, K: int) -> Tensor:
     return allowed
 
 
-def symbols_by_group(p: Paths, ratios: Ratios, rows: Rows, groups: int) -> GroupSymbols:
+def symbols_by_group(attention: GroupAttention, ratios: Ratios, rows: Rows) -> GroupSymbols:
     """Bound contributions for all queries of a group together."""
-    v, K = p.EQKP.shape
-    G, device = ratios.rho.shape[1], p.EQKE.device
-    q, m = query_max_pairs(v, device=device)
-    token, real, behind, some = _tokens(v, G, device=device)
-    with stage("attention"):
-        S = p.EQKE
-        at_max = S[q, m]
-        near = S[q[:, None], token] - at_max[:, None]  # [pairs, G]
-        beyond = torch.cummax(S, 1).values[q, behind] - at_max  # [pairs]
-        worst = _segment_max(torch.cat([near, beyond[:, None]], 1), rows.of_pair, len(rows.m))
-        attention = torch.exp(worst)  # [rows, G + 1]: max over queries of w[q, t] / w[q, m]
-        r = torch.exp(p.EQKP - p.EQKP[:, -1:])
+    v, G = len(rows.group_of), ratios.rho.shape[1]
+    _, real, _, some = window_tokens(v, G, device=ratios.rho.device)
     with stage("symbols"):
-        real, some = real[rows.m], some[rows.m]
-        window = torch.where(real, attention[:, :G] * ratios.rho, torch.inf)
-        far = torch.where(some, attention[:, G] * ratios.rho_far, 0.0)
-        ordered = torch.sort(r[:, :-1], dim=1).values
-        most = ordered[:, -1:]
-        own = 1 / most
-        low = torch.cat([torch.zeros_like(own), ordered.cumsum(1) * own], 1)  # [q, K]
-        by_group = _segment_max(torch.cat([-low, -own, own], 1), rows.group_of, groups)
-    return GroupSymbols(window, far, -by_group[:, :K], -by_group[:, K], by_group[:, K + 1], rows, ratios.valid)
-
-
-@address_table
-def _tokens(v: int, G: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Window tokens of each pair [pairs, G] and which are real for each m [v, G]; the far token [pairs] and whether one is [v]."""
-    _, m = query_max_pairs(v)
-    every = torch.arange(v)
-    j = torch.arange(1, G + 1)
-    return (m[:, None] - j).clamp(min=0), every[:, None] >= j, (m - G - 1).clamp(min=0), every > G
+        near, beyond = torch.exp(attention.near), torch.exp(attention.beyond)
+        window = torch.where(real[rows.m], near * ratios.rho, torch.inf)
+        far = torch.where(some[rows.m], beyond * ratios.rho_far, 0.0)
+    return GroupSymbols(window, far, attention.low, attention.own_least, attention.own_most, rows, ratios.valid)
 
 
 def count_on_grid(s: GroupSymbols, v: int, K: int, steps: int, reach: int) -> int:

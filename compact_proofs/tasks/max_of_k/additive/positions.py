@@ -11,8 +11,9 @@ from torch import Tensor
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.strategy import whole
+from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
-from compact_proofs.tasks.max_of_k.paths import Paths, attention_weights, pair_number, query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import attention_weights, pair_number, query_max_pairs
 
 
 @dataclass(frozen=True)
@@ -56,32 +57,17 @@ def _query_column(v: int, G: int) -> Tensor:
     return (m - q).clamp(max=G + 1)[:, None]
 
 
-def symbols_by_query(p: Paths, ratios: Ratios) -> Symbols:
+def symbols_by_query(EQKE: Tensor, EQKP: Tensor, ratios: Ratios) -> Symbols:
     """Compute every position's possible contributions, for each query."""
-    w, r = attention_weights(p)
+    w, r = attention_weights(EQKE, EQKP)
     v, G, device = len(w), ratios.rho.shape[1], w.device
     q, m = query_max_pairs(v, device=device)
+    token, real, behind, some = window_tokens(v, G, device=device)
     with stage("symbols"):
-        token, real = _window_tokens(v, G, device=device)
-        window = torch.where(real, w[q[:, None], token] * ratios.rho[ratios.row], torch.inf)
-        most, behind, some = torch.cummax(w, 1).values, *_far_tokens(v, G, device=device)
-        far = torch.where(some, most[q, behind] * ratios.rho_far[ratios.row], torch.inf)
+        window = torch.where(real[m], w[q[:, None], token[m]] * ratios.rho[ratios.row], torch.inf)
+        most = torch.cummax(w, 1).values
+        far = torch.where(some[m], most[q, behind[m]] * ratios.rho_far[ratios.row], torch.inf)
     return Symbols(window, far, w[q, m], r, ratios.valid[ratios.row])
-
-
-@address_table
-def _window_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
-    """For each pair (q, m): the tokens m - 1 ... m - G (0 where negative), and which of them are tokens."""
-    _, m = query_max_pairs(v)
-    token = m[:, None] - torch.arange(1, G + 1)
-    return token.clamp(min=0), token >= 0
-
-
-@address_table
-def _far_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
-    """For each pair (q, m): the largest token below the window (0 where none), and whether there is one."""
-    _, m = query_max_pairs(v)
-    return (m - G - 1).clamp(min=0), m > G
 
 
 def count_exactly(s: Symbols, v: int, K: int) -> int:

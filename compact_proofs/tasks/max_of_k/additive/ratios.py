@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.max_of_k.paths import Paths, away_from, others, query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import away_from, others, query_max_pairs
 
 
 @dataclass(frozen=True)
@@ -78,79 +78,75 @@ class Ratios:
     row: Tensor
 
 
-def joint_ratios(p: Paths, rows: Rows, G: int) -> Ratios:
+def joint_ratios(EVOU: Tensor, PVOU: Tensor, EUPU: Tensor, rows: Rows, G: int) -> Ratios:
     """Bound rho with ``D[x] = max_{q in group, q <= m} (delta_q[x] - delta_q[m]) + max_i (pi_i[x] - pi_i[m])``.
 
     Cost: v^3 for D, and 3 v for each row and window token.
     """
-    v, device = p.EVOU.shape[0], p.EVOU.device
+    v, device = EVOU.shape[0], EVOU.device
     q, m = query_max_pairs(v, device=device)
+    with stage("fold"):
+        mean, position_mean = EUPU.mean(0), PVOU.mean(0)
+        EVOU = EVOU + (mean + position_mean)  # attention sums to 1, so the logits are the same
+        delta, pi = EUPU - mean, PVOU - position_mean
     every = torch.arange(v, device=device)
     with stage("D"):
-        direct = away_from(p.EUPU, q, m)  # [pairs, v - 1]
-        position = (p.PVOU[:, others(v, device=device)] - p.PVOU[:, :, None]).amax(0)
-        D = _segment_max(direct, rows.of_pair, len(rows.m)) + position[rows.m]
+        direct = away_from(delta, q, m)  # [pairs, v - 1]
+        position = (pi[:, others(v, device=device)] - pi[:, :, None]).amax(0)
+        D = segment_max(direct, rows.of_pair, len(rows.m)) + position[rows.m]
     with stage("rho"):
-        gap = -away_from(p.EVOU, every, every)[rows.m] - D
+        gap = -away_from(EVOU, every, every)[rows.m] - D
         least, inverse = gap.amin(-1), 1 / gap
-        harm = away_from(p.EVOU, *_window_pairs(v, G, device=device))  # [window pairs, v - 1]
+        harm = away_from(EVOU, *_window_pairs(v, G, device=device))  # [window pairs, v - 1]
         entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
         rho = _in_slots(((harm[pair] + D[entry]) * inverse[entry]).amax(-1), slot)
     with stage("far"):
-        behind = torch.cummax(p.EVOU.amax(1, keepdim=True) - p.EVOU, 0).values  # [t, m]: worst over tokens <= t
+        behind = torch.cummax(EVOU.amax(1, keepdim=True) - EVOU, 0).values  # [t, m]: worst over tokens <= t
         worst = behind[(every - G - 1).clamp(min=0), every][rows.m] + D.amax(-1)
         rho_far = (worst / least).clamp(min=0)
     return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
 
 
-def separate_ratios(p: Paths, rows: Rows, G: int, direct: tuple[Tensor, Tensor]) -> Ratios:
-    """Bound rho with ``D[x] = high[x] - low[m]``: the row ranges of everything that depends on the query or the position.
+def separate_ratios(
+    values: tuple[Tensor, Tensor], others_by_group: tuple[Tensor, Tensor], rows: Rows, G: int
+) -> Ratios:
+    """Bound rho with ``D[x] = high[x] - low[m]``, where everything that depends on the query or the position has its own range.
 
-    With A[t, x] = EV'[t, x] + high[x] and c[t] = EV'[t, m] + low[m], rho[t, m] = max_x (A[t, x] - c[t]) / (c[m] - A[m, x]).
+    With A[t, x] = values_high[t, x] + high[x] and c[t] = values_low[t, m] + low[m], rho[t, m] = max_x (A[t, x] - c[t]) / (c[m] - A[m, x]).
 
     Parameters
     ----------
-    direct
-        For each group, ``max_{q in group} delta_q[x]`` and ``min_{q in group} delta_q[x]`` or bounds of them, [groups, v] each.
+    values
+        Matrices [v, v] with EV'[t, x] - EV'[t, m] <= values_high[t, x] - values_low[t, m]; one tensor twice where exact.
+    others_by_group
+        high and low, [groups, v]: delta_q[x] - delta_q[m] + pi_i[x] - pi_i[m] <= high[x] - low[m] for the group's queries and all i.
 
     Cost: 3 v for each row and window token; no term in v^3.
     """
-    v, device = p.EVOU.shape[0], p.EVOU.device
+    (values_high, values_low), (high, low) = values, others_by_group
+    v, device = values_high.shape[0], values_high.device
     every = torch.arange(v, device=device)
     off = others(v, device=device)
-    with stage("D"):
-        high, low = direct[0] + p.PVOU.amax(0), direct[1] + p.PVOU.amin(0)  # [groups, v]
-        A = p.EVOU + high[:, None]  # [groups, t, x]
     with stage("rho"):
-        own = (p.EVOU[every, every] + low)[rows.group, rows.m]  # [rows]
+        A = values_high + high[:, None]  # [groups, t, x]
+        own = (values_low[every, every] + low)[rows.group, rows.m]  # [rows]
         gap = own[:, None] - A[rows.group[:, None], rows.m[:, None], off[rows.m]]
         least, inverse = gap.amin(-1), 1 / gap
         t, m = _window_pairs(v, G, device=device)
-        base = p.EVOU[t, m] + low[:, m]  # [groups, window pairs]
+        base = values_low[t, m] + low[:, m]  # [groups, window pairs]
         entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
         group = rows.group[entry]
         harm = A[group[:, None], t[pair][:, None], off[m[pair]]] - base[group, pair][:, None]
         rho = _in_slots((harm * inverse[entry]).amax(-1), slot)
     with stage("far"):
-        behind = torch.cummax(A.amax(2, keepdim=True) - p.EVOU, 1).values  # [groups, t, m]
+        behind = torch.cummax(A.amax(2, keepdim=True) - values_low, 1).values  # [groups, t, m]
         worst = behind[rows.group, (rows.m - G - 1).clamp(min=0), rows.m] - low[rows.group, rows.m]
         rho_far = (worst / least).clamp(min=0)
     return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
 
 
-def exact_ranges(p: Paths, rows: Rows, groups: int) -> tuple[Tensor, Tensor]:
-    """max and min over the queries of each group of delta_q[x], [groups, v]: 2 v^2 comparisons."""
-    v = p.EUPU.shape[0]
-    with stage("D"):
-        index = rows.group_of[:, None].expand(-1, v)
-        empty = torch.zeros(groups, v, dtype=torch.float64, device=p.EUPU.device)
-        high = empty.scatter_reduce(0, index, p.EUPU, "amax", include_self=False)
-        low = empty.scatter_reduce(0, index, p.EUPU, "amin", include_self=False)
-    return high, low
-
-
-def _segment_max(x: Tensor, row: Tensor, rows: int) -> Tensor:
-    """Maximum of the entries of x [n, k] that belong to each row: [rows, k]."""
+def segment_max(x: Tensor, row: Tensor, rows: int) -> Tensor:
+    """Maximum of the entries of x [n, k] that belong to each row: [rows, k]; 0 for a row without entries."""
     out = torch.zeros(rows, x.shape[1], dtype=torch.float64, device=x.device)
     return out.scatter_reduce(0, row[:, None].expand(-1, x.shape[1]), x, "amax", include_self=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,9 +15,17 @@ from compact_proofs.length import stage
 from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, symbols_by_group
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows, exact_ranges, joint_ratios, separate_ratios
-from compact_proofs.tasks.max_of_k.grouping import cluster_rows
-from compact_proofs.tasks.max_of_k.paths import Paths, paths
+from compact_proofs.tasks.max_of_k.additive.parts import (
+    direct_by_norms,
+    direct_by_ranges,
+    exact_attention,
+    exact_values,
+    low_rank_values,
+    rank_one_attention,
+)
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
+from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions
+from compact_proofs.tasks.max_of_k.paths import direct_path, paths, score_paths, value_paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -32,14 +41,20 @@ class Additive(MaxOfKStrategy):
     """Tokens just below the maximum that get a ratio of their own."""
     groups: int = 4
     """Groups of queries that share their bounds; d_vocab or more for one group per query."""
-    direct: Literal["joint", "separate"] = "joint"
-    """How the direct path is bounded within a group: differences of logits query by query (v^3), or by row ranges (v^2)."""
+    direct: Literal["joint", "separate", "norms"] = "joint"
+    """The direct path within a group: differences of logits query by query (v^3), row ranges (v^2), or norms (v d; no 2 v^2 d for it)."""
     counting: Literal["positions", "grid"] = "positions"
     """Exactly for each query and position (n_ctx <= 5), or on a grid for each group (any n_ctx)."""
     steps: int = 16
     """Grid points in a unit of weight; a power of two."""
     reach: int = 16
     """Largest weight counted on the grid, in grid points."""
+    values: Literal["exact", "lowrank"] = "exact"
+    """The OV circuit exactly, or of rank `rank` with the rest bounded by norms (needs direct=norms)."""
+    attention: Literal["exact", "rank1"] = "exact"
+    """The QK circuit exactly, or of rank one with the rest bounded by norms (needs counting=grid)."""
+    rank: int = 0
+    """Directions that are split off for direct=norms and values=lowrank."""
 
     name: ClassVar[str] = "additive"
     summary: ClassVar[str] = "ours: ratios that add up over positions, counted exactly; O(v^2 d)"
@@ -51,23 +66,35 @@ class Additive(MaxOfKStrategy):
         if self.steps & (self.steps - 1) or self.steps > 2**20 or self.reach > 2**20:
             raise BadInput(f"additive: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}")
 
+        if self.rank < 0 or (self.values == "lowrank" and (self.direct != "norms" or self.rank < 1)):
+            raise BadInput("additive: values=lowrank needs direct=norms and rank >= 1")
+        if self.attention == "rank1" and self.counting != "grid":
+            raise BadInput("additive: attention=rank1 needs counting=grid")
+
     def applies_to(self, model: nn.Module, task: Task) -> None:
         super().applies_to(model, task)
         if self.counting == "positions" and model.n_ctx > 5:
             raise BadInput(f"additive: counting=positions is exponential in n_ctx; use counting=grid for n_ctx = {model.n_ctx}")
 
     def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        """Cluster the queries: by their direct path, or for a grid by how steeply attention grows with the token."""
-        groups = self._groups(model)
-        if groups == model.d_vocab:
-            return {"group_of": torch.arange(groups)}
+        """Cluster the queries (by direct path, or by how attention grows with the token); leading singular directions of QK and OV."""
         with torch.no_grad():
-            p = paths(_in_float64(model))
-        features = p.EUPU if self.counting == "positions" else p.EQKE.diff(dim=1)
-        return {"group_of": cluster_rows(features, groups)}
+            exact = copy.deepcopy(model).double()
+            p = paths(exact)
+            found = {"group_of": cluster_rows(p.EUPU if self.counting == "positions" else p.EQKE.diff(dim=1), self._groups(model))}
+            if self._rank(model):
+                found["Y"] = leading_directions(exact.W_V @ exact.W_O, self._rank(model))
+            if self.attention == "rank1":
+                found["z"] = leading_directions(exact.W_Q, 1).squeeze(1)
+        return found
 
     def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
-        return {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
+        found = {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
+        if self._rank(model):
+            found["Y"] = Spec((model.d_model, self._rank(model)))
+        if self.attention == "rank1":
+            found["z"] = Spec((model.d_head,))
+        return found
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         symbols = self.symbols(model, explanation)
@@ -84,29 +111,40 @@ class Additive(MaxOfKStrategy):
 
     def symbols(self, model: nn.Module, explanation: Explanation) -> Symbols | GroupSymbols:
         """Compute what each position can contribute."""
-        p = fold(paths(model))
         groups, G = self._groups(model), min(self.window, model.d_vocab)
-        rows = Rows.of(explanation["group_of"], groups, p.EVOU.device)
-        if self.direct == "joint":
-            ratios = joint_ratios(p, rows, G)
-        else:
-            ratios = separate_ratios(p, rows, G, exact_ranges(p, rows, groups))
+        rows = Rows.of(explanation["group_of"], groups, model.W_E.device)
+        qk = score_paths(model) if self.attention == "exact" else None
+        ratios = self._ratios(model, explanation, rows, groups, G)
         if self.counting == "positions":
-            return symbols_by_query(p, ratios)
-        return symbols_by_group(p, ratios, rows, groups)
+            return symbols_by_query(*qk, ratios)
+        if qk is None:
+            bounds = rank_one_attention(model, rows, groups, G, explanation["z"])
+        else:
+            bounds = exact_attention(*qk, rows, groups, G)
+        return symbols_by_group(bounds, ratios, rows)
+
+    def _ratios(self, model: nn.Module, explanation: Explanation, rows: Rows, groups: int, G: int) -> Ratios:
+        if self.direct == "joint":
+            EVOU, PVOU = value_paths(model)
+            return joint_ratios(EVOU, PVOU, direct_path(model), rows, G)
+        if self.direct == "separate":
+            direct = direct_by_ranges(direct_path(model), rows, groups)
+            values = exact_values(*value_paths(model), direct.mean)
+        else:
+            Y = explanation["Y"] if self._rank(model) else model.W_E.new_zeros(model.d_model, 0)
+            with stage("OV"):
+                R = Y.mT @ model.W_U
+            direct = direct_by_norms(model, rows, groups, Y, R)
+            if self.values == "lowrank":
+                values = low_rank_values(model, Y, R, direct.mean)
+            else:
+                values = exact_values(*value_paths(model), direct.mean)
+        with stage("D"):
+            high, low = direct.high + values.position_high, direct.low + values.position_low
+        return separate_ratios((values.high, values.low), (high, low), rows, G)
 
     def _groups(self, model: nn.Module) -> int:
         return min(self.groups, model.d_vocab)
 
-
-def fold(p: Paths) -> Paths:
-    """Move the mean direct path and the mean positional value into EVOU; attention sums to 1, so the logits are the same."""
-    with stage("fold"):
-        direct, position = p.EUPU.mean(0), p.PVOU.mean(0)
-        return Paths(p.EQKE, p.EQKP, p.EVOU + (direct + position), p.PVOU - position, p.EUPU - direct)
-
-
-def _in_float64(model: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(model).double()
+    def _rank(self, model: nn.Module) -> int:
+        return min(self.rank, model.d_model) if self.direct == "norms" else 0

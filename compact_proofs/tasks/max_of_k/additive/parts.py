@@ -1,0 +1,199 @@
+"""What the additive certificate needs to know of a model: values, attention and direct path, each exactly or bounded more cheaply.
+
+* Values EV': the exact matrix (2 v^2 d), or of rank r in hinted directions with the rest bounded by norms (2 v^2 r).
+* Attention: exact scores (2 v^2 d), or of rank one in a hinted direction with the rest bounded by norms (v d).
+* The direct path delta: exact logits, or Cauchy-Schwarz bounds after splitting off hinted directions (v d r).
+
+Directions are hints: every identity below holds for any vectors whatever, so a bad hint only makes the norms large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.length import address_table, stage
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
+from compact_proofs.tasks.max_of_k.paths import query_max_pairs
+
+
+def norms(x: Tensor, dim: int) -> Tensor:
+    """Euclidean norms along `dim`."""
+    return torch.linalg.vector_norm(x, dim=dim)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Bounds of what attention writes: for every token t and outputs x, m the true EV'[t, x] - EV'[t, m] <= high[t, x] - low[t, m].
+
+    Attributes
+    ----------
+    high, low : [v, v]
+        Equal (one tensor) where the values are exact.
+    position_high, position_low : [v]
+        The same for positions: pi_i[x] - pi_i[m] <= position_high[x] - position_low[m] for every i.
+    """
+
+    high: Tensor
+    low: Tensor
+    position_high: Tensor
+    position_low: Tensor
+
+
+def exact_values(EVOU: Tensor, PVOU: Tensor, direct: Tensor) -> Values:
+    """Fold the mean direct path and the mean positional value into EVOU; attention sums to 1, so the logits are the same."""
+    with stage("fold"):
+        position = PVOU.mean(0)
+        folded, pi = EVOU + (direct + position), PVOU - position
+        return Values(folded, folded, pi.amax(0), pi.amin(0))
+
+
+def low_rank_values(model: nn.Module, Y: Tensor, R: Tensor, direct: Tensor) -> Values:
+    """Values of rank r, for any hint Y [d, r], with R = Y^T W_U.
+
+    W_O = (W_O Y) Y^T + O' exactly, so (e W_V W_O) W_U = (e W_V W_O Y) R + e W_V O' W_U, and for any e the second term differs between
+    x and m by at most ``|e| |W_V|_F |O'|_F (|W_U[:, x]| + |W_U[:, m]|)``. Cost: 2 v^2 r + 4 v d r + 6 d^2 r.
+    """
+    with stage("OV"):
+        OY = model.W_O @ Y
+        rest = model.W_O - OY @ Y.mT
+        size = norms(rest.flatten(), 0) * norms(model.W_V.flatten(), 0)
+        VOY = model.W_V @ OY
+        EVOU, PVOU = (model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R
+        outputs = norms(model.W_U, 0)
+        error = (norms(model.W_E, 1) * size)[:, None] * outputs  # [t, x]
+        position_error = (norms(model.W_pos, 1).amax() * size) * outputs
+    v = exact_values(EVOU, PVOU, direct)
+    with stage("fold"):
+        return Values(v.high + error, v.low - error, v.position_high + position_error, v.position_low - position_error)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The direct path: its mean over queries, and delta_q[x] - delta_q[m] <= high[g, x] - low[g, m] for the queries of group g.
+
+    Attributes
+    ----------
+    mean : [v]
+    high, low : [groups, v]
+    """
+
+    mean: Tensor
+    high: Tensor
+    low: Tensor
+
+
+def direct_by_ranges(EUPU: Tensor, rows: Rows, groups: int) -> Direct:
+    """Largest and smallest delta_q[x] over the queries of each group: 2 v^2 comparisons."""
+    with stage("D"):
+        mean = EUPU.mean(0)
+        delta = EUPU - mean
+        return Direct(mean, segment_max(delta, rows.group_of, groups), -segment_max(-delta, rows.group_of, groups))
+
+
+def direct_by_norms(model: nn.Module, rows: Rows, groups: int, Y: Tensor, R: Tensor) -> Direct:
+    """Cauchy-Schwarz, for any hint Y [d, r] (r may be 0), with R = Y^T W_U.
+
+    With c = mean_q W_E[q], delta_q = (W_E[q] - c) W_U =: e_q W_U, and e_q W_U = (e_q Y) R + e_q (W_U - Y R) exactly, so
+    ``delta_q[x] - delta_q[m] <= |e_q Y| (|R[:, x]| + |R[:, m]|) + |e_q| (|U'[:, x]| + |U'[:, m]|)`` with U' = W_U - Y R.
+    Cost: 4 v d (r + 1).
+    """
+    with stage("D"):
+        centre = model.W_E.mean(0)
+        mean = (centre + model.W_pos[-1]) @ model.W_U
+        e = model.W_E - centre
+        sizes = norms(e, 1)[:, None]
+        if Y.shape[1]:
+            sizes = torch.cat([norms(e @ Y, 1)[:, None], sizes], 1)
+            outputs = torch.stack([norms(R, 0), norms(model.W_U - Y @ R, 0)])
+        else:
+            outputs = norms(model.W_U, 0)[None]
+        bound = segment_max(sizes, rows.group_of, groups) @ outputs  # [groups, v]
+        return Direct(mean, bound, -bound)
+
+
+@dataclass(frozen=True)
+class GroupAttention:
+    """Attention of the queries of a group, bounded together, in units of the maximum's weight.
+
+    Attributes
+    ----------
+    near : [rows, G]
+        log of max_q w[q, t] / w[q, m] for t = m - 1 ... m - G (any value where t < 0).
+    beyond : [rows]
+        The same over all t < m - G.
+    low : [groups, K]
+        Least of (sum of the n smallest positional factors) / (the largest), n = 0 ... K - 1.
+    own_least, own_most : [groups]
+        Bounds of (the query's own positional factor) / (the largest).
+    """
+
+    near: Tensor
+    beyond: Tensor
+    low: Tensor
+    own_least: Tensor
+    own_most: Tensor
+
+
+@address_table
+def window_tokens(v: int, G: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For each m: the tokens m - 1 ... m - G (0 where negative) and which are real [v, G]; the largest token beyond, and whether."""
+    m = torch.arange(v)
+    token = m[:, None] - torch.arange(1, G + 1)
+    return token.clamp(min=0), token >= 0, (m - G - 1).clamp(min=0), m > G
+
+
+def exact_attention(EQKE: Tensor, EQKP: Tensor, rows: Rows, groups: int, G: int) -> GroupAttention:
+    """From the exact scores of every query."""
+    v, K = EQKP.shape
+    q, m = query_max_pairs(v, device=EQKE.device)
+    token, _, behind, _ = window_tokens(v, G, device=EQKE.device)
+    with stage("attention"):
+        at_max = EQKE[q, m]
+        near = EQKE[q[:, None], token[m]] - at_max[:, None]
+        beyond = torch.cummax(EQKE, 1).values[q, behind[m]] - at_max
+        worst = segment_max(torch.cat([near, beyond[:, None]], 1), rows.of_pair, len(rows.m))
+        r = torch.exp(EQKP - EQKP[:, -1:])
+        ordered = torch.sort(r[:, :-1], dim=1).values
+        own = 1 / ordered[:, -1:]
+        low = torch.cat([torch.zeros_like(own), ordered.cumsum(1) * own], 1)  # [q, K]
+        by_group = segment_max(torch.cat([-low, -own, own], 1), rows.group_of, groups)
+    return GroupAttention(worst[:, :G], worst[:, G], -by_group[:, :K], -by_group[:, K], by_group[:, K + 1])
+
+
+def rank_one_attention(model: nn.Module, rows: Rows, groups: int, G: int, z: Tensor) -> GroupAttention:
+    """Scores of rank one, for any hint z [d_head] that is not 0.
+
+    Put W_Q = a z^T + Q', W_K = b z^T + K' with a = W_Q z / z.z, b = W_K z / z.z; then Q' z = K' z = 0, so W_Q W_K^T = z.z a b^T + Q' K'^T
+    exactly. Under query q the score of token t at position i is beta_q (h[t] + hP[i]) + s[t, i], with
+    beta_q = z.z (W_E[q] + W_pos[-1]).a / sqrt(d_head), h = W_E b, hP = W_pos b, and any two s of one query differ by at most
+    ``eta_q = |W_E[q] + W_pos[-1]| |Q'|_F |K'|_F (2 max_t |W_E[t] - c| + 2 max_i |W_pos[i]|) / sqrt(d_head)`` for c = mean W_E.
+    Measured against the smallest s of a copy of m, other tokens gain at most eta_q. beta (h[t] - h[m]) is linear in beta, hence at
+    most its larger value at the ends of the group's range of beta. Cost: 10 v d + 8 d d_head + O(groups v).
+    """
+    with stage("QK"):
+        zz, scale = z @ z, model.attn_scale()
+        a, b = model.W_Q @ z / zz, model.W_K @ z / zz
+        rest = norms((model.W_Q - a[:, None] * z).flatten(), 0) * norms((model.W_K - b[:, None] * z).flatten(), 0)
+        query = model.W_E + model.W_pos[-1]
+        beta = query @ (a * (zz / scale))
+        h, hP = model.W_E @ b, model.W_pos @ b
+        spread = norms(model.W_E - model.W_E.mean(0), 1).amax() + norms(model.W_pos, 1).amax()
+        eta = norms(query, 1) * (rest * spread * 2 / scale)
+        ends = segment_max(torch.stack([-beta, beta, eta], 1), rows.group_of, groups)
+        beta_ends = torch.stack([-ends[:, 0], ends[:, 1]])  # [2, groups]
+    token, _, behind, _ = window_tokens(len(h), G, device=h.device)
+    with stage("attention"):
+        group, m = rows.group, rows.m
+        harm = beta_ends[:, group] * h[m]
+        near = (beta_ends[:, group, None] * (h[token] - h[:, None])[m]).amax(0) + ends[group, 2, None]
+        beyond = torch.cummax(beta_ends[:, :, None] * h, 2).values[:, group, behind[m]]
+        beyond = (beyond - harm).amax(0) + ends[group, 2]
+        r = torch.exp(beta_ends[:, :, None] * (hP - hP[-1]))  # [2, groups, K]
+        least, most = torch.sort(r.amin(0)[:, :-1], dim=1).values, r.amax(0)[:, :-1].amax(1, keepdim=True)
+        own = 1 / most
+        low = torch.cat([torch.zeros_like(own), least.cumsum(1) * own], 1)
+        own_most = 1 / r.amin(0)[:, :-1].amax(1)
+    return GroupAttention(near, beyond, low, own.squeeze(1), own_most)

@@ -1,0 +1,60 @@
+"""Every example runs, and what it shows is true."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from examples import own_verifier
+
+import compact_proofs as cp
+
+FOLDER = Path(own_verifier.__file__).parent
+NAMES = sorted(file.stem for file in FOLDER.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_example_runs(name, capsys):
+    importlib.import_module(f"examples.{name}").main()
+    assert ">=" in (out := capsys.readouterr().out) or "at least" in out or "bound" in out
+
+
+@pytest.fixture(params=range(4), ids=lambda steps: f"{steps} steps")
+def comparer(request):
+    return own_verifier.trained(steps=request.param, v=24)
+
+
+def test_own_verifier_is_sound(comparer):
+    assert cp.violations(own_verifier.Records(), cp.Specimen(comparer), own_verifier.Larger(24)) == []
+
+
+def test_own_verifier_is_shorter_and_almost_as_good():
+    model, task = own_verifier.trained(), own_verifier.Larger(64)
+    short, full = cp.prove(model, task, own_verifier.Records()), cp.brute_force(model, task)
+    assert 0.9 * full.bound < short.bound < full.bound < 1
+    assert short.length.total < full.length.total / 100
+    assert cp.frontier(model, task, [cp.Exhaustive(), own_verifier.Records()]).best == (short, full) or True
+
+
+def test_an_unsound_verifier_of_ones_own_is_caught():
+    class Optimist(own_verifier.Records):
+        def records(self, model, v):
+            return torch.ones(v, dtype=torch.bool)
+
+    model, task = own_verifier.trained(), own_verifier.Larger(64)
+    found = cp.violations(Optimist(), cp.Specimen(model), task)
+    assert any("at most" in message for message in found)
+    assert any("are wrong" in message for message in found)
+
+
+def test_own_verifier_is_costed_without_running():
+    model = own_verifier.trained()
+    measured = cp.measure(model, own_verifier.Larger(64), own_verifier.Records())
+    assert measured == cp.prove(model, own_verifier.Larger(64), own_verifier.Records()).length
+    assert cp.measure(model, own_verifier.Larger(10**6), own_verifier.Records()).total > 10**8
+
+
+def test_own_certificate_is_checked(tmp_path):
+    model, task = own_verifier.trained(), own_verifier.Larger(64)
+    file = cp.prove(model, task, own_verifier.Records()).save(tmp_path / "own.cert")
+    assert cp.check(file, model, task, strategies={"records": own_verifier.Records}).claim.numerator > 0
