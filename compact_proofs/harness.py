@@ -116,10 +116,13 @@ def explanations(strategy: Strategy, model: nn.Module, task: Task, seed: int, nu
 
 def _arbitrary(spec: Spec, kind: int, generator: torch.Generator) -> Tensor:
     """Random entries; all at the lower limit; all at the upper limit; for reals also zero, huge and tiny ones."""
+    shape = spec.shape
+    if spec.fewer:
+        shape = (int(torch.randint(0, 50, (), generator=generator)), *shape[1:])
     if spec.limits is not None:
         lo, hi = spec.limits
         if kind % 4 in (1, 2):
-            return torch.full(spec.shape, lo if kind % 4 == 1 else hi)
-        return torch.randint(lo, hi + 1, spec.shape, generator=generator)
+            return torch.full(shape, lo if kind % 4 == 1 else hi)
+        return torch.randint(lo, hi + 1, shape, generator=generator)
     scale = (1.0, 0.0, 1e150, 1e-300)[kind % 4]
-    return torch.randn(spec.shape, generator=generator, dtype=torch.float64) * scale
+    return torch.randn(shape, generator=generator, dtype=torch.float64) * scale

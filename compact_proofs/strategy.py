@@ -30,10 +30,13 @@ class Spec:
         Its shape.
     limits
         For integers, the inclusive range of its entries; None for float64 tensors, whose entries must be finite.
+    fewer
+        The first axis may be shorter than `shape` says (a list of any length up to that).
     """
 
     shape: tuple[int, ...]
     limits: tuple[int, int] | None = None
+    fewer: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -44,8 +47,9 @@ class Spec:
         """Say what is wrong with a tensor, or None."""
         if t.dtype != self.dtype:
             return f"has dtype {t.dtype}, not {self.dtype}"
-        if tuple(t.shape) != self.shape:
-            return f"has shape {tuple(t.shape)}, not {self.shape}"
+        expected = (min(len(t), self.shape[0]), *self.shape[1:]) if self.fewer and t.dim() else self.shape
+        if tuple(t.shape) != expected:
+            return f"has shape {tuple(t.shape)}, not {'at most ' if self.fewer else ''}{self.shape}"
         if t.numel() == 0:
             return None
         if self.limits is None:
@@ -162,10 +166,13 @@ class Strategy(ABC):
     def blank(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Return an explanation of the right form without content, for costs on meta tensors.
 
-        Real tensors are on the meta device. Integers, which may decide shapes (the size of a group), are evenly spread.
+        Real tensors are on the meta device. Integers, which may decide shapes (the size of a group), are evenly spread; lists are
+        empty.
         """
         return {
-            name: torch.empty(s.shape, dtype=s.dtype, device="meta") if s.limits is None else _spread(s.shape, *s.limits)
+            name: torch.empty(s.shape, dtype=s.dtype, device="meta")
+            if s.limits is None
+            else _spread((0, *s.shape[1:]) if s.fewer else s.shape, *s.limits)
             for name, s in self.specs(model, task).items()
         }
 

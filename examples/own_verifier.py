@@ -92,7 +92,7 @@ def main() -> None:
     model, task = trained(), Larger(64)
     print("faults found:", cp.violations(Records(), cp.Specimen(model), task))
     for certificate in (cp.prove(model, task, Records()), cp.brute_force(model, task)):
-        print(f"{certificate.strategy}: bound {cp.decimal(certificate.bound)}, {certificate.length.total:,} operations")
+        print(f"{certificate.strategy}, {certificate.length.total:,} operations: {certificate.claim.statement()}")
     print(f"records at v = 10^6: {cp.measure(model, Larger(10**6), Records()).total:,} operations")
 
 

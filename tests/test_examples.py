@@ -16,7 +16,7 @@ NAMES = sorted(file.stem for file in FOLDER.glob("*.py"))
 @pytest.mark.parametrize("name", NAMES)
 def test_example_runs(name, capsys):
     importlib.import_module(f"examples.{name}").main()
-    assert ">=" in (out := capsys.readouterr().out) or "at least" in out or "bound" in out
+    assert "is at least" in capsys.readouterr().out
 
 
 @pytest.fixture(params=range(4), ids=lambda steps: f"{steps} steps")
@@ -33,7 +33,8 @@ def test_own_verifier_is_shorter_and_almost_as_good():
     short, full = cp.prove(model, task, own_verifier.Records()), cp.brute_force(model, task)
     assert 0.9 * full.bound < short.bound < full.bound < 1
     assert short.length.total < full.length.total / 100
-    assert cp.frontier(model, task, [cp.Exhaustive(), own_verifier.Records()]).best == (short, full) or True
+    best = cp.frontier(model, task, [cp.Exhaustive(), own_verifier.Records()]).best
+    assert [c.strategy for c in best] == ["records", "exhaustive"]
 
 
 def test_an_unsound_verifier_of_ones_own_is_caught():

@@ -156,7 +156,7 @@ def _pow(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 COSTS: dict[str, Cost] = {
     **dict.fromkeys(("add", "sub", "rsub", "neg"), _each(add=1)),
     **dict.fromkeys(("mul", "square"), _each(mul=1)),
-    **dict.fromkeys(("div", "reciprocal"), _each(div=1)),
+    **dict.fromkeys(("div", "reciprocal", "floor_divide"), _each(div=1)),
     "addcmul": _each(add=1, mul=1),
     "addcdiv": _each(add=1, div=1),
     **dict.fromkeys("exp expm1 log log1p sqrt tanh erf sin cos".split(), _each(exp=1)),

@@ -132,7 +132,7 @@ def floats_inside(rng: np.random.Generator, x: Enclosure) -> np.ndarray:
     """A random binary64 number in every entry of a bounded x."""
     lo, hi = x.lo.numpy(), x.hi.numpy()
     t = rng.random(lo.shape)
-    return np.choose(rng.integers(3, size=lo.shape), [lo, hi, np.clip(lo + t * (hi - lo), lo, hi)])
+    return np.choose(rng.integers(3, size=lo.shape), [lo, hi, np.clip(lo * (1 - t) + hi * t, lo, hi)])
 
 
 def check_arb(name: str, result: Enclosure, values: np.ndarray) -> None:

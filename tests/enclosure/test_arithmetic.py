@@ -388,12 +388,13 @@ def test_a_million_checks(capsys: pytest.CaptureFixture[str]) -> None:
     def kinds() -> tuple[str, ...]:
         return tuple(KINDS[i] for i in rng.integers(len(KINDS), size=3))
 
-    while TALLY.total() < 1_300_000:
+    while TALLY.total() < 2_000_000:
         for spread in SPREADS:
             for name in ELEMENTWISE:
                 run_elementwise(name, rng, kinds(), spread, 400)
             run_division(rng, kinds(), spread, 400)
-            run_sums(rng, kinds()[0], spread, int(rng.integers(1, 40)))
-            run_matrix_products(rng, kinds(), spread, int(rng.integers(1, 40)))
+            for _ in range(10):
+                run_sums(rng, kinds()[0], spread, int(rng.integers(1, 40)))
+                run_matrix_products(rng, kinds(), spread, int(rng.integers(1, 40)))
     with capsys.disabled():
         print(f"\n{TALLY.total():,} scalar checks against exact integers, no violation: {dict(TALLY)}")

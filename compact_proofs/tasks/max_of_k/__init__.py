@@ -5,6 +5,7 @@
     brute_force   every sequence; the linear baseline
     cubic         the published proof, O(v^3)
     additive      ours: ratios that add up, O(v^2 d)
+    listed        additive, and a list of further sequences: the exact accuracy
     grouping      searches for explanations
     specimens     small models that try to break proofs
     training      the published recipe
@@ -25,11 +26,12 @@ from compact_proofs.tasks.max_of_k import training
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
+from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
-__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "MaxOfK"]
+__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK"]
 
 AFFORDABLE = 2**25
 """Sequences that brute force is tried on without being asked for."""
@@ -69,6 +71,8 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             Additive(2, 2, "norms", "grid", rank=3),
             Additive(2, 2, "norms", "grid", attention="rank1", values="lowrank", rank=model.d_vocab),
         ]
+    if kind is Listed:
+        return [Listed(1, 1, "separate"), Listed(2, 3)]
     return [kind()]
 
 
@@ -90,7 +94,7 @@ KIT = TaskKit(
     summary="name the largest of K tokens",
     load=attention_only_from_state,
     task_of=MaxOfK.of,
-    strategies=(BruteForce, LinearBaseline, Cubic, Additive),
+    strategies=(BruteForce, LinearBaseline, Cubic, Additive, Listed),
     default=_default,
     brute_force=lambda model: BruteForce(),
     frontier=_frontier,

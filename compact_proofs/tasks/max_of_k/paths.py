@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,9 +42,36 @@ class Paths:
     EUPU: Tensor
 
 
+class LazyPaths:
+    """The path matrices of a model, each multiplied out when it is first asked for, and once."""
+
+    def __init__(self, model: AttentionOnlyTransformer) -> None:
+        self.model = model
+
+    @cached_property
+    def scores(self) -> tuple[Tensor, Tensor]:
+        """EQKE and EQKP."""
+        return score_paths(self.model)
+
+    @cached_property
+    def values(self) -> tuple[Tensor, Tensor]:
+        """EVOU and PVOU."""
+        return value_paths(self.model)
+
+    @cached_property
+    def direct(self) -> Tensor:
+        """EUPU."""
+        return direct_path(self.model)
+
+    @cached_property
+    def all(self) -> Paths:
+        """All five."""
+        return Paths(*self.scores, *self.values, self.direct)
+
+
 def paths(model: AttentionOnlyTransformer) -> Paths:
     """Multiply out the five path matrices: 6 v^2 d + 4 v d^2 + O(d^3 + K v d) operations."""
-    return Paths(*score_paths(model), *value_paths(model), direct_path(model))
+    return LazyPaths(model).all
 
 
 def score_paths(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
 )
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions
-from compact_proofs.tasks.max_of_k.paths import direct_path, paths, score_paths, value_paths
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -97,39 +97,39 @@ class Additive(MaxOfKStrategy):
         return found
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
-        symbols = self.symbols(model, explanation)
+        symbols = self.symbols(LazyPaths(model), explanation)
         with stage("counting"):
             if isinstance(symbols, Symbols):
                 return count_exactly(symbols, model.d_vocab, model.n_ctx)
             return count_on_grid(symbols, model.d_vocab, model.n_ctx, self.steps, self.reach)
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        symbols = self.symbols(model, explanation)
+        symbols = self.symbols(LazyPaths(model), explanation)
         if isinstance(symbols, Symbols):
             return additive_member(symbols, inputs)
         return grid_member(symbols, inputs, model.n_ctx, self.steps, self.reach)
 
-    def symbols(self, model: nn.Module, explanation: Explanation) -> Symbols | GroupSymbols:
+    def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
         """Compute what each position can contribute."""
+        model = p.model
         groups, G = self._groups(model), min(self.window, model.d_vocab)
         rows = Rows.of(explanation["group_of"], groups, model.W_E.device)
-        qk = score_paths(model) if self.attention == "exact" else None
-        ratios = self._ratios(model, explanation, rows, groups, G)
+        ratios = self._ratios(p, explanation, rows, groups, G)
         if self.counting == "positions":
-            return symbols_by_query(*qk, ratios)
-        if qk is None:
+            return symbols_by_query(*p.scores, ratios)
+        if self.attention == "rank1":
             bounds = rank_one_attention(model, rows, groups, G, explanation["z"])
         else:
-            bounds = exact_attention(*qk, rows, groups, G)
+            bounds = exact_attention(*p.scores, rows, groups, G)
         return symbols_by_group(bounds, ratios, rows)
 
-    def _ratios(self, model: nn.Module, explanation: Explanation, rows: Rows, groups: int, G: int) -> Ratios:
+    def _ratios(self, p: LazyPaths, explanation: Explanation, rows: Rows, groups: int, G: int) -> Ratios:
+        model = p.model
         if self.direct == "joint":
-            EVOU, PVOU = value_paths(model)
-            return joint_ratios(EVOU, PVOU, direct_path(model), rows, G)
+            return joint_ratios(*p.values, p.direct, rows, G)
         if self.direct == "separate":
-            direct = direct_by_ranges(direct_path(model), rows, groups)
-            values = exact_values(*value_paths(model), direct.mean)
+            direct = direct_by_ranges(p.direct, rows, groups)
+            values = exact_values(*p.values, direct.mean)
         else:
             Y = explanation["Y"] if self._rank(model) else model.W_E.new_zeros(model.d_model, 0)
             with stage("OV"):
@@ -138,7 +138,7 @@ class Additive(MaxOfKStrategy):
             if self.values == "lowrank":
                 values = low_rank_values(model, Y, R, direct.mean)
             else:
-                values = exact_values(*value_paths(model), direct.mean)
+                values = exact_values(*p.values, direct.mean)
         with stage("D"):
             high, low = direct.high + values.position_high, direct.low + values.position_low
         return separate_ratios((values.high, values.low), (high, low), rows, G)

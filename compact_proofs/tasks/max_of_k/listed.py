@@ -1,0 +1,117 @@
+"""A list of further sequences on top of the additive certificate: up to the exact accuracy."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, Spec, whole
+from compact_proofs.tasks.max_of_k.additive import Additive
+from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights, others
+
+LONGEST = 2**22
+"""Sequences in a list, at most."""
+LARGEST_TASK = 2**30
+"""Sequences that a list is looked for among, at most."""
+CHUNK = 2**16
+"""Sequences evaluated at once."""
+
+
+@dataclass(frozen=True)
+class Listed(Additive):
+    """The additive certificate, and a list of sequences that it does not count, each evaluated and counted once.
+
+    The list is the explanation's. It counts where it is strictly ascending in lexicographic order (so no sequence counts twice),
+    not among those that the certificate counts (`additive_member`), and right: with weights w[q, t] r[q, i] every x != m loses,
+    ``sum_i w_i (EVOU[t_i, x] + PVOU[i, x]) + (sum_i w_i) EUPU[q, x] < the same at m``. If the list holds every sequence that the
+    certificate misses, the bound is the true accuracy.
+
+    Cost: that of the certificate, and about (2K + 3) v for each sequence.
+    """
+
+    name: ClassVar[str] = "listed"
+    summary: ClassVar[str] = "ours: the additive certificate, then the sequences it misses one by one: the exact accuracy"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.counting != "positions":
+            raise BadInput("listed: needs counting=positions")
+
+    def applies_to(self, model: nn.Module, task: Task) -> None:
+        super().applies_to(model, task)
+        if task.size > LARGEST_TASK:
+            raise BadInput(f"listed: the list is found among all {task.size} sequences, which is affordable up to {LARGEST_TASK}")
+
+    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+        """Evaluate every sequence that the certificate misses, in float64; list the right ones."""
+        found = super().explain(model, task)
+        kept = []
+        with torch.no_grad():
+            p = LazyPaths(copy.deepcopy(model).double())
+            symbols = self.symbols(p, found)
+            for start in track(range(0, task.size, CHUNK), "sequences that the certificate misses"):
+                sequences = task.inputs(start, min(start + CHUNK, task.size))
+                missed = sequences[~additive_member(symbols, sequences)]
+                kept.append(missed[is_right(p.all, missed)])
+        return found | {"sequences": torch.cat(kept)[:LONGEST]}
+
+    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+        return super().specs(model, task) | {"sequences": Spec((LONGEST, model.n_ctx), (0, model.d_vocab - 1), fewer=True)}
+
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+        p = LazyPaths(model)
+        symbols = self.symbols(p, explanation)
+        with stage("counting"):
+            certified = count_exactly(symbols, model.d_vocab, model.n_ctx)
+        return certified + whole(self._counts(p, symbols, explanation["sequences"]).sum())
+
+    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        p, sequences = LazyPaths(model), explanation["sequences"]
+        symbols = self.symbols(p, explanation)
+        counted = sequences[self._counts(p, symbols, sequences)]
+        listed = torch.isin(_number(inputs, model.d_vocab), _number(counted, model.d_vocab))
+        return additive_member(symbols, inputs) | listed
+
+    def _counts(self, p: LazyPaths, symbols: Symbols, sequences: Tensor) -> Tensor:
+        """bool [n]: the listed sequence is new, not certified already, and right."""
+        with stage("list"):
+            if not len(sequences):
+                return torch.zeros(0, dtype=torch.bool)
+            number = _number(sequences, p.model.d_vocab)
+            highest = torch.cummax(number, 0).values
+            new = torch.cat([torch.ones(1, dtype=torch.bool), number[1:] > highest[:-1]])
+            return new & ~additive_member(symbols, sequences) & is_right(p.all, sequences)
+
+
+def is_right(p: Paths, sequences: Tensor) -> Tensor:
+    """Return bool [n]: the sequence is proven right, from the path matrices (CHUNK / 4 sequences at a time)."""
+    w, r = attention_weights(p.EQKE, p.EQKP)
+    written = p.EVOU + p.PVOU[:, None]  # [K, t, x]
+    position = torch.arange(sequences.shape[1], device=sequences.device)
+    off = others(p.EVOU.shape[0], device=sequences.device)
+    result = []
+    for t in sequences.split(CHUNK // 4):
+        q, m = t[:, -1], t.amax(-1)
+        weight = w[q[:, None], t] * r[q]  # [n, K]
+        logits = (weight[:, None] @ written[position, t]).squeeze(1) + weight.sum(1, keepdim=True) * p.EUPU[q]
+        own = logits.gather(1, m[:, None]).squeeze(1)
+        result.append(provably(logits.gather(1, off[m]).amax(1) < own))
+    return torch.cat(result) if result else torch.zeros(0, dtype=torch.bool)
+
+
+def _number(sequences: Tensor, v: int) -> Tensor:
+    """Each sequence as a number in base v (the task is small enough for int64)."""
+    number = sequences[:, 0]
+    for i in range(1, sequences.shape[1]):
+        number = number * v + sequences[:, i]
+    return number
