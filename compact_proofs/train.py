@@ -171,6 +171,9 @@ def fit(
     window: int = 10,
     progress: bool = False,
     description: str = "training",
+    penalty: Callable[[int], Tensor] | None = None,
+    after_step: Callable[[int], None] | None = None,
+    rate: Callable[[int], float] | None = None,
 ) -> Curves:
     """Train `model` in place on fresh samples by the recipe.
 
@@ -191,6 +194,9 @@ def fit(
         Show a progress bar on standard error.
     description : str
         Text of the bar.
+    penalty, after_step, rate
+        For each step (from 1): a term added to the loss, something to do with the new weights (a projection), and a factor of the
+        learning rate.
 
     Raises
     ------
@@ -210,9 +216,14 @@ def fit(
             inputs, labels = sample(generator, recipe.batch_size)
             logits = model(inputs).double()
             loss = nn.functional.cross_entropy(logits, labels)
+            if rate is not None:
+                for group in optimizer.param_groups:
+                    group["lr"] = recipe.learning_rate * rate(step)
             optimizer.zero_grad()
-            loss.backward()
+            (loss if penalty is None else loss + penalty(step)).backward()
             optimizer.step()
+            if after_step is not None:
+                after_step(step)
 
             losses.append(loss.item())
             accuracies.append(_accuracy(logits.detach(), labels))

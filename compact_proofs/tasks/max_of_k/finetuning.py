@@ -1,0 +1,161 @@
+"""Fine-tuning for provability: make a trained model keep its behaviour and lose its structureless noise.
+
+Three changes, each of which a cheap proof can use. *Adversarial sequences* (tokens just below the maximum, repeated) make margins
+large where the additive certificate is tight. *Low-rank pressure* shrinks every singular value of QK beyond the first and of OV beyond
+the r-th, and what the direct path and the positions write; then those singular values are projected away (W_Q, W_K to rank 1, W_V, W_O
+to rank r) while training goes on. The result is another network: compare `distance` before calling it the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.tasks.max_of_k.training import TrainingConfig, train, uniform_sequences
+from compact_proofs.train import Sampler, TrainingResult, evaluate, fit
+
+RANKS = {"W_Q": 1, "W_K": 1}
+"""Ranks that every fine-tuned model is projected to; W_V and W_O go to the configuration's rank."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningConfig(TrainingConfig):
+    """Options of `finetune`; the sizes are the model's.
+
+    Parameters
+    ----------
+    rank : int
+        Rank r of the OV circuit.
+    hard_steps : int
+        The last steps, with the ranks enforced and a falling learning rate.
+    adversarial : float
+        Share of each batch that is adversarial.
+    low_rank, small_direct, small_norms : float
+        Weights of the penalties: on the singular values beyond the ranks; on what the direct path and the positions write; on the
+        norms of embeddings and unembeddings.
+    """
+
+    steps: int = 4000
+    batch_size: int = 256
+    weight_decay: float = 0.0
+    rank: int = 6
+    hard_steps: int = 1500
+    adversarial: float = 0.5
+    low_rank: float = 0.02
+    small_direct: float = 0.02
+    small_norms: float = 1e-5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (1 <= self.rank <= self.d_model and 0 < self.hard_steps < self.steps and 0 <= self.adversarial <= 1):
+            raise BadInput(
+                f"finetuning needs 1 <= rank <= {self.d_model}, 0 < hard_steps < steps and 0 <= adversarial <= 1, not rank = {self.rank}, "
+                f"hard_steps = {self.hard_steps}, steps = {self.steps}, adversarial = {self.adversarial}"
+            )
+
+
+def adversarial_sequences(n_ctx: int, d_vocab: int, share: float) -> Sampler:
+    """Sample a `share` of sequences full of the maximum and the two tokens below it; the rest uniform."""
+    uniform = uniform_sequences(n_ctx, d_vocab)
+
+    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        tokens, _ = uniform(generator, n)
+        hard = int(n * share)
+        m = torch.randint(1, d_vocab, (hard, 1), generator=generator)
+        near = (m - torch.randint(0, 3, (hard, n_ctx), generator=generator)).clamp(min=0)
+        anywhere = tokens[:hard] % (m + 1)
+        tokens[:hard] = torch.where(torch.rand(hard, n_ctx, generator=generator) < 0.6, near, anywhere)
+        position = torch.randint(0, n_ctx, (hard, 1), generator=generator)
+        tokens[:hard] = tokens[:hard].scatter(1, position, m)
+        return tokens, tokens.amax(-1)
+
+    return sample
+
+
+def finetune(
+    model: AttentionOnlyTransformer, config: FinetuningConfig, progress: bool = False
+) -> TrainingResult[AttentionOnlyTransformer]:
+    """Fine-tune a copy of a model so that short proofs about it exist.
+
+    Returns
+    -------
+    TrainingResult
+        The tuned model in float64 (so that its stored weights have the ranks up to 1e-16), its curves and metrics on uniform
+        sequences.
+    """
+    tuned = copy.deepcopy(model).float().requires_grad_(True)
+    soft = config.steps - config.hard_steps
+    ranks = RANKS | {"W_V": config.rank, "W_O": config.rank}
+
+    def penalty(step: int) -> Tensor:
+        pressure = min(1.0, step / soft)
+        noise = _tails(tuned, ranks) * config.low_rank if step <= soft else torch.zeros(())
+        return pressure * (noise + config.small_direct * _written(tuned) + config.small_norms * _norms(tuned))
+
+    def project(step: int) -> None:
+        if step >= soft and ((step - soft) % 5 == 0 or step > config.steps - 50):
+            _project(tuned, ranks)
+
+    def rate(step: int) -> float:
+        return 1.0 if step <= soft else max(0.02, 1 - (step - soft) / config.hard_steps)
+
+    started = time.perf_counter()
+    sample = adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial)
+    curves = fit(
+        tuned, sample, config, progress=progress, description="fine-tuning", penalty=penalty, after_step=project, rate=rate
+    )
+    exact = tuned.double().requires_grad_(False)
+    _project(exact, ranks)
+    seconds = time.perf_counter() - started
+    final = evaluate(exact, uniform_sequences(config.n_ctx, config.d_vocab), config)
+    return TrainingResult(exact, "max-of-k", config, curves, final, seconds)
+
+
+def train_provable(config: FinetuningConfig, progress: bool = False) -> TrainingResult[AttentionOnlyTransformer]:
+    """Train by the published recipe, then `finetune`."""
+    recipe = TrainingConfig(n_ctx=config.n_ctx, d_vocab=config.d_vocab, d_model=config.d_model, seed=config.seed)
+    return finetune(train(recipe, progress).model, config, progress)
+
+
+def distance(model: AttentionOnlyTransformer, tuned: AttentionOnlyTransformer, sequences: int = 2**14, seed: int = 0) -> float:
+    """Root mean square difference of the centred logits on uniform sequences: how far the tuned function is from the first."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, model.d_vocab, (sequences, model.n_ctx), generator=generator)
+    with torch.no_grad():
+        difference = copy.deepcopy(tuned).double()(tokens) - copy.deepcopy(model).double()(tokens)
+        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
+
+
+def _tails(model: AttentionOnlyTransformer, ranks: dict[str, int]) -> Tensor:
+    """Squared singular values beyond the wanted ranks."""
+    return torch.stack([torch.linalg.svdvals(getattr(model, n))[r:].square().sum() for n, r in ranks.items()]).sum()
+
+
+def _written(model: AttentionOnlyTransformer) -> Tensor:
+    """What queries' deviations and positions write to the logits and to the scores, squared."""
+    mean = model.W_E.mean(0)
+    outputs = model.W_U - model.W_U.mean(1, keepdim=True)
+    positions = model.W_pos - model.W_pos.mean(0)
+    direct = (model.W_E - mean) @ outputs
+    values = positions @ model.W_V @ model.W_O @ outputs
+    scores = positions @ (model.W_K @ (model.W_Q.mT @ (mean + model.W_pos[-1]))) / model.d_head**0.5
+    return direct.square().sum(1).mean() + values.square().sum(1).mean() + scores.square().sum()
+
+
+def _norms(model: AttentionOnlyTransformer) -> Tensor:
+    outputs = model.W_U - model.W_U.mean(1, keepdim=True)
+    return (model.W_E - model.W_E.mean(0)).square().sum() + outputs.square().sum()
+
+
+@torch.no_grad()
+def _project(model: AttentionOnlyTransformer, ranks: dict[str, int]) -> None:
+    for name, r in ranks.items():
+        weight = getattr(model, name)
+        U, S, Vh = torch.linalg.svd(weight, full_matrices=False)
+        weight.copy_((U[:, :r] * S[:r]) @ Vh[:r])

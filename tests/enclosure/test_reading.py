@@ -1,0 +1,468 @@
+"""`sound()`: ordinary modules against Arb, and no float arithmetic that escapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from flint import arb
+from oracle import arbs, check, check_arb, scaled
+from test_functions import attention, gelu, layer_norm, silu, softmax, tanh_gelu
+from torch import Tensor, nn
+
+from compact_proofs.enclosure import Enclosure, enclose, provably, sound
+from compact_proofs.errors import BadInput, NoSoundRule
+from compact_proofs.length import count
+
+# ------------------------------------------------------------------------------------------- modules, evaluated exactly
+
+tanh = np.vectorize(lambda x: x.tanh(), otypes=[object])
+relu = np.vectorize(lambda x: x if x > 0 else arb(0), otypes=[object])
+sigmoid = np.vectorize(lambda x: 1 / (1 + (-x).exp()), otypes=[object])
+ACTIVATIONS: list[tuple[nn.Module, Callable[[np.ndarray], np.ndarray]]] = [
+    (nn.ReLU(), relu),
+    (nn.ReLU(inplace=True), relu),
+    (nn.Tanh(), tanh),
+    (nn.Sigmoid(), sigmoid),
+    (nn.GELU(), np.vectorize(gelu, otypes=[object])),
+    (nn.GELU(approximate="tanh"), np.vectorize(tanh_gelu, otypes=[object])),
+    (nn.SiLU(), np.vectorize(silu, otypes=[object])),
+    (nn.Softmax(-1), lambda x: np.array([softmax(list(r)) for r in x], dtype=object)),
+    (nn.ReLU6(), np.vectorize(lambda x: arb(0) if x < 0 else arb(6) if x > 6 else x, otypes=[object])),
+    (nn.Dropout(0.5).eval(), lambda x: x),
+]
+
+
+def exact(t: Tensor) -> np.ndarray:
+    return arbs(t.detach().double().numpy())
+
+
+def dense(layer: nn.Linear, x: np.ndarray) -> np.ndarray:
+    return x @ exact(layer.weight).T + (exact(layer.bias) if layer.bias is not None else 0)
+
+
+def normalized(layer: nn.LayerNorm, x: np.ndarray) -> np.ndarray:
+    rows = np.array([layer_norm(list(r)) for r in x], dtype=object)
+    return rows * exact(layer.weight) + exact(layer.bias)
+
+
+def heads(module: nn.MultiheadAttention, x: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    d, n = module.embed_dim, module.num_heads
+    qkv = x @ exact(module.in_proj_weight).T + exact(module.in_proj_bias)
+    q, k, v = (qkv[:, i * d : (i + 1) * d] for i in range(3))
+    cuts = [slice(i * d // n, (i + 1) * d // n) for i in range(n)]
+    mixed = np.concatenate([attention(q[:, c], k[:, c], v[:, c], allowed) for c in cuts], 1)
+    return dense(module.out_proj, mixed)
+
+
+def encoder_layer(layer: nn.TransformerEncoderLayer, x: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    def feed_forward(y: np.ndarray) -> np.ndarray:
+        return dense(layer.linear2, relu(dense(layer.linear1, y)))
+
+    if layer.norm_first:
+        x = x + heads(layer.self_attn, normalized(layer.norm1, x), allowed)
+        return x + feed_forward(normalized(layer.norm2, x))
+    x = normalized(layer.norm1, x + heads(layer.self_attn, x, allowed))
+    return normalized(layer.norm2, x + feed_forward(x))
+
+
+def recurrent(module: nn.RNNBase, x: np.ndarray) -> np.ndarray:
+    """All hidden states of an RNN, GRU or LSTM with one layer."""
+    W, U, b, c = (exact(p) for p in (module.weight_ih_l0, module.weight_hh_l0, module.bias_ih_l0, module.bias_hh_l0))
+    h = cell = arbs(np.zeros(module.hidden_size))
+    out = []
+    for row in x:
+        given, kept = W @ row + b, U @ h + c
+        if isinstance(module, nn.GRU):
+            (r1, z1, n1), (r2, z2, n2) = np.split(given, 3), np.split(kept, 3)
+            r, z = sigmoid(r1 + r2), sigmoid(z1 + z2)
+            h = (1 - z) * tanh(n1 + r * n2) + z * h
+        elif isinstance(module, nn.LSTM):
+            i, f, g, o = np.split(given + kept, 4)
+            cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
+            h = sigmoid(o) * tanh(cell)
+        else:
+            h = tanh(given + kept)
+        out.append(h)
+    return np.stack(out)
+
+
+def run(module: Callable[..., Any], *inputs: Tensor, **options: Any) -> Enclosure:
+    with sound():
+        result = module(*inputs, **options)
+    result = result[0] if isinstance(result, tuple) else result
+    assert isinstance(result, Enclosure)
+    assert float((result.width / (result.mid.abs() + 1e-3)).max()) < 1e-9
+    return result
+
+
+def check_module(result: Enclosure, expected: np.ndarray) -> None:
+    check_arb("module", result, expected)
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_linear_of_every_width(dtype: torch.dtype) -> None:
+    layer, x = nn.Linear(6, 4).to(dtype), torch.randn(3, 6).to(dtype)
+    check_module(run(layer, x), dense(layer, exact(x)))
+    check_module(run(layer, x[0]), dense(layer, exact(x[:1]))[0])
+    check_module(run(layer, x[None])[0], dense(layer, exact(x)))
+    check_module(run(nn.Linear(6, 4, bias=False).to(dtype), x * 0), arbs(np.zeros((3, 4))))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda pair: str(pair[0]))
+def test_perceptrons(activation: tuple[nn.Module, Callable[[np.ndarray], np.ndarray]]) -> None:
+    module, f = activation
+    first, second, x = nn.Linear(5, 8), nn.Linear(8, 3), torch.randn(4, 5) * 3
+    result = run(nn.Sequential(first, module, second), x)
+    check_module(result, dense(second, f(dense(first, exact(x)))))
+
+
+def test_embedding_and_layer_norm() -> None:
+    embedding, norm = nn.Embedding(5, 6, padding_idx=0), nn.LayerNorm(6)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    tokens = torch.tensor([1, 4, 0, 1])
+    check_module(run(nn.Sequential(embedding, norm), tokens), normalized(norm, exact(embedding.weight)[tokens.numpy()]))
+    with sound(), pytest.raises(NoSoundRule, match="embedding_renorm_"):
+        F.embedding(tokens, embedding.weight, max_norm=1.0)
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("mask", ["none", "float", "bool", "padding"])
+def test_multihead_attention(need_weights: bool, mask: str) -> None:
+    module, x = nn.MultiheadAttention(6, 2, batch_first=True).eval(), torch.randn(2, 4, 6)
+    nn.init.normal_(module.in_proj_bias)
+    allowed = np.tril(np.ones((4, 4), dtype=bool))
+    options: dict[str, Any] = {"need_weights": need_weights}
+    if mask == "float":
+        options["attn_mask"] = nn.Transformer.generate_square_subsequent_mask(4)
+    elif mask == "bool":
+        options["attn_mask"] = torch.from_numpy(~allowed)
+    else:
+        allowed = np.ones((4, 4), dtype=bool)
+    if mask == "padding":
+        options["key_padding_mask"] = torch.tensor([[False, False, False, True]] * 2)
+        allowed[:, 3] = False
+    result = run(module, x, x, x, **options)
+    for i in range(2):
+        check_module(result[i], heads(module, exact(x[i]), allowed))
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_transformer_encoder_layer(norm_first: bool) -> None:
+    layer = nn.TransformerEncoderLayer(6, 2, 8, batch_first=True, norm_first=norm_first).eval()
+    x = torch.randn(1, 4, 6)
+    check_module(run(layer, x)[0], encoder_layer(layer, exact(x[0]), np.ones((4, 4), dtype=bool)))
+    causal = run(layer, x, src_mask=nn.Transformer.generate_square_subsequent_mask(4), is_causal=True)
+    check_module(causal[0], encoder_layer(layer, exact(x[0]), np.tril(np.ones((4, 4), dtype=bool))))
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_recurrent_networks(kind: type[nn.RNNBase], batch_first: bool) -> None:
+    module, x = kind(3, 4, batch_first=batch_first), torch.randn(5, 3)
+    result = run(module, x[None] if batch_first else x[:, None])
+    check_module(result[0] if batch_first else result[:, 0], recurrent(module, exact(x)))
+
+
+def test_attention_kernels() -> None:
+    q = torch.randn(1, 2, 5, 4)
+    for options in ({}, {"is_causal": True}, {"attn_mask": torch.ones(5, 5).tril().bool()}):
+        result = run(F.scaled_dot_product_attention, q, q, q, **options)
+        allowed = np.tril(np.ones((5, 5), dtype=bool)) if options else np.ones((5, 5), dtype=bool)
+        check_module(result[0, 1], attention(*[exact(q[0, 1])] * 3, allowed))
+
+
+def test_einsum_and_functional_call() -> None:
+    a, b = torch.randn(3, 4), torch.randn(3, 4, 5)
+    check_module(run(torch.einsum, "ij,ijk->ik", a, b), np.einsum("ij,ijk->ik", exact(a), exact(b)))
+    layer, x = nn.Linear(4, 2), torch.randn(3, 4)
+    weights = {name: enclose(p) for name, p in layer.named_parameters()}
+    outside = torch.func.functional_call(layer, weights, (x,))
+    check_module(outside, dense(layer, exact(x)))
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("native_batch_norm", nn.BatchNorm1d(4).eval()),
+        ("native_group_norm", nn.GroupNorm(1, 4)),
+        ("leaky_relu", nn.LeakyReLU()),
+        ("softplus", nn.Softplus()),
+        ("elu", nn.ELU()),
+        ("bernoulli|dropout|empty", nn.Dropout(0.5)),
+        ("convolution", nn.Conv1d(4, 2, 1)),
+    ],
+    ids=str,
+)
+def test_modules_without_rules_name_the_operation(name: str, module: nn.Module) -> None:
+    with sound(), pytest.raises(NoSoundRule, match=name):
+        module(torch.randn(2, 4, 3) if name == "convolution" else torch.randn(2, 4))
+
+
+# ---------------------------------------------------------------------------------------------- nothing escapes
+
+x32 = torch.tensor([0.1, 0.7, -0.3])
+whole = torch.tensor([1, 2, 3])
+ARITHMETIC: dict[str, Callable[[], Any]] = {
+    "add": lambda: x32 + x32,
+    "add scalar": lambda: x32 + 1,
+    "radd": lambda: 1 - x32,
+    "mul": lambda: x32 * 3,
+    "div": lambda: x32 / 3,
+    "pow": lambda: x32**2,
+    "matmul": lambda: x32 @ x32,
+    "outer": lambda: torch.outer(x32, x32),
+    "linear": lambda: F.linear(x32, x32[None]),
+    "exp": lambda: x32.exp(),
+    "sum": lambda: x32.sum(),
+    "mean": lambda: x32.mean(),
+    "cumsum": lambda: x32.cumsum(0),
+    "prod": lambda: x32.prod(),
+    "norm": lambda: x32.norm(),
+    "std": lambda: x32.std(),
+    "softmax": lambda: x32.softmax(0),
+    "normalize": lambda: F.normalize(x32, dim=0),
+    "cosine": lambda: F.cosine_similarity(x32, x32 + 1, dim=0),
+    "integers divided": lambda: whole / 3,
+    "integer times float": lambda: whole * 0.1,
+    "integer root": lambda: whole.sqrt(),
+    "integer mean": lambda: whole.mean(dtype=torch.float32),
+    "integer sum as float": lambda: whole.sum(dtype=torch.float32),
+    "truths divided": lambda: (whole > 1) / 3,
+    "truths scaled": lambda: (whole > 1) * 0.1,
+    "neg": lambda: -x32,
+    "abs": lambda: x32.abs(),
+    "meshgrid": lambda: torch.meshgrid(x32, x32, indexing="ij")[0] * 1.0,
+    "fresh buffer": lambda: torch.zeros(3).add_(x32),
+    "addmm": lambda: torch.addmm(x32, x32[None], torch.ones(3, 3)),
+    "vmap": lambda: torch.vmap(lambda y: y * y)(x32),
+    "new_full": lambda: x32.new_full((3,), 0.1) * 1.0,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16)(F.linear)(x32, x32[None]),
+}
+
+
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_float_arithmetic_gives_enclosures(name: str) -> None:
+    with sound():
+        result = ARITHMETIC[name]()
+    assert isinstance(result, Enclosure)
+
+
+OTHER = ("rand", "seed", "save", "load", "set_", "compile", "init", "fork", "enable", "use_", "autocast")
+"""Functions of the machine or of chance."""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_every_function_gives_enclosures_or_raises() -> None:
+    """Whatever torch function is called on floats: an Enclosure, a plain result that moved numbers, or an error."""
+    silent = []
+    candidates = [getattr(torch, n) for n in dir(torch) if not n.startswith("_") and n.islower()]
+    candidates += [getattr(F, n) for n in dir(F) if not n.startswith("_") and n.islower()]
+    candidates = [f for f in candidates if callable(f) and getattr(f, "__module__", None) != "typing"]
+    x = torch.tensor([[0.1, 0.7, -0.3], [0.2, 0.25, 0.6], [1.1, -2.0, 0.05]], dtype=torch.float32)
+    known = {float(v) for v in x.double().flatten()} | {0.3, *range(-5, 6)}
+    for f in candidates:
+        if any(word in f.__name__ for word in OTHER):
+            continue
+        for args in ((x,), (x, x), (x, 0), (x, 0.3), (x, x, x), (0.1, 3), (5,), ([x, x],)):
+            try:
+                with sound():
+                    result = f(*args)
+            except Exception:  # noqa: S112
+                continue
+            for leaf in torch.utils._pytree.tree_iter(result):
+                if type(leaf) is Tensor and leaf.is_floating_point():
+                    values = {float(v) for v in leaf.double().flatten()}
+                    if not values <= known:
+                        silent.append((f.__name__, [type(a).__name__ for a in args]))
+    assert not silent, silent
+
+
+def test_plain_comparisons_do_not_round() -> None:
+    """float32(0.1) is not 0.1; PyTorch compares in float32 and says that it is."""
+    w, wide, big = torch.tensor([0.1]), torch.tensor(1.0 + 2.0**-40, dtype=torch.float64), torch.tensor([2**24 + 1])
+    with sound():
+        assert not provably(w == 0.1).any()
+        assert provably(w > 0.1).all()
+        assert provably(torch.tensor([1.0]) < wide).all()
+        assert not provably(big == 2.0**24).any()
+        assert provably(big > 2.0**24 + 0.5).all()
+        assert provably(big != big.float() * 0 + 2.0**24).all()
+        assert torch.maximum(torch.tensor([1.0]), wide).dtype == torch.float64
+        assert int(torch.searchsorted(w, 0.1, right=True)) == 0
+        assert torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]).tolist() == [1, 2049]
+        assert torch.where(torch.tensor([True]), w, 0.2).dtype == torch.float64
+        for f in (lambda: w < 2**53 + 1, lambda: w < torch.tensor([2**53 + 1]), lambda: torch.tensor([2**53 + 1]) < 0.5):
+            with pytest.raises(BadInput):
+                f()
+
+
+def test_nan_proves_nothing() -> None:
+    bad = torch.tensor([math.nan])
+    with sound():
+        for truth in (bad < 1, bad >= 1, bad == bad, bad != bad, ~(bad < 1), torch.sign(bad) > 2, torch.sign(bad) == 0):
+            assert not provably(truth).any()
+        assert not provably(bad.clamp(0, 1) > 0.5).any()
+        assert not provably(torch.stack([bad, bad]).amax(0) + 0 < 1).any()
+        with pytest.raises(NoSoundRule):
+            torch.argmax(torch.stack([bad, bad]))
+
+
+def test_integers_become_floats_exactly_or_not_at_all() -> None:
+    with sound():
+        check("to float", torch.tensor([2**24 + 1]).float() * 1, np.array([(2**24 + 1) << 2148], dtype=object), 2)
+        check("to half", torch.tensor([2049]).half() * 1, np.array([2049 << 2148], dtype=object), 2)
+        for f in (
+            lambda t: t.double(),
+            lambda t: t.float(),
+            lambda t: t / 3,
+            lambda t: t * 0.5,
+            lambda t: t + x32[:1],
+            lambda t: t.sqrt(),
+            lambda t: torch.maximum(t, x32[:1]),
+        ):
+            with pytest.raises(BadInput):
+                f(torch.tensor([2**53 + 1]))
+
+
+def test_constants() -> None:
+    with sound():
+        for constant, value in (
+            (torch.full((1,), 0.1), 0.1),
+            (torch.full_like(x32[:1], 0.1), 0.1),
+            (x32.new_full((1,), 0.1), 0.1),
+            (torch.arange(2**24 + 1, 2**24 + 2, dtype=torch.float32), 2.0**24 + 1),
+            (torch.zeros(1), 0.0),
+            (torch.ones_like(x32[:1], dtype=torch.float16), 1.0),
+        ):
+            check("constant", constant, scaled(np.array([value])))
+        for rounded in (
+            lambda: torch.linspace(0, 1, 7),
+            lambda: torch.arange(0, 1, 0.1),
+            lambda: torch.logspace(0, 1, 3),
+            lambda: torch.hann_window(5),
+            lambda: torch.fft.fftfreq(5),
+            lambda: torch.empty(3),
+            lambda: torch.normal(torch.zeros(2), torch.ones(2)),
+        ):
+            with pytest.raises(NoSoundRule):
+                rounded()
+        assert type(torch.rand(3)) is Tensor
+        assert type(torch.arange(5)) is Tensor
+        assert torch.empty(0).shape == (0,)
+
+
+def test_plain_tensors_are_not_written() -> None:
+    layer = nn.Linear(2, 2)
+    before = layer.weight.detach().clone()
+    with sound():
+        for f in (
+            lambda: layer.weight.add_(1),
+            lambda: layer.weight.mul_(layer.weight),
+            lambda: layer.weight.zero_(),
+            lambda: layer.weight.copy_(before),
+            lambda: layer.weight.data.relu_(),
+            lambda: layer.weight[0].clamp_(0),
+            lambda: torch.add(before, before, out=layer.weight.data),
+            lambda: torch.cat([before.double()[0], before.double()[1]], out=layer.bias.data),
+            lambda: layer.weight.__setitem__(0, 1.0),
+        ):
+            with pytest.raises(NoSoundRule):
+                f()
+        index = torch.tensor([0, 1])
+        index += 1  # integers are exact, and stay as they are in PyTorch
+        assert index.tolist() == [1, 2]
+    assert torch.equal(layer.weight, before)
+
+
+def test_python_values_of_plain_numbers() -> None:
+    with sound():
+        with pytest.raises(NoSoundRule):
+            x32[0].item()
+        with pytest.raises(NoSoundRule):
+            bool(x32[0])
+        assert int(whole[0]) == 1
+        assert bool(whole[0] > 0)
+
+
+def test_custom_operations_are_not_trusted_by_their_name() -> None:
+    with torch.library._scoped_library("compact_proofs_test", "DEF") as library:
+        library.define("relu(Tensor x) -> Tensor")
+        library.impl("relu", lambda x: x * 1.1, "CPU")
+        with sound(), pytest.raises(NoSoundRule, match="compact_proofs_test"):
+            torch.ops.compact_proofs_test.relu(x32)
+        with pytest.raises(NoSoundRule, match="compact_proofs_test"):
+            torch.ops.compact_proofs_test.relu(enclose(x32))
+
+
+# ------------------------------------------------------------------------------------------------ entering and leaving
+
+
+def test_nested() -> None:
+    with sound() as outer, sound():
+        y = x32 * 3
+        with outer:
+            z = y * 3
+        y = y + z
+    assert isinstance(y, Enclosure)
+    assert not isinstance(y.lo, Enclosure)
+    assert type(x32 * 3) is Tensor
+
+
+def test_inside_a_counter() -> None:
+    with count(), pytest.raises(RuntimeError, match=r"before count\(\)"), sound():
+        pass
+    with sound(), count() as counter, sound():
+        x32 * 3
+    assert counter.length.total == 3
+
+
+def test_state_is_restored() -> None:
+    def state() -> tuple[Any, ...]:
+        return (
+            torch.is_grad_enabled(),
+            torch.backends.mha.get_fastpath_enabled(),
+            torch.backends.mkldnn.enabled,
+            torch.backends.cuda.flash_sdp_enabled(),
+            torch.backends.cuda.mem_efficient_sdp_enabled(),
+        )
+
+    before, weight = state(), nn.Parameter(torch.ones(2))
+    with sound():
+        assert not torch.is_grad_enabled()
+        assert not (weight * 2).requires_grad
+    assert state() == before
+    with pytest.raises(ZeroDivisionError), sound():
+        1 / 0  # noqa: B018
+    assert state() == before
+    with pytest.raises(RuntimeError), count(), sound():
+        pass
+    assert state() == before
+    assert type(weight * 2) is Tensor
+    reused = sound()
+    for _ in range(2):
+        with reused:
+            assert isinstance(weight * 2, Enclosure)
+        assert type(weight * 2) is Tensor
+
+
+def test_flushed_subnormals_are_refused() -> None:
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this machine cannot flush subnormal numbers")
+    try:
+        with pytest.raises(RuntimeError, match="subnormal|underflow"), sound():
+            pass
+    finally:
+        torch.set_flush_denormal(False)
+    assert type(x32 * 3) is Tensor
