@@ -239,9 +239,7 @@ def _read_container(path: Path) -> tuple[str, dict[str, Tensor]]:
     except Exception as e:  # whatever a parser raises on hostile bytes
         raise CertificateRejected(f"{path}: truncated or not a certificate file ({_quoted(e)})") from None
     if _KEY not in metadata:
-        raise CertificateRejected(
-            f"{path}: a safetensors file, but not a certificate (no {_KEY!r} entry in its header)"
-        )
+        raise CertificateRejected(f"{path}: a safetensors file, but not a certificate (no {_KEY!r} entry in its header)")
     odd = next((name for name in tensors if not re.fullmatch(_PRINTABLE, name)), None)
     if odd is not None:
         raise CertificateRejected(f"{path}: its explanation holds a tensor with the odd name {_quoted(odd)}")
@@ -256,9 +254,7 @@ def _read_bytes(path: Path) -> bytes:
             raise CertificateRejected(f"{path}: not a file")
         size = path.stat().st_size
         if size > LARGEST_FILE:
-            raise CertificateRejected(
-                f"{path}: {size:,} bytes is too large for a certificate (at most {LARGEST_FILE:,})"
-            )
+            raise CertificateRejected(f"{path}: {size:,} bytes is too large for a certificate (at most {LARGEST_FILE:,})")
         with path.open("rb") as f:
             data = f.read(LARGEST_FILE)
     except OSError as e:
@@ -283,9 +279,7 @@ def _validate(path: Path, text: str) -> _Document:
     except ValidationError as e:
         raise CertificateRejected(f"{path}: malformed certificate ({_problems(e)})") from None
     if _digest(raw) != document.digest:
-        raise CertificateRejected(
-            f"{path}: the certificate was edited after it was written (its digest does not match)"
-        )
+        raise CertificateRejected(f"{path}: the certificate was edited after it was written (its digest does not match)")
     return document
 
 

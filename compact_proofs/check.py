@@ -68,8 +68,7 @@ def check(
         raise reject(f"the strategy {claimed.strategy!r} is unknown; known are {', '.join(sorted(strategies))}")
     if claimed.strategy_version != kind.version:
         raise reject(
-            f"version {claimed.strategy_version} of the strategy {kind.name} is unknown; "
-            f"this program has version {kind.version}"
+            f"version {claimed.strategy_version} of the strategy {kind.name} is unknown; this program has version {kind.version}"
         )
     try:
         strategy = kind.from_options(claimed.options)
@@ -81,20 +80,13 @@ def check(
         raise reject(str(e)) from None
     now = recomputed.claim
     if (claim.score, claim.score_options) != (now.score, now.score_options):
-        raise reject(
-            f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}"
-        )
+        raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")
     if claim.denominator % task.size:
         raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.size}")
     if now.bound < claim.bound:
-        raise reject(
-            f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; "
-            f"{now.numerator}/{now.denominator} is"
-        )
+        raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; {now.numerator}/{now.denominator} is")
     if recomputed.length != claimed.length:
-        raise reject(
-            f"the claimed length {claimed.length.total:,} is not that of the proof, {recomputed.length.total:,}"
-        )
+        raise reject(f"the claimed length {claimed.length.total:,} is not that of the proof, {recomputed.length.total:,}")
     if recomputed.unexplained_dimension != claimed.unexplained_dimension:
         raise reject(
             f"the claimed unexplained dimension {claimed.unexplained_dimension} is not that of the strategy, "

@@ -43,9 +43,7 @@ class Exhaustive(Strategy):
             known = f"{Margin.name}, {LogLikelihood.name}"
             raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {known}")
         if self.score_name == LogLikelihood.name and self.share < 1:
-            raise BadInput(
-                "exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest"
-            )
+            raise BadInput("exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest")
 
     @property
     def score(self) -> Score:

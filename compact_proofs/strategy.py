@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from compact_proofs.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
+
+Model = TypeVar("Model", bound=nn.Module)
+"""The modules that a strategy understands."""
 
 Explanation: TypeAlias = Mapping[str, Tensor]
 """Untrusted data that guides a proof (groupings, directions, orderings), by name."""
@@ -59,7 +62,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Strategy(ABC):
+class Strategy(ABC, Generic[Model]):
     """A way to prove a bound. Subclasses are frozen dataclasses whose fields are the options.
 
     The contract that the soundness harness tests for every registered strategy: **for every model and every explanation that
@@ -76,11 +79,11 @@ class Strategy(ABC):
     partial: ClassVar[bool] = False
     """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
 
-    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+    def explain(self, model: Model, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
         return {}
 
-    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+    def specs(self, model: Model, task: Task) -> dict[str, Spec]:
         """What the explanation for `model` must look like."""
         return {}
 
@@ -90,17 +93,17 @@ class Strategy(ABC):
         return ACCURACY
 
     @abstractmethod
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int | Fraction:
+    def verify(self, model: Model, task: Task, explanation: Explanation) -> int | Fraction:
         """Return how many inputs are proven right (or a lower bound of the score's sum): PyTorch, under any of the four readings.
 
         Branches only on `provably(...)`; returns 0 on meta tensors, where only the length is of interest.
         """
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: Model, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         """Return bool [n]: is each input among those that `verify` counts? (For tests and hybrids; not counted.)"""
         raise NotImplementedError(f"{self.name} counts no set of inputs")
 
-    def unexplained_dimension(self, model: nn.Module, task: Task) -> int | None:
+    def unexplained_dimension(self, model: Model, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
         return None
 
@@ -134,7 +137,7 @@ class Strategy(ABC):
                 raise BadInput(f"{cls.name}: {name} = {str(value)[:40]!r}: {e.errors()[0]['msg']}; {has}") from None
         return cls(**values)
 
-    def applies_to(self, model: nn.Module, task: Task) -> None:
+    def applies_to(self, model: Model, task: Task) -> None:
         """Check that this strategy proves something about `model` on `task`; the default is for any module and task.
 
         Raises
@@ -143,7 +146,7 @@ class Strategy(ABC):
             Saying why not.
         """
 
-    def accept(self, model: nn.Module, task: Task, explanation: Explanation) -> None:
+    def accept(self, model: Model, task: Task, explanation: Explanation) -> None:
         """Check that the strategy applies and that an explanation has the form that `specs` asks for.
 
         Raises
@@ -163,7 +166,7 @@ class Strategy(ABC):
             if problem:
                 raise BadInput(f"the explanation's tensor {name!r} {problem}")
 
-    def blank(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+    def blank(self, model: Model, task: Task) -> dict[str, Tensor]:
         """Return an explanation of the right form without content, for costs on meta tensors.
 
         Real tensors are on the meta device. Integers, which may decide shapes (the size of a group), are evenly spread; lists are

@@ -204,9 +204,7 @@ def fit(
         If the loss stops being a finite number.
     """
     generator = make_generator(recipe.seed, "data")
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
     curves = Curves()
     losses: list[float] = []
     accuracies: list[float] = []

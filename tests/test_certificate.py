@@ -313,9 +313,7 @@ def rejection_unless_repaired(path: Path, where: tuple[str, ...]) -> str | None:
         (lambda d: d["claim"].update(numerator="-" + "9" * 4000), "the bound it claims is beyond 1e+09"),
     ],
 )
-def test_malformed_documents(
-    tiny_certificate: Certificate, path: Path, change: Callable[[Document], Any], reason: str
-) -> None:
+def test_malformed_documents(tiny_certificate: Certificate, path: Path, change: Callable[[Document], Any], reason: str) -> None:
     assert reason in rejection(forge(tiny_certificate, path, lambda d, t: change(d)))
 
 
@@ -343,9 +341,7 @@ def test_edited_document(tiny_certificate: Certificate, path: Path) -> None:
         lambda t: t.update(group_of=t["group_of"].to(torch.bfloat16)),
     ],
 )
-def test_changed_explanation(
-    tiny_certificate: Certificate, path: Path, change: Callable[[dict[str, Tensor]], Any]
-) -> None:
+def test_changed_explanation(tiny_certificate: Certificate, path: Path, change: Callable[[dict[str, Tensor]], Any]) -> None:
     def edit(document: Document, tensors: dict[str, Tensor]) -> None:
         tensors["group_of"][0] = 0
         change(tensors)

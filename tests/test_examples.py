@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from examples import own_verifier
 
 import compact_proofs as cp
+from examples import own_verifier
 
 FOLDER = Path(own_verifier.__file__).parent
 NAMES = sorted(file.stem for file in FOLDER.glob("*.py"))

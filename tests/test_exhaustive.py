@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import pytest
 import torch
-from examples import modular_addition, recurrent, transformer
 from rich.console import Console
 from torch import nn
 
@@ -16,6 +15,7 @@ import compact_proofs as cp
 from compact_proofs import progress
 from compact_proofs.claim import margins
 from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule
+from examples import modular_addition, recurrent, transformer
 
 EXAMPLES = (transformer, modular_addition, recurrent)
 

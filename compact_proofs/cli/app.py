@@ -83,9 +83,7 @@ app = typer.Typer(
     "3: a fault in this program.  130: interrupted."
 )
 def program(
-    debug: Annotated[
-        bool, typer.Option("--debug", envvar="COMPACT_PROOFS_DEBUG", help="Show the traceback of an error.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", envvar="COMPACT_PROOFS_DEBUG", help="Show the traceback of an error.")] = False,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
     ] = False,

@@ -16,9 +16,7 @@ from compact_proofs.errors import BadInput, CertificateRejected
 def check(
     certificate: Annotated[
         Path,
-        typer.Argument(
-            metavar="CERTIFICATE", help="A file written by **prove -o** or **frontier**.", show_default=False
-        ),
+        typer.Argument(metavar="CERTIFICATE", help="A file written by **prove -o** or **frontier**.", show_default=False),
     ],
     model: ModelSource,
     as_json: Json = False,
@@ -38,9 +36,7 @@ def check(
     from compact_proofs.tasks import load_model
 
     if not certificate.is_file():
-        raise BadInput(
-            f"{certificate}: {'not a file' if certificate.exists() else 'there is no such file'}; give a certificate"
-        )
+        raise BadInput(f"{certificate}: {'not a file' if certificate.exists() else 'there is no such file'}; give a certificate")
     loaded = load_model(model)
     try:
         claimed = Certificate.load(certificate)
@@ -49,9 +45,7 @@ def check(
     except CertificateRejected as e:
         reason = str(e).removeprefix(f"{certificate}: ")
         if as_json:
-            write_json(
-                {"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None}
-            )
+            write_json({"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None})
         raise CertificateRejected(f"{certificate}: {reason}") from None
     claim = claimed.claim
     if as_json:

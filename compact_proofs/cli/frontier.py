@@ -25,9 +25,7 @@ def frontier(
     model: ModelSource,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help="Folder of the report and the certificates.", show_default="frontier-MODEL"
-        ),
+        typer.Option("--output", "-o", help="Folder of the report and the certificates.", show_default="frontier-MODEL"),
     ] = None,
     save_certificates: Annotated[
         bool, typer.Option(help="Write the certificates of the frontier, *.cert, beside the report.")

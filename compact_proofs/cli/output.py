@@ -21,9 +21,7 @@ results = Console()
 messages = Console(stderr=True)
 """Standard error."""
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else there.")]
 
 
 def write_json(document: Any) -> None:

@@ -100,9 +100,7 @@ def prove(
     given = parse_options(option or [])
     required = None if at_least is None else parse_fraction(at_least, "--at-least")
     if reading is Reading.float and (output or at_least):
-        raise BadInput(
-            "a float reading is an estimate: it proves no bound and writes no certificate; leave out --reading float"
-        )
+        raise BadInput("a float reading is an estimate: it proves no bound and writes no certificate; leave out --reading float")
     if output:
         writable_file(output, sources=(model,))
     loaded = load_model(model)
@@ -130,9 +128,7 @@ def _strategy(loaded: LoadedModel, name: str | None, options: dict[str, int | fl
         return type(default).from_options(default.options() | options)
     known = {s.name: s for s in loaded.kit.strategies}
     if name not in known:
-        raise BadInput(
-            f"{loaded.task.name} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)"
-        )
+        raise BadInput(f"{loaded.task.name} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)")
     return known[name].from_options(options)
 
 
@@ -152,9 +148,7 @@ def _summary(loaded: LoadedModel, certificate: Certificate, accuracy: Fraction |
     kind = "bound" if certificate.reading == "sound" else "estimate"
     rows.add_row(kind, f"{claim.numerator}/{claim.denominator} = {decimal(claim.bound)}")
     if accuracy is not None:
-        rows.add_row(
-            "true accuracy", f"{decimal(accuracy)} ({kind} / true accuracy = {share_text(claim.bound, accuracy)})"
-        )
+        rows.add_row("true accuracy", f"{decimal(accuracy)} ({kind} / true accuracy = {share_text(claim.bound, accuracy)})")
     rows.add_row("length", length_text(certificate))
     rows.add_row("explanation", f"{sum(t.numel() for t in certificate.explanation.values()):,} numbers")
     if certificate.unexplained_dimension is not None:

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 Output = Annotated[
     Path,
-    typer.Option(
-        "--output", "-o", help="Where the model goes: a .safetensors file, with a .json beside it.", show_default=False
-    ),
+    typer.Option("--output", "-o", help="Where the model goes: a .safetensors file, with a .json beside it.", show_default=False),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that is there already.")]
 

@@ -1,12 +1,12 @@
 """Sound arithmetic: `Enclosure`, the context `sound()`, and the question `provably(...)`.
 
-    rounding      outward rounding and the a-priori bound for sums: what is assumed of the machine
-    tensor        the Enclosure itself
-    arithmetic    + - * / sums, matrix products
-    elementary    exp, log, tanh, erf, sin, ... with proven bounds
-    functions     softmax, layer norm, GELU
-    table         aten operation -> rule; `rules` fills it from `arithmetic_rules` and `order_rules`
-    reading       the sound reading of ordinary PyTorch code
+rounding      outward rounding and the a-priori bound for sums: what is assumed of the machine
+tensor        the Enclosure itself
+arithmetic    + - * / sums, matrix products
+elementary    exp, log, tanh, erf, sin, ... with proven bounds
+functions     softmax, layer norm, GELU
+table         aten operation -> rule; `rules` fills it from `arithmetic_rules` and `order_rules`
+reading       the sound reading of ordinary PyTorch code
 """
 
 from compact_proofs.enclosure.counting import count_below

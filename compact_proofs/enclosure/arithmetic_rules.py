@@ -157,7 +157,9 @@ def _axes(dim: Any) -> Any:
 def _terms(x: Any, name: str, dtype: torch.dtype | None) -> Enclosure:
     _check_dtype(dtype, name)
     if x.dtype == torch.bool and isinstance(x, Enclosure) and not x.is_point:
-        raise NoSoundRule(f"aten.{name} of an uncertain condition has no sound rule; count what is proven: provably(condition).sum()")
+        raise NoSoundRule(
+            f"aten.{name} of an uncertain condition has no sound rule; count what is proven: provably(condition).sum()"
+        )
     return real(x)
 
 

@@ -29,9 +29,7 @@ LN2_HI, LN2_LO = split(LN2, 42)
 _HALF_LN2 = Fraction(355, 1024)
 """0.34668, which is more than ln 2 / 2 = 0.34657."""
 
-_COFACTOR, _error = polynomial(
-    *power_series(lambda n: Fraction(1, math.factorial(n + 1)), _HALF_LN2), -_HALF_LN2, _HALF_LN2, 10
-)
+_COFACTOR, _error = polynomial(*power_series(lambda n: Fraction(1, math.factorial(n + 1)), _HALF_LN2), -_HALF_LN2, _HALF_LN2, 10)
 """(e^s - 1) / s, which is between 0.845 and 1.2, for |s| <= 0.34668, with an error of at most 1.85 u."""
 confirm(_error, 1.85 * UNIT_ROUNDOFF)
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from compact_proofs.enclosure import arithmetic as ia
@@ -91,9 +90,7 @@ def log_softmax(x: Enclosure, dim: int) -> Enclosure:
     return ia.sub(x, logsumexp(x, dim, True))
 
 
-def layer_norm(
-    x: Enclosure, shape: Sequence[int], weight: Any, bias: Any, eps: float
-) -> tuple[Enclosure, Enclosure, Enclosure]:
+def layer_norm(x: Enclosure, shape: Sequence[int], weight: Any, bias: Any, eps: float) -> tuple[Enclosure, Enclosure, Enclosure]:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last ``len(shape)`` axes; also the mean and 1/sqrt(var + eps)."""
     if not shape or tuple(x.shape[-len(shape) :]) != tuple(shape):
         raise RuntimeError(f"layer_norm over axes of shape {list(shape)} does not fit a tensor of shape {list(x.shape)}")

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from compact_proofs.enclosure.arithmetic_rules import pair
 from compact_proofs.enclosure.table import RULES, Rule, rule, wrap_pair
-from compact_proofs.enclosure.tensor import Enclosure, Undetermined, both_bounds, enclose, exact_float64, exact_number, real
+from compact_proofs.enclosure.tensor import (
+    Enclosure,
+    Undetermined,
+    both_bounds,
+    enclose,
+    exact_float64,
+    exact_number,
+    real,
+)
 from compact_proofs.errors import NoSoundRule
 
 
@@ -93,12 +101,8 @@ RULES |= {
     "le": _comparison(lambda x, y: x.hi <= y.lo, lambda x, y: x.lo > y.hi),
     "gt": _comparison(lambda x, y: x.lo > y.hi, lambda x, y: x.hi <= y.lo),
     "ge": _comparison(lambda x, y: x.lo >= y.hi, lambda x, y: x.hi < y.lo),
-    "eq": _comparison(
-        lambda x, y: (x.lo == x.hi) & (y.lo == y.hi) & (x.lo == y.lo), lambda x, y: (x.hi < y.lo) | (x.lo > y.hi)
-    ),
-    "ne": _comparison(
-        lambda x, y: (x.hi < y.lo) | (x.lo > y.hi), lambda x, y: (x.lo == x.hi) & (y.lo == y.hi) & (x.lo == y.lo)
-    ),
+    "eq": _comparison(lambda x, y: (x.lo == x.hi) & (y.lo == y.hi) & (x.lo == y.lo), lambda x, y: (x.hi < y.lo) | (x.lo > y.hi)),
+    "ne": _comparison(lambda x, y: (x.hi < y.lo) | (x.lo > y.hi), lambda x, y: (x.lo == x.hi) & (y.lo == y.hi) & (x.lo == y.lo)),
 }
 
 
@@ -148,9 +152,7 @@ def _scatter_reduce(x: Any, dim: int, index: Tensor, src: Any, reduce: str, *, i
     """Segment-wise maximum or minimum (monotone and exact); sums scattered this way have no rule."""
     if reduce not in ("amax", "amin"):
         raise NoSoundRule(f"scatter_reduce with reduce={reduce!r} has no sound rule; 'amax' and 'amin' have")
-    return wrap_pair(
-        *both_bounds(torch.scatter_reduce, (real(x), dim, index, real(src), reduce), {"include_self": include_self})
-    )
+    return wrap_pair(*both_bounds(torch.scatter_reduce, (real(x), dim, index, real(src), reduce), {"include_self": include_self}))
 
 
 @rule("_to_copy")

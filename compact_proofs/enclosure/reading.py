@@ -16,15 +16,25 @@ from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
 from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
-_COMPARISONS = frozenset(
-    """
-    lt le gt ge eq ne searchsorted
-    """.split()
-)
+_COMPARISONS = frozenset(["lt", "le", "gt", "ge", "eq", "ne", "searchsorted"])
 _SELECTIONS = frozenset(
-    """
-    sort topk argsort argmax argmin max min cummax cummin clamp clamp_min clamp_max where masked_fill sign
-    """.split()
+    [
+        "sort",
+        "topk",
+        "argsort",
+        "argmax",
+        "argmin",
+        "max",
+        "min",
+        "cummax",
+        "cummin",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "where",
+        "masked_fill",
+        "sign",
+    ]
 )
 """With comparisons: what rounds nothing on plain operands, of one wide type and without NaN, and then stays plain."""
 
@@ -32,6 +42,27 @@ _MIXING = _COMPARISONS | _SELECTIONS | frozenset(("cat", "stack", "maximum", "mi
 """What may meet numbers of different types, which PyTorch rounds to a common one."""
 
 _EXACT_ON_PLAIN = EXACT | _MIXING | {"as_strided"}
+
+_COUNTING = frozenset(
+    [
+        "add",
+        "sub",
+        "rsub",
+        "mul",
+        "pow",
+        "sum",
+        "prod",
+        "cumsum",
+        "mm",
+        "bmm",
+        "mv",
+        "dot",
+        "addmm",
+        "index_add",
+        "scatter_add",
+    ]
+)
+"""Operations on integers that can overflow."""
 
 _RANDOM = frozenset(("rand", "randn", "randint", "randperm"))
 """Data made without tensors, as good as any."""
@@ -60,8 +91,8 @@ class sound(TorchDispatchMode):
     float64 where types meet). Autograd is off inside; to enter it again inside changes nothing.
 
     What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python
-    or numpy (``math.sqrt(d)``, ``x.numpy()``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Integer
-    tensors are exact as long as they do not overflow.
+    or numpy (``math.sqrt(d)``, ``x.numpy()``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Sums and
+    products of integers that would overflow raise `OverflowError`.
 
     Raises
     ------
@@ -104,16 +135,17 @@ class sound(TorchDispatchMode):
             return apply_rule(func, args, kwargs)
         if name in CREATION and not func._schema.is_mutable:
             return create(func, args, kwargs)
-        inexact = any(_inexact(t) for t in tensors)
-        if name in _COMPARISONS and not inexact:
-            inexact = any(isinstance(leaf, float) for leaf in tree_iter((args, kwargs)))
-        if inexact:
+        if name not in _RANDOM and any(_inexact(leaf) for leaf in tree_iter((args, kwargs))):
             return self._on_floats(func, name, args, kwargs)
         if name == "_to_copy" and kwargs.get("dtype") is not None and kwargs["dtype"].is_floating_point:
             return apply_rule(func, args, kwargs)
+        counting = name.rstrip("_")
+        shadow = _shadow(counting, args, kwargs) if counting in _COUNTING else None
         result = func(*args, **kwargs)
         if name not in _RANDOM and any(_inexact(t) for t in tree_iter(result)):
             return apply_rule(func, *tree_map(_promote, (args, kwargs)))  # such as integers divided: rounded, so redone
+        if shadow is not None:
+            _check_overflow(counting, result, shadow)
         return result
 
     def _on_floats(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -130,8 +162,31 @@ class sound(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
+def _shadow(name: str, args: Any, kwargs: Any) -> Tensor:
+    """The same operation on float64 copies of its integers; ``index_add`` and ``scatter_add`` keep their index."""
+    index = 2 if name in ("index_add", "scatter_add") else None
+    copies = (a.to(torch.float64) if isinstance(a, Tensor) and i != index else a for i, a in enumerate(args))
+    return getattr(torch.ops.aten, name)(*copies, **{k: v for k, v in kwargs.items() if k not in ("dtype", "out")})
+
+
+def _check_overflow(name: str, result: Tensor, shadow: Tensor) -> None:
+    """Raise if an operation on integers left the range of its type, where it wraps around.
+
+    The shadow of a 64-bit result may be off by a relative 2^-12 at most, so half the range is left free; others are exact.
+    """
+    if result.dtype == torch.bool or not result.numel():
+        return
+    room = torch.iinfo(result.dtype)
+    slack = 2 if room.bits == 64 else 1
+    if float(shadow.amax()) > room.max // slack or float(shadow.amin()) < room.min // slack:
+        raise OverflowError(f"aten.{name} of integers leaves the range of {result.dtype}, so the result would be wrong")
+
+
 def _inexact(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())
+    """A real (or complex) number, or a tensor of them: integers that meet it are converted, which can round."""
+    if isinstance(leaf, Tensor):
+        return leaf.is_floating_point() or leaf.is_complex()
+    return isinstance(leaf, (float, complex))
 
 
 def _promote(leaf: Any) -> Any:

@@ -1,7 +1,7 @@
 """All sound rules: importing this module fills the table (`compact_proofs.enclosure.table`).
 
-    arithmetic_rules    + - * / powers, elementary functions, sums, matrix products, norms
-    order_rules         maxima, sorting, comparisons, choice by a condition, conversion
+arithmetic_rules    + - * / powers, elementary functions, sums, matrix products, norms
+order_rules         maxima, sorting, comparisons, choice by a condition, conversion
 """
 
 from compact_proofs.enclosure import arithmetic_rules, order_rules

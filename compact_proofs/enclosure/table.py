@@ -21,27 +21,82 @@ from compact_proofs.errors import NoSoundRule
 aten = torch.ops.aten
 Rule = Callable[..., Any]
 
-CHOOSING = frozenset("index index_select gather take masked_select embedding".split())
+CHOOSING = frozenset(["index", "index_select", "gather", "take", "masked_select", "embedding"])
 """Exact operations that choose entries of their first argument by the others, which must therefore be known."""
 
 EXACT = CHOOSING | frozenset(
-    """
-    view _unsafe_view reshape t transpose permute numpy_T expand squeeze unsqueeze slice select cat stack unbind split
-    split_with_sizes unsafe_split unsafe_split_with_sizes repeat clone detach alias flip roll diagonal diag_embed tril triu unfold lift_fresh lift
-    relu maximum minimum amax amin floor ceil trunc sign
-    """.split()
+    [
+        "view",
+        "_unsafe_view",
+        "reshape",
+        "t",
+        "transpose",
+        "permute",
+        "numpy_T",
+        "expand",
+        "squeeze",
+        "unsqueeze",
+        "slice",
+        "select",
+        "cat",
+        "stack",
+        "unbind",
+        "split",
+        "split_with_sizes",
+        "unsafe_split",
+        "unsafe_split_with_sizes",
+        "repeat",
+        "clone",
+        "detach",
+        "alias",
+        "flip",
+        "roll",
+        "diagonal",
+        "diag_embed",
+        "tril",
+        "triu",
+        "unfold",
+        "lift_fresh",
+        "lift",
+        "relu",
+        "maximum",
+        "minimum",
+        "amax",
+        "amin",
+        "floor",
+        "ceil",
+        "trunc",
+        "sign",
+    ]
 )
 """Operations that are exact and monotone in every real entry."""
 
 CREATION = frozenset(
-    """
-    empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_zeros new_ones new_full new_empty
-    new_empty_strided arange scalar_tensor eye tril_indices triu_indices
-    """.split()
+    [
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "zeros",
+        "zeros_like",
+        "ones",
+        "ones_like",
+        "full",
+        "full_like",
+        "new_zeros",
+        "new_ones",
+        "new_full",
+        "new_empty",
+        "new_empty_strided",
+        "arange",
+        "scalar_tensor",
+        "eye",
+        "tril_indices",
+        "triu_indices",
+    ]
 )
 """Operations whose result does not depend on the real values of their arguments: constants."""
 
-ON_BOOLS = frozenset("bitwise_and bitwise_or logical_and logical_or all any".split())
+ON_BOOLS = frozenset(["bitwise_and", "bitwise_or", "logical_and", "logical_or", "all", "any"])
 """Operations on truth values that are monotone: provably from provably, possibly from possibly."""
 
 RULES: dict[str, Rule] = {}
@@ -54,7 +109,19 @@ REFUSED: dict[str, str] = {
         "provably(x[i] >= x).all()",
     ),
     **dict.fromkeys(
-        "copy_ fill_ zero_ index_put index_put_ masked_scatter masked_scatter_ scatter scatter_ index_copy index_fill".split(),
+        [
+            "copy_",
+            "fill_",
+            "zero_",
+            "index_put",
+            "index_put_",
+            "masked_scatter",
+            "masked_scatter_",
+            "scatter",
+            "scatter_",
+            "index_copy",
+            "index_fill",
+        ],
         "assigning into a part of a tensor is not followed by the bounds. Build the result with torch.cat, torch.stack or "
         "torch.where instead",
     ),

@@ -73,9 +73,7 @@ class Enclosure(torch.Tensor):
         return self
 
     @classmethod
-    def _rounded(
-        cls, lo: Tensor, hi: Tensor, *, summed: bool = False, undefined: Callable[[], Tensor] | None = None
-    ) -> Enclosure:
+    def _rounded(cls, lo: Tensor, hi: Tensor, *, summed: bool = False, undefined: Callable[[], Tensor] | None = None) -> Enclosure:
         """Wrap freshly computed bounds: a NaN (from inf - inf, 0 * inf, ...) bounds nothing and becomes infinite.
 
         Parameters

@@ -1,8 +1,8 @@
 """Proof length: operations counted from the run of a verifier.
 
-    costs       what each tensor operation costs, with the conventions
-    counter     the mode that adds them up: `count()`, `stage()`, `ProofLength`
-    addresses   index tables from sizes alone, which are free
+costs       what each tensor operation costs, with the conventions
+counter     the mode that adds them up: `count()`, `stage()`, `ProofLength`
+addresses   index tables from sizes alone, which are free
 """
 
 from compact_proofs.length.addresses import address_table

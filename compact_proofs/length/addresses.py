@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def address_table(f: F) -> F:
+def address_table(f: Callable[..., Any]) -> Callable[..., Any]:
     """Make a function of integers that returns index tensors free and cached; ``device=`` moves its result.
 
     Knowing *where* to read costs nothing, like a view or a gather; the decorated function therefore may take integers only (sizes),
@@ -35,7 +33,7 @@ def address_table(f: F) -> F:
             raise RuntimeError(f"something wrote into the address table {f.__name__}{sizes}, which is shared")
         return tree_map(lambda t: t.to(device), tables)
 
-    return wrapper  # type: ignore[return-value]
+    return wrapper
 
 
 def _versions(tables: Any) -> list[int]:

@@ -1,0 +1,1 @@
+"""Architectures as plain modules, and reading their weights from files."""

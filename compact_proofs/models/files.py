@@ -187,9 +187,7 @@ def _read_torch(data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise BadInput(
-            f"it holds Python objects that are not tensors and could run code, or is damaged; {cure}"
-        ) from error
+        raise BadInput(f"it holds Python objects that are not tensors and could run code, or is damaged; {cure}") from error
     if not isinstance(state, Mapping):
         raise BadInput(f"it holds a {type(state).__name__} and not a state dict; {cure}")
     for name, value in state.items():

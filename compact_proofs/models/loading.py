@@ -30,9 +30,7 @@ __all__ = [
 _WEIGHTS = ("W_E", "W_pos", "W_Q", "W_K", "W_V", "W_O", "W_U")
 _BIASES = ("b_Q", "b_K", "b_V", "b_O", "b_U")
 _HEAD_WEIGHTS = ("W_Q", "W_K", "W_V", "W_O")
-_TRANSFORMER_LENS_PREFIX = re.compile(
-    r"^(embed\.(?=W_E$)|pos_embed\.(?=W_pos$)|unembed\.(?=[Wb]_U$)|blocks\.0\.attn\.)"
-)
+_TRANSFORMER_LENS_PREFIX = re.compile(r"^(embed\.(?=W_E$)|pos_embed\.(?=W_pos$)|unembed\.(?=[Wb]_U$)|blocks\.0\.attn\.)")
 _NO_EFFECT = ("mask", "IGNORE")
 """Buffers of TransformerLens: the causal mask, and the score given to masked positions; the last position sees all."""
 
@@ -42,9 +40,7 @@ _FOREIGN_PARTS = (
     (re.compile(r"(^|\.)mlp\."), "an MLP"),
     (re.compile(r"rotary"), "rotary position embeddings"),
 )
-_THIS_ARCHITECTURE = (
-    "this loader reads one layer with one head, attention only: no LayerNorm, no MLP, no biases, learned positions"
-)
+_THIS_ARCHITECTURE = "this loader reads one layer with one head, attention only: no LayerNorm, no MLP, no biases, learned positions"
 
 _CONFIG_MUST_BE: dict[str, tuple[Any, ...]] = {
     "n_layers": (1,),
@@ -229,6 +225,4 @@ def _check_scale(scale: float, d_head: int, what: str) -> None:
 def _looks_folded(model: AttentionOnlyTransformer) -> bool:
     """Whether every column of W_Q, W_K, W_V and W_U sums to zero up to float32 rounding: folding centres them."""
     readers = [weight.detach().double() for weight in (model.W_Q, model.W_K, model.W_V, model.W_U)]
-    return all(
-        bool(weight.any()) and bool((weight.sum(0).abs() <= 1e-5 * weight.abs().sum(0)).all()) for weight in readers
-    )
+    return all(bool(weight.any()) and bool((weight.sum(0).abs() <= 1e-5 * weight.abs().sum(0)).all()) for weight in readers)

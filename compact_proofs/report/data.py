@@ -203,8 +203,6 @@ def labels(proofs: Sequence[Proof]) -> list[str]:
     names = []
     for proof in proofs:
         alike = [other.options for other in proofs if other.strategy == proof.strategy]
-        telling = {
-            key: value for key, value in proof.options.items() if any(other.get(key) != value for other in alike)
-        }
+        telling = {key: value for key, value in proof.options.items() if any(other.get(key) != value for other in alike)}
         names.append(f"{proof.strategy} {options_text(telling)}".strip())
     return names

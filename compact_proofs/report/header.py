@@ -30,9 +30,7 @@ def _tiles(data: ReportData) -> list[tuple[str, str, str]]:
     ]
     if proofs:
         best = max(proofs, key=lambda proof: proof.bound)
-        tiles.append(
-            ("Best proven bound", bound_text(best.bound), f"{best.strategy}, {short_count(best.length)} operations")
-        )
+        tiles.append(("Best proven bound", bound_text(best.bound), f"{best.strategy}, {short_count(best.length)} operations"))
     if accuracy:
         good = next((proof for proof in proofs if float(proof.bound) >= _GOOD * accuracy), None)
         name = f"Shortest proof of {_GOOD:.0%} of it"

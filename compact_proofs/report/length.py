@@ -86,10 +86,7 @@ def length_section(data: ReportData) -> Block | None:
 def _shown(data: ReportData) -> list[_Bar]:
     """Choose the proofs that get a bar: all, or those on the frontier first and then the best bounds."""
     ordered = data.by_length
-    bars = [
-        _Bar(number, proof, label)
-        for number, (proof, label) in enumerate(zip(ordered, labels(ordered), strict=True), 1)
-    ]
+    bars = [_Bar(number, proof, label) for number, (proof, label) in enumerate(zip(ordered, labels(ordered), strict=True), 1)]
     best = sorted(bars, key=lambda bar: (not bar.proof.on_frontier, -bar.proof.bound))[:_MOST_BARS]
     return sorted(best, key=lambda bar: bar.number)
 

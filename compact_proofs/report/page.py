@@ -56,9 +56,7 @@ def write_report(data: ReportData, directory: str | Path, sections: Sequence[Sec
             _write(folder / name, content)
         return _write(folder / "index.html", page.encode())
     except OSError as error:
-        raise BadInput(
-            f"cannot write the report to {folder}: {error.strerror or error}; choose another folder"
-        ) from error
+        raise BadInput(f"cannot write the report to {folder}: {error.strerror or error}; choose another folder") from error
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -63,9 +63,9 @@ def true_accuracy(model: AttentionOnlyTransformer) -> dict[str, str] | None:
 
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Models to make; all of them unless given.")] = None,
-    out: Annotated[
-        Path, typer.Option(exists=True, file_okay=False, help="Folder for the .safetensors and .json files.")
-    ] = Path(__file__).parent,
+    out: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder for the .safetensors and .json files.")] = Path(
+        __file__
+    ).parent,
     only_accuracy: Annotated[
         bool,
         typer.Option("--only-accuracy", help="Train nothing: count the true accuracy of the folder's models."),

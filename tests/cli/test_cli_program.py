@@ -78,9 +78,7 @@ print("matplotlib" in sys.modules, "compact_proofs.train" in sys.modules, file=s
     assert done.stderr.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("bogus",), ("prove",), ("prove", "x", "--bogus"), ("train", "bogus"), ("check", "x")]
-)
+@pytest.mark.parametrize("arguments", [("bogus",), ("prove",), ("prove", "x", "--bogus"), ("train", "bogus"), ("check", "x")])
 def test_wrong_use(run: Any, arguments: tuple[str, ...]) -> None:
     result = run(*arguments, code=2)
     assert result.stdout == ""
@@ -99,9 +97,7 @@ def test_wrong_use(run: Any, arguments: tuple[str, ...]) -> None:
     ],
 )
 @pytest.mark.parametrize("debug", [False, True])
-def test_errors(
-    run: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, shown: str, debug: bool
-) -> None:
+def test_errors(run: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, shown: str, debug: bool) -> None:
     def fail() -> list[str]:
         raise error
 

@@ -77,9 +77,7 @@ def test_train_keeps_a_readme_beside_the_model(run: Any) -> None:
         ((), "Missing option '--output'"),
     ],
 )
-def test_train_refuses_before_it_starts(
-    run: Any, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], reason: str
-) -> None:
+def test_train_refuses_before_it_starts(run: Any, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], reason: str) -> None:
     Path("folder.safetensors").mkdir()
     Path("file").touch()
     monkeypatch.setattr("compact_proofs.train.fit", None)
@@ -91,9 +89,7 @@ def test_train_refuses_before_it_starts(
 
 def test_prove_says_what_is_proven(run: Any, tiny_file: Path) -> None:
     result = run("prove", tiny_file, "-s", "cubic")
-    found = re.search(
-        r"is at least (\d+)/512 = (0\.\d{7})(\.\.\.)?, where M is the real-valued function", result.stdout
-    )
+    found = re.search(r"is at least (\d+)/512 = (0\.\d{7})(\.\.\.)?, where M is the real-valued function", result.stdout)
     assert found
     assert Fraction(found[2]) <= Fraction(int(found[1]), 512) < Fraction(found[2]) + Fraction(1, 10**7)
     for words in ("Theorem. For x uniform", "max-of-k (d_vocab = 8, n_ctx = 3)", "FLOPs and", "integer operations"):
@@ -257,10 +253,7 @@ def test_tampered_certificates_are_rejected(run: Any, tiny_file: Path, tiny_cert
 
 
 def test_check_of_no_file_is_wrong_use(run: Any, tiny_file: Path, tmp_path: Path) -> None:
-    assert (
-        "nowhere.cert: there is no such file; give a certificate"
-        in run("check", "nowhere.cert", tiny_file, code=2).stderr
-    )
+    assert "nowhere.cert: there is no such file; give a certificate" in run("check", "nowhere.cert", tiny_file, code=2).stderr
     assert "not a file; give a certificate" in run("check", tmp_path, tiny_file, code=2).stderr
     assert "neither a file nor a model of the zoo" in run("check", tiny_file, "nowhere", code=2).stderr
 
@@ -300,9 +293,7 @@ def test_frontier_for_a_person(run: Any, tiny_file: Path) -> None:
     assert not list(Path("frontier-tiny").glob("*.cert"))
 
 
-def test_frontier_with_brute_force_where_it_would_not_be_tried(
-    run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compact_proofs.tasks.max_of_k.AFFORDABLE", 0)
     monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder: folder / "index.html")
     names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, "--json").stdout)["proofs"]]

@@ -19,7 +19,20 @@ from compact_proofs.enclosure import Enclosure
 ctx.prec = 300
 SHIFT = 1074
 MAX = torch.finfo(torch.float64).max
-SPECIAL = [0.0, -0.0, 2.0**-1074, -(2.0**-1074), 2.0**-1022, -(2.0**-1022), 1.0, -1.0, 1 - 2.0**-53, 1 + 2.0**-52, 0.1, -0.1]
+SPECIAL = [
+    0.0,
+    -0.0,
+    2.0**-1074,
+    -(2.0**-1074),
+    2.0**-1022,
+    -(2.0**-1022),
+    1.0,
+    -1.0,
+    1 - 2.0**-53,
+    1 + 2.0**-52,
+    0.1,
+    -0.1,
+]
 SPECIAL += [2.0**53, 2.0**53 + 2, 1e-300, -1e-160, 1e160, -1e154, 2.0**1023, MAX, -MAX, MAX / 2, 1 / 3, -2 / 3]
 
 TALLY: Counter[str] = Counter()
@@ -58,7 +71,13 @@ def check(name: str, result: Enclosure, exact: np.ndarray, scale: int = 1, divis
 
 def hostile(rng: np.random.Generator, shape: tuple[int, ...], spread: str = "any") -> np.ndarray:
     """Random binary64 numbers: special ones, all exponents ("any"), moderate ("normal"), small ("tiny") or near overflow ("huge")."""
-    exponents = {"any": (-1074, 1023), "normal": (-30, 30), "tiny": (-1074, -1000), "huge": (1015, 1023), "near": (0, 1)}[spread]
+    exponents = {
+        "any": (-1074, 1023),
+        "normal": (-30, 30),
+        "tiny": (-1074, -1000),
+        "huge": (1015, 1023),
+        "near": (0, 1),
+    }[spread]
     with np.errstate(over="ignore"):
         x = np.ldexp(rng.integers(2**52, 2**53, shape) * 2.0**-52, rng.integers(*exponents, shape, endpoint=True))
     x = np.where(np.isfinite(x), x, MAX) * rng.choice([-1.0, 1.0], shape)

@@ -252,7 +252,12 @@ def test_partial_sums_overflow(order: tuple[float, ...]) -> None:
         check("overflow", y.sum(), np.asarray(exact.sum()))
         check("overflow", y.cumsum(0), exact.cumsum())
         check("overflow", y @ torch.ones(4, dtype=torch.float64), np.asarray(exact.sum() * ONE), 2)
-        check("overflow", (y * 1).reshape(1, 4) @ torch.eye(4, 3, dtype=torch.float64), exact.reshape(1, 4)[:, :3] * ONE, 2)
+        check(
+            "overflow",
+            (y * 1).reshape(1, 4) @ torch.eye(4, 3, dtype=torch.float64),
+            exact.reshape(1, 4)[:, :3] * ONE,
+            2,
+        )
 
 
 def test_a_sum_that_overflows_by_rounding_only() -> None:
@@ -260,7 +265,11 @@ def test_a_sum_that_overflows_by_rounding_only() -> None:
     x = tensor(MAX - 100 * 2.0**971, *[0.75 * 2.0**971] * 101)
     for y in (enclose(x), enclose(-x), Enclosure(x, x.clone()), Enclosure(-x, -x)):
         check("overflow", y.cumsum(0), y.sign().lo.to(torch.int64).numpy() * scaled(x).cumsum())
-        check("overflow", torch.cat([y, tensor(-1.0)]).cumsum(0)[:-1], y.sign().lo.to(torch.int64).numpy() * scaled(x).cumsum())
+        check(
+            "overflow",
+            torch.cat([y, tensor(-1.0)]).cumsum(0)[:-1],
+            y.sign().lo.to(torch.int64).numpy() * scaled(x).cumsum(),
+        )
 
 
 def test_undefined_is_unbounded() -> None:
@@ -272,7 +281,7 @@ def test_undefined_is_unbounded() -> None:
     assert unbounded(torch.stack([inf, zero]) @ torch.stack([zero, inf]))
     assert unbounded(torch.stack([inf, zero]).prod())
     assert unbounded(enclose(math.nan) + 1)
-    assert unbounded(zero ** -1)
+    assert unbounded(zero**-1)
     assert unbounded(enclose(torch.zeros(0)).mean())
     assert unbounded(torch.sqrt(enclose(-1.0)))
     assert unbounded(torch.log(Enclosure(tensor(-1.0), tensor(1.0))))
@@ -332,7 +341,14 @@ def test_intervals_are_reasonably_narrow() -> None:
 
 
 def test_exact_operands_only() -> None:
-    for bad in (torch.tensor([2**53 + 1]), torch.tensor([2**63 + 1], dtype=torch.uint64), torch.tensor([1j]), 2**53 + 1, 1j, "1"):
+    for bad in (
+        torch.tensor([2**53 + 1]),
+        torch.tensor([2**63 + 1], dtype=torch.uint64),
+        torch.tensor([1j]),
+        2**53 + 1,
+        1j,
+        "1",
+    ):
         with pytest.raises(BadInput):
             enclose(bad)
         with pytest.raises((BadInput, TypeError)):

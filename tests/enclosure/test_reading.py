@@ -279,7 +279,7 @@ def test_every_function_gives_enclosures_or_raises() -> None:
             try:
                 with sound():
                     result = f(*args)
-            except Exception:  # noqa: S112
+            except Exception:
                 continue
             for leaf in torch.utils._pytree.tree_iter(result):
                 if type(leaf) is Tensor and leaf.is_floating_point():
@@ -298,12 +298,19 @@ def test_plain_comparisons_do_not_round() -> None:
         assert provably(torch.tensor([1.0]) < wide).all()
         assert not provably(big == 2.0**24).any()
         assert provably(big > 2.0**24 + 0.5).all()
+        for f in (lambda: big.clone().eq_(2.0**24), lambda: torch.isin(big, 2.0**24), lambda: big.clone().fill_(0.5)):
+            with pytest.raises(NoSoundRule):
+                f()
         assert provably(big != big.float() * 0 + 2.0**24).all()
         assert torch.maximum(torch.tensor([1.0]), wide).dtype == torch.float64
         assert int(torch.searchsorted(w, 0.1, right=True)) == 0
         assert torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]).tolist() == [1, 2049]
         assert torch.where(torch.tensor([True]), w, 0.2).dtype == torch.float64
-        for f in (lambda: w < 2**53 + 1, lambda: w < torch.tensor([2**53 + 1]), lambda: torch.tensor([2**53 + 1]) < 0.5):
+        for f in (
+            lambda: w < 2**53 + 1,
+            lambda: w < torch.tensor([2**53 + 1]),
+            lambda: torch.tensor([2**53 + 1]) < 0.5,
+        ):
             with pytest.raises(BadInput):
                 f()
 
@@ -334,6 +341,34 @@ def test_integers_become_floats_exactly_or_not_at_all() -> None:
         ):
             with pytest.raises(BadInput):
                 f(torch.tensor([2**53 + 1]))
+
+
+def test_integers_that_overflow() -> None:
+    """PyTorch wraps around without a word; a count must not."""
+    large, small = torch.tensor([2**62, 2**40]), torch.tensor([100, 3], dtype=torch.int8)
+    index = torch.tensor([0, 0])
+    with sound():
+        for f in (
+            lambda: large + large,
+            lambda: large * large,
+            lambda: (large + 2**61).sum(),
+            lambda: large**2,
+            lambda: large.prod(),
+            lambda: large[:, None] @ large[None],
+            lambda: torch.zeros(1, dtype=torch.int64).index_add(0, index, large.clone() + 2**61),
+            lambda: large.clone().mul_(4),
+            lambda: torch.add(large, large, out=torch.zeros(2, dtype=torch.int64)),
+            lambda: small + small,
+            lambda: small + torch.tensor(100),
+            lambda: torch.tensor([3], dtype=torch.uint8) - torch.tensor([5], dtype=torch.uint8),
+        ):
+            with pytest.raises(OverflowError):
+                f()
+        assert (small.to(torch.int64) + 100).tolist() == [200, 103]
+        assert (whole > 1).sum().item() == 2
+        assert small.sum().item() == 103
+        assert ((whole > 1) + (whole > 2)).tolist() == [False, True, True]
+        assert torch.zeros(1, dtype=torch.int64).index_add(0, index, whole[:2]).tolist() == [3]
 
 
 def test_constants() -> None:

@@ -209,7 +209,11 @@ def test_provably() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.integers(-4, 4), st.integers(0, 3)), min_size=1, max_size=6), st.integers(-5, 5), st.integers(0, 3))
+@given(
+    st.lists(st.tuples(st.integers(-4, 4), st.integers(0, 3)), min_size=1, max_size=6),
+    st.integers(-5, 5),
+    st.integers(0, 3),
+)
 def test_count_below(entries: list[tuple[int, int]], t: int, width: int) -> None:
     """The number counted never exceeds the number of lower bounds below the threshold, whatever the order."""
     x = interval(*[(float(a), float(a + w)) for a, w in entries])
@@ -226,10 +230,26 @@ def test_count_below(entries: list[tuple[int, int]], t: int, width: int) -> None
 
 
 def test_python_values(x: Enclosure) -> None:
-    for f in (float, int, bool, complex, lambda v: v.item(), lambda v: v.tolist(), lambda v: v.numpy(), np.asarray, list(range(9)).__getitem__):
+    for f in (
+        float,
+        int,
+        bool,
+        complex,
+        lambda v: v.item(),
+        lambda v: v.tolist(),
+        lambda v: v.numpy(),
+        np.asarray,
+        list(range(9)).__getitem__,
+    ):
         with pytest.raises((NotProvable, TypeError)):
             f(x[0])
-    for f in (lambda: x[0] in x, lambda: torch.equal(x, x), lambda: torch.allclose(x, x), lambda: f"{x[0]:.3f}", lambda: torch.tensor([x[0]])):
+    for f in (
+        lambda: x[0] in x,
+        lambda: torch.equal(x, x),
+        lambda: torch.allclose(x, x),
+        lambda: f"{x[0]:.3f}",
+        lambda: torch.tensor([x[0]]),
+    ):
         with pytest.raises((NotProvable, NoSoundRule)):
             f()
     with pytest.raises(NotProvable):

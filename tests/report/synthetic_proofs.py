@@ -37,10 +37,7 @@ def mark_frontier(proofs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Set `on_frontier` of each proof."""
 
     def beats(one: dict[str, Any], other: dict[str, Any]) -> bool:
-        a, b = (
-            (item["length"]["total"], -Fraction(int(item["numerator"]), int(item["denominator"])))
-            for item in (one, other)
-        )
+        a, b = ((item["length"]["total"], -Fraction(int(item["numerator"]), int(item["denominator"]))) for item in (one, other))
         return a != b and a[0] <= b[0] and a[1] <= b[1]
 
     sound = [item for item in proofs if item["reading"] == "sound"]

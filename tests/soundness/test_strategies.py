@@ -82,7 +82,9 @@ class GapOffByOne(Additive):
 
 
 @pytest.mark.parametrize(
-    "fault", [MinWhereMaxIsNeeded(), RoundingForgotten(), GapOffByOne(window=1, groups=1)], ids=lambda s: type(s).__name__
+    "fault",
+    [MinWhereMaxIsNeeded(), RoundingForgotten(), GapOffByOne(window=1, groups=1)],
+    ids=lambda s: type(s).__name__,
 )
 def test_the_harness_catches_planted_faults(fault):
     claims_too_much = []

@@ -1,14 +1,14 @@
 """Max-of-K: the largest of K tokens, by a one-layer attention-only transformer.
 
-    task          the inputs and their labels
-    paths         the QK, OV and direct paths as matrices
-    brute_force   every sequence; the linear baseline
-    cubic         the published proof, O(v^3)
-    additive      ours: ratios that add up, O(v^2 d)
-    listed        additive, and a list of further sequences: the exact accuracy
-    grouping      searches for explanations
-    specimens     small models that try to break proofs
-    training      the published recipe
+task          the inputs and their labels
+paths         the QK, OV and direct paths as matrices
+brute_force   every sequence; the linear baseline
+cubic         the published proof, O(v^3)
+additive      ours: ratios that add up, O(v^2 d)
+listed        additive, and a list of further sequences: the exact accuracy
+grouping      searches for explanations
+specimens     small models that try to break proofs
+training      the published recipe
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator
@@ -9,16 +10,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
-from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.max_of_k.paths import attention_weights, away_from, others, paths
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 ROWS = 8192
 """Sequences evaluated at once."""
@@ -37,13 +39,13 @@ class BruteForce(MaxOfKStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every sequence, through the path matrices: exact, v^(K+1)"
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         return count_correct(model, model.d_vocab**model.n_ctx)
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_correct(model, inputs)
 
-    def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         return model.d_vocab ** (model.n_ctx + 1)
 
 
@@ -62,17 +64,17 @@ class LinearBaseline(MaxOfKStrategy):
         if not 0 < self.share <= 1:
             raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         return count_correct(model, math.ceil(self.share * model.d_vocab**model.n_ctx))
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_correct(model, inputs)
 
-    def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         return math.ceil(self.share * model.d_vocab ** (model.n_ctx + 1))
 
 
-def count_correct(model: nn.Module, budget: int) -> int:
+def count_correct(model: AttentionOnlyTransformer, budget: int) -> int:
     """Count correct sequences among the first `budget` or so (whole blocks) of the order (q, maximum m, the others)."""
     p = paths(model)
     w, r = attention_weights(p.EQKE, p.EQKP)
@@ -99,18 +101,17 @@ def count_correct(model: nn.Module, budget: int) -> int:
     return correct
 
 
-def is_correct(model: nn.Module, inputs: Tensor) -> Tensor:
+def is_correct(model: AttentionOnlyTransformer, inputs: Tensor) -> Tensor:
     """Return bool [n]: is each sequence proven right by the arithmetic of `count_correct`?"""
     p = paths(model)
     w, r = attention_weights(p.EQKE, p.EQKP)
     q, m = inputs[:, -1], inputs.max(-1).values
-    sums = None
+    terms = []
     for i in (-1, *range(model.n_ctx - 1)):
         t = inputs[:, i]
         F = (w[q, t] * r[q, i])[:, None] * (p.EVOU[t] + (p.PVOU[i] + p.EUPU[q]))
-        D = away_from(F, torch.arange(len(inputs)), m)
-        sums = D if sums is None else sums + D
-    return provably(sums.amax(-1) < 0)
+        terms.append(away_from(F, torch.arange(len(inputs)), m))
+    return provably(functools.reduce(torch.add, terms).amax(-1) < 0)
 
 
 def _blocks(q: int, m: int, K: int) -> Iterator[tuple[tuple[int, ...], list[slice]]]:
@@ -120,10 +121,8 @@ def _blocks(q: int, m: int, K: int) -> Iterator[tuple[tuple[int, ...], list[slic
     sequence with maximum m is in exactly one block.
     """
     below, exactly, upto = slice(0, m), slice(m, m + 1), slice(0, m + 1)
-    if q == m:
-        patterns = [[upto] * (K - 1)]
-    else:
-        patterns = [[below] * i + [exactly] + [upto] * (K - 2 - i) for i in range(K - 1)]
+    split = [[below] * i + [exactly] + [upto] * (K - 2 - i) for i in range(K - 1)]
+    patterns = [[upto] * (K - 1)] if q == m else split
     for pattern in patterns:
         lengths = [s.stop - s.start for s in pattern]
         fixed = 0

@@ -7,13 +7,13 @@ from math import comb
 from typing import ClassVar, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, whole
-from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.max_of_k.paths import (
     at_maximum,
     attention_weights,
@@ -23,6 +23,7 @@ from compact_proofs.tasks.max_of_k.paths import (
     paths,
     query_max_pairs,
 )
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Cubic(MaxOfKStrategy):
     name: ClassVar[str] = "cubic"
     summary: ClassVar[str] = "published: one table over query, maximum and other token; O(v^3 K)"
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx
         with stage("counting"):
@@ -59,7 +60,7 @@ class Cubic(MaxOfKStrategy):
                 count += comb(K - 1, c) * sum_of_powers(choices, c)
         return count
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx
         m, rest = inputs.max(-1).values, inputs[:, :-1]
@@ -120,7 +121,7 @@ class MarginBounds:
     others: dict[int, Tensor]
 
 
-def margin_bounds(model: nn.Module) -> MarginBounds:
+def margin_bounds(model: AttentionOnlyTransformer) -> MarginBounds:
     """Compute the bounds of `Cubic` for every case."""
     p = paths(model)
     w, r = attention_weights(p.EQKE, p.EQKP)
@@ -143,14 +144,13 @@ def margin_bounds(model: nn.Module) -> MarginBounds:
         result = {}
         for c in range(1, K):
             t = _triples(v, int(c == K - 1), device=device)
-            bound = None
+            quotients = []
             for of_max, of_other in ((least, most), (most, least)):
                 A = w_max * of_max[q, K - 1 - c]
                 AC, AC_ep = A + own, A * ep[top] + own_ep
                 B = w[t.q, t.k] * of_other[t.q, c]
-                quotient = (AC_ep[t.pair] + B * ep[t.other]) / (AC[t.pair] + B)
-                bound = quotient if bound is None else torch.maximum(bound, quotient)
-            result[c] = bound + eu_worst[t.pair]
+                quotients.append((AC_ep[t.pair] + B * ep[t.other]) / (AC[t.pair] + B))
+            result[c] = torch.maximum(*quotients) + eu_worst[t.pair]
     return MarginBounds(alone, result)
 
 

@@ -1,9 +1,10 @@
 """Fine-tuning for provability: make a trained model keep its behaviour and lose its structureless noise.
 
-Three changes, each of which a cheap proof can use. *Adversarial sequences* (tokens just below the maximum, repeated) make margins
-large where the additive certificate is tight. *Low-rank pressure* shrinks every singular value of QK beyond the first and of OV beyond
-the r-th, and what the direct path and the positions write; then those singular values are projected away (W_Q, W_K to rank 1, W_V, W_O
-to rank r) while training goes on. The result is another network: compare `distance` before calling it the same.
+Three changes, each of which a cheap proof can use. *Adversarial sequences* (tokens just below the maximum, repeated)
+make margins large where the additive certificate is tight. *Low-rank pressure* shrinks every singular value of QK beyond
+the first and of OV beyond the r-th, and what the direct path and the positions write; then those singular values are
+projected away (W_Q, W_K to rank 1, W_V, W_O to rank r) while training goes on. The result is another network: `distance`
+measures how far it is from the first.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class FinetuningConfig(TrainingConfig):
         super().__post_init__()
         if not (1 <= self.rank <= self.d_model and 0 < self.hard_steps < self.steps and 0 <= self.adversarial <= 1):
             raise BadInput(
-                f"finetuning needs 1 <= rank <= {self.d_model}, 0 < hard_steps < steps and 0 <= adversarial <= 1, not rank = {self.rank}, "
-                f"hard_steps = {self.hard_steps}, steps = {self.steps}, adversarial = {self.adversarial}"
+                f"finetuning needs 1 <= rank <= {self.d_model}, 0 < hard_steps < steps and 0 <= adversarial <= 1, "
+                f"not rank = {self.rank}, hard_steps = {self.hard_steps}, steps = {self.steps}, adversarial = {self.adversarial}"
             )
 
 
@@ -108,7 +109,14 @@ def finetune(
     started = time.perf_counter()
     sample = adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial)
     curves = fit(
-        tuned, sample, config, progress=progress, description="fine-tuning", penalty=penalty, after_step=project, rate=rate
+        tuned,
+        sample,
+        config,
+        progress=progress,
+        description="fine-tuning",
+        penalty=penalty,
+        after_step=project,
+        rate=rate,
     )
     exact = tuned.double().requires_grad_(False)
     _project(exact, ranks)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.max_of_k.additive import Additive
@@ -47,12 +48,12 @@ class Listed(Additive):
         if self.counting != "positions":
             raise BadInput("listed: needs counting=positions")
 
-    def applies_to(self, model: nn.Module, task: Task) -> None:
+    def applies_to(self, model: AttentionOnlyTransformer, task: Task) -> None:
         super().applies_to(model, task)
         if task.size > LARGEST_TASK:
             raise BadInput(f"listed: the list is found among all {task.size} sequences, which is affordable up to {LARGEST_TASK}")
 
-    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+    def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Evaluate every sequence that the certificate misses, in float64; list the right ones."""
         found = super().explain(model, task)
         kept = []
@@ -65,17 +66,22 @@ class Listed(Additive):
                 kept.append(missed[is_right(p.all, missed)])
         return found | {"sequences": torch.cat(kept)[:LONGEST]}
 
-    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+    def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         return super().specs(model, task) | {"sequences": Spec((LONGEST, model.n_ctx), (0, model.d_vocab - 1), fewer=True)}
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols:
+        found = super().symbols(p, explanation)
+        assert isinstance(found, Symbols)  # counting=positions
+        return found
+
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         p = LazyPaths(model)
         symbols = self.symbols(p, explanation)
         with stage("counting"):
             certified = count_exactly(symbols, model.d_vocab, model.n_ctx)
         return certified + whole(self._counts(p, symbols, explanation["sequences"]).sum())
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         p, sequences = LazyPaths(model), explanation["sequences"]
         symbols = self.symbols(p, explanation)
         counted = sequences[self._counts(p, symbols, sequences)]

@@ -42,8 +42,13 @@ class Paths:
     EUPU: Tensor
 
 
+def norms(x: Tensor, dim: int) -> Tensor:
+    """Euclidean norms along `dim`."""
+    return torch.linalg.vector_norm(x, dim=dim)
+
+
 class LazyPaths:
-    """The path matrices of a model, each multiplied out when it is first asked for, and once."""
+    """The path matrices of a model and the norms of its embeddings, each computed when it is first asked for, and once."""
 
     def __init__(self, model: AttentionOnlyTransformer) -> None:
         self.model = model
@@ -67,6 +72,36 @@ class LazyPaths:
     def all(self) -> Paths:
         """All five."""
         return Paths(*self.scores, *self.values, self.direct)
+
+    @cached_property
+    def centre(self) -> Tensor:
+        """The mean embedding, [d]."""
+        with stage("norms"):
+            return self.model.W_E.mean(0)
+
+    @cached_property
+    def deviations(self) -> Tensor:
+        """Embeddings minus their mean, [v, d]."""
+        with stage("norms"):
+            return self.model.W_E - self.centre
+
+    @cached_property
+    def deviation_norms(self) -> Tensor:
+        """Their Euclidean norms, [v]."""
+        with stage("norms"):
+            return norms(self.deviations, 1)
+
+    @cached_property
+    def position_norm(self) -> Tensor:
+        """The largest norm of a positional embedding, []."""
+        with stage("norms"):
+            return norms(self.model.W_pos, 1).amax()
+
+    @cached_property
+    def output_norms(self) -> Tensor:
+        """Norms of the columns of W_U, [v]."""
+        with stage("norms"):
+            return norms(self.model.W_U, 0)
 
 
 def paths(model: AttentionOnlyTransformer) -> Paths:

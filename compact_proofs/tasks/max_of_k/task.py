@@ -68,14 +68,14 @@ class MaxOfK(Task):
         return inputs.max(-1).values
 
 
-class MaxOfKStrategy(Strategy):
+class MaxOfKStrategy(Strategy[AttentionOnlyTransformer]):
     """A strategy that reads the weights of an `AttentionOnlyTransformer`."""
 
-    def applies_to(self, model: nn.Module, task: Task) -> None:
+    def applies_to(self, model: AttentionOnlyTransformer, task: Task) -> None:
         if task != MaxOfK.of(model):
             raise BadInput(f"{self.name}: this model is for {MaxOfK.of(model)}, not for {task}")
 
-    def unexplained_dimension(self, model: nn.Module, task: Task) -> int | None:
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int | None:
         """3 v^2 + 2 K v unless a strategy says otherwise: every entry of the five path matrices."""
         v, K = model.d_vocab, model.n_ctx
         return 3 * v * v + 2 * K * v

@@ -7,9 +7,10 @@ positions let a hold other tokens. Then, with y[t] an upper bound of w[q, t] / w
 * the K - 1 - a copies of m at least low[K-1-a] := (sum of the K-1-a smallest r[q, i]) / max_i r[q, i],
 * the query itself at least 1 / max_i r[q, i] if q = m, else at most y[q] / max_i r[q, i] on the side of the harm.
 
-So a sequence is right if ``sum of y < low[K-1-a] + own``. Every other token has y <= y_far + excess, where excess = max(0, y - y_far)
-is 0 for the far tokens. Excesses are rounded up to multiples of 1/steps, thresholds ``low + own - a y_far`` down, and the a-tuples of
-tokens whose excesses sum to at most the threshold are counted exactly: N[a][s] is the number of a-tuples with sum s.
+So a sequence is right if ``sum of y < low[K-1-a] + own``. Every other token has y <= y_far + excess, where
+excess = max(0, y - y_far) is 0 for the far tokens. Excesses are rounded up to multiples of 1/steps, thresholds
+``low + own - a y_far`` down, and the a-tuples of tokens whose excesses sum to at most the threshold are counted
+exactly: N[a][s] is the number of a-tuples with sum s.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from compact_proofs.enclosure import lower, provably, upper
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
-from compact_proofs.tasks.max_of_k.paths import query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import pair_number
 
 LARGEST_INT64 = 2**62
 
@@ -144,12 +145,22 @@ def _grid(points: int, steps: int) -> Tensor:
 
 def _queries(rows: Rows, G: int) -> Tensor:
     """int64 [rows, G + 2]: how many queries of the group are m, m - 1, ..., m - G, smaller."""
-    v = len(rows.group_of)
-    q, m = query_max_pairs(v, device=rows.of_pair.device)
-    kind = (m - q).clamp(max=G + 1)
+    v, groups = len(rows.group_of), len(rows.first)
+    device = rows.group_of.device
     with stage("counting"):
-        number = torch.zeros(len(rows.m), G + 2, dtype=torch.int64, device=q.device)
-        return number.index_put((rows.of_pair, kind), torch.ones_like(q), accumulate=True)
+        belongs = rows.group_of == torch.arange(groups, device=device)[:, None]  # [groups, v]
+        padded = torch.cat([torch.zeros(groups, 1, dtype=torch.int64, device=device), belongs.to(torch.int64)], 1)
+        upto = padded.cumsum(1)  # [groups, n]: members below n
+        token, beyond = _query_tokens(v, G, device=device)
+        near = padded[rows.group[:, None], token[rows.m]]
+        return torch.cat([near, upto[rows.group, beyond[rows.m]][:, None]], 1)
+
+
+@address_table
+def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
+    """For each m: 1 + the tokens m, m - 1, ..., m - G (0 where negative), and how many tokens lie below m - G."""
+    m = torch.arange(v)
+    return (1 + m[:, None] - torch.arange(G + 1)).clamp(min=0), (m - G).clamp(min=0)
 
 
 def _tuples(bins: Tensor, far_tokens: Tensor, K: int, reach: int, v: int) -> list[np.ndarray]:
@@ -184,7 +195,7 @@ def grid_member(s: GroupSymbols, inputs: Tensor, K: int, steps: int, reach: int)
     bins, edges = grid_positions(s, K, steps, reach)
     G = bins.shape[1]
     m, q = inputs.max(-1).values, inputs[:, -1]
-    row = s.rows.of_pair[m * (m + 1) // 2 + q]
+    row = s.rows.of_pair[pair_number(q, m)]
     below = (m[:, None] - inputs[:, :-1]).clamp(max=G + 1)  # 0: m itself; G + 1: far
     cost = torch.cat([torch.zeros_like(bins[:, :1]), bins, torch.zeros_like(bins[:, :1])], 1)[row[:, None], below]
     a = (below > 0).sum(-1)

@@ -12,62 +12,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.length import address_table, stage
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
-from compact_proofs.tasks.max_of_k.paths import query_max_pairs
-
-
-def norms(x: Tensor, dim: int) -> Tensor:
-    """Euclidean norms along `dim`."""
-    return torch.linalg.vector_norm(x, dim=dim)
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, norms, query_max_pairs
 
 
 @dataclass(frozen=True)
 class Values:
-    """Bounds of what attention writes: for every token t and outputs x, m the true EV'[t, x] - EV'[t, m] <= high[t, x] - low[t, m].
+    """What attention writes.
+
+    EV'[t, x] - EV'[t, m] + pi_i[x] - pi_i[m] <= token[t, x] - token[t, m] + high[x] - low[m] for all t and i.
 
     Attributes
     ----------
-    high, low : [v, v]
-        Equal (one tensor) where the values are exact.
-    position_high, position_low : [v]
-        The same for positions: pi_i[x] - pi_i[m] <= position_high[x] - position_low[m] for every i.
+    token : [v, v]
+        With the mean direct path and the mean positional value folded in.
+    high, low : [v]
+        Ranges over positions, and the error of a low rank.
     """
 
+    token: Tensor
     high: Tensor
     low: Tensor
-    position_high: Tensor
-    position_low: Tensor
 
 
 def exact_values(EVOU: Tensor, PVOU: Tensor, direct: Tensor) -> Values:
     """Fold the mean direct path and the mean positional value into EVOU; attention sums to 1, so the logits are the same."""
     with stage("fold"):
         position = PVOU.mean(0)
-        folded, pi = EVOU + (direct + position), PVOU - position
-        return Values(folded, folded, pi.amax(0), pi.amin(0))
+        pi = PVOU - position
+        return Values(EVOU + (direct + position), pi.amax(0), pi.amin(0))
 
 
-def low_rank_values(model: nn.Module, Y: Tensor, R: Tensor, direct: Tensor) -> Values:
+def low_rank_values(p: LazyPaths, Y: Tensor, R: Tensor, direct: Tensor) -> Values:
     """Values of rank r, for any hint Y [d, r], with R = Y^T W_U.
 
-    W_O = (W_O Y) Y^T + O' exactly, so (e W_V W_O) W_U = (e W_V W_O Y) R + e W_V O' W_U, and for any e the second term differs between
-    x and m by at most ``|e| |W_V|_F |O'|_F (|W_U[:, x]| + |W_U[:, m]|)``. Cost: 2 v^2 r + 4 v d r + 6 d^2 r.
+    W_O = (W_O Y) Y^T + O' exactly, so (e W_V W_O) W_U = (e W_V W_O Y) R + e W_V O' W_U. For e = W_E[t] + W_pos[i], of norm at most
+    |c| + max_t |W_E[t] - c| + max_i |W_pos[i]|, the second term differs between x and m by at most
+    ``|e| |W_V|_F |O'|_F (|W_U[:, x]| + |W_U[:, m]|)``. Cost: 2 v^2 r + 2 v d r + 6 d^2 r.
     """
+    model = p.model
     with stage("OV"):
         OY = model.W_O @ Y
-        rest = model.W_O - OY @ Y.mT
-        size = norms(rest.flatten(), 0) * norms(model.W_V.flatten(), 0)
+        rest = norms((model.W_O - OY @ Y.mT).flatten(), 0) * norms(model.W_V.flatten(), 0)
         VOY = model.W_V @ OY
-        EVOU, PVOU = (model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R
-        outputs = norms(model.W_U, 0)
-        error = (norms(model.W_E, 1) * size)[:, None] * outputs  # [t, x]
-        position_error = (norms(model.W_pos, 1).amax() * size) * outputs
-    v = exact_values(EVOU, PVOU, direct)
-    with stage("fold"):
-        return Values(v.high + error, v.low - error, v.position_high + position_error, v.position_low - position_error)
+        values = exact_values((model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R, direct)
+        error = (norms(p.centre, 0) + p.deviation_norms.amax() + p.position_norm) * rest * p.output_norms
+        return Values(values.token, values.high + error, values.low - error)
 
 
 @dataclass(frozen=True)
@@ -93,23 +86,22 @@ def direct_by_ranges(EUPU: Tensor, rows: Rows, groups: int) -> Direct:
         return Direct(mean, segment_max(delta, rows.group_of, groups), -segment_max(-delta, rows.group_of, groups))
 
 
-def direct_by_norms(model: nn.Module, rows: Rows, groups: int, Y: Tensor, R: Tensor) -> Direct:
+def direct_by_norms(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, R: Tensor) -> Direct:
     """Cauchy-Schwarz, for any hint Y [d, r] (r may be 0), with R = Y^T W_U.
 
     With c = mean_q W_E[q], delta_q = (W_E[q] - c) W_U =: e_q W_U, and e_q W_U = (e_q Y) R + e_q (W_U - Y R) exactly, so
-    ``delta_q[x] - delta_q[m] <= |e_q Y| (|R[:, x]| + |R[:, m]|) + |e_q| (|U'[:, x]| + |U'[:, m]|)`` with U' = W_U - Y R.
-    Cost: 4 v d (r + 1).
+    ``delta_q[x] - delta_q[m] <= |e_q Y| (|R[:, x]| + |R[:, m]|) + |e_q| (|U'[:, x]| + |U'[:, m]|)`` with U' = W_U - Y R, where
+    |U'[:, x]|^2 = |W_U[:, x]|^2 - 2 |R[:, x]|^2 + R[:, x]^T Y^T Y R[:, x]. Cost: 2 v d (r + 1) + 2 v r^2.
     """
+    model = p.model
     with stage("D"):
-        centre = model.W_E.mean(0)
-        mean = (centre + model.W_pos[-1]) @ model.W_U
-        e = model.W_E - centre
-        sizes = norms(e, 1)[:, None]
+        mean = (p.centre + model.W_pos[-1]) @ model.W_U
+        sizes, outputs = p.deviation_norms[:, None], p.output_norms[None]
         if Y.shape[1]:
-            sizes = torch.cat([norms(e @ Y, 1)[:, None], sizes], 1)
-            outputs = torch.stack([norms(R, 0), norms(model.W_U - Y @ R, 0)])
-        else:
-            outputs = norms(model.W_U, 0)[None]
+            sizes = torch.cat([norms(p.deviations @ Y, 1)[:, None], sizes], 1)
+            R_squared = (R * R).sum(0)
+            rest = outputs[0] * outputs[0] - 2 * R_squared + (R * ((Y.mT @ Y) @ R)).sum(0)
+            outputs = torch.stack([torch.sqrt(R_squared), torch.sqrt(rest.clamp(min=0))])
         bound = segment_max(sizes, rows.group_of, groups) @ outputs  # [groups, v]
         return Direct(mean, bound, -bound)
 
@@ -139,7 +131,7 @@ class GroupAttention:
 
 @address_table
 def window_tokens(v: int, G: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """For each m: the tokens m - 1 ... m - G (0 where negative) and which are real [v, G]; the largest token beyond, and whether."""
+    """For each m: the tokens m - 1 ... m - G (0 where negative), which are real, the largest beyond, whether one is."""
     m = torch.arange(v)
     token = m[:, None] - torch.arange(1, G + 1)
     return token.clamp(min=0), token >= 0, (m - G - 1).clamp(min=0), m > G
@@ -163,25 +155,26 @@ def exact_attention(EQKE: Tensor, EQKP: Tensor, rows: Rows, groups: int, G: int)
     return GroupAttention(worst[:, :G], worst[:, G], -by_group[:, :K], -by_group[:, K], by_group[:, K + 1])
 
 
-def rank_one_attention(model: nn.Module, rows: Rows, groups: int, G: int, z: Tensor) -> GroupAttention:
+def rank_one_attention(p: LazyPaths, rows: Rows, groups: int, G: int, z: Tensor) -> GroupAttention:
     """Scores of rank one, for any hint z [d_head] that is not 0.
 
-    Put W_Q = a z^T + Q', W_K = b z^T + K' with a = W_Q z / z.z, b = W_K z / z.z; then Q' z = K' z = 0, so W_Q W_K^T = z.z a b^T + Q' K'^T
-    exactly. Under query q the score of token t at position i is beta_q (h[t] + hP[i]) + s[t, i], with
+    Put W_Q = a z^T + Q', W_K = b z^T + K' with a = W_Q z / z.z, b = W_K z / z.z; then Q' z = K' z = 0, so
+    W_Q W_K^T = z.z a b^T + Q' K'^T exactly. Under query q the score of token t at position i is beta_q (h[t] + hP[i]) + s[t, i], with
     beta_q = z.z (W_E[q] + W_pos[-1]).a / sqrt(d_head), h = W_E b, hP = W_pos b, and any two s of one query differ by at most
-    ``eta_q = |W_E[q] + W_pos[-1]| |Q'|_F |K'|_F (2 max_t |W_E[t] - c| + 2 max_i |W_pos[i]|) / sqrt(d_head)`` for c = mean W_E.
+    ``eta_q = (|e_q| + |c + W_pos[-1]|) |Q'|_F |K'|_F (2 max_t |e_t| + 2 max_i |W_pos[i]|) / sqrt(d_head)`` with e_t = W_E[t] - c.
     Measured against the smallest s of a copy of m, other tokens gain at most eta_q. beta (h[t] - h[m]) is linear in beta, hence at
-    most its larger value at the ends of the group's range of beta. Cost: 10 v d + 8 d d_head + O(groups v).
+    most its larger value at the ends of the group's range of beta. Cost: 4 v d + 8 d d_head + O(groups v).
     """
+    model = p.model
     with stage("QK"):
         zz, scale = z @ z, model.attn_scale()
         a, b = model.W_Q @ z / zz, model.W_K @ z / zz
         rest = norms((model.W_Q - a[:, None] * z).flatten(), 0) * norms((model.W_K - b[:, None] * z).flatten(), 0)
-        query = model.W_E + model.W_pos[-1]
-        beta = query @ (a * (zz / scale))
+        slope = a * (zz / scale)
+        beta = model.W_E @ slope + model.W_pos[-1] @ slope
         h, hP = model.W_E @ b, model.W_pos @ b
-        spread = norms(model.W_E - model.W_E.mean(0), 1).amax() + norms(model.W_pos, 1).amax()
-        eta = norms(query, 1) * (rest * spread * 2 / scale)
+        spread = p.deviation_norms.amax() + p.position_norm
+        eta = (p.deviation_norms + norms(p.centre + model.W_pos[-1], 0)) * (rest * spread * 2 / scale)
         ends = segment_max(torch.stack([-beta, beta, eta], 1), rows.group_of, groups)
         beta_ends = torch.stack([-ends[:, 0], ends[:, 1]])  # [2, groups]
     token, _, behind, _ = window_tokens(len(h), G, device=h.device)

@@ -12,7 +12,7 @@ from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.strategy import whole
 from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
 from compact_proofs.tasks.max_of_k.paths import attention_weights, pair_number, query_max_pairs
 
 
@@ -57,17 +57,17 @@ def _query_column(v: int, G: int) -> Tensor:
     return (m - q).clamp(max=G + 1)[:, None]
 
 
-def symbols_by_query(EQKE: Tensor, EQKP: Tensor, ratios: Ratios) -> Symbols:
+def symbols_by_query(EQKE: Tensor, EQKP: Tensor, ratios: Ratios, rows: Rows) -> Symbols:
     """Compute every position's possible contributions, for each query."""
     w, r = attention_weights(EQKE, EQKP)
     v, G, device = len(w), ratios.rho.shape[1], w.device
     q, m = query_max_pairs(v, device=device)
     token, real, behind, some = window_tokens(v, G, device=device)
     with stage("symbols"):
-        window = torch.where(real[m], w[q[:, None], token[m]] * ratios.rho[ratios.row], torch.inf)
+        window = torch.where(real[m], w[q[:, None], token[m]] * ratios.rho[rows.of_pair], torch.inf)
         most = torch.cummax(w, 1).values
-        far = torch.where(some[m], most[q, behind[m]] * ratios.rho_far[ratios.row], torch.inf)
-    return Symbols(window, far, w[q, m], r, ratios.valid[ratios.row])
+        far = torch.where(some[m], most[q, behind[m]] * ratios.rho_far[rows.of_pair], torch.inf)
+    return Symbols(window, far, w[q, m], r, ratios.valid[rows.of_pair])
 
 
 def count_exactly(s: Symbols, v: int, K: int) -> int:
@@ -135,5 +135,3 @@ def additive_member(s: Symbols, inputs: Tensor) -> Tensor:
     pair = pair_number(q, m)
     contribution = s.table()[pair[:, None], (m[:, None] - inputs).clamp(max=G + 1)]
     return s.valid[pair] & provably((contribution * s.r[q]).sum(-1) < 0)
-
-

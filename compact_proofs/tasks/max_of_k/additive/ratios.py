@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -22,8 +23,6 @@ class Rows:
         Group and maximum of each row; the rows of a group are consecutive, by rising m.
     first : tuple of int
         The least query of each group (d_vocab for an empty group).
-    of_pair : int64 [pairs]
-        The row of each pair (q, m) of `query_max_pairs`.
     group_of : int64 [v]
         The group of each query.
     """
@@ -31,20 +30,24 @@ class Rows:
     group: Tensor
     m: Tensor
     first: tuple[int, ...]
-    of_pair: Tensor
     group_of: Tensor
+
+    @cached_property
+    def of_pair(self) -> Tensor:
+        """The row of each pair (q, m) of `query_max_pairs`, int64 [pairs]."""
+        v = len(self.group_of)
+        q, m = query_max_pairs(v, device=self.m.device)
+        _, _, start = _rows(v, *self.first, device=self.m.device)
+        return start[self.group_of[q]] + m
 
     @classmethod
     def of(cls, group_of: Tensor, groups: int, device: torch.device) -> Rows:
         """List the rows that an assignment of queries to groups needs."""
-        group_of = group_of.cpu()
         v = len(group_of)
-        q, m = query_max_pairs(v)
-        first = torch.full((groups,), v).scatter_reduce(0, group_of, torch.arange(v), "amin")
+        first = torch.full((groups,), v).scatter_reduce(0, group_of.cpu(), torch.arange(v), "amin")
         least = tuple(first.tolist())
-        group, m_of, start = _rows(v, *least)
-        of_pair = start[group_of[q]] + m
-        return cls(group.to(device), m_of.to(device), least, of_pair.to(device), group_of.to(device))
+        group, m, _ = _rows(v, *least, device=device)
+        return cls(group, m, least, group_of.to(device))
 
 
 @address_table
@@ -68,14 +71,11 @@ class Ratios:
         For all t < m - G.
     valid : bool [rows]
         G[m, x] > D[x] is proven for every x != m.
-    row : int64 [pairs]
-        The row of each pair (q, m).
     """
 
     rho: Tensor
     rho_far: Tensor
     valid: Tensor
-    row: Tensor
 
 
 def joint_ratios(EVOU: Tensor, PVOU: Tensor, EUPU: Tensor, rows: Rows, G: int) -> Ratios:
@@ -104,45 +104,42 @@ def joint_ratios(EVOU: Tensor, PVOU: Tensor, EUPU: Tensor, rows: Rows, G: int) -
         behind = torch.cummax(EVOU.amax(1, keepdim=True) - EVOU, 0).values  # [t, m]: worst over tokens <= t
         worst = behind[(every - G - 1).clamp(min=0), every][rows.m] + D.amax(-1)
         rho_far = (worst / least).clamp(min=0)
-    return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
+    return Ratios(rho, rho_far, provably(least > 0))
 
 
-def separate_ratios(
-    values: tuple[Tensor, Tensor], others_by_group: tuple[Tensor, Tensor], rows: Rows, G: int
-) -> Ratios:
+def separate_ratios(token: Tensor, high: Tensor, low: Tensor, rows: Rows, G: int) -> Ratios:
     """Bound rho with ``D[x] = high[x] - low[m]``, where everything that depends on the query or the position has its own range.
 
-    With A[t, x] = values_high[t, x] + high[x] and c[t] = values_low[t, m] + low[m], rho[t, m] = max_x (A[t, x] - c[t]) / (c[m] - A[m, x]).
+    With A[t, x] = token[t, x] + high[x] and c[t] = token[t, m] + low[m], rho[t, m] = max_x (A[t, x] - c[t]) / (c[m] - A[m, x]).
 
     Parameters
     ----------
-    values
-        Matrices [v, v] with EV'[t, x] - EV'[t, m] <= values_high[t, x] - values_low[t, m]; one tensor twice where exact.
-    others_by_group
-        high and low, [groups, v]: delta_q[x] - delta_q[m] + pi_i[x] - pi_i[m] <= high[x] - low[m] for the group's queries and all i.
+    token
+        EV', [v, v].
+    high, low
+        [groups, v]: for the group's queries and all positions, everything else is at most high[x] - low[m].
 
     Cost: 3 v for each row and window token; no term in v^3.
     """
-    (values_high, values_low), (high, low) = values, others_by_group
-    v, device = values_high.shape[0], values_high.device
+    v, device = token.shape[0], token.device
     every = torch.arange(v, device=device)
     off = others(v, device=device)
     with stage("rho"):
-        A = values_high + high[:, None]  # [groups, t, x]
-        own = (values_low[every, every] + low)[rows.group, rows.m]  # [rows]
+        A = token + high[:, None]  # [groups, t, x]
+        own = (token[every, every] + low)[rows.group, rows.m]  # [rows]
         gap = own[:, None] - A[rows.group[:, None], rows.m[:, None], off[rows.m]]
         least, inverse = gap.amin(-1), 1 / gap
         t, m = _window_pairs(v, G, device=device)
-        base = values_low[t, m] + low[:, m]  # [groups, window pairs]
+        base = token[t, m] + low[:, m]  # [groups, window pairs]
         entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
         group = rows.group[entry]
         harm = A[group[:, None], t[pair][:, None], off[m[pair]]] - base[group, pair][:, None]
         rho = _in_slots((harm * inverse[entry]).amax(-1), slot)
     with stage("far"):
-        behind = torch.cummax(A.amax(2, keepdim=True) - values_low, 1).values  # [groups, t, m]
+        behind = torch.cummax(A.amax(2, keepdim=True) - token, 1).values  # [groups, t, m]
         worst = behind[rows.group, (rows.m - G - 1).clamp(min=0), rows.m] - low[rows.group, rows.m]
         rho_far = (worst / least).clamp(min=0)
-    return Ratios(rho, rho_far, provably(least > 0), rows.of_pair)
+    return Ratios(rho, rho_far, provably(least > 0))
 
 
 def segment_max(x: Tensor, row: Tensor, rows: int) -> Tensor:
@@ -191,5 +188,3 @@ def _count_up(lengths: Tensor) -> Tensor:
     """0 ... n - 1 for each n of `lengths`, one after the other."""
     starts = torch.cumsum(lengths, 0) - lengths
     return torch.arange(int(lengths.sum())) - torch.repeat_interleave(starts, lengths)
-
-

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, symbols_by_group
-from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
 from compact_proofs.tasks.max_of_k.additive.parts import (
     direct_by_norms,
     direct_by_ranges,
@@ -23,6 +23,7 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
     low_rank_values,
     rank_one_attention,
 )
+from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions
 from compact_proofs.tasks.max_of_k.paths import LazyPaths, paths
@@ -42,7 +43,7 @@ class Additive(MaxOfKStrategy):
     groups: int = 4
     """Groups of queries that share their bounds; d_vocab or more for one group per query."""
     direct: Literal["joint", "separate", "norms"] = "joint"
-    """The direct path within a group: differences of logits query by query (v^3), row ranges (v^2), or norms (v d; no 2 v^2 d for it)."""
+    """The direct path within a group: differences of logits by query (v^3), row ranges (2 v^2 d + v^2), or norms (v d)."""
     counting: Literal["positions", "grid"] = "positions"
     """Exactly for each query and position (n_ctx <= 5), or on a grid for each group (any n_ctx)."""
     steps: int = 16
@@ -64,20 +65,22 @@ class Additive(MaxOfKStrategy):
             if getattr(self, option) < 1:
                 raise BadInput(f"additive: {option} must be at least 1, not {getattr(self, option)}")
         if self.steps & (self.steps - 1) or self.steps > 2**20 or self.reach > 2**20:
-            raise BadInput(f"additive: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}")
+            raise BadInput(
+                f"additive: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}"
+            )
 
         if self.rank < 0 or (self.values == "lowrank" and (self.direct != "norms" or self.rank < 1)):
             raise BadInput("additive: values=lowrank needs direct=norms and rank >= 1")
         if self.attention == "rank1" and self.counting != "grid":
             raise BadInput("additive: attention=rank1 needs counting=grid")
 
-    def applies_to(self, model: nn.Module, task: Task) -> None:
+    def applies_to(self, model: AttentionOnlyTransformer, task: Task) -> None:
         super().applies_to(model, task)
         if self.counting == "positions" and model.n_ctx > 5:
             raise BadInput(f"additive: counting=positions is exponential in n_ctx; use counting=grid for n_ctx = {model.n_ctx}")
 
-    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        """Cluster the queries (by direct path, or by how attention grows with the token); leading singular directions of QK and OV."""
+    def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
+        """Cluster the queries, by direct path or by how attention grows; take leading singular directions of QK and OV."""
         with torch.no_grad():
             exact = copy.deepcopy(model).double()
             p = paths(exact)
@@ -88,7 +91,7 @@ class Additive(MaxOfKStrategy):
                 found["z"] = leading_directions(exact.W_Q, 1).squeeze(1)
         return found
 
-    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+    def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         found = {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
         if self._rank(model):
             found["Y"] = Spec((model.d_model, self._rank(model)))
@@ -96,14 +99,14 @@ class Additive(MaxOfKStrategy):
             found["z"] = Spec((model.d_head,))
         return found
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         symbols = self.symbols(LazyPaths(model), explanation)
         with stage("counting"):
             if isinstance(symbols, Symbols):
                 return count_exactly(symbols, model.d_vocab, model.n_ctx)
             return count_on_grid(symbols, model.d_vocab, model.n_ctx, self.steps, self.reach)
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         symbols = self.symbols(LazyPaths(model), explanation)
         if isinstance(symbols, Symbols):
             return additive_member(symbols, inputs)
@@ -116,9 +119,9 @@ class Additive(MaxOfKStrategy):
         rows = Rows.of(explanation["group_of"], groups, model.W_E.device)
         ratios = self._ratios(p, explanation, rows, groups, G)
         if self.counting == "positions":
-            return symbols_by_query(*p.scores, ratios)
+            return symbols_by_query(*p.scores, ratios, rows)
         if self.attention == "rank1":
-            bounds = rank_one_attention(model, rows, groups, G, explanation["z"])
+            bounds = rank_one_attention(p, rows, groups, G, explanation["z"])
         else:
             bounds = exact_attention(*p.scores, rows, groups, G)
         return symbols_by_group(bounds, ratios, rows)
@@ -134,17 +137,15 @@ class Additive(MaxOfKStrategy):
             Y = explanation["Y"] if self._rank(model) else model.W_E.new_zeros(model.d_model, 0)
             with stage("OV"):
                 R = Y.mT @ model.W_U
-            direct = direct_by_norms(model, rows, groups, Y, R)
-            if self.values == "lowrank":
-                values = low_rank_values(model, Y, R, direct.mean)
-            else:
-                values = exact_values(*p.values, direct.mean)
+            direct = direct_by_norms(p, rows, groups, Y, R)
+            low_rank = self.values == "lowrank"
+            values = low_rank_values(p, Y, R, direct.mean) if low_rank else exact_values(*p.values, direct.mean)
         with stage("D"):
-            high, low = direct.high + values.position_high, direct.low + values.position_low
-        return separate_ratios((values.high, values.low), (high, low), rows, G)
+            high, low = direct.high + values.high, direct.low + values.low
+        return separate_ratios(values.token, high, low, rows, G)
 
-    def _groups(self, model: nn.Module) -> int:
+    def _groups(self, model: AttentionOnlyTransformer) -> int:
         return min(self.groups, model.d_vocab)
 
-    def _rank(self, model: nn.Module) -> int:
+    def _rank(self, model: AttentionOnlyTransformer) -> int:
         return min(self.rank, model.d_model) if self.direct == "norms" else 0

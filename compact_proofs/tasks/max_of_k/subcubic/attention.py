@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,7 +36,10 @@ class Right:
 
 
 class Attention(ABC):
-    """A bound ``common[x] + a R[x] <= shared[c, m] + rest(a)`` for all x != m and all real a >= 0."""
+    """A bound ``common[x] + a R[x] <= shared[c, m] + rest(a)`` for all x != m and a >= 0, where `rest` grows by at most max R."""
+
+    typical: ClassVar[bool]
+    """Does it read a typical attention for each (c, m) from the explanation?"""
 
     @abstractmethod
     def shared(self, common: Tensor, right: Right, explanation: Explanation) -> Tensor:
@@ -57,8 +61,10 @@ class MeanAndDifference(Attention):
     queries; (a - b) R[x] is at most (a - b) max R where a >= b, and **(a - b) min R where a < b**: the larger of both products
     in either case. (The published code takes max R in both.) b is the explanation's: the mean over queries serves well.
 
-    3 n_ctx v^2 operations, and 5 for each case.
+    3 n_ctx v^2 operations, and 4 for each case.
     """
+
+    typical: ClassVar[bool] = True
 
     def shared(self, common: Tensor, right: Right, explanation: Explanation) -> Tensor:
         return (common + explanation["attention"][:, :, None] * right.by_output).amax(-1)
@@ -73,6 +79,8 @@ class MeanAndDifference(Attention):
 
 class DropAverage(Attention):
     """max_x common[x] + a max_x R[x], as a >= 0: v^2 operations, and 1 for each case."""
+
+    typical: ClassVar[bool] = False
 
     def shared(self, common: Tensor, right: Right, explanation: Explanation) -> Tensor:
         return common.amax(-1)[None]

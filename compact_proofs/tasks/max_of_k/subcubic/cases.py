@@ -79,9 +79,9 @@ class Knowledge:
         wrong[n]: the largest range of a row of EVOU among the n least tokens, -inf for n = 0.
     own_wrong : [pairs]
         The same for the query if q < m, and at least max_x R[x].
-    of_max, of_others : [v, K]
-        of_max[q, c] sums the K - 1 - c smallest positional factors r[q, .], and 1 for the query's position in `of_max_with_query`;
-        of_others[q, c] sums the c largest.
+    of_max, of_max_with_query, of_others : [v, K]
+        With r[q, i] = exp(EQKP[q, i] - EQKP[q, K-1]) (1 at the query's position): of_max[q, c] sums the K - 1 - c smallest r[q, .]
+        before the query, of_max_with_query[q, c] adds the query's 1, and of_others[q, c] sums the c largest.
     common : [v, v - 1]
         shared[x] - shared[m] + max_i (PVOU[i, x] - PVOU[i, m]) for each m, x in the order of `others`.
     right
@@ -156,6 +156,4 @@ def know(model: AttentionOnlyTransformer, direct: Direct, residual: Residual, ex
         top = scores[q, m] if slack is None else scores[q, m] - slack[q]
         own = torch.where(q < m, torch.exp(scores[q, q] - top), 0.0)
         own_wrong = torch.maximum(right.best[m], torch.where(q < m, ranges[q], -torch.inf))
-    return Knowledge(
-        score, top, own, wrong, own_wrong, of_max, of_max + 1, of_others, common, right, worst
-    )
+    return Knowledge(score, top, own, wrong, own_wrong, of_max, of_max + 1, of_others, common, right, worst)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -20,36 +18,77 @@ REFINEMENTS = 3
 def find_gaps(known: Knowledge, attention: Attention) -> dict[str, Tensor]:
     """Find the least gap of every case, and the typical attention that proves the most sequences.
 
-    For a fixed typical attention the bound of a case grows with the number of choices, so the most choices are found by
-    bisection, for all cases at once. Typical attentions are tried for each (m, c) apart: the mean over queries at several gaps,
-    then the mean over the queries that the best so far proves.
+    Typical attentions are tried for each (m, c) apart: the mean over queries at several gaps, then the mean over the queries that
+    the best so far proves.
     """
     v, K = known.of_max.shape
-    t = all_cases(v, K)
-    group = t.c * v + t.m
-    if "attention" not in _names(attention, K, v):
-        tokens, _ = _most_choices(known, attention, {})
-        return {"gap": _gaps(tokens, v, K)}
-    best_score = torch.full((K * v,), -1.0, dtype=torch.float64)
-    best_split = torch.zeros(K * v, dtype=torch.float64)
-    best_tokens = torch.zeros(len(t.m), dtype=torch.int64)
-    best_proven = torch.ones(len(t.m), dtype=torch.bool)
-
-    def attempt(split: Tensor) -> None:
-        tokens, proven = _most_choices(known, attention, {"attention": split.reshape(K, v)})
-        value = proven * tokens.double() ** t.c
-        score = torch.zeros_like(best_score).index_add(0, group, value)
-        better = score > best_score
-        best_score.copy_(torch.where(better, score, best_score))
-        best_split.copy_(torch.where(better, split, best_split))
-        best_tokens.copy_(torch.where(better[group], tokens, best_tokens))
-        best_proven.copy_(torch.where(better[group], proven, best_proven))
-
+    search = _Search(known, attention)
+    if not attention.typical:
+        search.attempt(torch.zeros(K * v, dtype=torch.float64))
+        return {"gap": search.gaps()}
     gap = 1
     while gap <= v:
         tokens = choices(torch.full((number_of_gaps(v, K),), gap), v, K)
-        attempt(_mean(known, tokens, torch.ones(len(t.m), dtype=torch.bool), group, K * v))
+        search.attempt(search.mean_attention(tokens, torch.ones(len(tokens), dtype=torch.bool)))
         gap += max(1, gap // 3)
     for _ in range(REFINEMENTS):
-        attempt(_mean(known, best_tokens, best_proven, group, K * v))
-    return {"gap": _gaps(best_tokens, v, K), "attention": best_split.reshape(K, v)}
+        search.attempt(search.mean_attention(search.tokens, search.proven))
+    return {"gap": search.gaps(), "attention": search.typical.reshape(K, v)}
+
+
+class _Search:
+    """The best typical attention of every (c, m) so far, and the choices of every case under it."""
+
+    def __init__(self, known: Knowledge, attention: Attention) -> None:
+        self.known, self.attention = known, attention
+        self.v, self.K = known.of_max.shape
+        self.cases = all_cases(self.v, self.K)
+        self.group = self.cases.c * self.v + self.cases.m
+        self.score = torch.full((self.K * self.v,), -1.0, dtype=torch.float64)
+        self.typical = torch.zeros_like(self.score)
+        self.tokens = torch.zeros_like(self.group)
+        self.proven = torch.zeros_like(self.group, dtype=torch.bool)
+
+    def attempt(self, typical: Tensor) -> None:
+        """Keep a typical attention [n_ctx * v] where it proves more sequences than the best so far."""
+        tokens, proven = self.most_choices(typical)
+        score = self.sums(proven * tokens.double() ** self.cases.c)
+        better = score > self.score
+        self.score = torch.where(better, score, self.score)
+        self.typical = torch.where(better, typical, self.typical)
+        self.tokens = torch.where(better[self.group], tokens, self.tokens)
+        self.proven = torch.where(better[self.group], proven, self.proven)
+
+    def most_choices(self, typical: Tensor) -> tuple[Tensor, Tensor]:
+        """For every case the most choices of other tokens that its bound allows, and whether it is proven.
+
+        By bisection, for all cases at once: for a fixed typical attention the bound grows with the choices.
+        """
+        explanation = {"attention": typical.reshape(self.K, self.v)}
+
+        def proves(tokens: Tensor) -> Tensor:
+            return self.known.bounds(tokens, self.attention, explanation) < -TOLERANCE
+
+        least = torch.zeros_like(self.cases.m)
+        most = torch.where(self.cases.c > 0, self.cases.m, 0)
+        for _ in range(self.v.bit_length()):
+            middle = (least + most + 1) // 2
+            proven = proves(middle)
+            least, most = torch.where(proven, middle, least), torch.where(proven, most, (middle - 1).clamp(min=0))
+            most = torch.maximum(least, most)
+        return least, proves(least)
+
+    def mean_attention(self, tokens: Tensor, chosen: Tensor) -> Tensor:
+        """The mean over the chosen queries of the attention to the maximum, for every (c, m)."""
+        attention, _ = self.known.attention(tokens)
+        mean = self.sums(attention * chosen) / self.sums(chosen.double()).clamp(min=1)
+        return mean.nan_to_num(posinf=1.0, neginf=0.0)
+
+    def sums(self, x: Tensor) -> Tensor:
+        """Add up what belongs to the same (c, m)."""
+        return torch.zeros_like(self.score).index_add(0, self.group, x)
+
+    def gaps(self) -> Tensor:
+        """The gaps that give the best choices; d_vocab where nothing is proven."""
+        found = torch.where(self.proven & (self.tokens > 0), self.cases.m - self.tokens + 1, self.v)
+        return found[len(found) - number_of_gaps(self.v, self.K) :]

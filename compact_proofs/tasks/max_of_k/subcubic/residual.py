@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from compact_proofs.length import stage
@@ -132,9 +131,7 @@ RESIDUALS: dict[str, Residual] = {
     "mean+max_diff_subproduct": Remainder(FACTORS, _mean_best_break, _with_mean),
     "max_diff_subproduct_recursive": Remainder(FACTORS, ranges.recursive, _levels),
     "mean+max_diff_subproduct_recursive": Remainder(FACTORS, partial(ranges.recursive, means=1), _levels_with_mean),
-    "mean_recursive+max_diff_subproduct_recursive": Remainder(
-        FACTORS, partial(ranges.recursive, means=3), _levels_with_means
-    ),
+    "mean_recursive+max_diff_subproduct_recursive": Remainder(FACTORS, partial(ranges.recursive, means=3), _levels_with_means),
     "svd": Remainder(LEADING, ranges.spectral, lambda v, d: 1),
 }
 """By the names of the published code: what is split off, then how the row differences of the rest are bounded."""
