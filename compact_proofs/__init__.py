@@ -1,11 +1,12 @@
 """compact-proofs: prove the accuracy of a neural network, and measure how long the proof is."""
 
+from compact_proofs.autopilot import best_within, fill_frontier
 from compact_proofs.certificate import Certificate
 from compact_proofs.check import check
 from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
 from compact_proofs.enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
 from compact_proofs.exhaustive import Exhaustive, brute_force
-from compact_proofs.frontier import Frontier, frontier, linear_baseline
+from compact_proofs.frontier import Frontier, linear_baseline
 from compact_proofs.harness import Specimen, violations
 from compact_proofs.length import ProofLength, address_table, count, stage
 from compact_proofs.progress import progress_bars
@@ -29,13 +30,14 @@ __all__ = [
     "Strategy",
     "Task",
     "address_table",
+    "best_within",
     "brute_force",
     "check",
     "count",
     "count_below",
     "decimal",
     "enclose",
-    "frontier",
+    "fill_frontier",
     "linear_baseline",
     "lower",
     "measure",

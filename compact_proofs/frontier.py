@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from torch import nn
-
 from compact_proofs.certificate import Certificate
-from compact_proofs.claim import Task
-from compact_proofs.progress import track
-from compact_proofs.prove import Reading, prove
-from compact_proofs.strategy import Strategy
 
 
 @dataclass(frozen=True)
@@ -66,8 +60,3 @@ def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float
     """
     bound = float(measured.bound)
     return (measured.length.total * accuracy / bound, accuracy) if bound > 0 else None
-
-
-def frontier(model: nn.Module, task: Task, strategies: Sequence[Strategy], reading: Reading = "sound") -> Frontier:
-    """Prove with each strategy, with a progress bar if bars are shown (`compact_proofs.progress.progress_bars`)."""
-    return Frontier.of(prove(model, task, s, reading=reading) for s in track(strategies, "proofs"))

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import pytest
 
+from compact_proofs.autopilot import fill_frontier
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import decimal
-from compact_proofs.frontier import Frontier, frontier, linear_baseline
+from compact_proofs.frontier import Frontier, linear_baseline
 from compact_proofs.length import ProofLength
 from compact_proofs.progress import progress_bars, track
 from compact_proofs.tasks import LoadedModel
@@ -39,7 +40,7 @@ def test_best_are_those_that_no_other_beats(make: Callable[..., Certificate]) ->
 
 
 def test_frontier_proves_with_each_strategy(tiny: LoadedModel) -> None:
-    found = frontier(tiny.model, tiny.task, [BruteForce(), Cubic()])
+    found = fill_frontier(tiny.model, tiny.task, [BruteForce()], [Cubic()], seconds=10)
     assert [c.strategy for c in found.certificates] == ["cubic", "brute-force"]
     assert found.highest
     assert found.highest.strategy == "brute-force"

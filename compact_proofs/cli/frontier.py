@@ -34,13 +34,19 @@ def frontier(
         bool | None,
         typer.Option(
             "--with-brute-force/--without-brute-force",
-            help="Evaluate every input too, for the true accuracy. Unless told, where that is affordable.",
+            help="Evaluate every input by brute force too. Unless told, no.",
             show_default=False,
         ),
     ] = None,
+    search_seconds: Annotated[
+        float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
+    ] = 20.0,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
+
+    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
+    **--search-seconds**; the promising ones are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -48,7 +54,7 @@ def frontier(
 
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
-    from compact_proofs.frontier import frontier as run
+    from compact_proofs.autopilot import fill_frontier
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
 
@@ -56,7 +62,9 @@ def frontier(
     title = Path(loaded.name).stem
     folder = writable_folder(output or Path(f"frontier-{title}"))
     with progress_bars():
-        found = run(loaded.model, loaded.task, _strategies(loaded, with_brute_force))
+        candidates = loaded.kit.candidates(loaded.model)
+        always = _strategies(loaded, with_brute_force)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds)
     accuracy = true_accuracy(loaded, found.certificates)
     proofs = _json(found, accuracy)
     baseline = _baseline(loaded, found, accuracy)
@@ -73,7 +81,7 @@ def frontier(
 
 
 def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Strategy]:
-    chosen = list(loaded.kit.frontier(loaded.model))
+    chosen = list(loaded.kit.always(loaded.model))
     everything = loaded.kit.brute_force(loaded.model)
     if with_brute_force is not None:
         chosen = [s for s in chosen if s.name != everything.name]

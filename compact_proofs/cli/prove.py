@@ -78,6 +78,17 @@ def prove(
             show_default=False,
         ),
     ] = None,
+    max_flops: Annotated[
+        float | None,
+        typer.Option("--max-flops", min=1, help="Search for the best bound of at most this length.", show_default=False),
+    ] = None,
+    min_bound: Annotated[
+        str | None,
+        typer.Option("--min-bound", metavar="BOUND", help="Search for the shortest proof of this bound.", show_default=False),
+    ] = None,
+    search_seconds: Annotated[
+        float, typer.Option("--search-seconds", min=0, help="Time for the search of --max-flops and --min-bound.")
+    ] = 20.0,
     as_json: Json = False,
 ) -> None:
     """Prove a lower bound of a model's accuracy over all inputs of its task.
@@ -91,8 +102,14 @@ def prove(
     The certificate written by **-o** lets others check the claim without trusting you. It is written even where the
     bound is below **--at-least**.
 
+    With **--max-flops** or **--min-bound** the autopilot chooses strategy and options: it estimates many of them in the
+    float reading, and proves the best that fits.
+
     **Example:** compact-proofs prove max-of-4-seed-123 -s additive -O groups=8 --at-least 0.99 -o proof.cert
+
+    **Example:** compact-proofs prove max-of-10-seed-0 --max-flops 2e6
     """
+    from compact_proofs.autopilot import best_within
     from compact_proofs.progress import progress_bars
     from compact_proofs.prove import prove as run
     from compact_proofs.tasks import load_model
@@ -103,12 +120,34 @@ def prove(
         raise BadInput("a float reading is an estimate: it proves no bound and writes no certificate; leave out --reading float")
     if output:
         writable_file(output, sources=(model,))
+    budget = (max_flops, None if min_bound is None else parse_fraction(min_bound, "--min-bound"))
+    searching = budget != (None, None)
+    if searching and (strategy or given or reading is Reading.float):
+        raise BadInput("--max-flops and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading")
     loaded = load_model(model)
+    if searching:
+        with progress_bars("searching"):
+            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget)
+        _finish(loaded, certificate, model, output, required, at_least, as_json)
+        return
     chosen = _strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
         certificate = run(loaded.model, loaded.task, chosen, reading=reading.value)
+    _finish(loaded, certificate, model, output, required, at_least, as_json)
+
+
+def _finish(
+    loaded: LoadedModel,
+    certificate: Certificate,
+    model: str,
+    output: Path | None,
+    required: Fraction | None,
+    at_least: str | None,
+    as_json: bool,
+) -> None:
+    """Save and show what was proved; exit with 1 if it is less than required."""
     if output:
         certificate.save(output)
         note(f"Certificate written to {output}; check it by: compact-proofs check {output} {model}")

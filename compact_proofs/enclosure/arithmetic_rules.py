@@ -142,7 +142,7 @@ def _mean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) 
 @rule("prod")
 def _prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
     x = _terms(x, "prod", dtype)
-    return ia.product(x.reshape(-1), 0) if dim is None else ia.product(x, dim, keepdim)  # type: ignore[arg-type]
+    return ia.product(x.reshape(-1), 0) if dim is None else ia.product(x, dim, keepdim)
 
 
 @rule("cumsum")

@@ -14,57 +14,22 @@ from torch.utils._pytree import tree_iter, tree_map
 
 from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
+from compact_proofs.enclosure.table import words
 from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
-_COMPARISONS = frozenset(["lt", "le", "gt", "ge", "eq", "ne", "searchsorted"])
-_SELECTIONS = frozenset(
-    [
-        "sort",
-        "topk",
-        "argsort",
-        "argmax",
-        "argmin",
-        "max",
-        "min",
-        "cummax",
-        "cummin",
-        "clamp",
-        "clamp_min",
-        "clamp_max",
-        "where",
-        "masked_fill",
-        "sign",
-    ]
-)
+_COMPARISONS = words("lt le gt ge eq ne searchsorted")
+_SELECTIONS = words("sort topk argsort argmax argmin max min cummax cummin clamp clamp_min clamp_max where masked_fill sign")
 """With comparisons: what rounds nothing on plain operands, of one wide type and without NaN, and then stays plain."""
 
-_MIXING = _COMPARISONS | _SELECTIONS | frozenset(("cat", "stack", "maximum", "minimum", "hardtanh", "constant_pad_nd"))
+_MIXING = _COMPARISONS | _SELECTIONS | words("cat stack maximum minimum hardtanh constant_pad_nd")
 """What may meet numbers of different types, which PyTorch rounds to a common one."""
 
 _EXACT_ON_PLAIN = EXACT | _MIXING | {"as_strided"}
 
-_COUNTING = frozenset(
-    [
-        "add",
-        "sub",
-        "rsub",
-        "mul",
-        "pow",
-        "sum",
-        "prod",
-        "cumsum",
-        "mm",
-        "bmm",
-        "mv",
-        "dot",
-        "addmm",
-        "index_add",
-        "scatter_add",
-    ]
-)
+_COUNTING = words("add sub rsub mul pow sum prod cumsum mm bmm mv dot addmm index_add scatter_add")
 """Operations on integers that can overflow."""
 
-_RANDOM = frozenset(("rand", "randn", "randint", "randperm"))
+_RANDOM = words("rand randn randint randperm")
 """Data made without tensors, as good as any."""
 
 
@@ -76,7 +41,7 @@ class plain_kernels(ExitStack):
         enabled = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)
         self.callback(setattr, torch.backends.mkldnn, "enabled", torch.backends.mkldnn.enabled)
-        torch.backends.mkldnn.enabled = False
+        setattr(torch.backends.mkldnn, "enabled", False)  # noqa: B010 (a descriptor)
         self.callback(torch.backends.mha.set_fastpath_enabled, enabled)
         self.enter_context(sdpa_kernel(SDPBackend.MATH))
         return self

@@ -21,82 +21,33 @@ from compact_proofs.errors import NoSoundRule
 aten = torch.ops.aten
 Rule = Callable[..., Any]
 
-CHOOSING = frozenset(["index", "index_select", "gather", "take", "masked_select", "embedding"])
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text: names of operations."""
+    return frozenset(text.split())
+
+
+CHOOSING = words("index index_select gather take masked_select embedding")
 """Exact operations that choose entries of their first argument by the others, which must therefore be known."""
 
-EXACT = CHOOSING | frozenset(
-    [
-        "view",
-        "_unsafe_view",
-        "reshape",
-        "t",
-        "transpose",
-        "permute",
-        "numpy_T",
-        "expand",
-        "squeeze",
-        "unsqueeze",
-        "slice",
-        "select",
-        "cat",
-        "stack",
-        "unbind",
-        "split",
-        "split_with_sizes",
-        "unsafe_split",
-        "unsafe_split_with_sizes",
-        "repeat",
-        "clone",
-        "detach",
-        "alias",
-        "flip",
-        "roll",
-        "diagonal",
-        "diag_embed",
-        "tril",
-        "triu",
-        "unfold",
-        "lift_fresh",
-        "lift",
-        "relu",
-        "maximum",
-        "minimum",
-        "amax",
-        "amin",
-        "floor",
-        "ceil",
-        "trunc",
-        "sign",
-    ]
+EXACT = CHOOSING | words(
+    """
+    view _unsafe_view reshape t transpose permute numpy_T expand squeeze unsqueeze slice select cat stack unbind
+    split split_with_sizes unsafe_split unsafe_split_with_sizes repeat clone detach alias flip roll diagonal
+    diag_embed tril triu unfold lift_fresh lift relu maximum minimum amax amin floor ceil trunc sign
+    """
 )
 """Operations that are exact and monotone in every real entry."""
 
-CREATION = frozenset(
-    [
-        "empty",
-        "empty_like",
-        "empty_strided",
-        "zeros",
-        "zeros_like",
-        "ones",
-        "ones_like",
-        "full",
-        "full_like",
-        "new_zeros",
-        "new_ones",
-        "new_full",
-        "new_empty",
-        "new_empty_strided",
-        "arange",
-        "scalar_tensor",
-        "eye",
-        "tril_indices",
-        "triu_indices",
-    ]
+CREATION = words(
+    """
+    empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_zeros new_ones new_full
+    new_empty new_empty_strided arange scalar_tensor eye tril_indices triu_indices
+    """
 )
 """Operations whose result does not depend on the real values of their arguments: constants."""
 
-ON_BOOLS = frozenset(["bitwise_and", "bitwise_or", "logical_and", "logical_or", "all", "any"])
+ON_BOOLS = words("bitwise_and bitwise_or logical_and logical_or all any")
 """Operations on truth values that are monotone: provably from provably, possibly from possibly."""
 
 RULES: dict[str, Rule] = {}
@@ -104,29 +55,17 @@ RULES: dict[str, Rule] = {}
 
 REFUSED: dict[str, str] = {
     **dict.fromkeys(
-        ("argmax", "argmin", "argsort"),
+        words("argmax argmin argsort"),
         "bounds do not determine an order. Take the position from the explanation and check it, for example "
         "provably(x[i] >= x).all()",
     ),
     **dict.fromkeys(
-        [
-            "copy_",
-            "fill_",
-            "zero_",
-            "index_put",
-            "index_put_",
-            "masked_scatter",
-            "masked_scatter_",
-            "scatter",
-            "scatter_",
-            "index_copy",
-            "index_fill",
-        ],
+        words("copy_ fill_ zero_ index_put index_put_ masked_scatter masked_scatter_ scatter scatter_ index_copy index_fill"),
         "assigning into a part of a tensor is not followed by the bounds. Build the result with torch.cat, torch.stack or "
         "torch.where instead",
     ),
     **dict.fromkeys(
-        ("_local_scalar_dense", "is_nonzero", "equal", "nonzero"),
+        words("_local_scalar_dense is_nonzero equal nonzero"),
         "a real number known by its bounds is not a Python value. Ask provably(condition), or read .lo and .hi",
     ),
     "searchsorted": "it has no definite answer. compact_proofs.count_below counts what is proven",

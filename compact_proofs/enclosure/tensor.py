@@ -30,10 +30,10 @@ LARGEST_EXACT_INTEGER = 2**53
 class Enclosure(torch.Tensor):
     """A tensor with a lower and an upper bound for every entry.
 
-    Two kinds, told apart by ``dtype``: float64 (``lo <= x <= hi`` for the real number x) and bool (a truth value that is
-    provably true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. In-place
-    arithmetic works only on an Enclosure that shares no memory with another; it replaces the bounds and never writes into their memory.
-    The bounds may be the memory of the tensor that was enclosed, so leave that tensor as it is.
+    Two kinds, told apart by ``dtype``: float64 (``lo <= x <= hi`` for the real number x) and bool (a truth value that is provably
+    true where ``lo``, possibly true where ``hi``). Bounds are never NaN; an unknown side is infinite. In-place arithmetic works
+    only on an Enclosure that shares no memory with another; it replaces the bounds and never writes into their memory. The bounds
+    may be the memory of the tensor that was enclosed, so leave that tensor as it is.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Enclosure(torch.Tensor):
             self._nonnegative = self.numel() > 0 and float(self._lo.amin()) >= 0
         return self._nonnegative
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         if self.numel() <= 8:
             return f"Enclosure(lo={self._lo.tolist()}, hi={self._hi.tolist()})"
         return f"Enclosure(shape={tuple(self.shape)}, dtype={self.dtype}, widest={float(self.width.max()):.3g})"
@@ -175,7 +175,7 @@ class Enclosure(torch.Tensor):
         return Enclosure._wrap(self._lo, self._hi, self._nonnegative)
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         from compact_proofs.enclosure.rules import apply_rule
 
         return apply_rule(func, args, kwargs or {})
@@ -188,11 +188,11 @@ class Undetermined(torch.Tensor):
     def __new__(cls, shape: Sequence[int], device: torch.device) -> Undetermined:
         return torch.Tensor._make_wrapper_subclass(cls, shape, dtype=torch.int64, device=device)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"Undetermined(shape={tuple(self.shape)})"
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         raise NoSoundRule(
             f"{func} uses indices that come from ordering Enclosures. Bounds do not determine an order: use the values only, "
             "or take the order from the explanation and check it with provably(...)"

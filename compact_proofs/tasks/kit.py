@@ -35,8 +35,10 @@ class TaskKit:
         The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
     brute_force
         The strategy that evaluates every input, so that its bound is the true accuracy.
-    frontier
-        The strategies (with options) that `compact-proofs frontier` tries on a model.
+    candidates
+        Strategies with options for the autopilot to choose from, the telling ones first.
+    always
+        Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
         A share of the inputs by brute force, cheap enough to run on any model.
     specimen
@@ -58,7 +60,8 @@ class TaskKit:
     strategies: tuple[type[Strategy], ...]
     default: Callable[[Any], Strategy]
     brute_force: Callable[[Any], Strategy]
-    frontier: Callable[[Any], Sequence[Strategy]]
+    candidates: Callable[[Any], Sequence[Strategy]]
+    always: Callable[[Any], Sequence[Strategy]]
     linear: Callable[[Any], Strategy]
     specimen: Callable[[int], Specimen]
     variants: Callable[[type[Strategy], Any], Sequence[Strategy]]

@@ -4,6 +4,7 @@ task          the inputs and their labels
 paths         the QK, OV and direct paths as matrices
 brute_force   every sequence; the linear baseline
 cubic         the published proof, O(v^3)
+subcubic      the published family below it, 5 x 2 x 10 proofs
 additive      ours: ratios that add up, O(v^2 d)
 listed        additive, and a list of further sequences: the exact accuracy
 grouping      searches for explanations
@@ -13,11 +14,13 @@ training      the published recipe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
 
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.files import weights_sha256
 from compact_proofs.models.loading import attention_only_from_state
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
@@ -29,12 +32,15 @@ from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
+from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
-__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK"]
+__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK", "Subcubic"]
 
 AFFORDABLE = 2**25
-"""Sequences that brute force is tried on without being asked for."""
+"""Sequences that are all evaluated without being asked for."""
+LARGEST_TABLE = 2**26
+"""Entries of a cubic proof's table that are tried without being asked for."""
 
 
 def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
@@ -42,15 +48,32 @@ def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
 
 
 def _default(model: AttentionOnlyTransformer) -> Strategy:
-    return Additive() if model.n_ctx <= 4 else Cubic()
+    return Additive() if model.n_ctx <= 4 else Additive(window=5, direct="joint", counting="grid", reach=8)
 
 
-def _frontier(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
-    found: list[Strategy] = [_linear(model), Cubic()]
-    if model.n_ctx <= 4:
-        found += [Additive(w, g) for w, g in ((3, 1), (4, 1), (6, 1), (6, 4), (6, 8), (8, model.d_vocab))]
-    if MaxOfK.of(model).size <= AFFORDABLE:
-        found.append(BruteForce())
+def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
+    """Options of the additive certificate, the telling ones first."""
+    grids = ((16, 8), (16, 16), (32, 24), (8, 6))
+    windows, groups = (5, 3, 4, 6, 2, 8), (1, 2, 4, 8, 3, 16)
+    found: list[Strategy] = []
+    for n, window in itertools.product(groups, windows):
+        for rank in (6, 5, 8, 4):
+            cheap = Additive(window, n, "norms", "grid", 8, 8, values="lowrank", attention="rank1", rank=rank)
+            if n == 1 and window in (3, 4) and rank <= model.d_model:
+                found.append(cheap)
+        if model.n_ctx <= 4:
+            found += [Additive(window, n, "joint"), Additive(window, n, "separate")]
+        for steps, reach in grids[:2] if n > 8 else grids:
+            found += [Additive(window, n, d, "grid", steps, reach) for d in ("separate", "joint", "norms")]
+    return found
+
+
+def _always(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
+    found: list[Strategy] = [_linear(model)]
+    if model.d_vocab**3 * model.n_ctx <= LARGEST_TABLE:
+        found.append(Cubic())
+    if model.n_ctx <= 4 and MaxOfK.of(model).size <= AFFORDABLE:
+        found.append(Listed(window=4, groups=2))
     return found
 
 
@@ -58,6 +81,9 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
     """Options that matter at the size of a specimen."""
     if kind is LinearBaseline:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    if kind is Subcubic:
+        first = int(weights_sha256(model)[:8], 16)
+        return [COMBINATIONS[(first + 21 * i) % len(COMBINATIONS)] for i in range(4)]
     if kind is Additive:
         return [
             Additive(1, 1),
@@ -94,10 +120,11 @@ KIT = TaskKit(
     summary="name the largest of K tokens",
     load=attention_only_from_state,
     task_of=MaxOfK.of,
-    strategies=(BruteForce, LinearBaseline, Cubic, Additive, Listed),
+    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, Listed),
     default=_default,
     brute_force=lambda model: BruteForce(),
-    frontier=_frontier,
+    candidates=_candidates,
+    always=_always,
     linear=_linear,
     specimen=specimen,
     variants=_variants,

@@ -75,20 +75,21 @@ class LinearBaseline(MaxOfKStrategy):
 
 
 def count_correct(model: AttentionOnlyTransformer, budget: int) -> int:
-    """Count correct sequences among the first `budget` or so (whole blocks) of the order (q, maximum m, the others)."""
+    """Count correct sequences among the first `budget` or so (whole blocks) of an order over (q, maximum m, the others)."""
     p = paths(model)
     w, r = attention_weights(p.EQKE, p.EQKP)
     v, K = model.d_vocab, model.n_ctx
     evaluated, correct = 0, 0
-    for q, m in track(list(itertools.combinations_with_replacement(range(v), 2)), "sequences by (query, maximum)"):
+    for q, m, quota in track(_visits(v, K, budget), "sequences by (query, maximum)"):
         if evaluated >= budget:
             break
         with stage("differences"):
             value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
             F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
             D = F[:, :, others(v)[m]] - F[:, :, m : m + 1]  # [K, m + 1, v - 1]
+        enough = min(budget, evaluated + quota)
         for start, allowed in _blocks(q, m, K):
-            if evaluated >= budget:
+            if evaluated >= enough:
                 break
             with stage("sequences"):
                 sums = D[-1, q][None]
@@ -99,6 +100,21 @@ def count_correct(model: AttentionOnlyTransformer, budget: int) -> int:
                 correct += whole(provably(sums.amax(-1) < 0).sum())
             evaluated += sums.shape[0]
     return correct
+
+
+def _visits(v: int, K: int, budget: int) -> list[tuple[int, int, int]]:
+    """All (q, m), scattered over the task, each with how many of its sequences to evaluate at most.
+
+    A budget for a small share is spread over at least 64 pairs, so that it meets large and small maxima alike.
+    """
+    pairs = list(itertools.combinations_with_replacement(range(v), 2))
+    stride = next(n for n in range(int(0.618 * len(pairs)) + 1, 2 * len(pairs) + 2) if math.gcd(n, len(pairs)) == 1)
+    scattered = [pairs[i * stride % len(pairs)] for i in range(len(pairs))]
+    quota = -(-budget // 64)
+    sizes = [(m + 1) ** (K - 1) - (m ** (K - 1) if q < m else 0) for q, m in pairs]
+    if sum(min(quota, n) for n in sizes) < budget:
+        quota = budget
+    return [(q, m, quota) for q, m in scattered]
 
 
 def is_correct(model: AttentionOnlyTransformer, inputs: Tensor) -> Tensor:

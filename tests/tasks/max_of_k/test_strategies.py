@@ -25,8 +25,8 @@ ZOO_OF_4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
 
 @functools.cache
 def small(K, v):
-    """Train for a second: good, but not perfect."""
-    steps = {2: 250, 3: 300, 4: 400}[K]
+    """Train for a moment: right on most inputs, provably on fewer."""
+    steps = {2: 45, 3: 60, 4: 45}[K]
     return train(TrainingConfig(n_ctx=K, d_vocab=v, d_model=16, steps=steps, learning_rate=5e-3, evaluation_samples=1)).model
 
 
@@ -173,7 +173,7 @@ def test_additive_counts_its_members(model):
         assert count(model, strategy) == int(certified.sum()), strategy
         assert not (certified & ~right).any(), strategy
         best = max(best, int(certified.sum()))
-    assert best > 0.8 * right.sum()
+    assert best > 0.75 * right.sum()
 
 
 def test_a_wider_window_certifies_more(model):

@@ -8,9 +8,10 @@ ranges          the inequalities for row differences of a product
 cases           what is known about each (query, maximum, number of other tokens)
 gaps            the untrusted search for gaps
 strategy        the proof
-residual_table  the bounds of the remainder's row differences, side by side
+table           the bounds of the remainder's row differences, side by side
 """
 
-from compact_proofs.tasks.max_of_k.subcubic.strategy import Subcubic
+from compact_proofs.tasks.max_of_k.subcubic.strategy import COMBINATIONS, Subcubic
+from compact_proofs.tasks.max_of_k.subcubic.table import RemainderBound, residual_table
 
-__all__ = ["Subcubic"]
+__all__ = ["COMBINATIONS", "RemainderBound", "Subcubic", "residual_table"]

@@ -126,3 +126,7 @@ class Subcubic(MaxOfKStrategy):
 def _check(option: str, value: str, known: Mapping[str, Any]) -> None:
     if value not in known:
         raise BadInput(f"subcubic: {option} is one of {', '.join(known)}; not {value!r}")
+
+
+COMBINATIONS = tuple(Subcubic(d, a, r) for r in RESIDUALS for d in DIRECTS for a in ATTENTIONS)
+"""All 100."""

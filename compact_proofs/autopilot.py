@@ -1,0 +1,131 @@
+"""The autopilot: try many strategies in the float reading, which is quick and proves nothing; prove only the promising ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from torch import Tensor, nn
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.claim import Task
+from compact_proofs.errors import BadInput
+from compact_proofs.frontier import Frontier
+from compact_proofs.progress import track
+from compact_proofs.prove import prove
+from compact_proofs.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strategy with its explanation, and what its float reading estimates.
+
+    Attributes
+    ----------
+    strategy, explanation
+        What to prove with.
+    bound
+        The estimated bound.
+    length
+        The proof's length, which every reading has in common.
+    """
+
+    strategy: Strategy
+    explanation: dict[str, Tensor]
+    bound: Fraction
+    length: int
+
+
+def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], seconds: float) -> list[Candidate]:
+    """Estimate strategies, in the order given, until the time is over; the least beaten ones are returned, shortest first.
+
+    Strategies that do not apply to the model are passed over.
+    """
+    end = time.monotonic() + seconds
+    found: list[Candidate] = []
+    for strategy in track(list(strategies), "estimates"):
+        if found and time.monotonic() > end:
+            break
+        try:
+            strategy.applies_to(model, task)
+        except BadInput:
+            continue
+        estimate = prove(model, task, strategy, reading="float")
+        found.append(Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total))
+    return _unbeaten(found)
+
+
+def _unbeaten(candidates: Iterable[Candidate]) -> list[Candidate]:
+    kept: list[Candidate] = []
+    for c in sorted(candidates, key=lambda c: (c.length, -c.bound)):
+        if c.bound > (kept[-1].bound if kept else 0):
+            kept.append(c)
+    return kept
+
+
+def best_within(
+    model: nn.Module,
+    task: Task,
+    strategies: Sequence[Strategy],
+    seconds: float,
+    max_length: float | None = None,
+    min_bound: Fraction | None = None,
+) -> Certificate:
+    """Prove the highest bound of at most `max_length`, or the shortest of at least `min_bound`.
+
+    Raises
+    ------
+    BadInput
+        If nothing that was tried fits; the message says what came nearest.
+    """
+    found = explore(model, task, strategies, seconds)
+    fitting = [c for c in found if max_length is None or c.length <= max_length]
+    if min_bound is None:
+        fitting = fitting[::-1]  # the highest bound first
+    fitting = [c for c in fitting if min_bound is None or c.bound >= min_bound]
+    for c in fitting:
+        certificate = prove(model, task, c.strategy, explanation=c.explanation)
+        if min_bound is None or certificate.bound >= min_bound:
+            return certificate
+    if not found:
+        raise BadInput("no strategy that was tried proves anything about this model; give it more time with --search-seconds")
+    nearest = found[-1] if max_length is None else found[0]
+    raise BadInput(
+        f"nothing that was tried fits; nearest is {nearest.strategy} with an estimated bound of {float(nearest.bound):.6f} "
+        f"at length {nearest.length:,}. Give it more time with --search-seconds, or relax the budget"
+    )
+
+
+def fill_frontier(
+    model: nn.Module, task: Task, strategies: Sequence[Strategy], always: Sequence[Strategy], seconds: float, points: int = 16
+) -> Frontier:
+    """Prove the unbeaten strategies, thinned to about so many `points`, and those that are `always` wanted."""
+    chosen = thin(explore(model, task, strategies, seconds), points)
+    work = [(c.strategy, c.explanation) for c in chosen] + [(s, None) for s in always]
+    return Frontier.of(prove(model, task, s, explanation=e) for s, e in track(work, "proofs"))
+
+
+def thin(candidates: Sequence[Candidate], points: int) -> list[Candidate]:
+    """Keep about `points` of an unbeaten list: the ends, and steps of equal worth between them.
+
+    A step is worth the logarithm by which it shortens the uncovered part 1 - bound, plus the one by which it lengthens the proof.
+    """
+    if len(candidates) <= points:
+        return list(candidates)
+    worth = [_log(c) for c in candidates]
+    step = (worth[-1] - worth[0]) / (points - 1)
+    kept = [candidates[0]]
+    last = worth[0]
+    for c, at in zip(candidates[1:-1], worth[1:-1], strict=True):
+        if at >= last + step:
+            kept.append(c)
+            last = at
+    return [*kept, candidates[-1]]
+
+
+def _log(c: Candidate) -> float:
+    from math import log
+
+    return log(c.length) - log(max(1e-12, 1 - float(c.bound)))

@@ -1,0 +1,88 @@
+"""How much each way to bound the unexplained remainder of EQKE loses: compounding errors, side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.enclosure import sound, upper
+from compact_proofs.length import count
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.strategy import Explanation
+from compact_proofs.tasks.max_of_k.subcubic import ranges
+from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS
+
+
+@dataclass(frozen=True)
+class RemainderBound:
+    """One row of `residual_table`.
+
+    Attributes
+    ----------
+    name
+        The way to bound.
+    value
+        Upper bound of max_{r, i, j} R[r, i] - R[r, j], rounded outward.
+    flops
+        Real operations, from the four factors of R to the bound.
+    complexity
+        The same as it grows, for v tokens and width d.
+    """
+
+    name: str
+    value: float
+    flops: int
+    complexity: str
+
+
+def twice_the_largest_entry(factors: ranges.Factors) -> Tensor:
+    """2 max |R[r, i]| for every row: a difference of two entries is at most the sum of their sizes. O(v^2 d)."""
+    return 2 * ranges.product(factors).abs().amax(-1)
+
+
+ROWS: tuple[tuple[str, Callable[[ranges.Factors], Tensor], str], ...] = (
+    ("max row diff (exact)", ranges.exact_range, "O(v^2 d)"),
+    ("2 max |entry|", twice_the_largest_entry, "O(v^2 d)"),
+    ("max row diff on subproduct", ranges.best_break, "O(v d^2)"),
+    ("recursive max row diff", ranges.recursive, "O(v d)"),
+    ("sqrt(2) sigma_1", ranges.spectral, "O(v d^2)"),
+    ("sqrt(2) product of sigma_1", ranges.product_of_spectral_norms, "O(v d^2)"),
+    ("sqrt(2) product of Frobenius norms", ranges.product_of_frobenius_norms, "O(v d)"),
+)
+"""Name, bound and complexity of each way."""
+
+
+def residual_table(model: AttentionOnlyTransformer, explanation: Explanation | None = None) -> list[RemainderBound]:
+    """Bound the row differences of the remainder R of EQKE in every way.
+
+    R = X W_Q' W_K'^T Y^T is what `Peeling` leaves of query W_Q W_K^T key^T after two directions of the query side, two of the key
+    side and one each of W_Q and W_K. As published, it is not divided by sqrt(d_head).
+
+    Parameters
+    ----------
+    model
+        Any size.
+    explanation
+        The directions; found by singular value decomposition unless given.
+
+    Returns
+    -------
+    list of RemainderBound
+        In the order of `ROWS`.
+    """
+    if explanation is None:
+        with torch.no_grad():
+            explanation = FACTORS.explain(copy.deepcopy(model).double())
+    with sound():
+        factors = FACTORS.split(model, explanation).factors
+    return [_row(name, bound, complexity, factors) for name, bound, complexity in ROWS]
+
+
+def _row(name: str, bound: Callable[[ranges.Factors], Tensor], complexity: str, factors: ranges.Factors) -> RemainderBound:
+    with sound(), count() as counter:
+        value = upper(bound(factors).amax())
+    return RemainderBound(name, float(value), counter.length.flops, complexity)
