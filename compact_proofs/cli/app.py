@@ -100,6 +100,7 @@ def program(
 app.command()(zoo.zoo)
 app.command()(strategies.strategies)
 app.add_typer(train.app, name="train")
+app.add_typer(train.finetuning, name="finetune")
 app.command()(prove.prove)
 app.command()(check.check)
 app.command()(frontier.frontier)

@@ -11,18 +11,21 @@ import typer
 from typer.core import TyperGroup
 
 from compact_proofs.cli.files import writable_file
+from compact_proofs.cli.models import ModelSource
 from compact_proofs.cli.options import field_docs
 from compact_proofs.cli.output import messages, say
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
     from compact_proofs.tasks.kit import TaskKit
+    from compact_proofs.train import Recipe, TrainingResult
 
 Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where the model goes: a .safetensors file, with a .json beside it.", show_default=False),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a model that is there already.")]
+Provable = Annotated[bool, typer.Option("--provable", help="Then tune the model so that short proofs about it exist.")]
 
 
 class TasksOfTrain(TyperGroup):
@@ -51,41 +54,75 @@ app = typer.Typer(
 )
 
 
-def _command(kit: TaskKit) -> Any:
-    """The command line of a kit's recipe; typer reads the options from the function's signature."""
+def recipe_command(name: str, help_text: str, recipe: type[Recipe], leading: dict[str, Any], run: Any, hidden: Any = ()) -> Any:
+    """Make a command with `leading` parameters, ``--output``, ``--force`` and an option for each field of a recipe.
 
-    def train(output: Path, force: bool, **options: Any) -> None:
-        _train(kit, output, force, options)
+    Parameters
+    ----------
+    leading
+        Annotation by name, or (annotation, default).
+    run
+        Called with everything by name.
+    hidden
+        Fields of the recipe that are no options.
+    """
+
+    def command(**given: Any) -> None:
+        run(**given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter("output", keyword, annotation=Output)]
-    docs, types = field_docs(kit.recipe), get_type_hints(kit.recipe)
-    own = vars(kit.recipe).get("__annotations__", {})
-    for f in sorted(fields(kit.recipe), key=lambda f: f.name not in own):  # the task's sizes first
-        option = typer.Option(f.default, help=docs.get(f.name))
-        parameters.append(inspect.Parameter(f.name, keyword, default=option, annotation=types[f.name]))
+    parameters = []
+    for parameter, kind in leading.items():
+        annotation, default = kind if isinstance(kind, tuple) else (kind, inspect.Parameter.empty)
+        parameters.append(inspect.Parameter(parameter, keyword, annotation=annotation, default=default))
+    parameters.append(inspect.Parameter("output", keyword, annotation=Output))
+    docs, types = field_docs(recipe), get_type_hints(recipe)
+    own = vars(recipe).get("__annotations__", {})
+    for f in sorted(fields(recipe), key=lambda f: f.name not in own):  # the task's sizes first
+        if f.name not in hidden:
+            option = typer.Option(f.default, help=docs.get(f.name))
+            parameters.append(inspect.Parameter(f.name, keyword, default=option, annotation=types[f.name]))
     parameters.append(inspect.Parameter("force", keyword, default=False, annotation=Force))
-    train.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    train.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
 
     single = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-    single.command(
-        name=kit.name,
-        help=f"Train a model that is to {kit.summary}.\n\n"
-        "Writes the weights of the last step, with the recipe, the loss and accuracy curves, and the accuracy on a "
-        "fresh sample. The accuracy over all inputs is for **compact-proofs prove** to bound.\n\n"
-        f"**Example:** compact-proofs train {kit.name} -o model.safetensors --seed 3",
-    )(train)
+    single.command(name=name, help=help_text)(command)
     return typer.main.get_command(single)
 
 
-def _train(kit: TaskKit, output: Path, force: bool, options: dict[str, Any]) -> None:
-    config = kit.recipe(**options)
+def _command(kit: TaskKit) -> Any:
+    """The command line of a kit's recipe; typer reads the options from the function's signature."""
+
+    def train(output: Path, force: bool, provable: bool = False, **options: Any) -> None:
+        _refuse(output, force)
+        config = kit.recipe(**options)
+        result = kit.train(config, progress=messages.is_terminal)
+        if provable and kit.tuning is not None:
+            result = kit.tuning.tune(result.model, kit.tuning.config(result.model, seed=config.seed), progress=messages.is_terminal)
+        _save(result, output)
+
+    return recipe_command(
+        kit.name,
+        f"Train a model that is to {kit.summary}.\n\n"
+        "Writes the weights of the last step, with the recipe, the loss and accuracy curves, and the accuracy on a "
+        "fresh sample. The accuracy over all inputs is for **compact-proofs prove** to bound.\n\n"
+        f"**Example:** compact-proofs train {kit.name} -o model.safetensors --seed 3",
+        kit.recipe,
+        {} if kit.tuning is None else {"provable": (Provable, False)},
+        train,
+    )
+
+
+def _refuse(output: Path, force: bool) -> None:
+    """Check, before any work, that the model can be written."""
     if output.suffix != ".safetensors":
         raise BadInput(f"{output}: models are saved as .safetensors; change the file name's ending")
     for file in (output, output.with_suffix(".json")):
         writable_file(file, force=force)
-    result = kit.train(config, progress=messages.is_terminal)
+
+
+def _save(result: TrainingResult[Any], output: Path) -> None:
     result.save(output)
     final = result.final
     say(
@@ -94,3 +131,49 @@ def _train(kit: TaskKit, output: Path, force: bool, options: dict[str, Any]) -> 
     )
     say(f"Written to {output} and {output.with_suffix('.json')}.")
     say(f"Prove a bound over all inputs: compact-proofs prove {output}")
+
+
+class TasksOfFinetune(TasksOfTrain):
+    """A command for each task whose models can be tuned for short proofs."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Make the command of a task, or return None if there is no such task or no tuning for it."""
+        from compact_proofs.tasks import KITS
+
+        return _finetune_command(KITS[cmd_name]) if cmd_name in KITS and KITS[cmd_name].tuning is not None else None
+
+
+finetuning = typer.Typer(
+    cls=TasksOfFinetune,
+    no_args_is_help=True,
+    help="Tune a trained model so that short proofs about it exist. The result is another network: the distance "
+    "of its function from the first is measured and shown.\n\n"
+    "**Example:** compact-proofs finetune max-of-k max-of-4-seed-123 -o tuned.safetensors",
+)
+
+
+def _finetune_command(kit: TaskKit) -> Any:
+    tuning = kit.tuning
+    assert tuning is not None
+
+    def finetune(model: str, output: Path, force: bool, **options: Any) -> None:
+        from compact_proofs.tasks import load_model
+
+        _refuse(output, force)
+        loaded = load_model(model)
+        result = tuning.tune(loaded.model, tuning.config(loaded.model, **options), progress=messages.is_terminal)
+        _save(result, output)
+        away = tuning.distance(loaded.model, result.model)
+        say(
+            f"This is another network: on random inputs its centred logits differ from the first's by {away:.2f} (root mean square)."
+        )
+
+    return recipe_command(
+        kit.name,
+        f"Tune a model that is to {kit.summary}, so that short proofs about it exist.\n\n"
+        f"**Example:** compact-proofs finetune {kit.name} max-of-4-seed-123 -o tuned.safetensors",
+        tuning.recipe,
+        {"model": ModelSource},
+        finetune,
+        hidden=tuning.fixed,
+    )

@@ -16,6 +16,31 @@ from compact_proofs.train import Recipe, TrainingResult
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """Fine-tuning for provability.
+
+    Attributes
+    ----------
+    recipe
+        Its options.
+    fixed
+        Fields of the recipe that a given model decides.
+    config
+        Make the recipe for a model, from the other fields.
+    tune
+        Tune a copy of a model by a recipe, with a progress bar if asked.
+    distance
+        How far a tuned model's function is from the first's.
+    """
+
+    recipe: type[Recipe]
+    fixed: tuple[str, ...]
+    config: Callable[..., Recipe]
+    tune: Callable[..., TrainingResult[Any]]
+    distance: Callable[[Any, Any], float]
+
+
+@dataclass(frozen=True)
 class TaskKit:
     """A task's models, strategies and recipe.
 
@@ -51,6 +76,8 @@ class TaskKit:
         Training options with the published defaults.
     train
         Train a model by a recipe, with a progress bar if asked.
+    tuning
+        Fine-tuning for provability, for tasks that have it.
     """
 
     name: str
@@ -68,3 +95,4 @@ class TaskKit:
     heatmaps: Callable[[Any], Sequence[Heatmap]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
+    tuning: Tuning | None = None

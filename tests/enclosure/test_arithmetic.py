@@ -228,7 +228,22 @@ def test_the_worst_rounding_of_a_running_sum(n: int, sign: int) -> None:
         check("worst", y.cumsum(0), exact.cumsum())
         check("worst", y.sum(), np.asarray(exact.sum()))
         check("worst", y.dot(torch.ones(n + 1, dtype=torch.float64)), np.asarray(exact.sum() * ONE), 2)
-        check("worst", (torch.cat([y, -y[:1]])).cumsum(0), np.append(exact, -exact[0]).cumsum())
+        cancelled, rest = torch.cat([y, -enclose(x[:1])]), np.append(exact, -exact[0])
+        check("worst", cancelled.cumsum(0), rest.cumsum())
+        check("worst", cancelled.sum(), np.asarray(rest.sum()))
+        check("worst", cancelled.mean(0, keepdim=True), np.array([rest.sum()], dtype=object), divisor=n + 2)
+        check("worst", cancelled.dot(torch.ones(n + 2, dtype=torch.float64)), np.asarray(rest.sum() * ONE), 2)
+
+
+@pytest.mark.parametrize("n", [10, 1000])
+def test_the_worst_rounding_of_a_radius(n: int) -> None:
+    """The same terms times [-1, 1]: what is lost is the bound's own rounding."""
+    x = tensor(1.0, *[2.0**-53 * 0.999] * n)
+    signs = Enclosure(-torch.ones(n + 1, dtype=torch.float64), torch.ones(n + 1, dtype=torch.float64))
+    most = scaled(x).sum() * ONE
+    for product in (enclose(x).dot(signs), signs.dot(enclose(x)), (enclose(x)[None] @ signs)[0], (signs @ x[:, None])[0]):
+        check("radius", product, np.asarray(most), 2)
+        check("radius", product, np.asarray(-most), 2)
 
 
 def test_long_sums_against_exact_integers() -> None:
@@ -258,6 +273,31 @@ def test_partial_sums_overflow(order: tuple[float, ...]) -> None:
             exact.reshape(1, 4)[:, :3] * ONE,
             2,
         )
+
+
+def test_partial_sums_overflow_in_any_order() -> None:
+    rng = np.random.default_rng(4)
+    for n in (2, 3, 4, 7, 8, 16, 33):
+        for _ in range(30):
+            x = rng.choice([MAX, -MAX, MAX / 2, -MAX / 2, 1.0], (n, 3))
+            y = enclose(torch.from_numpy(x))
+            exact, ones = scaled(x), torch.ones(n, dtype=torch.float64)
+            check("overflow", y.sum(0), exact.sum(0))
+            check("overflow", y.mT @ ones, exact.sum(0) * ONE, 2)
+            check("overflow", ones @ y, exact.sum(0) * ONE, 2)
+            check("overflow", y[:, 0].dot(ones), np.asarray(exact[:, 0].sum() * ONE), 2)
+            check("overflow", y.mT @ Enclosure(ones, ones.clone()), exact.sum(0) * ONE, 2)
+
+
+def test_a_sum_overflows_where_its_size_does_not() -> None:
+    """Strided and contiguous memory are added in different orders, and only one of them crosses the largest number."""
+    for n, k, at in ((183, 137, 91), (150, 112, 75), (99, 74, 0)):
+        terms = [0.75 * 2.0**971] * n
+        terms[at], terms[1] = MAX - k * 2.0**971, -1.0
+        x = torch.tensor(terms, dtype=torch.float64)
+        strided = torch.stack([x, x], -1)[:, 0]
+        for y in (enclose(strided), enclose(-strided), Enclosure(strided, x), Enclosure(x, strided)):
+            check("overflow", y.sum(), np.asarray(scaled(y.hi).sum()))
 
 
 def test_a_sum_that_overflows_by_rounding_only() -> None:

@@ -10,6 +10,7 @@ listed        additive, and a list of further sequences: the exact accuracy
 grouping      searches for explanations
 specimens     small models that try to break proofs
 training      the published recipe
+finetuning    a model with short proofs, from a trained one
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from compact_proofs.models.files import weights_sha256
 from compact_proofs.models.loading import attention_only_from_state
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
-from compact_proofs.tasks.kit import TaskKit
-from compact_proofs.tasks.max_of_k import training
+from compact_proofs.tasks.kit import TaskKit, Tuning
+from compact_proofs.tasks.max_of_k import finetuning, training
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
@@ -131,4 +132,11 @@ KIT = TaskKit(
     heatmaps=_heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,
+    tuning=Tuning(
+        recipe=finetuning.FinetuningConfig,
+        fixed=("n_ctx", "d_vocab", "d_model"),
+        config=finetuning.config_for,
+        tune=finetuning.finetune,
+        distance=finetuning.distance,
+    ),
 )

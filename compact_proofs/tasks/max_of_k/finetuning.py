@@ -12,13 +12,14 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.training import TrainingConfig, train, uniform_sequences
+from compact_proofs.tasks.max_of_k.training import TrainingConfig, uniform_sequences
 from compact_proofs.train import Sampler, TrainingResult, evaluate, fit
 
 RANKS = {"W_Q": 1, "W_K": 1}
@@ -125,10 +126,9 @@ def finetune(
     return TrainingResult(exact, "max-of-k", config, curves, final, seconds)
 
 
-def train_provable(config: FinetuningConfig, progress: bool = False) -> TrainingResult[AttentionOnlyTransformer]:
-    """Train by the published recipe, then `finetune`."""
-    recipe = TrainingConfig(n_ctx=config.n_ctx, d_vocab=config.d_vocab, d_model=config.d_model, seed=config.seed)
-    return finetune(train(recipe, progress).model, config, progress)
+def config_for(model: AttentionOnlyTransformer, **options: Any) -> FinetuningConfig:
+    """Make the options for a model: its sizes, and what is given."""
+    return FinetuningConfig(n_ctx=model.n_ctx, d_vocab=model.d_vocab, d_model=model.d_model, **options)
 
 
 def distance(model: AttentionOnlyTransformer, tuned: AttentionOnlyTransformer, sequences: int = 2**14, seed: int = 0) -> float:

@@ -112,7 +112,7 @@ def test_every_reading_has_the_same_length(model):
         _, sound = run(model, task, strategy, explanation, "sound")
         _, float_ = run(model, task, strategy, explanation, "float")
         assert sound == float_, strategy
-        if not strategy.partial and strategy.name != "listed":  # whose lengths depend on what they find
+        if not strategy.partial and strategy.name != "listed":  # these depend on values: when to stop, which to evaluate
             assert sound == cp.measure(model, task, strategy, explanation), strategy
 
 

@@ -141,6 +141,7 @@ def know(model: AttentionOnlyTransformer, direct: Direct, residual: Residual, ex
         ordered = torch.sort(torch.exp(EQKP[:, :-1] - EQKP[:, -1:]), dim=1).values
         none = torch.zeros(v, 1, dtype=torch.float64, device=device)
         of_max = torch.cat([none, ordered.cumsum(1)], 1).flip(1)
+        of_max_with_query = of_max + 1
         of_others = torch.cat([none, ordered.flip(1).cumsum(1)], 1)
     with stage("rows"):
         moved = PVOU if shared is None else PVOU + shared
@@ -156,4 +157,4 @@ def know(model: AttentionOnlyTransformer, direct: Direct, residual: Residual, ex
         top = scores[q, m] if slack is None else scores[q, m] - slack[q]
         own = torch.where(q < m, torch.exp(scores[q, q] - top), 0.0)
         own_wrong = torch.maximum(right.best[m], torch.where(q < m, ranges[q], -torch.inf))
-    return Knowledge(score, top, own, wrong, own_wrong, of_max, of_max + 1, of_others, common, right, worst)
+    return Knowledge(score, top, own, wrong, own_wrong, of_max, of_max_with_query, of_others, common, right, worst)

@@ -56,8 +56,8 @@ def one_break(A: Tensor, B: Tensor) -> Tensor:
 def mean_break(A: Tensor, B: Tensor) -> Tensor:
     """The mean row split off first.
 
-    With e = mean_r A[r], M[r] = e B + (A[r] - e) B exactly, so the range of M[r] is at most ``range(e B) + sum_k |A[r, k] - e_k| range_k``
-    (in fact for any vector e). O(size of A and B).
+    With e = mean_r A[r], M[r] = e B + (A[r] - e) B exactly (for any vector e), so the range of M[r] is at most
+    ``range(e B) + sum_k |A[r, k] - e_k| range_k``. O(size of A and B).
     """
     e = A.mean(0, keepdim=True)
     return row_range(e @ B) + one_break(A - e, B)
@@ -98,10 +98,10 @@ def recursive(factors: Factors, means: int = 0) -> Tensor:
 def square_of_norm(A: Tensor, B: Tensor) -> Tensor:
     """An upper bound of sigma_1(A B)^2.
 
-    The squares of the singular values of A B are the eigenvalues of B^T (A^T A) B, and up to zeros those of N = (A^T A) (B B^T).
-    They are real and >= 0, so with p = 2^SQUARINGS: ``sigma_1^(2p) <= sum of the p-th powers = trace(N^p)``. N is [n, n] with n the inner
-    dimension; the sum has at most n terms, so the bound is off by at most a factor n^(1/p). Squaring: 2 n^3 each.
-    No decomposition is trusted.
+    The squares of the singular values of A B are the eigenvalues of B^T (A^T A) B, and up to zeros those of
+    N = (A^T A) (B B^T). They are real and >= 0, so with p = 2^SQUARINGS: ``sigma_1^(2p) <= sum of p-th powers = trace(N^p)``.
+    N is [n, n] with n the inner dimension; the sum has at most n terms, so the bound is at most n^(1/p) times the truth.
+    Each squaring costs 2 n^3. No decomposition is trusted.
     """
     return _power_trace((A.mT @ A) @ (B @ B.mT))
 
@@ -123,7 +123,8 @@ def spectral(factors: Factors) -> Tensor:
 
 def product_of_spectral_norms(factors: Factors) -> Tensor:
     """sqrt(2) sigma_1(F_1) ... sigma_1(F_n) >= sqrt(2) sigma_1(M): O(v d^2)."""
-    return (2 * torch.stack([_power_trace(F.mT @ F if F.shape[0] >= F.shape[1] else F @ F.mT) for F in factors]).prod()).sqrt()
+    grams = [F.mT @ F if F.shape[0] >= F.shape[1] else F @ F.mT for F in factors]
+    return (2 * torch.stack([_power_trace(N) for N in grams]).prod()).sqrt()
 
 
 def product_of_frobenius_norms(factors: Factors) -> Tensor:

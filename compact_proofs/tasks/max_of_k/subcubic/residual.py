@@ -43,8 +43,8 @@ class Exact(Residual):
     """EQKE itself, no remainder: 2 v^2 d + O(v d^2) operations; unexplained dimension v^2."""
 
     def scores(self, model: AttentionOnlyTransformer, explanation: Explanation) -> tuple[Tensor, None]:
-        query = model.W_E + model.W_pos[-1]
         with stage("QK"):
+            query = model.W_E + model.W_pos[-1]
             return (query @ (model.W_Q @ model.W_K.mT / model.attn_scale())) @ model.W_E.mT, None
 
     def dimension(self, v: int, d: int) -> int:

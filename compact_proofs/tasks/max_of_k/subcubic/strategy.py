@@ -9,12 +9,13 @@ from math import comb
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.max_of_k.cubic import sum_of_powers
 from compact_proofs.tasks.max_of_k.paths import pair_number
@@ -37,31 +38,32 @@ class Subcubic(MaxOfKStrategy):
                      + a R[x]                              (`attention`: two choices)
                      + (1 - a) W                           W >= EVOU[k, x] - EVOU[k, m] for the tokens k that are not m
 
-    W is the largest range of a row of EVOU among k <= m - gap and the query (if q < m), and at least max R. Since it is, the right side
-    does not grow with a, and a lower bound of a may be put in. Such a bound is A / (A + B): relative to the weight that m has,
-    A >= the sum of the K - 1 - c smallest positional factors (and 1 for the query if q = m), and B <= exp(max_{k <= m - gap}
-    score[q, k] - score[q, m]) times the sum of the c largest, plus the query's own weight if q < m. The scores are known up to a
-    slack in their row differences (`residual`: ten choices), which is added to each difference.
+    W is the largest range of a row of EVOU among k <= m - gap and the query (if q < m), and at least max R. Therefore the
+    right side does not grow with a, and a lower bound of a may be put in. Such a bound is A / (A + B), relative to the
+    weight that m has: A is the sum of the K - 1 - c smallest positional factors (and 1 for the query if q = m), and B is
+    exp(max_{k <= m - gap} score[q, k] - score[q, m]) times the sum of the c largest, plus the query's own weight if q < m.
+    The scores are known up to a slack in their row differences (`residual`: ten choices), which is added to each difference.
 
-    **The count.** A sequence has one q = t_K, one m, and one number c of positions before the query that do not hold m. If the bound of
-    (q, m, c) with its gap is negative, every sequence of that case whose c other tokens are at most m - gap is right: the places of
-    the c tokens can be chosen in C(K-1, c) ways and each token in m - gap + 1 ways, so ``C(K-1, c) (m - gap + 1)^c`` distinct
-    sequences are counted (1 for c = 0, where no gap is needed). Different cases have no sequence in common. Every case has its
-    own gap. If q < m then c <= K - 2, since m must stand somewhere before the query.
+    **The count.** A sequence has one q = t_K, one m, and one number c of positions before the query that do not hold m. If
+    the bound of (q, m, c) with its gap is negative, every sequence of that case whose c other tokens are at most m - gap is
+    right: the places of these tokens can be chosen in C(K-1, c) ways and each token in m - gap + 1 ways, so
+    ``C(K-1, c) (m - gap + 1)^c`` distinct sequences are counted (1 for c = 0, where no gap is needed). Different cases have
+    no sequence in common. Every case has its own gap. If q < m then c <= K - 2, since m must stand before the query.
 
-    Cost: 4 v d^2 + 2 v^2 d for EVOU, O(v d^2 + v^2) to O(v^2 d) for the choices, about 12 operations for each of the
+    Cost: 4 v d^2 + 2 v^2 d for EVOU, O(v d^2 + v^2) to O(v^2 d) for the choices, about 15 operations for each of the
     (K - 1) v^2 / 2 cases, O(K v^2) for the positions.
 
-    What differs from the published code: the smaller of both products where attention is below its mean (there the larger:
-    unsound), the cross terms of every splitting, rounding, m - gap + 1 choices (there m - gap), a gap for every query, the
-    query's own score and row instead of the worst token's, the shared bound instead of O(v^2 d) operations where every token is m.
+    What differs from the published code. For soundness: min R where the attention is below its mean (there max R), the
+    cross terms of every splitting, rounding. For the bound: m - gap + 1 choices (there m - gap), W by each query's own gap
+    (there by the least of all), the query's own score and row (there the worst token's, and m - q >= gap was needed).
+    For the length: no product of all queries with W_U for the v sequences that hold nothing but m.
     """
 
-    direct: str = "mean_query+max_diff"
+    direct: str = "max_diff_exact"
     """EUPU: mean_query+max_diff, svd_query+max_diff, max_diff, max_diff_exact or global_max_diff_exact."""
     attention: str = "mean_query+diff"
     """Attention to the maximum: mean_query+diff or drop_average."""
-    residual: str = "max_diff_exact"
+    residual: str = "exact_EQKE+max_diff_exact"
     """EQKE: exact_EQKE+max_diff_exact, max_diff_exact, [mean+]max_diff, [mean+]max_diff_subproduct, svd or
     [mean+ or mean_recursive+]max_diff_subproduct_recursive."""
 
@@ -76,7 +78,7 @@ class Subcubic(MaxOfKStrategy):
     def _parts(self) -> tuple[Direct, Attention, Residual]:
         return DIRECTS[self.direct], ATTENTIONS[self.attention], RESIDUALS[self.residual]
 
-    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+    def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find directions by singular value decomposition, then the gaps by bisection."""
         direct, attention, residual = self._parts
         with torch.no_grad():
@@ -84,12 +86,12 @@ class Subcubic(MaxOfKStrategy):
             directions = direct.explain(model) | residual.explain(model)
             return directions | find_gaps(know(model, direct, residual, directions), attention)
 
-    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+    def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         v, K = model.d_vocab, model.n_ctx
         parts = (part.specs(model) for part in self._parts)
         return {name: spec for specs in parts for name, spec in specs.items()} | {"gap": Spec((number_of_gaps(v, K),), (1, v))}
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         proven, tokens = self._proven(model, explanation)
         v, K = model.d_vocab, model.n_ctx
         sizes = [v * (v + 1) // 2] * (K - 1) + [v]
@@ -98,7 +100,7 @@ class Subcubic(MaxOfKStrategy):
             alone = whole(proven[: sizes[0]].sum())
             return alone + sum(comb(K - 1, c) * sum_of_powers(counted[c], c) for c in range(1, K))
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         proven, tokens = self._proven(model, explanation)
         v, K = model.d_vocab, model.n_ctx
         m, rest = inputs.max(-1).values, inputs[:, :-1]
@@ -108,13 +110,13 @@ class Subcubic(MaxOfKStrategy):
         case = c * pairs + torch.where(c == K - 1, m, pair_number(inputs[:, -1], m))
         return proven[case] & ((rest < tokens[case][:, None]) | ~is_other).all(-1)
 
-    def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """EVOU entry by entry, PVOU and EQKP, and what the direct path and the scores leave."""
         v, K, d = model.d_vocab, model.n_ctx, model.d_model
         direct, _, residual = self._parts
         return v * v + 2 * K * v + direct.dimension(v, d) + residual.dimension(v, d)
 
-    def _proven(self, model: nn.Module, explanation: Explanation) -> tuple[Tensor, Tensor]:
+    def _proven(self, model: AttentionOnlyTransformer, explanation: Explanation) -> tuple[Tensor, Tensor]:
         """Which cases are proven, and how many tokens each of the others may be, in the order of `all_cases`."""
         direct, attention, residual = self._parts
         known = know(model, direct, residual, explanation)
