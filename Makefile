@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed  ## Prove a frontier of a trained model, check a certificate, write a report into demo/.
-	OMP_NUM_THREADS=2 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL)
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL)
 	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert
 	$(BIN)/compact-proofs check demo/$(MODEL).cert $(MODEL)
 

@@ -33,7 +33,7 @@ def test_own_verifier_is_shorter_and_almost_as_good():
     short, full = cp.prove(model, task, own_verifier.Records()), cp.brute_force(model, task)
     assert 0.9 * full.bound < short.bound < full.bound < 1
     assert short.length.total < full.length.total / 100
-    best = cp.frontier(model, task, [cp.Exhaustive(), own_verifier.Records()]).best
+    best = cp.Frontier.of([short, full]).best
     assert [c.strategy for c in best] == ["records", "exhaustive"]
 
 

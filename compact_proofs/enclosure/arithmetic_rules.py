@@ -21,9 +21,12 @@ def _elementwise(f: Callable[[Enclosure], Enclosure]) -> Rule:
 
 
 def pair(a: Any, b: Any) -> tuple[Enclosure, Enclosure]:
-    """Two operands as Enclosures of real numbers on one device."""
+    """Two operands as Enclosures of real numbers on one device (a single number may come from another)."""
     like = a if isinstance(a, Tensor) else b
-    return real(a, like=like), real(b, like=like)
+    x, y = real(a, like=like), real(b, like=like)
+    if x.device != y.device and 0 in (x.dim(), y.dim()):
+        return (x, y.to(x.device)) if y.dim() == 0 else (x.to(y.device), y)  # type: ignore[return-value]
+    return x, y
 
 
 def _not_both_bools(a: Any, b: Any, name: str) -> None:

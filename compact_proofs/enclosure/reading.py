@@ -55,9 +55,9 @@ class sound(TorchDispatchMode):
     `NoSoundRule`. Calls on integers and booleans, and calls that only move or compare exactly known numbers, stay plain (widened to
     float64 where types meet). Autograd is off inside; to enter it again inside changes nothing.
 
-    What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python
-    or numpy (``math.sqrt(d)``, ``x.numpy()``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Sums and
-    products of integers that would overflow raise `OverflowError`.
+    What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python or
+    numpy (``math.sqrt(d)``, ``x.numpy()``) or in other threads, and the scale 1/sqrt(d) that attention takes from a size, are not
+    seen. Sums and products of integers that would overflow raise `OverflowError`.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._dynamo.eval_frame import get_eval_frame_callback
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._pytree import tree_flatten, tree_iter, tree_map, tree_unflatten
 
@@ -95,9 +96,12 @@ def apply_rule(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     Raises
     ------
     NoSoundRule
-        If the operation is not in the table, or writes into a given tensor (``out=``); the message names it.
+        If the operation is not in the table, writes into a given tensor (``out=``), or is made by compiled code; the message
+        names it.
     """
     name = base_name(func)
+    if get_eval_frame_callback() is not None:
+        raise NoSoundRule(f"{func} is called under torch.compile, which would compile the rounding away; use the module as written")
     if name in REFUSED:
         raise NoSoundRule(f"{func} has no sound rule: {REFUSED[name]}.")
     if func._schema.is_mutable:

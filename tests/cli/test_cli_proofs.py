@@ -140,7 +140,7 @@ def test_default_strategy(run: Any, tiny_file: Path) -> None:
     result = run("prove", tiny_file, "-O", "groups=2", "--json")
     assert proof(result).options == Additive(groups=2).options()
     run("train", "max-of-k", "-o", "long.safetensors", *TINY, "--n-ctx", 5)
-    assert proof(run("prove", "long.safetensors", "--json")).strategy == "cubic"
+    assert proof(run("prove", "long.safetensors", "--json")).options["counting"] == "grid"
 
 
 def test_float_reading_is_labelled(run: Any, tiny_file: Path) -> None:
@@ -172,7 +172,7 @@ def test_at_least_compares_exactly(run: Any, tiny_file: Path) -> None:
         (("nowhere.safetensors",), "nowhere.safetensors: there is no such file"),
         (("folder",), "folder is a folder; give the file with the weights"),
         (("junk.safetensors",), "junk.safetensors: it is damaged or not a .safetensors file"),
-        (("TINY", "-s", "telepathy"), "no strategy 'telepathy'; it has brute-force, linear, cubic, additive"),
+        (("TINY", "-s", "telepathy"), "no strategy 'telepathy'; it has brute-force, linear, cubic"),
         (("TINY", "-O", "bogus=1"), "has no option 'bogus'; its options are window: int = 6, groups: int = 4"),
         (("TINY", "-O", "window=wide"), "additive: window = 'wide': Input should be a valid integer"),
         (("TINY", "-O", "window=0"), "additive: window must be at least 1, not 0"),
@@ -260,9 +260,29 @@ def test_check_of_no_file_is_wrong_use(run: Any, tiny_file: Path, tmp_path: Path
 
 # frontier
 
+QUICK = ("--search-seconds", 1)
+
+
+def test_the_autopilot_keeps_to_a_budget(run: Any, tiny_file: Path) -> None:
+    short = proof(run("prove", tiny_file, "--min-bound", "0.2", *QUICK, "--json"))
+    assert short.bound >= 0.2
+    best = proof(run("prove", tiny_file, "--max-flops", short.length.total + 1, *QUICK, "--json"))
+    assert best.length.total <= short.length.total + 1
+    assert best.bound >= short.bound
+    assert "nothing that was tried fits" in run("prove", tiny_file, "--max-flops", 10, *QUICK, code=2).stderr
+    assert "leave out --strategy" in run("prove", tiny_file, "--max-flops", 10, "-s", "cubic", code=2).stderr
+
+
+def test_finetune(run: Any, tiny_file: Path) -> None:
+    few = ("--steps", 20, "--hard-steps", 10, "--rank", 2, "--evaluation-samples", 500)
+    result = run("finetune", "max-of-k", tiny_file, "-o", "tuned.safetensors", *few)
+    assert "This is another network" in result.stdout
+    assert proof(run("prove", "tuned.safetensors", "--json")).bound >= 0
+    assert "it must be at least 1" in run("finetune", "max-of-k", tiny_file, "-o", "t.safetensors", "--steps", 0, code=2).stderr
+
 
 def test_frontier(run: Any, tiny_file: Path) -> None:
-    result = run("frontier", tiny_file, "-o", "out/report", "--json")
+    result = run("frontier", tiny_file, "-o", "out/report", "--with-brute-force", *QUICK, "--json")
     found = schemas.Frontier.model_validate_json(result.stdout)
     best = [p for p in found.proofs if p.on_frontier]
     assert len(best) > 1
@@ -285,7 +305,7 @@ def test_frontier(run: Any, tiny_file: Path) -> None:
 
 
 def test_frontier_for_a_person(run: Any, tiny_file: Path) -> None:
-    result = run("frontier", tiny_file, "--without-brute-force", "--no-save-certificates")
+    result = run("frontier", tiny_file, "--without-brute-force", "--no-save-certificates", *QUICK)
     assert "* on the frontier: no other proof is both shorter and better" in result.stdout
     assert "brute-force" not in result.stdout
     assert f"Report: {Path('frontier-tiny/index.html')}" in result.stdout
@@ -296,8 +316,8 @@ def test_frontier_for_a_person(run: Any, tiny_file: Path) -> None:
 def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compact_proofs.tasks.max_of_k.AFFORDABLE", 0)
     monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder: folder / "index.html")
-    names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, "--json").stdout)["proofs"]]
+    names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, *QUICK, "--json").stdout)["proofs"]]
     assert "brute-force" not in names
-    result = run("frontier", tiny_file, "--with-brute-force", "--json")
+    result = run("frontier", tiny_file, "--with-brute-force", *QUICK, "--json")
     assert "Brute force on 512 inputs." in result.stderr
     assert "brute-force" in [p["strategy"] for p in json.loads(result.stdout)["proofs"]]

@@ -324,6 +324,10 @@ def test_undefined_is_unbounded() -> None:
     assert unbounded(zero**-1)
     assert unbounded(enclose(torch.zeros(0)).mean())
     assert unbounded(torch.sqrt(enclose(-1.0)))
+    assert unbounded(torch.rsqrt(zero))
+    for f in (torch.sin, torch.cos):
+        assert unbounded(f(inf))
+        assert unbounded(f(rising))
     assert unbounded(torch.log(Enclosure(tensor(-1.0), tensor(1.0))))
 
 

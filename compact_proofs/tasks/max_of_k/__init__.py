@@ -59,7 +59,7 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     found: list[Strategy] = []
     for n, window in itertools.product(groups, windows):
         for rank in (6, 5, 8, 4):
-            cheap = Additive(window, n, "norms", "grid", 8, 8, values="lowrank", attention="rank1", rank=rank)
+            cheap = Additive(window, n, "norms", "grid", 16, 8, values="lowrank", attention="rank1", rank=rank)
             if n == 1 and window in (3, 4) and rank <= model.d_model:
                 found.append(cheap)
         if model.n_ctx <= 4:

@@ -59,7 +59,7 @@ class MeanAndDifference(Attention):
 
     common[x] + a R[x] = (common[x] + b R[x]) + (a - b) R[x] for every real b. The first bracket is maximised over x once for all
     queries; (a - b) R[x] is at most (a - b) max R where a >= b, and **(a - b) min R where a < b**: the larger of both products
-    in either case. (The published code takes max R in both.) b is the explanation's: the mean over queries serves well.
+    in either case. (The published code takes max R in both, and b = the mean over queries; here b is the explanation's.)
 
     3 n_ctx v^2 operations, and 4 for each case.
     """

@@ -102,21 +102,14 @@ class Knowledge:
     right: Right
     direct: Tensor
 
-    def attention(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """A lower bound of the attention to the maximum for each case with so many choices of other tokens; and 1 less it."""
-        v, K = self.of_max.shape
-        t = all_cases(v, K, device=tokens.device)
-        A = torch.where(t.q == t.m, self.of_max_with_query[t.q, t.c], self.of_max[t.q, t.c])
-        weight = torch.exp(self.score[t.q, tokens] - self.top[t.pair])
-        B = weight * self.of_others[t.q, t.c] + self.own[t.pair]
-        total = A + B
-        return A / total, B / total
-
     def bounds(self, tokens: Tensor, attention: Attention, explanation: Explanation) -> Tensor:
         """Upper bounds of max_{x != m} l_x - l_m for each case, if the other tokens are among the `tokens` least."""
         v, K = self.of_max.shape
         t = all_cases(v, K, device=tokens.device)
-        a, remaining = self.attention(tokens)
+        A = torch.where(t.q == t.m, self.of_max_with_query[t.q, t.c], self.of_max[t.q, t.c])
+        B = torch.exp(self.score[t.q, tokens] - self.top[t.pair]) * self.of_others[t.q, t.c] + self.own[t.pair]
+        total = A + B
+        a, remaining = A / total, B / total  # the attention to the maximum is at least a
         wrong = torch.maximum(self.own_wrong[t.pair], self.wrong[tokens])
         shared = attention.shared(self.common, self.right, explanation)
         constant = (shared.expand(K, v)[t.c, t.m] + self.direct[t.q]) + remaining * wrong

@@ -6,33 +6,31 @@ import torch
 from torch import Tensor
 
 from compact_proofs.tasks.max_of_k.subcubic.attention import Attention
-from compact_proofs.tasks.max_of_k.subcubic.cases import Knowledge, all_cases, choices, number_of_gaps
+from compact_proofs.tasks.max_of_k.subcubic.cases import Knowledge, all_cases, number_of_gaps
 
 TOLERANCE = 1e-9
 """A bound must be so far below 0 that the sound reading will still find it negative."""
 
-REFINEMENTS = 3
-"""How often the typical attention is taken anew from the cases that it proves."""
+MOST_ATTEMPTS, FEWEST_ATTEMPTS = 24, 4
+"""Typical attentions that are tried, for small and for large models."""
+
+EFFORT = 10**7
+"""Cases times attempts, about: seconds."""
 
 
 def find_gaps(known: Knowledge, attention: Attention) -> dict[str, Tensor]:
-    """Find the least gap of every case, and the typical attention that proves the most sequences.
+    """Find the least gap of every case, and the typical attention that proves the most sequences, for each (c, m) apart.
 
-    Typical attentions are tried for each (m, c) apart: the mean over queries at several gaps, then the mean over the queries that
-    the best so far proves.
+    The typical attentions 1 - (i / n)^2 are tried: close to each other near 1, where trained models are.
     """
     v, K = known.of_max.shape
     search = _Search(known, attention)
     if not attention.typical:
-        search.attempt(torch.zeros(K * v, dtype=torch.float64))
+        search.attempt(0.0)
         return {"gap": search.gaps()}
-    gap = 1
-    while gap <= v:
-        tokens = choices(torch.full((number_of_gaps(v, K),), gap), v, K)
-        search.attempt(search.mean_attention(tokens, torch.ones(len(tokens), dtype=torch.bool)))
-        gap += max(1, gap // 3)
-    for _ in range(REFINEMENTS):
-        search.attempt(search.mean_attention(search.tokens, search.proven))
+    n = max(FEWEST_ATTEMPTS, min(MOST_ATTEMPTS, EFFORT // len(search.group)))
+    for i in range(n):
+        search.attempt(1 - (i / n) ** 2)
     return {"gap": search.gaps(), "attention": search.typical.reshape(K, v)}
 
 
@@ -49,22 +47,23 @@ class _Search:
         self.tokens = torch.zeros_like(self.group)
         self.proven = torch.zeros_like(self.group, dtype=torch.bool)
 
-    def attempt(self, typical: Tensor) -> None:
-        """Keep a typical attention [n_ctx * v] where it proves more sequences than the best so far."""
+    def attempt(self, typical: float) -> None:
+        """Keep a typical attention where it proves more sequences than the best so far."""
         tokens, proven = self.most_choices(typical)
-        score = self.sums(proven * tokens.double() ** self.cases.c)
+        proven_sequences = proven * tokens.double() ** self.cases.c
+        score = torch.zeros_like(self.score).index_add(0, self.group, proven_sequences)
         better = score > self.score
         self.score = torch.where(better, score, self.score)
-        self.typical = torch.where(better, typical, self.typical)
+        self.typical = self.typical.masked_fill(better, typical)
         self.tokens = torch.where(better[self.group], tokens, self.tokens)
         self.proven = torch.where(better[self.group], proven, self.proven)
 
-    def most_choices(self, typical: Tensor) -> tuple[Tensor, Tensor]:
+    def most_choices(self, typical: float) -> tuple[Tensor, Tensor]:
         """For every case the most choices of other tokens that its bound allows, and whether it is proven.
 
         By bisection, for all cases at once: for a fixed typical attention the bound grows with the choices.
         """
-        explanation = {"attention": typical.reshape(self.K, self.v)}
+        explanation = {"attention": torch.full((self.K, self.v), typical, dtype=torch.float64)}
 
         def proves(tokens: Tensor) -> Tensor:
             return self.known.bounds(tokens, self.attention, explanation) < -TOLERANCE
@@ -77,16 +76,6 @@ class _Search:
             least, most = torch.where(proven, middle, least), torch.where(proven, most, (middle - 1).clamp(min=0))
             most = torch.maximum(least, most)
         return least, proves(least)
-
-    def mean_attention(self, tokens: Tensor, chosen: Tensor) -> Tensor:
-        """The mean over the chosen queries of the attention to the maximum, for every (c, m)."""
-        attention, _ = self.known.attention(tokens)
-        mean = self.sums(attention * chosen) / self.sums(chosen.double()).clamp(min=1)
-        return mean.nan_to_num(posinf=1.0, neginf=0.0)
-
-    def sums(self, x: Tensor) -> Tensor:
-        """Add up what belongs to the same (c, m)."""
-        return torch.zeros_like(self.score).index_add(0, self.group, x)
 
     def gaps(self) -> Tensor:
         """The gaps that give the best choices; d_vocab where nothing is proven."""

@@ -22,14 +22,14 @@ def find_violations(kit, kind, seeds):
         task = kit.task_of(specimen.model)
         truth = evaluate(specimen, task)
         for strategy in kit.variants(kind, specimen.model):
-            for explanation in explanations(strategy, specimen.model, task, seed):
+            for explanation in explanations(strategy, specimen.model, task, seed, number=3):
                 found += violations(strategy, specimen, task, explanation, truth)
     return found
 
 
 @pytest.mark.parametrize(("kit", "kind"), REGISTERED, ids=lambda x: x.name)
 def test_no_strategy_claims_more_than_is_true(kit, kind):
-    assert find_violations(kit, kind, range(25)) == []
+    assert find_violations(kit, kind, range(20)) == []
 
 
 @pytest.mark.slow
