@@ -165,7 +165,8 @@ def _finetune_command(kit: TaskKit) -> Any:
         _save(result, output)
         away = tuning.distance(loaded.model, result.model)
         say(
-            f"This is another network: on random inputs its centred logits differ from the first's by {away:.2f} (root mean square)."
+            "This is another network: on random inputs its centred logits differ from the first's by "
+            f"{away:.2f} (root mean square)."
         )
 
     return recipe_command(

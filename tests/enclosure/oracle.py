@@ -76,7 +76,7 @@ def interval(*bounds: tuple[float, float]) -> Enclosure:
 
 
 def hostile(rng: np.random.Generator, shape: tuple[int, ...], spread: str = "any") -> np.ndarray:
-    """Random binary64 numbers with exponents of all sizes ("any", with special ones), moderate, small, near overflow, or 0 and 1."""
+    """Random binary64 numbers: exponents of all sizes ("any", with special ones), moderate, small, near overflow, 0 and 1."""
     exponents = {
         "any": (-1074, 1023),
         "normal": (-30, 30),

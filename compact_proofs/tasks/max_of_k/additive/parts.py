@@ -159,7 +159,8 @@ def rank_one_attention(p: LazyPaths, rows: Rows, groups: int, G: int, z: Tensor)
     """Scores of rank one, for any hint z [d_head] that is not 0.
 
     Put W_Q = a z^T + Q', W_K = b z^T + K' with a = W_Q z / z.z, b = W_K z / z.z; then Q' z = K' z = 0, so
-    W_Q W_K^T = z.z a b^T + Q' K'^T exactly. Under query q the score of token t at position i is beta_q (h[t] + hP[i]) + s[t, i], with
+    W_Q W_K^T = z.z a b^T + Q' K'^T exactly. Under query q the score of token t at position i is
+    beta_q (h[t] + hP[i]) + s[t, i], with
     beta_q = z.z (W_E[q] + W_pos[-1]).a / sqrt(d_head), h = W_E b, hP = W_pos b, and any two s of one query differ by at most
     ``eta_q = (|e_q| + |c + W_pos[-1]|) |Q'|_F |K'|_F (2 max_t |e_t| + 2 max_i |W_pos[i]|) / sqrt(d_head)`` with e_t = W_E[t] - c.
     Measured against the smallest s of a copy of m, other tokens gain at most eta_q. beta (h[t] - h[m]) is linear in beta, hence at

@@ -1,0 +1,119 @@
+"""Workers of an existing Dask cluster. They compute; this program alone writes to the store."""
+
+from __future__ import annotations
+
+import queue
+import uuid
+from importlib.metadata import version
+from typing import Any
+
+from compact_proofs.errors import BadInput
+from compact_proofs.sweep.pool import WorkersLost
+from compact_proofs.sweep.work import Job, Outcome, Work, work
+
+CONNECTING = 20
+"""Seconds to wait for the scheduler, and for its first worker."""
+
+_PER_WORKER = 2
+"""Jobs handed out for each worker, so that none waits for this program."""
+
+
+class DaskWorkers:
+    """The workers of a Dask cluster.
+
+    A job whose worker dies is done again by another worker; one that has killed several workers (the scheduler's
+    ``allowed-failures``) fails. Within one worker, jobs take turns: start workers with one thread each.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler, such as ``tcp://127.0.0.1:8786``.
+    function
+        What they do with a job.
+
+    Raises
+    ------
+    BadInput
+        If Dask is not installed, no cluster answers, it has no workers, or they have another version of this package.
+    """
+
+    def __init__(self, address: str, function: Work = work) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise BadInput("a sweep on a cluster needs Dask: pip install 'compact-proofs[dask]'") from None
+        self._function = function
+        self._done: queue.Queue[Any] = queue.Queue()
+        self._jobs: dict[str, tuple[Job, Any]] = {}
+        try:
+            self._client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
+        except (OSError, ValueError) as e:
+            raise BadInput(f"no Dask scheduler answers at {address} ({e or type(e).__name__})") from None
+        try:
+            self._check(address)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def capacity(self) -> int:
+        """Two jobs for each worker there is now."""
+        return _PER_WORKER * max(1, len(self._client.ncores()))
+
+    def submit(self, job: Job) -> None:
+        """Send the job to the scheduler."""
+        future = self._client.submit(self._function, job, key=f"compact-proofs-{uuid.uuid4().hex}", pure=False)
+        self._jobs[str(future.key)] = job, future
+        future.add_done_callback(self._done.put)
+
+    def wait(self) -> list[Outcome]:
+        """Wait until a job is done."""
+        while True:
+            try:
+                return [self._outcome(self._done.get(timeout=1))]
+            except queue.Empty:
+                if self._client.status not in ("running", "connecting"):
+                    raise self._lost() from None
+
+    def close(self) -> None:
+        """Take back what was sent, and leave the cluster as it was."""
+        futures = [future for _, future in self._jobs.values()]
+        if futures and self._client.status == "running":
+            self._client.cancel(futures, force=True)
+        self._client.close(timeout=5)
+
+    def _check(self, address: str) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECTING)
+        except OSError:
+            raise BadInput(f"the Dask cluster at {address} has no workers: dask worker {address} --nthreads 1") from None
+        try:
+            versions = set(self._client.run(_version).values())
+        except Exception as e:
+            raise BadInput(f"compact_proofs cannot be used on the workers of {address}: {e}") from None
+        if versions != {_version()}:
+            raise BadInput(
+                f"the workers of {address} have compact-proofs {', '.join(sorted(versions))}, not {_version()}; "
+                "install the same version there"
+            )
+
+    def _outcome(self, future: Any) -> Outcome:
+        job, _ = self._jobs.pop(future.key)
+        if future.status in ("cancelled", "lost"):
+            raise self._lost()
+        if future.status == "error":
+            return Outcome(job.key, error=f"on the cluster: {future.exception()}")
+        try:
+            outcome: Outcome = future.result()
+            return outcome
+        except Exception as e:
+            if future.status in ("cancelled", "lost"):
+                raise self._lost() from None
+            return Outcome(job.key, error=f"on the cluster: {type(e).__name__}: {e}")
+
+    def _lost(self) -> WorkersLost:
+        return WorkersLost("the connection to the Dask scheduler was lost; run the same command again to continue")
+
+
+def _version() -> str:
+    return version("compact-proofs")

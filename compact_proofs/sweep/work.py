@@ -1,0 +1,167 @@
+"""What a worker does: one unit, from plain data to plain data, in a process that may die without harm."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.models.files import weights_sha256
+from compact_proofs.prove import prove
+from compact_proofs.strategy import explanation_size
+from compact_proofs.sweep.plan import canonical, strategy
+from compact_proofs.tasks import KITS, load_model
+
+_one_at_a_time = threading.Lock()
+"""Readings switch kernels of the whole process, so the threads of one Dask worker take turns."""
+
+
+@dataclass(frozen=True)
+class ModelJob:
+    """Train a model by a recipe (JSON), or read it from a file whose content was hashed."""
+
+    key: str
+    task: str
+    recipe: str | None
+    path: str | None
+    content: str | None
+
+
+@dataclass(frozen=True)
+class ProofJob:
+    """Prove a bound of a model, given as the bytes of a .safetensors file."""
+
+    key: str
+    task: str
+    weights: bytes
+    strategy: str
+    version: int
+    options: str
+    keep_certificate: bool = False
+
+
+Job: TypeAlias = ModelJob | ProofJob
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a unit.
+
+    Attributes
+    ----------
+    key
+        Of the unit.
+    row
+        Values for the columns of its row.
+    error
+        Why it failed, or None.
+    certificate
+        The bytes of the certificate, if it was asked for.
+    """
+
+    key: str
+    row: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    certificate: bytes | None = None
+
+
+Work: TypeAlias = Callable[[Job], Outcome]
+
+
+def work(job: Job) -> Outcome:
+    """Do one unit on one thread; an exception becomes a failed outcome."""
+    with _one_at_a_time:
+        torch.set_num_threads(1)
+        try:
+            done = _model(job) if isinstance(job, ModelJob) else _proof(job)
+        except CompactProofsError as e:
+            return Outcome(job.key, error=str(e))
+        except Exception as e:
+            return Outcome(job.key, error=f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
+    done.row["package_version"] = version("compact-proofs")
+    return done
+
+
+def _model(job: ModelJob) -> Outcome:
+    started = time.perf_counter()
+    model, metadata = _trained(job) if job.path is None else _from_file(job)
+    sampled, config = metadata.get("final"), metadata.get("config")
+    accuracy = sampled.get("accuracy") if isinstance(sampled, dict) else None
+    seed = config.get("seed") if isinstance(config, dict) else None
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    row = {
+        "parameters": canonical(KITS[job.task].task_of(model).parameters()),
+        "seed": seed if isinstance(seed, int) else None,
+        "weights": safetensors.torch.save(tensors),
+        "metadata": json.dumps(metadata),
+        "model_sha256": weights_sha256(model),
+        "sampled_accuracy": float(accuracy) if isinstance(accuracy, (int, float)) else None,
+        "seconds": time.perf_counter() - started,
+    }
+    return Outcome(job.key, row)
+
+
+def _trained(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
+    kit = KITS[job.task]
+    recipe = json.loads(job.recipe or "{}")
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
+    result = kit.train(kit.recipe(**values))
+    return result.model, result.metadata()
+
+
+def _from_file(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
+    path = Path(job.path or "")
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != job.content:
+        raise BadInput(f"{path}: the file has changed since the sweep was planned; run the sweep again")
+    loaded = load_model(path)
+    if loaded.kit.name != job.task:
+        raise BadInput(f"{path}: a model of {loaded.kit.name}, not of {job.task}")
+    return loaded.model, loaded.metadata
+
+
+def _proof(job: ProofJob) -> Outcome:
+    kit = KITS[job.task]
+    model = kit.load(safetensors.torch.load(job.weights), "the model in the store")
+    chosen = strategy(job.task, job.strategy, json.loads(job.options))
+    if chosen.version != job.version:
+        raise BadInput(
+            f"the plan asks for version {job.version} of {chosen.name}, this program has version {chosen.version}; "
+            "run the sweep with its plan to prove by that"
+        )
+    proven = prove(model, kit.task_of(model), chosen)
+    length = proven.length.to_json()
+    dimension = proven.unexplained_dimension
+    row = {
+        "numerator": str(proven.claim.numerator),
+        "denominator": str(proven.claim.denominator),
+        "bound": float(proven.bound),
+        "flops": length["flops"],
+        "int_ops": length["int_ops"],
+        "length": length["total"],
+        "by_category": canonical(length["by_category"]),
+        "by_stage": canonical(length["by_stage"]),
+        "unexplained_dimension": None if dimension is None else str(dimension),
+        "explanation_size": explanation_size(proven.explanation),
+        "reading": proven.reading,
+        "seconds": proven.seconds,
+    }
+    return Outcome(job.key, row, certificate=_bytes(proven) if job.keep_certificate else None)
+
+
+def _bytes(certificate: Certificate) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return certificate.save(Path(folder) / "certificate").read_bytes()

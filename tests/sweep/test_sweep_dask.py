@@ -1,0 +1,100 @@
+"""Sweeps on a real Dask scheduler with two worker processes on the loopback interface."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sweep_work
+from sweep_work import tiny_plan
+
+from compact_proofs.errors import BadInput
+from compact_proofs.sweep import cluster as module
+from compact_proofs.sweep import run, status
+from compact_proofs.sweep.cluster import DaskWorkers
+from compact_proofs.sweep.pool import WorkersLost
+from compact_proofs.sweep.runner import execute
+from compact_proofs.sweep.store import Store
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("SWEEP_LOG", str(tmp_path / "killed"))
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        local_directory=str(tmp_path),
+        silence_logs=50,
+    ) as made:
+        yield made
+
+
+def test_a_worker_killed_in_the_middle(tmp_path: Path, cluster: Any, finished: Path, untimed: Any) -> None:
+    """Its unit is done by the other one; then a second sweep on the cluster finds the store finished."""
+    path, address = tmp_path / "s.sqlite", cluster.scheduler_address
+    workers = DaskWorkers(address, sweep_work.deadly_once)
+    assert workers.capacity == 4
+    try:
+        with Store(path, write=True) as store:
+            summary = execute(store, tiny_plan(range(4)), workers)
+    finally:
+        workers.close()
+    assert (tmp_path / "killed").exists()
+    assert (summary.done, summary.failed) == (16, 0)
+    assert untimed(path) == untimed(finished)
+    again = run(path, tiny_plan(range(4)), dask=address)
+    assert (again.done, again.failed, again.skipped) == (0, 0, 16)
+
+
+def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store keeps what was done; a cluster without workers, and none at all, are told apart."""
+    monkeypatch.setattr(module, "CONNECTING", 3)
+    path, plan = tmp_path / "s.sqlite", tiny_plan(range(2))
+    program = (
+        "import distributed, sys\n"
+        "c = distributed.LocalCluster(n_workers=0, host='127.0.0.1', dashboard_address=None, silence_logs=50)\n"
+        "print(c.scheduler_address, flush=True)\n"
+        "sys.stdin.read(1)\n"
+        "c.scale(1)\n"
+        "sys.stdin.read()\n"
+    )
+    scheduler = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert scheduler.stdout is not None
+    assert scheduler.stdin is not None
+    address = scheduler.stdout.readline().strip()
+    try:
+        with pytest.raises(BadInput, match="has no workers: dask worker"):
+            run(path, plan, dask=address)
+        scheduler.stdin.write("\n")
+        scheduler.stdin.flush()
+        workers = DaskWorkers(address)
+        try:
+            with Store(path, write=True) as store:
+                store.add(plan)
+                job = store.claim()
+                assert job is not None
+                workers.submit(job)
+                scheduler.kill()
+                with pytest.raises(WorkersLost, match="run the same command again"):
+                    workers.wait()
+        finally:
+            workers.close()
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    assert status(path).models == {"waiting": 2, "running": 0, "done": 0, "failed": 0}
+    with pytest.raises(BadInput, match="no Dask scheduler answers"):
+        run(path, plan, dask=address)
+    with pytest.raises(BadInput, match="no Dask scheduler answers"):
+        run(path, plan, dask="nonsense://x")
