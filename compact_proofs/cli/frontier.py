@@ -122,7 +122,7 @@ def _file_name(certificate: Certificate, found: Frontier) -> str:
 def _report(
     loaded: LoadedModel, title: str, proofs: list[dict[str, Any]], baseline: tuple[float, float] | None, folder: Path
 ) -> Path:
-    from compact_proofs.report import LinearBaseline, ReportData, read_proofs, write_report
+    from compact_proofs.report import DEFAULT_SECTIONS, LinearBaseline, ReportData, StudySection, read_proofs, write_report
 
     score = loaded.kit.default(loaded.model).score
     data = ReportData(
@@ -133,7 +133,8 @@ def _report(
         baseline=None if baseline is None else LinearBaseline(*baseline),
         heatmaps=tuple(loaded.kit.heatmaps(loaded.model)),
     )
-    return write_report(data, folder)
+    studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
+    return write_report(data, folder, (*DEFAULT_SECTIONS, *studies))
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:

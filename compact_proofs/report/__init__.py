@@ -9,6 +9,7 @@ from compact_proofs.report.data import Heatmap, LinearBaseline, MeasuredBaseline
 from compact_proofs.report.page import DEFAULT_SECTIONS, write_report
 from compact_proofs.report.read import read_proofs
 from compact_proofs.report.section import Block, Section, render
+from compact_proofs.report.studies import StudySection
 
 __all__ = [
     "DEFAULT_SECTIONS",
@@ -19,6 +20,7 @@ __all__ = [
     "Proof",
     "ReportData",
     "Section",
+    "StudySection",
     "read_proofs",
     "render",
     "write_report",

@@ -12,6 +12,7 @@ from compact_proofs.claim import Task
 from compact_proofs.harness import Specimen
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
+from compact_proofs.study import Study
 from compact_proofs.train import Recipe, TrainingResult
 
 
@@ -70,6 +71,8 @@ class TaskKit:
         A small model from a seed, for the soundness harness: random, good, noisy, degenerate, nearly tied.
     variants
         Options to test a registered strategy with on such a small model.
+    studies
+        Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
     recipe
@@ -92,6 +95,7 @@ class TaskKit:
     linear: Callable[[Any], Strategy]
     specimen: Callable[[int], Specimen]
     variants: Callable[[type[Strategy], Any], Sequence[Strategy]]
+    studies: Callable[[Any], Sequence[Study]]
     heatmaps: Callable[[Any], Sequence[Heatmap]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]

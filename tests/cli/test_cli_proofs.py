@@ -260,6 +260,20 @@ def test_check_of_no_file_is_wrong_use(run: Any, tiny_file: Path, tmp_path: Path
 
 # frontier
 
+
+def test_explain(run: Any, tiny_file: Path) -> None:
+    one = run("explain", tiny_file).stdout
+    assert "recursive max row diff" in one
+    assert "Where the bound is lost" in one
+    tables = json.loads(run("explain", tiny_file, tiny_file, "--json").stdout)
+    residuals = next(s for s in tables["studies"] if s["name"] == "residuals")
+    assert residuals["headings"][1:3] == ["value, mean", "sd"]
+    assert all(row[1][1] == 0 for row in residuals["rows"])  # the same model twice
+    losses = next(s for s in tables["studies"] if s["name"] == "losses")
+    bounds = [row[1][0] for row in losses["rows"]]
+    assert bounds[0] == max(bounds)
+
+
 QUICK = ("--search-seconds", 1)
 
 
@@ -315,7 +329,7 @@ def test_frontier_for_a_person(run: Any, tiny_file: Path) -> None:
 
 def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compact_proofs.tasks.max_of_k.AFFORDABLE", 0)
-    monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder: folder / "index.html")
+    monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder, sections: folder / "index.html")
     names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, *QUICK, "--json").stdout)["proofs"]]
     assert "brute-force" not in names
     result = run("frontier", tiny_file, "--with-brute-force", *QUICK, "--json")

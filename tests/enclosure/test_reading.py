@@ -134,6 +134,7 @@ def test_nan_proves_nothing() -> None:
 def test_integers_become_floats_exactly_or_not_at_all() -> None:
     with sound():
         check("to float", torch.tensor([2**24 + 1]).float() * 1, np.array([(2**24 + 1) << 2148], dtype=object), 2)
+        assert type(whole.float()) is Tensor
         check("to half", torch.tensor([2049]).half() * 1, np.array([2049 << 2148], dtype=object), 2)
         for f in (
             lambda t: t.double(),
@@ -278,7 +279,9 @@ def test_state_is_restored() -> None:
             torch.backends.cuda.mem_efficient_sdp_enabled(),
         )
 
+    torch.backends.mha.set_fastpath_enabled(True)
     before, weight = state(), nn.Parameter(torch.ones(2))
+    assert before[:2] == (True, True)
     with sound():
         assert not torch.is_grad_enabled()
         assert not (weight * 2).requires_grad

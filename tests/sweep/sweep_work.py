@@ -63,13 +63,6 @@ def _log(job: Job) -> int:
     return len(path.read_text().splitlines())
 
 
-def deadly(job: Job) -> Outcome:
-    """Work that ends its process at one strategy."""
-    if isinstance(job, ProofJob) and '"window":2' in job.options:
-        os._exit(3)
-    return work(job)
-
-
 def deadly_once(job: Job) -> Outcome:
     """Work whose process is killed at the first proof that any process comes to."""
     if isinstance(job, ProofJob):

@@ -57,7 +57,7 @@ def test_a_worker_killed_in_the_middle(tmp_path: Path, cluster: Any, finished: P
 
 def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store keeps what was done; a cluster without workers, and none at all, are told apart."""
-    monkeypatch.setattr(module, "CONNECTING", 3)
+    monkeypatch.setattr(module, "CONNECTING", 2)
     path, plan = tmp_path / "s.sqlite", tiny_plan(range(2))
     program = (
         "import distributed, sys\n"

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sweep_work
-from sweep_work import tiny_plan
+from sweep_work import Here, tiny_plan
 
 from compact_proofs.errors import BadInput
 from compact_proofs.sweep import read, status
@@ -74,13 +74,9 @@ def test_resuming_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         finished_keys = {
             row["key"] for t in ("models", "proofs") for row in store.rows(f"SELECT key FROM {t} WHERE status = 'done'")
         }
-    pool = ProcessPool(1, sweep_work.logged)
-    try:
-        with Store(path, write=True) as store:
-            summary = execute(store, tiny_plan(range(4)), pool)
-            attempts = {row["key"]: row["attempts"] for t in ("models", "proofs") for row in store.rows(f"SELECT * FROM {t}")}
-    finally:
-        pool.close()
+    with Store(path, write=True) as store:
+        summary = execute(store, tiny_plan(range(4)), Here(sweep_work.logged))
+        attempts = {row["key"]: row["attempts"] for t in ("models", "proofs") for row in store.rows(f"SELECT * FROM {t}")}
     assert (summary.done, summary.failed, summary.skipped) == (10, 0, 6)
     executions = Counter(line.split()[0] for line in log.read_text().splitlines())
     assert len(executions) == 16
@@ -90,19 +86,26 @@ def test_resuming_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert untimed(path) == untimed(finished)
 
 
-def test_a_dying_worker_costs_its_own_rows(tmp_path: Path, finished: Path, untimed: Any) -> None:
-    """Two processes, one of which ends at some units: the other rows are there, equal to those of a serial run."""
+def test_a_dying_worker_costs_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: Path, untimed: Any) -> None:
+    """Two processes, one of which is killed at a proof: the other rows are there, equal to those of a serial run."""
     path = tmp_path / "s.sqlite"
-    pool = ProcessPool(2, sweep_work.deadly)
+    monkeypatch.setenv("SWEEP_LOG", str(tmp_path / "killed"))
+    pool = ProcessPool(2, sweep_work.deadly_once)
     try:
         with Store(path, write=True) as store:
-            summary = execute(store, tiny_plan(range(2)), pool)
+            summary = execute(store, tiny_plan(range(4)), pool)
     finally:
         pool.close()
-    assert (summary.done, summary.failed) == (6, 2)
-    assert {f.error for f in summary.failures} == {"the worker process ended with exit code 3 at this unit"}
-    expected = [row for row in untimed(finished) if row["seed"] < 2 and row["options"].get("window") != 2]
-    assert untimed(path) == expected
+    assert (summary.done, summary.failed) == (15, 1)
+    (failure,) = summary.failures
+    assert failure.error == "the worker process was killed by SIGKILL (out of memory?) at this unit"
+    survivors = untimed(path)
+    assert len(survivors) == 11
+    assert [row for row in untimed(finished) if row in survivors] == survivors
+    with Store(path, write=True) as store:
+        summary = execute(store, tiny_plan(range(4)), Here(), retry_failed=True)
+    assert (summary.done, summary.failed, summary.skipped) == (1, 0, 15)
+    assert untimed(path) == untimed(finished)
 
 
 def test_interrupt(tmp_path: Path) -> None:

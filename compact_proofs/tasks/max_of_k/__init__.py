@@ -9,6 +9,7 @@ additive      ours: ratios that add up, O(v^2 d)
 listed        additive, and a list of further sequences: the exact accuracy
 grouping      searches for explanations
 specimens     small models that try to break proofs
+studies       tables: where bounds are lost
 training      the published recipe
 finetuning    a model with short proofs, from a trained one
 """
@@ -33,6 +34,7 @@ from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
+from compact_proofs.tasks.max_of_k.studies import studies
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
@@ -129,6 +131,7 @@ KIT = TaskKit(
     linear=_linear,
     specimen=specimen,
     variants=_variants,
+    studies=studies,
     heatmaps=_heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,

@@ -1,0 +1,51 @@
+"""``compact-proofs explain``: tables that say where proofs about a model lose their bounds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from compact_proofs.cli.output import Json, say, show_table, table, write_json
+
+
+def explain(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...",
+            help="Files of weights, or names of models of the zoo. Several: their mean and standard deviation.",
+            show_default=False,
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show where proofs about a model lose their bounds, and how much structure the model has.
+
+    More structure does not always mean a better bound: what an explanation leaves out has to be bounded as noise, and
+    cheap bounds of noise compound. The tables show the residual of each explanation under every way to bound it, what
+    each step of a proof gives up, and the singular values of the circuits. They are informative; claims are for
+    **compact-proofs prove**.
+
+    **Example:** compact-proofs explain max-of-4-seed-50 max-of-4-seed-104 max-of-4-seed-123
+    """
+    from compact_proofs.progress import progress_bars, track
+    from compact_proofs.study import number_text, spread
+    from compact_proofs.tasks import load_model
+
+    loaded = [load_model(m) for m in models]
+    with progress_bars():
+        found = [m.kit.studies(m.model) for m in track(loaded, "models")]
+    shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
+    if as_json:
+        write_json({"models": [m.name for m in loaded], "studies": [asdict(s) for s in shown]})
+        return
+    for study in shown:
+        say(f"\n{study.title}")
+        say(study.caption)
+        label, *numbers = study.headings
+        grid = table(label, *numbers, right=tuple(numbers), wrap=label)
+        for name, row in study.rows:
+            grid.add_row(name, *map(number_text, row))
+        show_table(grid)

@@ -1,0 +1,63 @@
+"""`Study`: a table that helps to understand a model and its proofs. Informative, not a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from compact_proofs.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table with a label and numbers in each row.
+
+    Attributes
+    ----------
+    name
+        Short, for anchors and JSON.
+    title, caption
+        A heading, and what to look for.
+    headings
+        Of the label's column and of the numbers' columns.
+    rows
+        Label and numbers of each row; None for a number that there is not.
+    """
+
+    name: str
+    title: str
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+
+
+def spread(studies: Sequence[Study]) -> Study:
+    """Mean and sample standard deviation, cell by cell, of one study of several models: two columns for each.
+
+    Raises
+    ------
+    BadInput
+        If the studies do not have the same rows.
+    """
+    first = studies[0]
+    if any([label for label, _ in s.rows] != [label for label, _ in first.rows] for s in studies):
+        raise BadInput(f"the models' tables {first.name!r} have different rows, so they have no mean; ask for one model at a time")
+    rows = []
+    for i, (label, numbers) in enumerate(first.rows):
+        cells: list[float | None] = []
+        for j in range(len(numbers)):
+            column = [n for s in studies if (n := s.rows[i][1][j]) is not None]
+            cells += [fmean(column), stdev(column) if len(column) > 1 else None] if column else [None, None]
+        rows.append((label, tuple(cells)))
+    headings = (first.headings[0], *(h for heading in first.headings[1:] for h in (f"{heading}, mean", "sd")))
+    return Study(first.name, first.title, f"{first.caption} Over {len(studies)} models.", headings, tuple(rows))
+
+
+def number_text(n: float | None) -> str:
+    """Format a number of a study for people."""
+    if n is None:
+        return "-"
+    if n == int(n) and abs(n) < 1e15:
+        return f"{int(n):,}"
+    return f"{n:.6f}" if 0.5 <= abs(n) <= 1 else f"{n:.4g}"

@@ -1,0 +1,101 @@
+"""Tables about a Max-of-K model: where bounds are lost, how much structure its matrices have."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.prove import prove
+from compact_proofs.study import Study
+from compact_proofs.tasks.max_of_k.additive import Additive
+from compact_proofs.tasks.max_of_k.paths import paths
+from compact_proofs.tasks.max_of_k.subcubic.table import residual_table
+from compact_proofs.tasks.max_of_k.task import MaxOfK
+
+FEW_GROUPS = 4
+
+
+def studies(model: AttentionOnlyTransformer) -> Sequence[Study]:
+    """All tables of one model."""
+    return [residuals(model), losses(model), spectra(model)]
+
+
+def residuals(model: AttentionOnlyTransformer) -> Study:
+    """Each way to bound the row differences of what the leading directions leave of EQKE: its value and its cost."""
+    rows = residual_table(model)
+    return Study(
+        "residuals",
+        "Compounding errors from lack of structure",
+        "Upper bounds of the largest row difference of the unexplained remainder of the QK circuit: the cheaper, the looser.",
+        ("way to bound", "value", "FLOPs"),
+        tuple((f"{r.name}, {r.complexity}", (r.value, float(r.flops))) for r in rows),
+    )
+
+
+def losses(model: AttentionOnlyTransformer) -> Study:
+    """What each relaxation of the additive certificate costs, alone and after those before it.
+
+    The tightest certificate gives every query its own ratios for every token (n_ctx <= 4; for longer sequences it counts on a fine
+    grid). Each step gives something up and shortens the proof.
+    """
+    task, v = MaxOfK.of(model), model.d_vocab
+    exact = model.n_ctx <= 4
+    tight = Additive(v if exact else 8, v, "joint", "positions" if exact else "grid", 64, 64)
+    relaxations: list[tuple[str, dict[str, object]]] = [
+        ("one ratio for all tokens more than 5 below the maximum", {"window": 5}),
+        (f"queries share their bounds, in {FEW_GROUPS} groups", {"groups": FEW_GROUPS}),
+        ("the direct path by row ranges", {"direct": "separate"}),
+        ("weights counted on a coarse grid", {"counting": "grid", "steps": 16, "reach": 16}),
+        ("one group of queries", {"groups": 1}),
+        ("the direct path by Cauchy-Schwarz", {"direct": "norms"}),
+        ("the values by rank 8 and norms", {"values": "lowrank", "direct": "norms", "rank": min(8, model.d_model)}),
+    ]  # fmt: skip
+    first = prove(model, task, tight)
+    rows: list[tuple[str, tuple[float | None, ...]]] = [
+        ("the tightest", (float(first.bound), None, None, float(first.length.total)))
+    ]
+    current, bound = tight, first.bound
+    for name, change in relaxations:
+        alone = prove(model, task, replace(tight, **change))  # type: ignore[arg-type]
+        current = replace(current, **change)  # type: ignore[arg-type]
+        after = prove(model, task, current)
+        rows.append(
+            (name, (float(after.bound), float(bound - after.bound), float(first.bound - alone.bound), float(after.length.total)))
+        )
+        bound = after.bound
+    return Study(
+        "losses",
+        "Where the bound is lost, step by step",
+        "The additive certificate from its tightest form to its cheapest: each step gives something up.",
+        ("given up", "bound", "lost here", "lost by this alone", "length"),
+        tuple(rows),
+    )
+
+
+def spectra(model: AttentionOnlyTransformer) -> Study:
+    """Leading singular values of the circuits, and the noise of the direct path against the margin."""
+    with torch.no_grad():
+        p = paths(copy.deepcopy(model).double())
+        matrices = {"EQKE": p.EQKE, "EQKE, rows centred": p.EQKE - p.EQKE.mean(1, keepdim=True), "EVOU": p.EVOU}
+        matrices["EUPU"] = p.EUPU
+        rows = [(name, _leading(matrix)) for name, matrix in matrices.items()]
+    return Study(
+        "spectra",
+        "How much structure the circuits have",
+        "A circuit that one direction explains has a large first ratio; the rest is what cheap proofs must bound as noise.",
+        ("circuit", "sigma_1", "sigma_2", "sigma_3", "sigma_1 / sigma_2", "share of the squared norm in the first"),
+        tuple(rows),
+    )
+
+
+def _leading(matrix: Tensor) -> tuple[float | None, ...]:
+    s = torch.linalg.svdvals(matrix)
+    s = torch.cat([s, torch.zeros(3, dtype=s.dtype)])
+    ratio = float(s[0] / s[1]) if s[1] > 0 else None
+    share = float(s[0].square() / s.square().sum()) if s[0] > 0 else None
+    return float(s[0]), float(s[1]), float(s[2]), ratio, share
