@@ -35,6 +35,7 @@ lint: $(VENV)/.installed  ## Check style and types.
 
 bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, lengths, speed ratios.
 	$(RUN) -m benchmarks.max_of_k
+	$(RUN) -m benchmarks.frontier
 
 zoo: $(VENV)/.installed  ## Train the models of the zoo again and count their accuracies (about four minutes).
 	$(RUN) -m compact_proofs.zoo.build

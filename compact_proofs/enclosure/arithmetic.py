@@ -238,7 +238,7 @@ def inner(multiply: Callable[[Tensor, Tensor], Tensor], a: Enclosure, b: Enclosu
     ``ab = AB + A db + da (B + db)``, and the computed product C of the midpoints has ``|C - AB| <= gamma |A||B| + n TINY``
     whatever the order of summation. So ``|C - ab| <= |A| (rb + gamma |B|) + ra (|B| + rb) + n TINY =: E``. E is a sum of
     nonnegative products, computed with relative error below 2 gamma (hence the factor 1 + 4 gamma) and absolute underflow
-    below 2n TINY.
+    below 2n TINY; with the n TINY of C and half a TINY from the last product, less than (4n + 4) TINY.
     """
     n = a.shape[-1]
     g = gamma(n)

@@ -70,10 +70,15 @@ class DaskWorkers:
         """Wait until a job is done."""
         while True:
             try:
-                return [self._outcome(self._done.get(timeout=1))]
+                future = self._done.get(timeout=1)
             except queue.Empty:
                 if self._client.status not in ("running", "connecting"):
                     raise self._lost() from None
+                continue
+            if future.status in ("lost", "pending"):  # its worker died with the result, so another does it again
+                future.add_done_callback(self._done.put)
+            else:
+                return [self._outcome(future)]
 
     def close(self) -> None:
         """Take back what was sent, and leave the cluster as it was."""
@@ -99,7 +104,7 @@ class DaskWorkers:
 
     def _outcome(self, future: Any) -> Outcome:
         job, _ = self._jobs.pop(future.key)
-        if future.status in ("cancelled", "lost"):
+        if future.status == "cancelled":
             raise self._lost()
         if future.status == "error":
             return Outcome(job.key, error=f"on the cluster: {future.exception()}")
@@ -107,7 +112,7 @@ class DaskWorkers:
             outcome: Outcome = future.result()
             return outcome
         except Exception as e:
-            if future.status in ("cancelled", "lost"):
+            if future.status == "cancelled":
                 raise self._lost() from None
             return Outcome(job.key, error=f"on the cluster: {type(e).__name__}: {e}")
 

@@ -39,6 +39,12 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
     return assignment
 
 
+def split_by_size(numbers: Tensor, groups: int) -> Tensor:
+    """Assign each of n numbers to one of `groups` groups of nearly equal length, in rising order: int64 [n]."""
+    rank = numbers.argsort().argsort()
+    return rank * groups // len(numbers)
+
+
 def leading_directions(matrix: Tensor, rank: int) -> Tensor:
     """Orthonormal leading right singular vectors as columns, [columns, rank]; a broken matrix gets coordinate directions."""
     if not bool(matrix.isfinite().all()):

@@ -25,8 +25,8 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
 )
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
-from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, paths
+from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions, split_by_size
+from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -80,16 +80,21 @@ class Additive(MaxOfKStrategy):
             raise BadInput(f"additive: counting=positions is exponential in n_ctx; use counting=grid for n_ctx = {model.n_ctx}")
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
-        """Cluster the queries, by direct path or by how attention grows; take leading singular directions of QK and OV."""
+        """Group the queries by what their group's bounds depend on most; take leading singular directions of QK and OV."""
         with torch.no_grad():
             exact = copy.deepcopy(model).double()
-            p = paths(exact)
-            found = {"group_of": cluster_rows(p.EUPU if self.counting == "positions" else p.EQKE.diff(dim=1), self._groups(model))}
+            found = {"group_of": self._grouping(exact)}
             if self._rank(model):
                 found["Y"] = leading_directions(exact.W_V @ exact.W_O, self._rank(model))
             if self.attention == "rank1":
                 found["z"] = leading_directions(exact.W_Q, 1).squeeze(1)
         return found
+
+    def _grouping(self, model: AttentionOnlyTransformer) -> Tensor:
+        groups, p = self._groups(model), LazyPaths(model)
+        if self.direct == "norms":
+            return split_by_size(p.deviation_norms, groups)
+        return cluster_rows(p.direct if self.counting == "positions" else p.scores[0].diff(dim=1), groups)
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         found = {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}

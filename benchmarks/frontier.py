@@ -1,0 +1,94 @@
+"""Fixed points of the frontier on every model of the zoo: ``python -m benchmarks.frontier``, results/frontier.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import fmean
+
+import torch
+
+from compact_proofs import prove, zoo
+from compact_proofs.tasks.max_of_k import Additive, Cubic, Listed, MaxOfK
+
+K4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
+
+POINTS = {
+    "max-of-4 (five seeds)": (
+        K4,
+        [
+            Additive(8, 1, "norms", "grid", 16, 16),
+            Additive(6, 2, "norms", "grid", 8, 6),
+            Additive(4, 1, "separate", "grid", 16, 16),
+            Additive(6, 1, "separate", "grid", 32, 24),
+            Additive(5, 2, "separate", "grid", 32, 24),
+            Additive(4, 2, "separate", "positions"),
+            Additive(4, 1, "joint", "positions"),
+            Listed(4, 2, "joint"),
+            Cubic(),
+        ],
+    ),
+    "max-of-5 (two seeds)": (
+        ["max-of-5-seed-0", "max-of-5-seed-1"],
+        [
+            Additive(6, 1, "separate", "grid", 32, 24),
+            Additive(5, 2, "separate", "grid", 32, 24),
+            Additive(4, 1, "joint", "grid", 32, 24),
+        ],
+    ),
+    "max-of-10 (two seeds)": (
+        ["max-of-10-seed-0", "max-of-10-seed-1"],
+        [
+            Additive(5, 1, "separate", "grid", 16, 8),
+            Additive(5, 1, "joint", "grid", 16, 8),
+            Additive(5, 4, "joint", "grid", 16, 16),
+            Cubic(),
+        ],
+    ),
+    "max-of-10, 128 tokens": (
+        ["max-of-10-v128-seed-0"],
+        [
+            Additive(5, 1, "separate", "grid", 16, 8),
+            Additive(5, 1, "joint", "grid", 16, 8),
+            Additive(8, 4, "joint", "grid", 16, 16),
+        ],
+    ),
+    "max-of-20": (
+        ["max-of-20-seed-0"],
+        [
+            Additive(4, 1, "separate", "grid", 16, 8),
+            Additive(5, 4, "separate", "grid", 16, 16),
+            Additive(6, 16, "joint", "grid", 32, 32),
+            Cubic(),
+        ],
+    ),
+}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    lines = ["# Points of the frontier", "", "Sound bounds and proof lengths, made by `make bench`.", ""]
+    for title, (names, strategies) in POINTS.items():
+        lines += [f"## {title}", "", "| strategy | bounds | mean | M operations | ms |", "| --- | --- | ---: | ---: | ---: |"]
+        for strategy in strategies:
+            found = []
+            for name in names:
+                model = zoo.load(name)
+                task = MaxOfK.of(model)
+                explanation = strategy.explain(model, task)
+                prove(model, task, strategy, explanation=explanation)
+                found.append(prove(model, task, strategy, explanation=explanation))
+            bounds = [float(c.bound) for c in found]
+            lengths = sorted(c.length.total / 1e6 for c in found)
+            length = f"{lengths[0]:.3f}" if lengths[-1] - lengths[0] < 5e-4 else f"{lengths[0]:.3f}-{lengths[-1]:.3f}"
+            options = " ".join(f"{k}={v}" for k, v in strategy.options().items() if v != type(strategy)().options()[k])
+            milliseconds = max(c.seconds for c in found) * 1e3
+            proven = " ".join(f"{b:.5f}" for b in bounds)
+            row = f"| {strategy.name} {options} | {proven} | {fmean(bounds):.5f} | {length} | {milliseconds:.0f} |"
+            print(row, flush=True)
+            lines.append(row)
+        lines.append("")
+    Path(__file__).parent.joinpath("results", "frontier.md").write_text("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
