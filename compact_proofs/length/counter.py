@@ -142,4 +142,5 @@ def stage(name: str) -> Iterator[None]:
 def charge_integers(n: int) -> None:
     """Charge n exact integer operations done outside tensors (big-integer counting, reading an explanation)."""
     for counter in _counters.get():
-        counter.charge({"integer": n})
+        if n:
+            counter.charge({"integer": n})

@@ -79,7 +79,7 @@ class Listed(Additive):
         symbols = self.symbols(p, explanation)
         with stage("counting"):
             certified = count_exactly(symbols, model.d_vocab, model.n_ctx)
-        return certified + whole(self._counts(p, symbols, explanation["sequences"]).sum())
+        return certified + whole(self._counts(p, symbols, explanation["sequences"].to(model.W_E.device)).sum())
 
     def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         p, sequences = LazyPaths(model), explanation["sequences"]
@@ -92,10 +92,10 @@ class Listed(Additive):
         """bool [n]: the listed sequence is new, not certified already, and right."""
         with stage("list"):
             if not len(sequences):
-                return torch.zeros(0, dtype=torch.bool)
+                return torch.zeros(0, dtype=torch.bool, device=sequences.device)
             number = _number(sequences, p.model.d_vocab)
             highest = torch.cummax(number, 0).values
-            new = torch.cat([torch.ones(1, dtype=torch.bool), number[1:] > highest[:-1]])
+            new = torch.cat([torch.ones(1, dtype=torch.bool, device=number.device), number[1:] > highest[:-1]])
             return new & ~additive_member(symbols, sequences) & is_right(p.all, sequences)
 
 

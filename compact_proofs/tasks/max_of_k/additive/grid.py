@@ -166,14 +166,14 @@ def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
 def _tuples(bins: Tensor, far_tokens: Tensor, K: int, reach: int, v: int) -> list[np.ndarray]:
     """For a = 0 ... K - 1, the number of a-tuples of tokens whose excesses sum to at most s: [rows, a reach + 1] each.
 
-    Exact: int64 while v^(K-1) < 2^62, Python integers beyond. One multiplication or addition for each row, sum and symbol.
+    Exact: int64 while v^K < 2^62, Python integers beyond. One multiplication or addition for each row, sum and symbol.
     """
     rows, G = bins.shape
     with stage("counting"):
         charge_integers(sum(rows * ((a - 1) * reach + 1) * (G + 1) + rows * (a * reach + 1) for a in range(1, K)))
     if bins.is_meta:
         return []
-    kind = np.int64 if v ** (K - 1) < LARGEST_INT64 else object
+    kind = np.int64 if v**K < LARGEST_INT64 else object
     step, far = bins.cpu().numpy(), far_tokens.cpu().numpy().astype(kind)[:, None]
     current = np.ones((rows, 1), dtype=kind)
     result = [current]
