@@ -35,7 +35,7 @@ def test_no_strategy_claims_more_than_is_true(kit, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kit", "kind"), REGISTERED, ids=lambda x: x.name)
 def test_no_strategy_claims_more_than_is_true_on_many_models(kit, kind):
-    assert find_violations(kit, kind, range(1000, 1400)) == []
+    assert find_violations(kit, kind, range(1000, 1150)) == []
 
 
 def test_specimens_are_not_trivial():

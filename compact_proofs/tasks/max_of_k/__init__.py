@@ -74,7 +74,7 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
 def _always(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     found: list[Strategy] = [_linear(model)]
     if model.d_vocab**3 * model.n_ctx <= LARGEST_TABLE:
-        found.append(Cubic())
+        found += [Cubic(), Subcubic()]
     if model.n_ctx <= 4 and MaxOfK.of(model).size <= AFFORDABLE:
         found.append(Listed(window=4, groups=2))
     return found
