@@ -6,7 +6,7 @@ RUN := OMP_NUM_THREADS=1 $(BIN)/python
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,strategy,strategy_version,options.share,options.window,options.groups,options.direct,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo test test-full lint bench zoo sweep-data clean
+.PHONY: help demo test test-full lint bench zoo sweep-data figures clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figu
 	mkdir -p build
 	$(BIN)/compact-proofs sweep run build/max_of_k_sweep.sqlite --plan docs/data/max_of_k_sweep.toml
 	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --columns $(SWEEP_COLUMNS)
+
+figures: $(VENV)/.installed  ## Draw the documentation's figures over seeds from docs/data.
+	$(RUN) -m benchmarks.figures
 
 clean:          ## Remove what these targets made.
 	rm -rf $(VENV) demo
