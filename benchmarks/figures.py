@@ -22,7 +22,7 @@ COLOURS = {"additive": "#0072b2", "cubic": "#d55e00", "linear": "#777777", "subc
 
 @dataclass(frozen=True)
 class Point:
-    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, millions of operations, unexplained dimension."""
+    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, M operations, unexplained dimension."""
 
     size: str
     strategy: str
