@@ -9,6 +9,7 @@ from torch import nn
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.length import TooLong
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.prove import prove
 from compact_proofs.strategy import Strategy
@@ -75,9 +76,11 @@ def check(
         missing = sorted(strategy.options().keys() - claimed.options.keys())
         if missing:
             raise reject(f"it does not say what the strategy's option {missing[0]} was")
-        recomputed = prove(model, task, strategy, explanation=claimed.explanation)
+        recomputed = prove(model, task, strategy, explanation=claimed.explanation, limit=claimed.length.total)
     except BadInput as e:
         raise reject(str(e)) from None
+    except TooLong:
+        raise reject(f"the claimed length {claimed.length.total:,} is not that of the proof, which takes more") from None
     now = recomputed.claim
     if (claim.score, claim.score_options) != (now.score, now.score_options):
         raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")

@@ -28,6 +28,7 @@ def prove(
     *,
     explanation: Explanation | None = None,
     reading: Reading = "sound",
+    limit: int | None = None,
 ) -> Certificate:
     """Prove a lower bound of a model's accuracy (or of the strategy's own score) on a task.
 
@@ -43,6 +44,8 @@ def prove(
         Found by ``strategy.explain`` unless given.
     reading
         "sound": on Enclosures, a theorem. "float": on plain float64 tensors, an estimate, for exploring.
+    limit
+        Give up (`compact_proofs.length.TooLong`) once the proof takes more operations than this.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def prove(
         explanation = strategy.explain(model, task)
     strategy.accept(model, task, explanation)
     started = time.perf_counter()
-    proven, length = run(model, task, strategy, explanation, reading)
+    proven, length = run(model, task, strategy, explanation, reading, limit)
     seconds = time.perf_counter() - started
     total = Fraction(proven)
     claim = Claim(
@@ -84,7 +87,7 @@ def prove(
 
 
 def run(
-    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading, limit: int | None = None
 ) -> tuple[int | Fraction, ProofLength]:
     """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
@@ -93,7 +96,7 @@ def run(
         else:
             stack.enter_context(torch.no_grad())
             model = copy.deepcopy(model).double()
-        counter = stack.enter_context(count())
+        counter = stack.enter_context(count(limit))
         charge_integers(explanation_size(explanation))
         proven = strategy.verify(model, task, explanation)
     return proven, counter.length

@@ -172,6 +172,16 @@ def test_other_weights_with_repaired_hash_prove_their_own_bound(
     assert "is not proven" in rejection(forge(tiny_certificate, path, claim(model_sha256=sha)), worse)
 
 
+def test_a_proof_longer_than_claimed_is_not_run_to_its_end(tiny: LoadedModel, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = prove(tiny.model, tiny.task, BruteForce())
+    forge(made, path, lambda d, t: d.update(length={"other": {"integer": 7}}))
+    counted = []
+    monkeypatch.setattr("compact_proofs.tasks.max_of_k.brute_force.whole", lambda t: counted.append(t) or int(t))
+    with pytest.raises(CertificateRejected, match="claimed length 7 is not that of the proof, which takes more"):
+        check(path, tiny.model, tiny.task)
+    assert not counted
+
+
 def test_task_and_model_must_fit(tiny: LoadedModel, tiny_certificate: Certificate) -> None:
     with pytest.raises(CertificateRejected, match=r"not about max-of-k {'d_vocab': 8, 'n_ctx': 4}"):
         check(tiny_certificate, tiny.model, MaxOfK(8, 4))

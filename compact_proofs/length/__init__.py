@@ -6,6 +6,6 @@ addresses   index tables from sizes alone, which are free
 """
 
 from compact_proofs.length.addresses import address_table
-from compact_proofs.length.counter import Counter, NoCost, ProofLength, charge_integers, count, stage
+from compact_proofs.length.counter import Counter, NoCost, ProofLength, TooLong, charge_integers, count, stage
 
-__all__ = ["Counter", "NoCost", "ProofLength", "address_table", "charge_integers", "count", "stage"]
+__all__ = ["Counter", "NoCost", "ProofLength", "TooLong", "address_table", "charge_integers", "count", "stage"]

@@ -20,6 +20,10 @@ _stage: ContextVar[str] = ContextVar("stage", default="other")
 _counters: ContextVar[tuple[Counter, ...]] = ContextVar("counters", default=())
 
 
+class TooLong(CompactProofsError):
+    """A counted run took more operations than it was allowed."""
+
+
 class NoCost(CompactProofsError, NotImplementedError):
     """A counted run made a tensor call that the cost table does not know."""
 
@@ -70,8 +74,9 @@ class ProofLength:
 class Counter(TorchDispatchMode):
     """A dispatch mode that adds up the cost of every aten operation; see `count`."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         super().__init__()
+        self._limit, self._total = limit, 0
         self._by_stage: dict[str, dict[str, int]] = {}
         self._context = ExitStack()
 
@@ -100,6 +105,9 @@ class Counter(TorchDispatchMode):
                 raise ValueError(f"a cost cannot be negative: {n} in category {category}")
             if n:
                 stage_[category] = stage_.get(category, 0) + n
+            self._total += n
+        if self._limit is not None and self._total > self._limit:
+            raise TooLong(f"the computation takes more than {self._limit:,} operations")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -124,9 +132,12 @@ def _positional(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
     return (*args, *(kwargs.get(a.name, a.default_value) for a in func._schema.arguments[len(args) :]))
 
 
-def count() -> Counter:
-    """Count operations: ``with count() as counter: verify(...)`` and then ``counter.length``."""
-    return Counter()
+def count(limit: int | None = None) -> Counter:
+    """Count operations: ``with count() as counter: verify(...)`` and then ``counter.length``.
+
+    With a `limit`, `TooLong` is raised as soon as more operations than that were made.
+    """
+    return Counter(limit)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 import uuid
 from importlib.metadata import version
 from typing import Any
@@ -14,8 +15,10 @@ from compact_proofs.sweep.work import Job, Outcome, Work, work
 CONNECTING = 20
 """Seconds to wait for the scheduler, and for its first worker."""
 
-_PER_WORKER = 2
-"""Jobs handed out for each worker, so that none waits for this program."""
+_CONTINUE = "run the same command again to continue"
+
+ALONE = 60
+"""Seconds to wait for a worker when all have gone."""
 
 
 class DaskWorkers:
@@ -57,8 +60,8 @@ class DaskWorkers:
 
     @property
     def capacity(self) -> int:
-        """Two jobs for each worker there is now."""
-        return _PER_WORKER * max(1, len(self._client.ncores()))
+        """One job for each worker there is now: Dask suspects every job that is at a worker when it dies."""
+        return max(1, len(self._client.ncores()))
 
     def submit(self, job: Job) -> None:
         """Send the job to the scheduler."""
@@ -68,12 +71,17 @@ class DaskWorkers:
 
     def wait(self) -> list[Outcome]:
         """Wait until a job is done."""
+        last_seen = time.monotonic()
         while True:
             try:
                 future = self._done.get(timeout=1)
             except queue.Empty:
                 if self._client.status not in ("running", "connecting"):
                     raise self._lost() from None
+                if self._client.ncores():
+                    last_seen = time.monotonic()
+                elif time.monotonic() - last_seen > ALONE:
+                    raise WorkersLost("the Dask cluster has no workers left; " + _CONTINUE) from None
                 continue
             if future.status in ("lost", "pending"):  # its worker died with the result, so another does it again
                 future.add_done_callback(self._done.put)
@@ -117,7 +125,7 @@ class DaskWorkers:
             return Outcome(job.key, error=f"on the cluster: {type(e).__name__}: {e}")
 
     def _lost(self) -> WorkersLost:
-        return WorkersLost("the connection to the Dask scheduler was lost; run the same command again to continue")
+        return WorkersLost("the connection to the Dask scheduler was lost; " + _CONTINUE)
 
 
 def _version() -> str:

@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from compact_proofs.sweep import Plan
 from compact_proofs.sweep.pool import ProcessPool
@@ -16,6 +18,9 @@ from compact_proofs.sweep.work import Job, Outcome, ProofJob, Work, work
 from compact_proofs.tasks.max_of_k import Additive, Cubic
 
 TINY = {"n_ctx": 3, "d_vocab": 6, "d_model": 8, "steps": 30, "evaluation_samples": 64}
+
+PATIENCE = 120
+"""Seconds to wait for another process."""
 
 
 def tiny_plan(seeds: range) -> Plan:
@@ -73,6 +78,13 @@ def deadly_once(job: Job) -> Outcome:
         else:
             os.kill(os.getpid(), signal.SIGKILL)
     return work(job)
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

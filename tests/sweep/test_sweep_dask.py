@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sweep_work
-from sweep_work import tiny_plan
+from sweep_work import tiny_plan, wait_until
 
 from compact_proofs.errors import BadInput
 from compact_proofs.sweep import cluster as module
@@ -42,7 +42,7 @@ def test_a_worker_killed_in_the_middle(tmp_path: Path, cluster: Any, finished: P
     """Its unit is done by the other one; then a second sweep on the cluster finds the store finished."""
     path, address = tmp_path / "s.sqlite", cluster.scheduler_address
     workers = DaskWorkers(address, sweep_work.deadly_once)
-    assert workers.capacity == 4
+    assert workers.capacity == 2
     try:
         with Store(path, write=True) as store:
             summary = execute(store, tiny_plan(range(4)), workers)
@@ -58,6 +58,7 @@ def test_a_worker_killed_in_the_middle(tmp_path: Path, cluster: Any, finished: P
 def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store keeps what was done; a cluster without workers, and none at all, are told apart."""
     monkeypatch.setattr(module, "CONNECTING", 2)
+    monkeypatch.setattr(module, "ALONE", 0)
     path, plan = tmp_path / "s.sqlite", tiny_plan(range(2))
     program = (
         "import distributed, sys\n"
@@ -65,6 +66,8 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "print(c.scheduler_address, flush=True)\n"
         "sys.stdin.read(1)\n"
         "c.scale(1)\n"
+        "sys.stdin.read(1)\n"
+        "c.scale(0)\n"
         "sys.stdin.read()\n"
     )
     scheduler = subprocess.Popen(
@@ -84,9 +87,14 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
                 store.add(plan)
                 job = store.claim()
                 assert job is not None
+                scheduler.stdin.write("\n")
+                scheduler.stdin.flush()
+                wait_until(lambda: not workers._client.ncores())
                 workers.submit(job)
+                with pytest.raises(WorkersLost, match="has no workers left; run the same command again"):
+                    workers.wait()
                 scheduler.kill()
-                with pytest.raises(WorkersLost, match="run the same command again"):
+                with pytest.raises(WorkersLost, match="connection to the Dask scheduler was lost; run the same command again"):
                     workers.wait()
         finally:
             workers.close()

@@ -6,31 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import sweep_work
-from sweep_work import Here, tiny_plan
+from sweep_work import PATIENCE, Here, tiny_plan, wait_until
 
 from compact_proofs.errors import BadInput
 from compact_proofs.sweep import read, status
 from compact_proofs.sweep.lock import Locked
-from compact_proofs.sweep.pool import ProcessPool
+from compact_proofs.sweep.pool import ProcessPool, WorkersLost
 from compact_proofs.sweep.runner import execute
 from compact_proofs.sweep.store import Store
-
-PATIENCE = 120
-
-
-def wait_until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def is_alive(pid: int) -> bool:
@@ -131,18 +121,18 @@ def test_interrupt(tmp_path: Path) -> None:
     assert read(path) == []
 
 
-def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
-    """Worker processes import the script; without a guard each would start a sweep."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from compact_proofs.sweep import Plan, run\n"
-        "from compact_proofs.tasks.max_of_k import Cubic\n"
-        f"run({str(tmp_path / 's.sqlite')!r}, Plan.grid([Cubic()], seeds=[0]))\n"
-    )
-    failed = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=PATIENCE)
-    assert failed.returncode == 1
-    assert (
-        'the worker processes do not start (exit code 1); in a script, call sweep.run under: if __name__ == "__main__"'
-        in failed.stderr
-    )
+def test_workers_that_do_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of a script without a guard, which each would start a sweep, or without the work at hand."""
+    elsewhere = ModuleType("module_of_this_process")
+    exec("def function(job): ...", elsewhere.__dict__)
+    monkeypatch.setitem(sys.modules, elsewhere.__name__, elsewhere)
+    pool = ProcessPool(1, elsewhere.__dict__["function"])
+    try:
+        with (
+            Store(tmp_path / "s.sqlite", write=True) as store,
+            pytest.raises(WorkersLost, match=r"do not start \(exit code 1\); in a script, call sweep.run under: if __name__ =="),
+        ):
+            execute(store, tiny_plan(range(1)), pool)
+    finally:
+        pool.close()
     assert status(tmp_path / "s.sqlite").models["waiting"] == 1
