@@ -104,7 +104,7 @@ class ProcessPool:
         if message is not None:
             worker.job = None
             return [message]
-        worker.process.join(1)  # so that the exit code is its own
+        worker.process.join(10)  # so that the exit code is its own
         self._drop(worker)
         if not worker.started:
             raise WorkersLost(
