@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 
 from torch import Tensor, nn
 
@@ -114,7 +115,7 @@ def thin(candidates: Sequence[Candidate], points: int) -> list[Candidate]:
     """
     if len(candidates) <= points:
         return list(candidates)
-    worth = [_log(c) for c in candidates]
+    worth = [log(c.length) - log(max(1e-12, 1 - float(c.bound))) for c in candidates]
     step = (worth[-1] - worth[0]) / (points - 1)
     kept = [candidates[0]]
     last = worth[0]
@@ -123,9 +124,3 @@ def thin(candidates: Sequence[Candidate], points: int) -> list[Candidate]:
             kept.append(c)
             last = at
     return [*kept, candidates[-1]]
-
-
-def _log(c: Candidate) -> float:
-    from math import log
-
-    return log(c.length) - log(max(1e-12, 1 - float(c.bound)))
