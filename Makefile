@@ -37,7 +37,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.max_of_k
 	$(RUN) -m benchmarks.frontier
 
-zoo: $(VENV)/.installed  ## Train the models of the zoo again and count their accuracies (about four minutes).
+zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build
 
 sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figures are made from (about 15 minutes); stop and start it at will.

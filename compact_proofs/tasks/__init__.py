@@ -61,11 +61,13 @@ def load_model(source: str | Path) -> LoadedModel:
         raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)
     problems = []
-    for kit in KITS.values():
+    named = KITS.get(str(metadata.get("task")))
+    kits = [named] if named else list(KITS.values())
+    for kit in kits:
         try:
             model = kit.load(state, str(path))
         except BadInput as e:
-            problems.append(str(e) if len(KITS) == 1 else f"{kit.name}: {e}")
+            problems.append(str(e) if len(kits) == 1 else f"{kit.name}: {e}")
             continue
         return LoadedModel(name, model, kit.task_of(model), kit, metadata)
     raise BadInput("; ".join(problems))

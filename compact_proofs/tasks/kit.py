@@ -79,6 +79,8 @@ class TaskKit:
         Training options with the published defaults.
     train
         Train a model by a recipe, with a progress bar if asked.
+    zoo
+        How each of the task's models of the zoo is made, by name.
     tuning
         Fine-tuning for provability, for tasks that have it.
     """
@@ -99,4 +101,5 @@ class TaskKit:
     heatmaps: Callable[[Any], Sequence[Heatmap]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
+    zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
     tuning: Tuning | None = None

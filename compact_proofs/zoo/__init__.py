@@ -1,8 +1,6 @@
-"""Small trained models that ship with the package.
+"""Small trained models that ship with the package: one folder per task, a .safetensors and a readable .json file per model.
 
-All follow the published Max-of-K recipe (``compact_proofs/tasks/max_of_k/training.py``) with d_model = 32; a name says
-the length of the sequences, the number of tokens if it is not 64, and the seed. ``python -m compact_proofs.zoo.build``
-makes the files again.
+How each is made is in its task's folder (`TaskKit.zoo`); ``python -m compact_proofs.zoo.build NAME`` makes the files again.
 """
 
 from __future__ import annotations
@@ -13,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from compact_proofs.errors import BadInput
-from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.models.loading import attention_only_from_state, read_weights
+from compact_proofs.models.files import read_weights
 
 __all__ = ["load", "metadata", "names", "path"]
 
+FOLDER = Path(str(files(__name__)))
 
-def names() -> list[str]:
-    """List the models, by length, number of tokens and seed."""
-    stems = [entry.name.removesuffix(".safetensors") for entry in files(__name__).iterdir()]
-    return sorted((stem for stem in stems if stem.startswith("max-of-") and "." not in stem), key=_numbers)
+
+def names(task: str = "*") -> list[str]:
+    """List the models, of one task or of all, by task and by the numbers in their names."""
+    found = FOLDER.glob(f"{task}/[!.]*.safetensors")
+    return [file.stem for file in sorted(found, key=lambda file: (file.parent.name, _by_numbers(file.stem)))]
 
 
 def path(name: str) -> Path:
@@ -35,13 +34,14 @@ def path(name: str) -> Path:
     """
     if name not in names():
         raise BadInput(f"the zoo has no model {name!r}; it has {', '.join(names())}")
-    return Path(str(files(__name__).joinpath(f"{name}.safetensors")))
+    return next(FOLDER.glob(f"*/{name}.safetensors"))
 
 
-def load(name: str) -> AttentionOnlyTransformer:
-    """Load a model by name, in float32; `BadInput` if the zoo has no such model."""
-    file = path(name)
-    return attention_only_from_state(read_weights(file)[0], source=str(file))
+def load(name: str) -> Any:
+    """Load a model by name, in the dtype of its file; `BadInput` if the zoo has no such model."""
+    from compact_proofs.tasks import load_model  # which finds models by their names here
+
+    return load_model(path(name)).model
 
 
 def metadata(name: str) -> dict[str, Any]:
@@ -49,5 +49,7 @@ def metadata(name: str) -> dict[str, Any]:
     return read_weights(path(name))[1]
 
 
-def _numbers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", name)]
+def _by_numbers(name: str) -> list[tuple[int, str]]:
+    """Sort key: numbers by size, before text."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

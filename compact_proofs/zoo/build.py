@@ -1,7 +1,7 @@
-"""Train the models of the zoo: ``python -m compact_proofs.zoo.build``, about five minutes on one core.
+"""Make the models of the zoo: ``python -m compact_proofs.zoo.build NAME ...``; all of them unless names are given.
 
-Training takes a minute, counting the true accuracy of the small models the rest; ``--only-accuracy`` counts again for
-the models that are there.
+Each task says how its models are made (`TaskKit.zoo`). The true accuracy of the models that are small enough is counted by
+brute force; ``--only-accuracy`` counts it again for the models that are there.
 """
 
 from __future__ import annotations
@@ -13,30 +13,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
+from compact_proofs import zoo
 from compact_proofs.claim import decimal
 from compact_proofs.errors import BadInput
-from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.models.files import save_model, weights_sha256
-from compact_proofs.models.loading import attention_only_from_state, read_weights
+from compact_proofs.models.files import read_weights, save_model, weights_sha256
 from compact_proofs.progress import progress_bars
 from compact_proofs.prove import prove
-from compact_proofs.tasks.max_of_k import AFFORDABLE, BruteForce, MaxOfK
-from compact_proofs.tasks.max_of_k.training import TrainingConfig, train
+from compact_proofs.tasks import KITS
+from compact_proofs.tasks.kit import TaskKit
 
-LOW_ACCURACY = 0.995
-"""A Max-of-4 model below this sampled accuracy is pointed out; it stays in the zoo."""
+AFFORDABLE = 2**25
+"""Inputs that are all evaluated."""
 
-MODELS: dict[str, TrainingConfig] = {
-    **{f"max-of-4-seed-{seed}": TrainingConfig(n_ctx=4, seed=seed) for seed in (50, 104, 123, 500, 999)},
-    **{f"max-of-5-seed-{seed}": TrainingConfig(n_ctx=5, seed=seed) for seed in (0, 1)},
-    **{f"max-of-10-seed-{seed}": TrainingConfig(n_ctx=10, seed=seed) for seed in (0, 1)},
-    "max-of-10-v128-seed-0": TrainingConfig(n_ctx=10, d_vocab=128, seed=0),
-    "max-of-20-seed-0": TrainingConfig(n_ctx=20, seed=0),
-}
+KIT_OF: dict[str, TaskKit] = {name: kit for kit in KITS.values() for name in kit.zoo}
 
 
-def true_accuracy(model: AttentionOnlyTransformer) -> dict[str, str] | None:
+def true_accuracy(model: nn.Module, kit: TaskKit) -> dict[str, str] | None:
     """Count the inputs that are provably right, where there are few enough to try them all.
 
     Returns
@@ -51,11 +45,11 @@ def true_accuracy(model: AttentionOnlyTransformer) -> dict[str, str] | None:
         If plain float64 arithmetic counts otherwise: some margin is within rounding of 0, so that the proven number is
         a bound, and not known to be the accuracy.
     """
-    task = MaxOfK.of(model)
+    task = kit.task_of(model)
     if task.size > AFFORDABLE:
         return None
-    proven = prove(model, task, BruteForce()).claim
-    counted = prove(model, task, BruteForce(), reading="float").claim
+    proven = prove(model, task, kit.brute_force(model)).claim
+    counted = prove(model, task, kit.brute_force(model), reading="float").claim
     if proven.bound != counted.bound:
         raise BadInput(f"{proven.numerator} inputs are provably right, {counted.numerator} are right in float64")
     return {"numerator": str(proven.numerator), "denominator": str(proven.denominator)}
@@ -63,23 +57,25 @@ def true_accuracy(model: AttentionOnlyTransformer) -> dict[str, str] | None:
 
 def build(
     names: Annotated[list[str] | None, typer.Argument(help="Models to make; all of them unless given.")] = None,
-    out: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder for the .safetensors and .json files.")] = Path(
-        __file__
-    ).parent,
+    out: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="Folder for the tasks' folders of .safetensors and .json files.")
+    ] = zoo.FOLDER,
     only_accuracy: Annotated[
         bool,
         typer.Option("--only-accuracy", help="Train nothing: count the true accuracy of the folder's models."),
     ] = False,
 ) -> None:
-    """Train models of the zoo by the published recipe and write them with their metadata, curves and true accuracy."""
-    unknown = sorted(set(names or ()) - MODELS.keys())
+    """Train models of the zoo by their recipes and write them with their metadata, curves and true accuracy."""
+    unknown = sorted(set(names or ()) - KIT_OF.keys())
     if unknown:
-        raise typer.BadParameter(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(MODELS)}")
-    table = Table("model", "loss", "sampled accuracy", "true accuracy", "seconds", "note", title="Zoo")
-    for name in names or MODELS:
-        file = out / f"{name}.safetensors"
+        raise typer.BadParameter(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(KIT_OF)}")
+    table = Table("model", "loss", "sampled accuracy", "true accuracy", "seconds", title="Zoo")
+    for name in names or KIT_OF:
+        kit = KIT_OF[name]
+        file = out / kit.name / f"{name}.safetensors"
+        file.parent.mkdir(exist_ok=True)
         with progress_bars(name):
-            metadata = _count(file) if only_accuracy else _train(name, file)
+            metadata = _count(file, kit) if only_accuracy else _make(name, file, kit)
         final, exact = metadata["final"], metadata.get("true_accuracy")
         table.add_row(
             name,
@@ -87,30 +83,29 @@ def build(
             f"{final['accuracy']:.5f}",
             decimal(Fraction(int(exact["numerator"]), int(exact["denominator"]))) if exact else "-",
             f"{metadata['training_seconds']:.1f}",
-            f"accuracy below {LOW_ACCURACY}" if MODELS[name].n_ctx == 4 and final["accuracy"] < LOW_ACCURACY else "",
         )
     Console().print(table)
 
 
-def _train(name: str, file: Path) -> dict[str, Any]:
-    result = train(MODELS[name])
-    return _save(result.model, result.metadata(), file)
+def _make(name: str, file: Path, kit: TaskKit) -> dict[str, Any]:
+    result = kit.zoo[name]()
+    return _save(result.model, result.metadata(), file, kit)
 
 
-def _count(file: Path) -> dict[str, Any]:
+def _count(file: Path, kit: TaskKit) -> dict[str, Any]:
     weights, metadata = read_weights(file)
-    model = attention_only_from_state(weights, str(file))
+    model = kit.load(weights, str(file))
     if weights_sha256(model) != metadata.get("weights_sha256"):
         raise BadInput(f"{file}: its weights are not those that its metadata names; train the model again")
-    return _save(model, metadata, file)
+    return _save(model, metadata, file, kit)
 
 
-def _save(model: AttentionOnlyTransformer, metadata: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Write the model with its task and true accuracy in the metadata, before the curves, which are long."""
+def _save(model: nn.Module, metadata: dict[str, Any], file: Path, kit: TaskKit) -> dict[str, Any]:
+    """Write the model with its true accuracy in the metadata, before the curves, which are long."""
     curves = metadata["curves"]
     known = {key: value for key, value in metadata.items() if key not in ("curves", "true_accuracy")}
-    exact = true_accuracy(model)
-    written = known | {"task": MaxOfK.name} | ({"true_accuracy": exact} if exact else {}) | {"curves": curves}
+    exact = true_accuracy(model, kit)
+    written = known | {"task": kit.name} | ({"true_accuracy": exact} if exact else {}) | {"curves": curves}
     save_model(model, file, written)
     return written
 

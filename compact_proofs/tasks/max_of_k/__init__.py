@@ -11,6 +11,7 @@ grouping      searches for explanations
 specimens     small models that try to break proofs
 studies       tables: where bounds are lost
 training      the published recipe
+zoo           the models that ship
 finetuning    a model with short proofs, from a trained one
 """
 
@@ -37,6 +38,7 @@ from compact_proofs.tasks.max_of_k.specimens import specimen
 from compact_proofs.tasks.max_of_k.studies import studies
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
+from compact_proofs.tasks.max_of_k.zoo import ZOO
 
 __all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK", "Subcubic"]
 
@@ -135,6 +137,7 @@ KIT = TaskKit(
     heatmaps=_heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,
+    zoo=ZOO,
     tuning=Tuning(
         recipe=finetuning.FinetuningConfig,
         fixed=("n_ctx", "d_vocab", "d_model"),
