@@ -16,19 +16,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 DOCS = Path(__file__).parents[1] / "docs"
-OPTIONS = ("window", "groups", "direct", "counting", "steps", "reach")
+OPTIONS = ("window", "groups", "direct", "attention", "residual", "counting", "steps", "reach")
 COLOURS = {"additive": "#0072b2", "cubic": "#d55e00", "linear": "#777777", "subcubic": "#009e73"}
 
 
 @dataclass(frozen=True)
 class Point:
-    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, M operations, unexplained dimension."""
+    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, sigma_1 / sigma_2 of EQKE, M operations, unexplained
+    dimension."""
 
     size: str
     strategy: str
     options: str
     bounds: list[float]
     normalised: list[float]
+    faithfulness: list[float]
     length: float
     dimension: float
 
@@ -46,6 +48,7 @@ def read() -> list[Point]:
             *key,
             bounds=[float(r["bound"]) for r in rows],
             normalised=[float(r["bound"]) / float(r["sampled_accuracy"]) for r in rows],
+            faithfulness=[float(r["measures.faithfulness"]) for r in rows],
             length=fmean(float(r["length"]) for r in rows) / 1e6,
             dimension=fmean(float(r["unexplained_dimension"]) for r in rows),
         )
@@ -92,6 +95,23 @@ def scatter(points: list[Point], name: str, x: str, y: str, titles: tuple[str, s
     figure.savefig(DOCS / "figures" / f"{name}.png", dpi=110, metadata={"Software": None})
 
 
+def by_seed(points: list[Point], name: str, size: str) -> None:
+    """Draw every seed of one size: its bound against the faithfulness of its attention, a colour for each strategy."""
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for p in points:
+        if p.size == size and p.strategy in ("additive", "subcubic") and min(p.bounds) > 0:
+            axes.plot(p.faithfulness, p.bounds, "o", markersize=3.5, alpha=0.8, label=f"{p.strategy} {p.options}, {p.length:.2f} M")
+    axes.set_xscale("log")
+    axes.set_title(f"{size}: each point a model", fontsize=10)
+    axes.set_xlabel("faithfulness: sigma_1 / sigma_2 of EQKE")
+    axes.set_ylabel("bound")
+    axes.grid(alpha=0.3)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
+    FigureCanvasAgg(figure)
+    figure.savefig(DOCS / "figures" / f"{name}.png", dpi=110, metadata={"Software": None})
+
+
 def table(points: list[Point]) -> str:
     """Means and standard deviations as markdown."""
     lines = ["| size | strategy | options | bound | worst | bound / accuracy | M operations |", "|---|---|---|---:|---:|---:|---:|"]
@@ -109,6 +129,7 @@ def main() -> None:
     scatter(points, "bound_against_length", "length", "bounds", ("proof length (M operations)", "bound, mean ± sd"))
     scatter(points, "normalised_bound", "length", "normalised", ("proof length (M operations)", "bound / sampled accuracy"))
     scatter(points, "unexplained_dimension", "dimension", "bounds", ("unexplained dimension", "bound, mean ± sd"))
+    by_seed(points, "faithfulness", "K = 4, v = 64")
     text = table(points)
     print(text)
     (DOCS / "figures" / "README.md").write_text(
@@ -117,7 +138,8 @@ def main() -> None:
         "Seeds differ: a model whose margins are small needs a wider window than most.\n\n"
         "![Bound against proof length](bound_against_length.png)\n\n"
         "![Bound over accuracy against proof length](normalised_bound.png)\n\n"
-        f"![Bound against unexplained dimension](unexplained_dimension.png)\n\nOptions: {', '.join(OPTIONS)}.\n\n{text}\n"
+        f"![Bound against unexplained dimension](unexplained_dimension.png)\n\n"
+        f"![Bound against faithfulness](faithfulness.png)\n\nOptions: {', '.join(OPTIONS)}.\n\n{text}\n"
     )
 
 

@@ -20,7 +20,7 @@ from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.kit import TaskKit
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the units' keys and of the store's tables."""
 
 MOST_SEEDS = 1_000_000

@@ -41,6 +41,7 @@ _TABLES = (
     seed INTEGER,
     weights BLOB,
     metadata TEXT,
+    measures TEXT,
     model_sha256 TEXT,
     sampled_accuracy REAL)""",
     f"""CREATE TABLE proofs ({_UNIT},

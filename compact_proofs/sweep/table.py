@@ -22,6 +22,7 @@ COLUMNS: dict[str, str] = {
     "recipe": "json",
     "model_sha256": "string",
     "sampled_accuracy": "float64",
+    "measures": "json",
     "training_seconds": "float64",
     "strategy": "string",
     "strategy_version": "int64",
@@ -45,7 +46,7 @@ COLUMNS: dict[str, str] = {
 """The columns in their order, with their types; "json" is an object."""
 
 _QUERY = """
-SELECT m.task, m.parameters, m.path AS source, m.seed, m.recipe, m.model_sha256, m.sampled_accuracy,
+SELECT m.task, m.parameters, m.path AS source, m.seed, m.recipe, m.model_sha256, m.sampled_accuracy, m.measures,
        m.seconds AS training_seconds, p.version AS strategy_version, p.*
 FROM proofs p JOIN models m ON p.model = m.key WHERE p.status = 'done'
 """

@@ -108,6 +108,7 @@ def _model(job: ModelJob) -> Outcome:
         "seed": seed if isinstance(seed, int) else None,
         "weights": safetensors.torch.save(tensors),
         "metadata": json.dumps(metadata),
+        "measures": canonical(dict(KITS[job.task].measures(model))),
         "model_sha256": weights_sha256(model),
         "sampled_accuracy": float(accuracy) if isinstance(accuracy, (int, float)) else None,
         "seconds": time.perf_counter() - started,

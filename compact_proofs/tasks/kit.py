@@ -75,6 +75,8 @@ class TaskKit:
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
+    measures
+        Numbers about the model that a sweep stores beside its proofs, by name.
     recipe
         Training options with the published defaults.
     train
@@ -99,6 +101,7 @@ class TaskKit:
     variants: Callable[[type[Strategy], Any], Sequence[Strategy]]
     studies: Callable[[Any], Sequence[Study]]
     heatmaps: Callable[[Any], Sequence[Heatmap]]
+    measures: Callable[[Any], Mapping[str, float]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]

@@ -35,7 +35,7 @@ from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
-from compact_proofs.tasks.max_of_k.studies import studies
+from compact_proofs.tasks.max_of_k.studies import measures, studies
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.zoo import ZOO
@@ -53,23 +53,23 @@ def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
 
 
 def _default(model: AttentionOnlyTransformer) -> Strategy:
-    return Additive() if model.n_ctx <= 4 else Additive(window=5, direct="joint", counting="grid", reach=8)
+    return Additive() if model.n_ctx <= 4 else Additive(groups=2, counting="grid")
 
 
 def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     """Options of the additive certificate, the telling ones first."""
-    grids = ((16, 8), (16, 16), (32, 24), (8, 6))
-    windows, groups = (5, 3, 4, 6, 2, 8), (1, 2, 4, 8, 3, 16)
+    grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))
+    windows, groups = (6, 5, 4, 8, 3, 10), (1, 2, 4, 8, 3, 16)
     found: list[Strategy] = []
     for n, window in itertools.product(groups, windows):
         for rank in (6, 5, 8, 4):
-            cheap = Additive(window, n, "norms", "grid", 16, 8, values="lowrank", attention="rank1", rank=rank)
+            cheap = Additive(window, n, "norms", "grid", 8, 8, values="lowrank", attention="rank1", rank=rank)
             if n == 1 and window in (3, 4) and rank <= model.d_model:
                 found.append(cheap)
-        if model.n_ctx <= 4:
-            found += [Additive(window, n, "joint"), Additive(window, n, "separate")]
         for steps, reach in grids[:2] if n > 8 else grids:
             found += [Additive(window, n, d, "grid", steps, reach) for d in ("separate", "joint", "norms")]
+        if model.n_ctx <= 4:
+            found.append(Additive(window, n, "joint"))
     return found
 
 
@@ -135,6 +135,7 @@ KIT = TaskKit(
     variants=_variants,
     studies=studies,
     heatmaps=_heatmaps,
+    measures=measures,
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,

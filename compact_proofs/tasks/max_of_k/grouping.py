@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -40,9 +42,32 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
 
 
 def split_by_size(numbers: Tensor, groups: int) -> Tensor:
-    """Assign each of n numbers to one of `groups` groups of nearly equal length, in rising order: int64 [n]."""
-    rank = numbers.argsort().argsort()
-    return rank * groups // len(numbers)
+    """Assign each of n numbers to one of `groups` intervals, so that the sum over all numbers of their interval's largest is least.
+
+    A bound that holds for a group is as bad as its largest member. Dynamic programming over the numbers in order: O(n^2 groups).
+
+    Returns
+    -------
+    int64 [n]
+        Interval of each number, in rising order, in 0 ... groups - 1.
+    """
+    n = len(numbers)
+    order = numbers.argsort()
+    top = numbers[order].nan_to_num(posinf=1e100).clamp(max=1e100).double()
+    i = torch.arange(n + 1)
+    cost = (i - i[:, None]) * torch.cat([torch.zeros(1), top])  # [j, i]: numbers j ... i - 1 in one interval
+    cost = torch.where(i[:, None] < i, cost, math.inf)
+    best = torch.where(i == 0, 0.0, math.inf).double()  # of the first i numbers, in the intervals so far
+    starts = []
+    for _ in range(groups):
+        best, start = (best[:, None] + cost).min(0)
+        starts.append(start)
+    interval, end = torch.zeros(n, dtype=torch.int64), n
+    for g in reversed(range(groups)):
+        first = int(starts[g][end])
+        interval[order[first:end]] = g
+        end = first
+    return interval
 
 
 def leading_directions(matrix: Tensor, rank: int) -> Tensor:

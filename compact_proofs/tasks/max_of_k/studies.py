@@ -45,12 +45,12 @@ def losses(model: AttentionOnlyTransformer) -> Study:
     """
     task, v = MaxOfK.of(model), model.d_vocab
     exact = model.n_ctx <= 4
-    tight = Additive(v if exact else 8, v, "joint", "positions" if exact else "grid", 64, 64)
+    tight = Additive(v if exact else 8, v, "joint", "positions" if exact else "grid", 64, 96)
     relaxations: list[tuple[str, dict[str, object]]] = [
         ("one ratio for all tokens more than 5 below the maximum", {"window": 5}),
         (f"queries share their bounds, in {FEW_GROUPS} groups", {"groups": FEW_GROUPS}),
         ("the direct path by row ranges", {"direct": "separate"}),
-        ("weights counted on a coarse grid", {"counting": "grid", "steps": 16, "reach": 16}),
+        ("weights counted on a coarse grid", {"counting": "grid", "steps": 16, "reach": 24}),
         ("one group of queries", {"groups": 1}),
         ("the direct path by Cauchy-Schwarz", {"direct": "norms"}),
         ("the values by rank 8 and norms", {"values": "lowrank", "direct": "norms", "rank": min(8, model.d_model)}),
@@ -91,6 +91,13 @@ def spectra(model: AttentionOnlyTransformer) -> Study:
         ("circuit", "sigma_1", "sigma_2", "sigma_3", "sigma_1 / sigma_2", "share of the squared norm in the first"),
         tuple(rows),
     )
+
+
+def measures(model: AttentionOnlyTransformer) -> dict[str, float]:
+    """How faithful "the larger token gets more attention" is: sigma_1 / sigma_2 of EQKE (Gross et al. 2024)."""
+    with torch.no_grad():
+        s = torch.linalg.svdvals(paths(copy.deepcopy(model).double()).EQKE)
+    return {"faithfulness": float(s[0] / s[1])} if len(s) > 1 and s[1] > 0 else {}
 
 
 def _leading(matrix: Tensor) -> tuple[float | None, ...]:

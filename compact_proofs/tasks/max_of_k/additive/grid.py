@@ -1,28 +1,33 @@
-"""Counting on a grid: for groups of queries, with weights rounded up to a grid and counted by dynamic programming. Any K.
+"""Counting on a grid: for groups of queries, with contributions rounded to a grid and counted by dynamic programming. Any K.
 
-For the queries of a group, contributions are bounded together. Divide the additive condition by w[q, m] max_i r[q, i]. Of K - 1
-positions let a hold other tokens. Then, with y[t] an upper bound of w[q, t] / w[q, m] rho[t, m],
+For the queries of a group, contributions are bounded together. Divide the additive condition by w[q, m] and by the query's own
+scale of positional factors; then low[i] <= r[q, i] <= high[i]. With y[t] an upper bound of w[q, t] / w[q, m] rho[t, m], and y_far
+of all t < m - G, a sequence is right if::
 
-* the other tokens contribute at most the sum of their y,
-* the K - 1 - a copies of m at least low[K-1-a] := (sum of the K-1-a smallest r[q, i]) / max_i r[q, i],
-* the query itself at least 1 / max_i r[q, i] if q = m, else at most y[q] / max_i r[q, i] on the side of the harm.
+    sum over t_i = m of low[i]  -  sum over t_i != m of high[i] y[t_i]  >  0
 
-So a sequence is right if ``sum of y < low[K-1-a] + own``. Every other token has y <= y_far + excess, where
-excess = max(0, y - y_far) is 0 for the far tokens. Excesses are rounded up to multiples of 1/steps, thresholds
-``low + own - a y_far`` down, and the a-tuples of tokens whose excesses sum to at most the threshold are counted
-exactly: N[a][s] is the number of a-tuples with sum s.
+Every other token has y <= y_far + excess, where excess = max(0, y - y_far) is 0 for the far tokens. Add sum_i high[i] y_far over
+the positions i < K before the query on both sides: position i contributes
+
+    gain[i] = low[i] + high[i] y_far  if it holds m,    0 if it holds a far token,    -high[i] excess[t]  if it holds another,
+
+and the sum of contributions must exceed ``threshold = sum_{i < K} high[i] y_far - (the query's own part)``, which is low[K] if
+q = m and -high[K] y[q] else. (Then some position holds m: the threshold is at least 0 unless q = m.) Gains are rounded down to
+multiples of 1/steps, excesses and thresholds up, and sums counted exactly, position by position: N[s] is the number of tuples with
+sum s. Sums above `reach` are counted as `reach`, sums below -reach are dropped; both only lose sequences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import comb
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.enclosure import lower, provably, upper
+from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
@@ -33,7 +38,7 @@ LARGEST_INT64 = 2**62
 
 @dataclass(frozen=True)
 class GroupSymbols:
-    """What a position can contribute, for each row (group of queries, maximum m), in units of w[q, m] max_i r[q, i].
+    """What a position can contribute, for each row (group of queries, maximum m), in units of w[q, m].
 
     Attributes
     ----------
@@ -41,10 +46,8 @@ class GroupSymbols:
         y of t = m - 1, ..., m - G; +inf where t < 0.
     far : [rows]
         y of every t < m - G; 0 where there are none.
-    low : [groups, K]
-        Least contribution of n copies of m, n = 0 ... K - 1.
-    own_least, own_most : [groups]
-        Bounds of 1 / max_i r[q, i].
+    low, high : [groups, K]
+        Bounds of the positional factors; the last is the query's own.
     rows, valid
         The rows, and for which of them the ratios are proven.
     """
@@ -52,33 +55,9 @@ class GroupSymbols:
     window: Tensor
     far: Tensor
     low: Tensor
-    own_least: Tensor
-    own_most: Tensor
+    high: Tensor
     rows: Rows
     valid: Tensor
-
-    def thresholds(self) -> Tensor:
-        """[rows, G + 2, K]: what the excess of a other tokens must stay below, by what the query is.
-
-        The middle axis: the query is m, m - 1, ..., m - G, or a smaller token. -inf where nothing may be counted: a row that is not
-        valid, a query below 0, and a = K - 1 unless the query is m.
-        """
-        K = self.low.shape[1]
-        group = self.rows.group
-        harm = torch.cat([self.window, self.far[:, None]], 1) * self.own_most[group][:, None]
-        own = torch.cat([self.own_least[group][:, None], -harm], 1)
-        a = torch.arange(K, dtype=torch.float64, device=own.device)
-        for_others = self.low.flip(1)[group] - self.far[:, None] * a  # [rows, K]: low[K-1-a] - a far
-        allowed = self.valid[:, None, None] & _allowed(self.window.shape[1], K, device=own.device)
-        return torch.where(allowed, own[:, :, None] + for_others[:, None], -torch.inf)
-
-
-@address_table
-def _allowed(G: int, K: int) -> Tensor:
-    """bool [G + 2, K]: a = K - 1 other tokens leave no m unless the query is m."""
-    allowed = torch.ones(G + 2, K, dtype=torch.bool)
-    allowed[1:, K - 1] = False
-    return allowed
 
 
 def symbols_by_group(attention: GroupAttention, ratios: Ratios, rows: Rows) -> GroupSymbols:
@@ -89,58 +68,141 @@ def symbols_by_group(attention: GroupAttention, ratios: Ratios, rows: Rows) -> G
         near, beyond = torch.exp(attention.near), torch.exp(attention.beyond)
         window = torch.where(real[rows.m], near * ratios.rho, torch.inf)
         far = torch.where(some[rows.m], beyond * ratios.rho_far, 0.0)
-    return GroupSymbols(window, far, attention.low, attention.own_least, attention.own_most, rows, ratios.valid)
+    return GroupSymbols(window, far, attention.low, attention.high, rows, ratios.valid)
+
+
+@dataclass(frozen=True)
+class GridSymbols:
+    """Contributions in grid points.
+
+    Attributes
+    ----------
+    gain : int64 [rows, K - 1]
+        What m contributes at each position, 0 ... reach.
+    harm : int64 [rows, K - 1, G]
+        What m - 1, ..., m - G take away; more than 2 reach where that is too much to be counted.
+    needed : int64 [rows, G + 2]
+        The least sum that is enough if the query is m, m - 1, ..., m - G or smaller; more than 2 reach for none.
+    reach : int
+        The largest sum.
+    """
+
+    gain: Tensor
+    harm: Tensor
+    needed: Tensor
+    reach: int
+
+
+def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
+    """Round gains down, harms and thresholds up to the grid. Cost: about rows * K * G * log2(reach)."""
+    with stage("grid"):
+        group, far = s.rows.group, s.far[:, None]
+        high = s.high[:, :-1][group]  # [rows, K - 1]
+        from_far = high * far
+        gain = lower(s.low[:, :-1][group] + from_far).contiguous()
+        harm = upper(high[:, :, None] * (s.window - far).clamp(min=0)[:, None]).contiguous()
+        own = torch.cat([s.low[group, -1:], -s.high[group, -1:] * torch.cat([s.window, far], 1)], 1)
+        threshold = torch.where(s.valid[:, None], from_far.sum(1, keepdim=True) - own, torch.inf)
+        device = gain.device
+        gain_at = torch.searchsorted(_grid(1, reach, steps, device=device), gain, right=True)
+        harm_at = torch.searchsorted(_grid(0, 2 * reach, steps, device=device), harm)
+        limit = upper(threshold).contiguous()
+        needed = torch.searchsorted(_grid(-reach, 2 * reach, steps, device=device), limit, right=True) - reach
+    return GridSymbols(gain_at, harm_at, needed, reach)
+
+
+@address_table
+def _grid(first: int, last: int, steps: int) -> Tensor:
+    """first/steps, ..., last/steps: exact, since steps is a power of two."""
+    return torch.arange(first, last + 1, dtype=torch.float64) / steps
 
 
 def count_on_grid(s: GroupSymbols, v: int, K: int, steps: int, reach: int) -> int:
     """Count the certified sequences (see the module's docstring).
+
+    The last position needs no table of its own: for each query and each symbol there, the number of tuples of the others that reach
+    what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
 
     Parameters
     ----------
     steps
         Grid points in a unit.
     reach
-        Largest excess that is counted, in grid points; window tokens above it are left out (which only loses sequences).
+        Largest sum that is told apart, in grid points.
+
+    Cost: about groups * v * K * G * 2 reach integer operations.
     """
-    bins, edges = grid_positions(s, K, steps, reach)
+    symbols = on_grid(s, steps, reach)
     G = s.window.shape[1]
-    number = _queries(s.rows, G)
+    queries = _queries(s.rows, G)
     far_tokens = (s.rows.m - G).clamp(min=0)
-    tuples = _tuples(bins, far_tokens, K, reach, v)
-    charge_integers(3 * edges.numel())
-    if bins.is_meta:
-        return 0
-    edge, weight = edges.cpu().numpy(), number.cpu().numpy()
-    total = 0
-    for a, N in enumerate(tuples):
-        at = np.minimum(edge[:, :, a], N.shape[1] - 1)
-        found = np.where(at >= 0, np.take_along_axis(N, np.maximum(at, 0), 1), 0)
-        total += comb(K - 1, a) * int((found * weight).sum())
-    return total
+    kind = np.int64 if v**K < LARGEST_INT64 else object
+    with stage("counting"):
+        tables = _Sums(symbols, far_tokens, kind)
+        for i in range(K - 2):
+            tables.add(i)
+        charge_integers(tables.rows * tables.width + 2 * queries.numel() * (G + 2 if K > 1 else 1))
+        if queries.is_meta:
+            return 0
+        return int((tables.tuples(K - 2) * queries.cpu().numpy()).sum())
 
 
-def grid_positions(s: GroupSymbols, K: int, steps: int, reach: int) -> tuple[Tensor, Tensor]:
-    """Round excesses up and thresholds down to the grid.
+class _Sums:
+    """For each row, how many tuples of tokens at the positions so far have each sum -reach ... reach."""
 
-    Returns
-    -------
-    bins : int64 [rows, G]
-        Excess of each window token in grid points; reach + 1 where it is larger than reach.
-    edges : int64 [rows, G + 2, K]
-        The largest grid point strictly below each threshold; -1 for none.
-    """
-    with stage("grid"):
-        excess = upper((s.window - s.far[:, None]).clamp(min=0))
-        bins = torch.searchsorted(_grid(reach + 1, steps, device=excess.device), excess.contiguous())
-        limit = lower(s.thresholds()).contiguous()
-        edges = torch.searchsorted(_grid((K - 1) * reach + 1, steps, device=limit.device), limit) - 1
-    return bins, edges
+    def __init__(self, symbols: GridSymbols, far_tokens: Tensor, kind: Any) -> None:
+        self.symbols, self.reach, self.kind = symbols, symbols.reach, kind
+        self.rows, self.meta = len(far_tokens), far_tokens.is_meta
+        self.width = 1
+        if not self.meta:
+            self.gain, self.harm, self.needed = (x.cpu().numpy() for x in (symbols.gain, symbols.harm, symbols.needed))
+            self.far = far_tokens.cpu().numpy().astype(kind)[:, None]
+            self.row = np.arange(self.rows)[:, None]
+            self.N, self.least = np.ones((self.rows, 1), dtype=kind), 0  # the sum of no contributions is 0
 
+    def add(self, i: int) -> None:
+        """Add position i: for each sum, one multiplication for the far tokens and one addition for every other symbol."""
+        G = self.symbols.harm.shape[2]
+        charge_integers(self.rows * self.width * (G + 2))
+        width, R = self.width, self.reach
+        self.width = 2 * R + 1
+        if self.meta:
+            return
+        start = 3 * R + self.least  # of the sum `least`, in a table that starts at -3 reach
+        table = np.zeros((self.rows, 5 * R + 1), dtype=self.kind)
+        at = start + np.arange(width)
+        table[:, at] = self.N * self.far
+        table[self.row, at + self.gain[:, i, None]] += self.N
+        for j in range(G):
+            usable = self.harm[:, i, j] <= 2 * R
+            table[self.row[usable], at - self.harm[usable, i, j, None]] += self.N[usable]
+        self.N, self.least = table[:, 2 * R : 4 * R + 1], -R
+        self.N[:, -1] += table[:, 4 * R + 1 :].sum(1)
 
-@address_table
-def _grid(points: int, steps: int) -> Tensor:
-    """0, 1/steps, 2/steps, ...: exact, since steps is a power of two."""
-    return torch.arange(points, dtype=torch.float64) / steps
+    def tuples(self, last: int) -> np.ndarray:
+        """For each row and query, the number of tuples of tokens at all positions whose sum suffices: [rows, G + 2].
+
+        Two operations (what is still needed, a sum of numbers found) for each query and each symbol at the last position.
+        """
+        at_least = np.cumsum(self.N[:, ::-1], axis=1, dtype=self.kind)[:, ::-1]
+        total = np.zeros(self.needed.shape, dtype=self.kind)
+        for times, contribution in self._symbols(last):
+            wanted = np.clip(self.needed - contribution - self.least, 0, self.width)
+            padded = np.concatenate([at_least, np.zeros((self.rows, 1), dtype=self.kind)], 1)
+            total += times * np.take_along_axis(padded, wanted, 1)
+        return total
+
+    def _symbols(self, i: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """How many tokens a symbol at position i stands for, and what it contributes, [rows, 1] each."""
+        if i < 0:
+            yield np.ones((self.rows, 1), dtype=self.kind), np.zeros((self.rows, 1), dtype=np.int64)
+            return
+        one = np.ones((self.rows, 1), dtype=self.kind)
+        yield self.far, np.zeros((self.rows, 1), dtype=np.int64)
+        yield one, self.gain[:, i, None]
+        for j in range(self.harm.shape[2]):
+            harm = self.harm[:, i, j, None]
+            yield np.where(harm <= 2 * self.reach, one, 0), -harm
 
 
 def _queries(rows: Rows, G: int) -> Tensor:
@@ -163,41 +225,19 @@ def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
     return (1 + m[:, None] - torch.arange(G + 1)).clamp(min=0), (m - G).clamp(min=0)
 
 
-def _tuples(bins: Tensor, far_tokens: Tensor, K: int, reach: int, v: int) -> list[np.ndarray]:
-    """For a = 0 ... K - 1, the number of a-tuples of tokens whose excesses sum to at most s: [rows, a reach + 1] each.
-
-    Exact: int64 while v^K < 2^62, Python integers beyond. One multiplication or addition for each row, sum and symbol.
-    """
-    rows, G = bins.shape
-    with stage("counting"):
-        charge_integers(sum(rows * ((a - 1) * reach + 1) * (G + 1) + rows * (a * reach + 1) for a in range(1, K)))
-    if bins.is_meta:
-        return []
-    kind = np.int64 if v**K < LARGEST_INT64 else object
-    step, far = bins.cpu().numpy(), far_tokens.cpu().numpy().astype(kind)[:, None]
-    current = np.ones((rows, 1), dtype=kind)
-    result = [current]
-    row = np.arange(rows)[:, None]
-    for a in range(1, K):
-        size = current.shape[1]
-        following = np.zeros((rows, size + reach + 1), dtype=kind)  # the last reach columns take what is beyond reach
-        following[:, :size] = current * far
-        for j in range(G):
-            usable = step[:, j] <= reach
-            following[row[usable], step[usable, j][:, None] + np.arange(size)] += current[usable]
-        current = following[:, : a * reach + 1]
-        result.append(np.cumsum(current, axis=1, dtype=kind))
-    return result
-
-
-def grid_member(s: GroupSymbols, inputs: Tensor, K: int, steps: int, reach: int) -> Tensor:
+def grid_member(s: GroupSymbols, inputs: Tensor, steps: int, reach: int) -> Tensor:
     """Return bool [n]: is each sequence among those that `count_on_grid` counts?"""
-    bins, edges = grid_positions(s, K, steps, reach)
-    G = bins.shape[1]
+    symbols = on_grid(s, steps, reach)
+    G = s.window.shape[1]
     m, q = inputs.max(-1).values, inputs[:, -1]
     row = s.rows.of_pair[pair_number(q, m)]
     below = (m[:, None] - inputs[:, :-1]).clamp(max=G + 1)  # 0: m itself; G + 1: far
-    cost = torch.cat([torch.zeros_like(bins[:, :1]), bins, torch.zeros_like(bins[:, :1])], 1)[row[:, None], below]
-    a = (below > 0).sum(-1)
-    kind = (m - q).clamp(max=G + 1)
-    return (cost <= reach).all(-1) & (cost.sum(-1) <= edges[row, kind, a]) & provably(s.valid)[row]
+    harm = symbols.harm[row]  # [n, K - 1, G]
+    table = torch.cat([symbols.gain[row][:, :, None], -harm, torch.zeros_like(harm[:, :, :1])], 2)
+    contribution = table.gather(2, below[:, :, None]).squeeze(2)
+    total, counted = torch.zeros_like(m), (contribution >= -2 * reach).all(1)
+    for i, c in enumerate(contribution.T):
+        total = total + c
+        if i < contribution.shape[1] - 1:
+            counted, total = counted & (total >= -reach), total.clamp(max=reach)
+    return counted & (total >= symbols.needed[row, (m - q).clamp(max=G + 1)])

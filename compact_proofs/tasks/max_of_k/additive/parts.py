@@ -108,7 +108,7 @@ def direct_by_norms(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, R: Tensor)
 
 @dataclass(frozen=True)
 class GroupAttention:
-    """Attention of the queries of a group, bounded together, in units of the maximum's weight.
+    """Attention of the queries of a group, bounded together: w_i(t) = w[q, t] r[q, i], with r scaled query by query at will.
 
     Attributes
     ----------
@@ -116,17 +116,14 @@ class GroupAttention:
         log of max_q w[q, t] / w[q, m] for t = m - 1 ... m - G (any value where t < 0).
     beyond : [rows]
         The same over all t < m - G.
-    low : [groups, K]
-        Least of (sum of the n smallest positional factors) / (the largest), n = 0 ... K - 1.
-    own_least, own_most : [groups]
-        Bounds of (the query's own positional factor) / (the largest).
+    low, high : [groups, K]
+        Least and largest positional factor r[q, i]; the last is the query's own.
     """
 
     near: Tensor
     beyond: Tensor
     low: Tensor
-    own_least: Tensor
-    own_most: Tensor
+    high: Tensor
 
 
 @address_table
@@ -138,7 +135,7 @@ def window_tokens(v: int, G: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def exact_attention(EQKE: Tensor, EQKP: Tensor, rows: Rows, groups: int, G: int) -> GroupAttention:
-    """From the exact scores of every query."""
+    """From the exact scores of every query; the geometric mean of its positional factors is made 1."""
     v, K = EQKP.shape
     q, m = query_max_pairs(v, device=EQKE.device)
     token, _, behind, _ = window_tokens(v, G, device=EQKE.device)
@@ -147,12 +144,10 @@ def exact_attention(EQKE: Tensor, EQKP: Tensor, rows: Rows, groups: int, G: int)
         near = EQKE[q[:, None], token[m]] - at_max[:, None]
         beyond = torch.cummax(EQKE, 1).values[q, behind[m]] - at_max
         worst = segment_max(torch.cat([near, beyond[:, None]], 1), rows.of_pair, len(rows.m))
-        r = torch.exp(EQKP - EQKP[:, -1:])
-        ordered = torch.sort(r[:, :-1], dim=1).values
-        own = 1 / ordered[:, -1:]
-        low = torch.cat([torch.zeros_like(own), ordered.cumsum(1) * own], 1)  # [q, K]
-        by_group = segment_max(torch.cat([-low, -own, own], 1), rows.group_of, groups)
-    return GroupAttention(worst[:, :G], worst[:, G], -by_group[:, :K], -by_group[:, K], by_group[:, K + 1])
+        centred = EQKP - EQKP.mean(1, keepdim=True)
+        ends = segment_max(torch.cat([-centred, centred], 1), rows.group_of, groups)
+        low, high = torch.exp(-ends[:, :K]), torch.exp(ends[:, K:])
+    return GroupAttention(worst[:, :G], worst[:, G], low, high)
 
 
 def rank_one_attention(p: LazyPaths, rows: Rows, groups: int, G: int, z: Tensor) -> GroupAttention:
@@ -185,9 +180,6 @@ def rank_one_attention(p: LazyPaths, rows: Rows, groups: int, G: int, z: Tensor)
         near = (beta_ends[:, group, None] * (h[token] - h[:, None])[m]).amax(0) + ends[group, 2, None]
         beyond = torch.cummax(beta_ends[:, :, None] * h, 2).values[:, group, behind[m]]
         beyond = (beyond - harm).amax(0) + ends[group, 2]
-        r = torch.exp(beta_ends[:, :, None] * (hP - hP[-1]))  # [2, groups, K]
-        least, most = torch.sort(r.amin(0)[:, :-1], dim=1).values, r.amax(0)[:, :-1].amax(1, keepdim=True)
-        own = 1 / most
-        low = torch.cat([torch.zeros_like(own), least.cumsum(1) * own], 1)
-        own_most = 1 / r.amin(0)[:, :-1].amax(1)
-    return GroupAttention(near, beyond, low, own.squeeze(1), own_most)
+        positions = beta_ends[:, :, None] * (hP - hP.mean())  # [2, groups, K], linear in beta
+        low, high = torch.exp(positions.amin(0)), torch.exp(positions.amax(0))
+    return GroupAttention(near, beyond, low, high)

@@ -35,7 +35,7 @@ class Additive(MaxOfKStrategy):
     """The additive certificate (see the package's docstring for the theorem and its proof).
 
     Cost: 6 v^2 d for the path matrices; 3 v for each (group, m) and window token; v^3 for D = "joint"; counting by "positions"
-    about v^2 / 2 for each choice of symbols at K - 2 positions, on a "grid" groups * v * K^2 / 2 * reach * window.
+    about v^2 / 2 for each choice of symbols at K - 2 positions, on a "grid" 2 * groups * v * K * reach * window.
     """
 
     window: int = 6
@@ -48,8 +48,8 @@ class Additive(MaxOfKStrategy):
     """Exactly for each query and position (n_ctx <= 5), or on a grid for each group (any n_ctx)."""
     steps: int = 16
     """Grid points in a unit of weight; a power of two."""
-    reach: int = 16
-    """Largest weight counted on the grid, in grid points."""
+    reach: int = 24
+    """Largest sum of contributions that is told apart on the grid, in grid points."""
     values: Literal["exact", "lowrank"] = "exact"
     """The OV circuit exactly, or of rank `rank` with the rest bounded by norms (needs direct=norms)."""
     attention: Literal["exact", "rank1"] = "exact"
@@ -58,6 +58,7 @@ class Additive(MaxOfKStrategy):
     """Directions that are split off for direct=norms and values=lowrank."""
 
     name: ClassVar[str] = "additive"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "ours: ratios that add up over positions, counted exactly; O(v^2 d)"
 
     def __post_init__(self) -> None:
@@ -115,7 +116,7 @@ class Additive(MaxOfKStrategy):
         symbols = self.symbols(LazyPaths(model), explanation)
         if isinstance(symbols, Symbols):
             return additive_member(symbols, inputs)
-        return grid_member(symbols, inputs, model.n_ctx, self.steps, self.reach)
+        return grid_member(symbols, inputs, self.steps, self.reach)
 
     def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
         """Compute what each position can contribute."""
@@ -148,6 +149,15 @@ class Additive(MaxOfKStrategy):
         with stage("D"):
             high, low = direct.high + values.high, direct.low + values.low
         return separate_ratios(values.token, high, low, rows, G)
+
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
+        """Numbers of each path that are bounded one by one: entries of matrices, ranges of groups, factors of a low rank, norms."""
+        v, K, groups, rank = model.d_vocab, model.n_ctx, self._groups(model), self._rank(model)
+        direct = {"joint": v * v, "separate": 2 * groups * v, "norms": 2 * v * (rank + 1)}[self.direct]
+        values = K * v + (v * v if self.values == "exact" else 2 * v * rank + v)
+        scores = v * v if self.attention == "exact" else 3 * v
+        positions = K * v if self.counting == "positions" else 2 * K * groups
+        return direct + values + scores + positions
 
     def _groups(self, model: AttentionOnlyTransformer) -> int:
         return min(self.groups, model.d_vocab)
