@@ -22,8 +22,8 @@ COLOURS = {"additive": "#0072b2", "cubic": "#d55e00", "linear": "#777777", "subc
 
 @dataclass(frozen=True)
 class Point:
-    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, sigma_1 / sigma_2 of EQKE, M operations, unexplained
-    dimension."""
+    """One strategy over the seeds of one size: bounds, bounds over sampled accuracy, sigma_1 / sigma_2 of EQKE, M operations and
+    unexplained dimension."""
 
     size: str
     strategy: str
