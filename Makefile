@@ -36,6 +36,7 @@ lint: $(VENV)/.installed  ## Check style and types.
 bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, lengths, speed ratios.
 	$(RUN) -m benchmarks.max_of_k
 	$(RUN) -m benchmarks.frontier
+	$(RUN) -m benchmarks.finetuned
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build
