@@ -75,8 +75,6 @@ class TaskKit:
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
-    measures
-        Numbers about the model that a sweep stores beside its proofs, by name.
     recipe
         Training options with the published defaults.
     train
@@ -85,6 +83,8 @@ class TaskKit:
         How each of the task's models of the zoo is made, by name.
     tuning
         Fine-tuning for provability, for tasks that have it.
+    measures
+        Numbers about the model that a sweep stores beside its proofs, by name.
     """
 
     name: str
@@ -101,8 +101,8 @@ class TaskKit:
     variants: Callable[[type[Strategy], Any], Sequence[Strategy]]
     studies: Callable[[Any], Sequence[Study]]
     heatmaps: Callable[[Any], Sequence[Heatmap]]
-    measures: Callable[[Any], Mapping[str, float]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
     tuning: Tuning | None = None
+    measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
