@@ -60,12 +60,14 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     """Options of the additive certificate, the telling ones first."""
     grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))
     windows, groups = (6, 5, 4, 8, 3, 10), (1, 2, 4, 8, 3, 16)
-    found: list[Strategy] = []
+    found: list[Strategy] = [
+        Additive(
+            window, 1, "norms", "grid", steps, reach, values="readout" if rank == 1 else "lowrank", attention="rank1", rank=rank
+        )
+        for (steps, reach), window, rank in itertools.product(((8, 8), (16, 16), (32, 48)), (3, 4), (6, 5, 1, 8, 4))
+        if rank <= model.d_model
+    ]
     for n, window in itertools.product(groups, windows):
-        for rank in (6, 5, 8, 4):
-            cheap = Additive(window, n, "norms", "grid", 8, 8, values="lowrank", attention="rank1", rank=rank)
-            if n == 1 and window in (3, 4) and rank <= model.d_model:
-                found.append(cheap)
         for steps, reach in grids[:2] if n > 8 else grids:
             found += [Additive(window, n, d, "grid", steps, reach) for d in ("separate", "joint", "norms")]
         if model.n_ctx <= 4:
@@ -101,6 +103,8 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             Additive(2, 2, "norms", "positions"),
             Additive(2, 2, "norms", "grid", rank=3),
             Additive(2, 2, "norms", "grid", attention="rank1", values="lowrank", rank=model.d_vocab),
+            Additive(2, 2, "norms", "grid", values="readout", rank=1),
+            Additive(1, 1, "norms", "grid", attention="rank1", values="readout", rank=1),
         ]
     if kind is Listed:
         return [Listed(1, 1, "separate"), Listed(2, 3)]

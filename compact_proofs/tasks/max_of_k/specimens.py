@@ -8,7 +8,7 @@ from torch import Tensor
 from compact_proofs.harness import Specimen
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 
-KINDS = ("random", "good", "noisy", "tied", "degenerate")
+KINDS = ("random", "good", "noisy", "tied", "degenerate", "parabola")
 
 
 def specimen(seed: int) -> Specimen:
@@ -22,6 +22,8 @@ def specimen(seed: int) -> Specimen:
         The same with as much noise as structure: most proofs hold for some sequences and fail for others.
     tied
         Two outputs whose logits are equal as real numbers, but not as rounded ones.
+    parabola
+        The value writes the token's number into one direction, in which the outputs' logits are parabolas.
     degenerate
         Zero or huge or identical weights.
     """
@@ -51,9 +53,11 @@ def specimen(seed: int) -> Specimen:
             weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
             weights["W_E"][integer(0, v - 1)] = weights["W_E"][0]
     else:
-        weights = _good(v, K, d, slope=10 ** uniform(-1.3, 0.5), strength=uniform(2, 10))
-        noise = {"good": 0.02, "noisy": 0.4, "tied": 0.05}[kind] * uniform(0.2, 1)
-        weights = {name: w + noise * gaussian(*w.shape) for name, w in weights.items()}
+        build = _parabola if kind == "parabola" else _good
+        weights = build(v, K, d, slope=10 ** uniform(-1.3, 0.5), strength=uniform(2, 10))
+        noise = {"good": 0.02, "noisy": 0.4, "tied": 0.05, "parabola": 0.01}[kind] * uniform(0.2, 1)
+        clean = ("W_V", "W_O") if kind == "parabola" else ()
+        weights = {name: w if name in clean else w + noise * gaussian(*w.shape) for name, w in weights.items()}
         if kind == "tied":
             tied = (v - 1, integer(0, v - 2))
             _tie(weights, *tied)
@@ -73,6 +77,19 @@ def _good(v: int, K: int, d: int, slope: float, strength: float) -> dict[str, Te
     weights["W_V"][tokens, tokens] = torch.eye(v, dtype=torch.float64)
     weights["W_O"][tokens, outputs] = torch.eye(v, dtype=torch.float64)
     weights["W_U"][outputs] = strength * torch.eye(v, dtype=torch.float64)
+    return weights
+
+
+def _parabola(v: int, K: int, d: int, slope: float, strength: float) -> dict[str, Tensor]:
+    """Attention as in `_good`; with s the attended tokens' mean, the logit of x is strength (s x - x^2 / 2)."""
+    weights = _good(v, K, d, slope, strength)
+    number = torch.arange(v, dtype=torch.float64)
+    for name in ("W_V", "W_O", "W_U"):
+        weights[name].zero_()
+    weights["W_V"][:v, 0] = number
+    weights["W_O"][0, -1] = 1
+    weights["W_U"][-1] = strength * number
+    weights["W_U"][v] = -strength * number**2 / 2
     return weights
 
 

@@ -23,6 +23,7 @@ Only a *window* of tokens just below m gets a rho of its own. All t < m - window
 bound of their ratios.
 
     ratios      rho, for groups of queries
+    readout     rho from a rank-one OV circuit, without a matrix over outputs
     positions   exact counting for each query and position
     grid        counting for groups of queries on a grid, any K
     strategy    the options

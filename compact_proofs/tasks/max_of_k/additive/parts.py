@@ -49,18 +49,26 @@ def exact_values(EVOU: Tensor, PVOU: Tensor, direct: Tensor) -> Values:
 def low_rank_values(p: LazyPaths, Y: Tensor, R: Tensor, direct: Tensor) -> Values:
     """Values of rank r, for any hint Y [d, r], with R = Y^T W_U.
 
-    W_O = (W_O Y) Y^T + O' exactly, so (e W_V W_O) W_U = (e W_V W_O Y) R + e W_V O' W_U. For e = W_E[t] + W_pos[i], of norm at most
-    |c| + max_t |W_E[t] - c| + max_i |W_pos[i]|, the second term differs between x and m by at most
-    ``|e| |W_V|_F |O'|_F (|W_U[:, x]| + |W_U[:, m]|)``. Cost: 2 v^2 r + 2 v d r + 6 d^2 r.
+    W_O = (W_O Y) Y^T + O' exactly, so (e W_V W_O) W_U = (e W_V W_O Y) R + e W_V O' W_U, where the second term differs between x and
+    m by at most `value_error` times (|W_U[:, x]| + |W_U[:, m]|). Cost: 2 v^2 r + 2 v d r + 6 d^2 r.
     """
     model = p.model
     with stage("OV"):
         OY = model.W_O @ Y
-        rest = norms((model.W_O - OY @ Y.mT).flatten(), 0) * norms(model.W_V.flatten(), 0)
         VOY = model.W_V @ OY
         values = exact_values((model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R, direct)
-        error = (norms(p.centre, 0) + p.deviation_norms.amax() + p.position_norm) * rest * p.output_norms
+        error = value_error(p, Y, OY) * p.output_norms
         return Values(values.token, values.high + error, values.low - error)
+
+
+def value_error(p: LazyPaths, Y: Tensor, OY: Tensor) -> Tensor:
+    """Bound |e W_V O'| with O' = W_O - (W_O Y) Y^T, for every e = W_E[t] + W_pos[i].
+
+    |e| <= |c| + max_t |W_E[t] - c| + max_i |W_pos[i]|, and |e W_V O'| <= |e| |W_V|_F |O'|_F.
+    """
+    model = p.model
+    rest = norms((model.W_O - OY @ Y.mT).flatten(), 0) * norms(model.W_V.flatten(), 0)
+    return (norms(p.centre, 0) + p.deviation_norms.amax() + p.position_norm) * rest
 
 
 @dataclass(frozen=True)

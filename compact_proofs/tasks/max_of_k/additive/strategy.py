@@ -25,6 +25,7 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
 )
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
+from compact_proofs.tasks.max_of_k.additive.readout import reading_directions, readout_ratios
 from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
@@ -50,8 +51,8 @@ class Additive(MaxOfKStrategy):
     """Grid points in a unit of weight; a power of two."""
     reach: int = 24
     """Largest sum of contributions that is told apart on the grid, in grid points."""
-    values: Literal["exact", "lowrank"] = "exact"
-    """The OV circuit exactly, or of rank `rank` with the rest bounded by norms (needs direct=norms)."""
+    values: Literal["exact", "lowrank", "readout"] = "exact"
+    """The OV circuit exactly; or of rank `rank`, or of rank one and read off in order, the rest by norms (needs direct=norms)."""
     attention: Literal["exact", "rank1"] = "exact"
     """The QK circuit exactly, or of rank one with the rest bounded by norms (needs counting=grid)."""
     rank: int = 0
@@ -72,6 +73,8 @@ class Additive(MaxOfKStrategy):
 
         if self.rank < 0 or (self.values == "lowrank" and (self.direct != "norms" or self.rank < 1)):
             raise BadInput("additive: values=lowrank needs direct=norms and rank >= 1")
+        if self.values == "readout" and (self.direct != "norms" or self.rank != 1):
+            raise BadInput("additive: values=readout needs direct=norms and rank=1")
         if self.attention == "rank1" and self.counting != "grid":
             raise BadInput("additive: attention=rank1 needs counting=grid")
 
@@ -87,6 +90,8 @@ class Additive(MaxOfKStrategy):
             found = {"group_of": self._grouping(exact)}
             if self._rank(model):
                 found["Y"] = leading_directions(exact.W_V @ exact.W_O, self._rank(model))
+            if self.values == "readout":
+                found |= reading_directions(exact)
             if self.attention == "rank1":
                 found["z"] = leading_directions(exact.W_Q, 1).squeeze(1)
         return found
@@ -101,6 +106,8 @@ class Additive(MaxOfKStrategy):
         found = {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
         if self._rank(model):
             found["Y"] = Spec((model.d_model, self._rank(model)))
+        if self.values == "readout":
+            found["Z"] = Spec((model.d_model,))
         if self.attention == "rank1":
             found["z"] = Spec((model.d_head,))
         return found
@@ -134,6 +141,8 @@ class Additive(MaxOfKStrategy):
 
     def _ratios(self, p: LazyPaths, explanation: Explanation, rows: Rows, groups: int, G: int) -> Ratios:
         model = p.model
+        if self.values == "readout":
+            return readout_ratios(p, rows, groups, explanation["Y"], explanation["Z"], G)
         if self.direct == "joint":
             return joint_ratios(*p.values, p.direct, rows, G)
         if self.direct == "separate":
@@ -154,7 +163,7 @@ class Additive(MaxOfKStrategy):
         """Numbers of each path that are bounded one by one: entries of matrices, ranges of groups, factors of a low rank, norms."""
         v, K, groups, rank = model.d_vocab, model.n_ctx, self._groups(model), self._rank(model)
         direct = {"joint": v * v, "separate": 2 * groups * v, "norms": 2 * v * (rank + 1)}[self.direct]
-        values = K * v + (v * v if self.values == "exact" else 2 * v * rank + v)
+        values = K * v + {"exact": v * v, "lowrank": 2 * v * rank + v, "readout": 3 * v}[self.values]
         scores = v * v if self.attention == "exact" else 3 * v
         positions = K * v if self.counting == "positions" else 2 * K * groups
         return direct + values + scores + positions
