@@ -64,7 +64,7 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         Additive(
             window, 1, "norms", "grid", steps, reach, values="readout" if rank == 1 else "lowrank", attention="rank1", rank=rank
         )
-        for (steps, reach), window, rank in itertools.product(((8, 8), (16, 16), (32, 48)), (3, 4), (6, 5, 1, 8, 4))
+        for (steps, reach), window, rank in itertools.product(((8, 8), (16, 16)), (3, 8, 4), (6, 5, 1, 8, 4))
         if rank <= model.d_model
     ]
     for n, window in itertools.product(groups, windows):
