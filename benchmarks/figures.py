@@ -97,17 +97,23 @@ def scatter(points: list[Point], name: str, x: str, y: str, titles: tuple[str, s
 
 def by_seed(points: list[Point], name: str, size: str) -> None:
     """Draw every seed of one size: its bound against the faithfulness of its attention, a colour for each strategy."""
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
     for p in points:
         if p.size == size and p.strategy in ("additive", "subcubic") and min(p.bounds) > 0:
-            axes.plot(p.faithfulness, p.bounds, "o", markersize=3.5, alpha=0.8, label=f"{p.strategy} {p.options}, {p.length:.2f} M")
-    axes.set_xscale("log")
+            axes.plot(
+                p.faithfulness,
+                p.bounds,
+                "o",
+                markersize=3.5,
+                alpha=0.8,
+                label=f"{p.strategy} {p.options}: {p.length:.2f} M operations",
+            )
     axes.set_title(f"{size}: each point a model", fontsize=10)
     axes.set_xlabel("faithfulness: sigma_1 / sigma_2 of EQKE")
     axes.set_ylabel("bound")
     axes.grid(alpha=0.3)
-    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=1)
     FigureCanvasAgg(figure)
     figure.savefig(DOCS / "figures" / f"{name}.png", dpi=110, metadata={"Software": None})
 

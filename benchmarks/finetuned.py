@@ -54,7 +54,7 @@ def large_rows() -> list[list[str]]:
     """Train at v = 512, K = 20 and time two proofs."""
     result = train(TrainingConfig(n_ctx=20, d_vocab=512))
     rows = []
-    for strategy in (Additive(6, 1, "separate", "grid", 16, 16), Additive(8, 2, "separate", "grid", 16, 24)):
+    for strategy in (Additive(24, 1, "separate", "grid", 8, 12), Additive(32, 4, "separate", "grid", 16, 24)):
         started = time.perf_counter()
         c = prove(result.model, MaxOfK.of(result.model), strategy)
         rows.append(
