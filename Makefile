@@ -37,6 +37,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.max_of_k
 	$(RUN) -m benchmarks.frontier
 	$(RUN) -m benchmarks.finetuned
+	$(RUN) -m benchmarks.modular_addition
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build

@@ -134,7 +134,7 @@ def _report(
         heatmaps=tuple(loaded.kit.heatmaps(loaded.model)),
     )
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
-    return write_report(data, folder, (*DEFAULT_SECTIONS, *studies))
+    return write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:

@@ -172,7 +172,7 @@ def _finetune_command(kit: TaskKit) -> Any:
     return recipe_command(
         kit.name,
         f"Tune a model that is to {kit.summary}, so that short proofs about it exist.\n\n"
-        f"**Example:** compact-proofs finetune {kit.name} max-of-4-seed-123 -o tuned.safetensors",
+        f"**Example:** compact-proofs finetune {kit.name} {next(iter(kit.zoo))} -o tuned.safetensors",
         tuning.recipe,
         {"model": ModelSource},
         finetune,

@@ -5,12 +5,14 @@ tensor        the Enclosure itself
 arithmetic    + - * / sums, matrix products
 elementary    exp, log, tanh, erf, sin, ... with proven bounds
 functions     softmax, layer norm, GELU
+constants     pi
 table         aten operation -> rule; `rules` fills it from `arithmetic_rules` and `order_rules`
 reading       the sound reading of ordinary PyTorch code
 """
 
+from compact_proofs.enclosure.constants import pi
 from compact_proofs.enclosure.counting import count_below
 from compact_proofs.enclosure.reading import sound
 from compact_proofs.enclosure.tensor import Enclosure, enclose, lower, provably, upper
 
-__all__ = ["Enclosure", "count_below", "enclose", "lower", "provably", "sound", "upper"]
+__all__ = ["Enclosure", "count_below", "enclose", "lower", "pi", "provably", "sound", "upper"]

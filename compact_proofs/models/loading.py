@@ -134,7 +134,7 @@ def from_hooked_transformer(model: Any) -> AttentionOnlyTransformer:
 def _model_from_state(state: Mapping[str, Tensor], source: str) -> AttentionOnlyTransformer:
     named = _canonical_names(state, source)
     for name, tensor in named.items():
-        _check_numbers(name, tensor, source)
+        check_numbers(name, tensor, source)
     weights = {name: _without_head_axis(name, named[name], source) for name in _WEIGHTS}
     config = _sizes({name: tuple(weight.shape) for name, weight in weights.items()}, source)
     for name in _BIASES:
@@ -175,7 +175,8 @@ def _canonical_names(state: Mapping[str, Tensor], source: str) -> dict[str, Tens
     return named
 
 
-def _check_numbers(name: str, tensor: Tensor, source: str) -> None:
+def check_numbers(name: str, tensor: Tensor, source: str) -> None:
+    """Reject what is no tensor of finite floats, naming the entry; `BadInput`."""
     if not isinstance(tensor, Tensor):
         raise BadInput(f"{source}: {name} is a {type(tensor).__name__}; it must be a torch.Tensor")
     if tensor.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):

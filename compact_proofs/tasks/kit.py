@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -14,6 +14,9 @@ from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
 from compact_proofs.study import Study
 from compact_proofs.train import Recipe, TrainingResult
+
+if TYPE_CHECKING:
+    from compact_proofs.report.section import Section
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class TaskKit:
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
+    sections
+        Further sections of the report about a model.
     recipe
         Training options with the published defaults.
     train
@@ -106,3 +111,4 @@ class TaskKit:
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
     tuning: Tuning | None = None
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
+    sections: Callable[[Any], Sequence[Section]] = lambda model: ()

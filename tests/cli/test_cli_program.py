@@ -116,7 +116,7 @@ def test_zoo(run: Any) -> None:
     for m in listed:
         (line,) = (line for line in text.splitlines() if line.split()[:1] == [m.name])
         assert m.sha256[:8] in line
-        assert f"n_ctx={m.sizes['n_ctx']}" in line
+        assert all(f"{name}={size}" in line for name, size in m.sizes.items())
 
 
 def test_strategies(run: Any) -> None:

@@ -1,0 +1,143 @@
+"""Modular addition: a + b mod p, by a one-layer network with a ReLU MLP.
+
+task          the inputs and their labels
+folding       the network as tables, where attention is uniform
+waves         cosines and sines of the multiples of pi / p
+brute_force   every pair; the linear baseline
+clusters      any weights: neurons by frequency, the rest by Cauchy-Schwarz
+kinks         projected networks: every margin by a - b; the published integral
+layer         the MLP's part of it, for every p at once
+response      what a frequency's neurons answer, for all angles
+search        explanations of any network from its weights
+factors       explanations of projected networks
+projection    networks with exact structure
+tuning        from a trained network to one with exact structure
+transplanting the same MLP at another p, and the theorem that it takes along
+specimens     small models that try to break proofs
+studies       tables and matrices about a model
+pictures      the integral and its kinks
+training      the recipe
+zoo           the models that ship
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from compact_proofs.models.loading_mlp import one_layer_mlp_from_state
+from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks.kit import TaskKit, Tuning
+from compact_proofs.tasks.modular_addition import training, tuning
+from compact_proofs.tasks.modular_addition.brute_force import BruteForce, LinearBaseline
+from compact_proofs.tasks.modular_addition.clusters import Clusters
+from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
+from compact_proofs.tasks.modular_addition.projection import is_projected, telling_frequencies
+from compact_proofs.tasks.modular_addition.specimens import specimen
+from compact_proofs.tasks.modular_addition.studies import heatmaps, studies
+from compact_proofs.tasks.modular_addition.task import ModularAddition
+from compact_proofs.tasks.modular_addition.zoo import ZOO
+
+if TYPE_CHECKING:
+    from compact_proofs.report.section import Section
+
+__all__ = ["KIT", "BruteForce", "Clusters", "Kinks", "LinearBaseline", "ModularAddition", "Quadrature"]
+
+AFFORDABLE = 2e10
+"""Operations of a brute force that is made without being asked for."""
+
+
+def _default(model: OneLayerMLP) -> Strategy:
+    if model.config.attention == "learned":
+        return BruteForce()
+    K = len(telling_frequencies(model))
+    return Kinks(K, fallback="tables") if is_projected(model) else Clusters(K, 2)
+
+
+def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
+    """Options of the two certificates, the telling ones first."""
+    if model.config.attention == "learned":
+        return [BruteForce()]
+    found: list[Strategy] = []
+    K = len(telling_frequencies(model))
+    if is_projected(model):
+        found += [Kinks(K), Kinks(K, "tables"), Kinks(K, "tables", model.p), Kinks(K, "tables", model.p**2)]
+    cheaper = [Clusters(K)]
+    cheaper += [Clusters(K, linear="ideal", rest=rest) for rest in ("norms", "sums", "pairs")]
+    cheaper += [Clusters(K, rest=rest) for rest in ("norms", "sums")]
+    found += [replace(strategy, q=q) for q, strategy in itertools.product((2, 1, 0, 3, 4, 6), cheaper)]
+    found += [Clusters(n, q, "exact") for q in (2, 4, 6) for n in (K, K + 2)]
+    found += [Clusters(n, q) for q in (1, 2, 4) for n in (K + 2, max(1, K - 1))]
+    return found
+
+
+def _always(model: OneLayerMLP) -> Sequence[Strategy]:
+    found: list[Strategy] = [LinearBaseline()]
+    if 2 * model.config.d_mlp * model.p**3 <= AFFORDABLE:
+        found.append(BruteForce())
+    if model.config.attention != "learned":
+        K = len(telling_frequencies(model))
+        found += [Quadrature(K), Clusters(K, 2)]
+    return found
+
+
+def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
+    """Options that matter at the size of a specimen."""
+    if kind is LinearBaseline:
+        return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    if kind is BruteForce:
+        return [BruteForce()]
+    if model.config.attention == "learned":
+        return []
+    if kind is Clusters:
+        options: list[Strategy] = [
+            Clusters(2, 0),
+            Clusters(3, 2, "bounded", "ideal", "norms"),
+            Clusters(2, 2, "exact", "ideal", "pairs"),
+            Clusters(3, 1, "exact", "exact", "sums"),
+            Clusters(3, 1, "bounded", "exact", "sums"),
+        ]
+    elif kind is Quadrature:
+        options = [Quadrature(2)]
+    else:
+        options = [Kinks(3), Kinks(2, "tables", 5), Kinks(3, "tables"), Kinks(1, "none", 3)]
+    first = model.config.d_mlp // 4
+    return [options[(first + i) % len(options)] for i in range(min(2, len(options)))]
+
+
+def _sections(model: OneLayerMLP) -> Sequence[Section]:
+    from compact_proofs.tasks.modular_addition.pictures import IntegralSection  # which needs matplotlib
+
+    return [IntegralSection(model)]
+
+
+KIT = TaskKit(
+    name=ModularAddition.name,
+    summary="add two numbers modulo p",
+    load=one_layer_mlp_from_state,
+    task_of=ModularAddition.of,
+    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature),
+    default=_default,
+    brute_force=lambda model: BruteForce(),
+    candidates=_candidates,
+    always=_always,
+    linear=lambda model: LinearBaseline(),
+    specimen=specimen,
+    variants=_variants,
+    studies=studies,
+    heatmaps=heatmaps,
+    recipe=training.TrainingConfig,
+    train=training.train,
+    zoo=ZOO,
+    tuning=Tuning(
+        recipe=tuning.TuningConfig,
+        fixed=tuning.FIXED,
+        config=tuning.config_for,
+        tune=tuning.tune,
+        distance=tuning.distance,
+    ),
+    sections=_sections,
+)

@@ -1,0 +1,105 @@
+"""Brute force on modular addition, in batches, and the linear baseline: brute force on a share of the inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, whole
+from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
+from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy
+
+ROWS = 1024
+"""Pairs evaluated at once."""
+
+
+@dataclass(frozen=True)
+class BruteForce(ModularAdditionStrategy):
+    """Evaluate every pair: from the folded tables, about 2 m p operations each; unfolded where attention is learned."""
+
+    name: ClassVar[str] = "brute-force"
+    summary: ClassVar[str] = "every pair, in batches: exact, 2 m p^3"
+
+    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
+        return count_correct(model, task.size)
+
+    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_correct(evaluator(model)(inputs), task.labels(inputs))
+
+    def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
+        return model.p**3
+
+
+@dataclass(frozen=True)
+class LinearBaseline(ModularAdditionStrategy):
+    """Evaluate a `share` of the pairs; the rest counts as wrong. Beyond the folding, bound and length grow with the share."""
+
+    share: float = 1 / 8
+    """Share of the p^2 pairs to evaluate, in (0, 1]."""
+
+    name: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "a share of the pairs by brute force: the linear baseline"
+    partial: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+
+    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
+        return count_correct(model, math.ceil(self.share * task.size))
+
+    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_correct(evaluator(model)(inputs), task.labels(inputs))
+
+    def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
+        return math.ceil(self.share * task.size) * model.p
+
+
+def evaluator(model: OneLayerMLP) -> Callable[[Tensor], Tensor]:
+    """Return what maps pairs [n, 2] to logits [n, p]: folded tables, or the model itself if its attention is learned."""
+    if model.config.attention == "learned":
+        return model
+    with stage("fold"):
+        folded = fold(model)
+    return lambda inputs: folded_logits(folded, inputs)
+
+
+def is_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return bool [n]: does the label's logit provably exceed every other? p - 1 comparisons each."""
+    own = logits.gather(1, labels[:, None])
+    others = torch.where(torch.arange(logits.shape[1], device=logits.device) == labels[:, None], -torch.inf, logits)
+    return provably(others.amax(1) < own.squeeze(1))
+
+
+def count_correct(model: OneLayerMLP, budget: int) -> int:
+    """Count correct pairs among the first `budget` in an order that meets small and large numbers alike."""
+    inputs = scattered(model.p, budget, device=model.W_E.device)
+    logits_of = evaluator(model)
+    correct = 0
+    for start in track(range(0, budget, ROWS), "pairs, in batches"):
+        batch, labels = inputs[0][start : start + ROWS], inputs[1][start : start + ROWS]
+        with stage("pairs"):
+            correct += whole(is_correct(logits_of(batch), labels).sum())
+    return correct
+
+
+def scattered(p: int, n: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """`n` pairs with their labels, spread over the task; data of the statement, made from numbers alone, and therefore free."""
+    with _disable_current_modes():
+        task = ModularAddition(p)
+        stride = next(i for i in range(int(0.618 * task.size) + 1, 2 * task.size + 2) if math.gcd(i, task.size) == 1)
+        number = torch.arange(n) * stride % task.size
+        inputs = torch.stack([number // p, number % p], -1)
+        return inputs.to(device), task.labels(inputs).to(device)

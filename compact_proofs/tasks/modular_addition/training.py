@@ -1,0 +1,215 @@
+"""The training recipe for modular addition: a full batch of four fifths of all pairs, strong weight decay, until it groks."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
+from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
+from compact_proofs.tasks.modular_addition.task import ModularAddition
+from compact_proofs.train import Curves, Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
+
+INIT_SCALE = 0.8
+"""The weights start with the standard deviation INIT_SCALE / sqrt(d_model); the biases at 0."""
+WARM_UP = 10
+"""Steps over which the learning rate grows to its value."""
+POINTS = 200
+"""Points of the curves."""
+
+Architecture = Literal["attn", "mlp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Recipe):
+    """The sizes of a network for a + b mod p with the recipe.
+
+    Parameters
+    ----------
+    p : int
+        The modulus.
+    architecture : "attn" or "mlp"
+        A transformer layer with uniform attention, or an MLP on the sum of two embeddings.
+    d_model, d_mlp, n_heads : int
+        Widths of the residual stream and of the MLP, and number of heads.
+    train_share : float
+        Share of all pairs to train on; the others are for the test curves.
+    batch_size : int
+        Pairs per step: all training pairs if there are no more than that.
+
+    The rest is in `compact_proofs.train.Recipe`.
+
+    Raises
+    ------
+    BadInput
+        If an option has no meaning.
+    """
+
+    p: int = 59
+    architecture: Architecture = "attn"
+    d_model: int = 128
+    d_mlp: int = 512
+    n_heads: int = 4
+    train_share: float = 0.8
+    steps: int = 5000
+    batch_size: int = 2**20
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 1.0
+    evaluation_samples: int = 2**14
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 < self.train_share < 1 and 0 < round(self.train_share * self.p**2) < self.p**2):
+            raise BadInput(f"train_share = {self.train_share}: a share in (0, 1) that leaves pairs to train on and pairs to test")
+        if self.d_model % self.n_heads:
+            raise BadInput(f"d_model = {self.d_model} is no multiple of n_heads = {self.n_heads}")
+        _ = self.sizes, ModularAddition(self.p)  # reject the other sizes
+
+    @property
+    def sizes(self) -> OneLayerMLPConfig:
+        """The sizes of the model."""
+        if self.architecture == "mlp":
+            return OneLayerMLPConfig(self.p, self.p, self.d_model, self.d_mlp, "none", biases=False)
+        return OneLayerMLPConfig(
+            self.p, self.p, self.d_model, self.d_mlp, "uniform", self.n_heads, self.d_model // self.n_heads, biases=True
+        )
+
+
+@dataclass
+class GrokkingCurves(Curves):
+    """Curves with the loss and the accuracy on the pairs that are not trained on, at the last step of each window."""
+
+    test_loss: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+
+
+class FoldedModel(nn.Module):
+    """The same function as a model, by its folded tables: quicker on many pairs."""
+
+    def __init__(self, model: OneLayerMLP) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Compute the logits [n, p] of pairs [n, 2]."""
+        return folded_logits(fold(self.model), pairs)
+
+
+def split(p: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Split all pairs at random into training pairs [n, 2] and the others."""
+    task = ModularAddition(p)
+    order = torch.randperm(task.size, generator=make_generator(seed, "split"))
+    pairs = task.inputs(0, task.size)[order]
+    n = round(share * task.size)
+    return pairs[:n], pairs[n:]
+
+
+def sampler(pairs: Tensor, p: int) -> Sampler:
+    """Sample without replacement from given pairs: all of them if n is large enough."""
+
+    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        chosen = pairs if n >= len(pairs) else pairs[torch.randperm(len(pairs), generator=generator)[:n]]
+        return chosen, chosen.sum(-1) % p
+
+    return sample
+
+
+def uniform_pairs(p: int) -> Sampler:
+    """Sample i.i.d. uniform pairs."""
+
+    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        pairs = torch.randint(0, p, (n, 2), generator=generator)
+        return pairs, pairs.sum(-1) % p
+
+    return sample
+
+
+def initial_model(config: TrainingConfig) -> OneLayerMLP:
+    """Make the untrained float32 model of the seed; weights are drawn in the order of their definition."""
+    model = OneLayerMLP(config.sizes)
+    generator = make_generator(config.seed, "init")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("W_"):
+                parameter.normal_(0.0, INIT_SCALE / math.sqrt(config.d_model), generator=generator)
+    return model
+
+
+def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[OneLayerMLP]:
+    """Train a model for modular addition.
+
+    Returns
+    -------
+    TrainingResult
+        ``.model`` has the weights of the last step; ``.curves`` are `GrokkingCurves`.
+
+    Raises
+    ------
+    BadInput
+        If the training diverges.
+    """
+    name = f"{config.architecture}, p = {config.p}, seed {config.seed}"
+    return train_on(initial_model(config), config, lambda step: min(1.0, step / WARM_UP), progress=progress, description=name)
+
+
+def train_on(
+    model: OneLayerMLP,
+    config: TrainingConfig,
+    rate: Callable[[int], float],
+    *,
+    project: Callable[[int], None] | None = None,
+    progress: bool = False,
+    description: str = "training",
+) -> TrainingResult[OneLayerMLP]:
+    """Train a model in place, with test curves.
+
+    Parameters
+    ----------
+    model, config
+        What to train, and how.
+    rate
+        Factor of the learning rate at each step, from 1.
+    project
+        What is done with the weights after each step.
+    """
+    started = time.perf_counter()
+    train_pairs, test_pairs = split(config.p, config.train_share, config.seed)
+    window = max(1, config.steps // POINTS)
+    tests: list[tuple[float, float]] = []
+    quick = FoldedModel(model)
+
+    def after_step(step: int) -> None:
+        if project is not None:
+            project(step)
+        if step % window == 0 or step == config.steps:
+            tests.append(_measure(quick, test_pairs, config.p))
+
+    curves = fit(
+        quick,
+        sampler(train_pairs, config.p),
+        config,
+        window=window,
+        progress=progress,
+        description=description,
+        after_step=after_step,
+        rate=rate,
+    )
+    grokking = GrokkingCurves(**asdict(curves), test_loss=[a for a, _ in tests], test_accuracy=[b for _, b in tests])
+    seconds = time.perf_counter() - started
+    final = evaluate(model, uniform_pairs(config.p), config)
+    return TrainingResult(model, ModularAddition.name, config, grokking, final, seconds)
+
+
+@torch.no_grad()
+def _measure(model: nn.Module, pairs: Tensor, p: int) -> tuple[float, float]:
+    """Loss and accuracy on some pairs."""
+    logits, labels = model(pairs).double(), pairs.sum(-1) % p
+    accuracy = (logits.argmax(-1) == labels).double().mean().item()
+    return round(nn.functional.cross_entropy(logits, labels).item(), 7), round(accuracy, 7)
