@@ -38,6 +38,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.frontier
 	$(RUN) -m benchmarks.finetuned
 	$(RUN) -m benchmarks.modular_addition
+	$(RUN) -m benchmarks.induction
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build

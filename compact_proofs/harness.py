@@ -118,7 +118,7 @@ def _arbitrary(spec: Spec, kind: int, generator: torch.Generator) -> Tensor:
     """Random entries; all at the lower limit; all at the upper limit; for reals also zero, huge and tiny ones."""
     shape = spec.shape
     if spec.fewer:
-        shape = (int(torch.randint(0, 50, (), generator=generator)), *shape[1:])
+        shape = (int(torch.randint(0, min(50, shape[0] + 1), (), generator=generator)), *shape[1:])
     if spec.limits is not None:
         lo, hi = spec.limits
         if kind % 4 in (1, 2):

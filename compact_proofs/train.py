@@ -174,6 +174,7 @@ def fit(
     penalty: Callable[[int], Tensor] | None = None,
     after_step: Callable[[int], None] | None = None,
     rate: Callable[[int], float] | None = None,
+    clip: float | None = None,
 ) -> Curves:
     """Train `model` in place on fresh samples by the recipe.
 
@@ -197,6 +198,8 @@ def fit(
     penalty, after_step, rate
         For each step (from 1): a term added to the loss, something to do with the new weights (a projection), and a factor of the
         learning rate.
+    clip : float, optional
+        Largest norm of a gradient; longer ones are scaled down to it.
 
     Raises
     ------
@@ -219,6 +222,8 @@ def fit(
                     group["lr"] = recipe.learning_rate * rate(step)
             optimizer.zero_grad()
             (loss if penalty is None else loss + penalty(step)).backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
             if after_step is not None:
                 after_step(step)
@@ -256,11 +261,18 @@ def evaluate(model: nn.Module, sample: Sampler, recipe: Recipe, batch_size: int 
 
 
 def train_model(
-    model: Model, task: str, sample: Sampler, config: Recipe, *, progress: bool = False, description: str = "training"
+    model: Model,
+    task: str,
+    sample: Sampler,
+    config: Recipe,
+    *,
+    window: int = 10,
+    progress: bool = False,
+    description: str = "training",
 ) -> TrainingResult[Model]:
     """`fit` an initialised model, `evaluate` it and put the story together; arguments as in `fit`."""
     start = time.perf_counter()
-    curves = fit(model, sample, config, progress=progress, description=description)
+    curves = fit(model, sample, config, window=window, progress=progress, description=description)
     seconds = time.perf_counter() - start
     return TrainingResult(model, task, config, curves, evaluate(model, sample, config), seconds)
 

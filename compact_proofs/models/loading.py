@@ -112,23 +112,42 @@ def from_hooked_transformer(model: Any) -> AttentionOnlyTransformer:
         If its configuration or its weights are not those of this architecture.
     """
     source = "the HookedTransformer"
+    cfg, state = check_config(model, source, {}, _THIS_ARCHITECTURE)
+    copied = _model_from_state(state, source)
+    scale = getattr(cfg, "attn_scale", -1.0)  # recent versions have it; -1 stands for the default
+    if scale != -1.0:
+        check_scale(scale, copied.d_head, f"{source}: cfg.attn_scale")
+    return copied
+
+
+def check_config(
+    model: Any, source: str, changes: Mapping[str, tuple[Any, ...] | None], architecture: str
+) -> tuple[Any, Mapping[str, Tensor]]:
+    """Return the configuration and the state dict of a live HookedTransformer.
+
+    Parameters
+    ----------
+    changes
+        What a field must be where it differs from the one-layer model's; None for anything.
+
+    Raises
+    ------
+    BadInput
+        If it is no HookedTransformer, or a field has another value.
+    """
     try:
         cfg, state = model.cfg, model.state_dict()
     except AttributeError as error:
         raise BadInput(f"{type(model).__name__} has no cfg or no state_dict(): it is no HookedTransformer") from error
     absent = object()
-    for name, accepted in (_CONFIG_MUST_BE | _CONFIG_IF_PRESENT).items():
+    for name, accepted in (_CONFIG_MUST_BE | _CONFIG_IF_PRESENT | dict(changes)).items():
         value = getattr(cfg, name, absent)
-        if value is absent and name in _CONFIG_IF_PRESENT:
+        if accepted is None or (value is absent and name in _CONFIG_IF_PRESENT):
             continue
         if value is absent or value not in accepted:
             found = "missing" if value is absent else repr(value)
-            raise BadInput(f"{source}: cfg.{name} is {found} and must be {accepted[0]!r}; {_THIS_ARCHITECTURE}")
-    copied = _model_from_state(state, source)
-    scale = getattr(cfg, "attn_scale", -1.0)  # recent versions have it; -1 stands for the default
-    if scale != -1.0:
-        _check_scale(scale, copied.d_head, f"{source}: cfg.attn_scale")
-    return copied
+            raise BadInput(f"{source}: cfg.{name} is {found} and must be {accepted[0]!r}; {architecture}")
+    return cfg, state
 
 
 def _model_from_state(state: Mapping[str, Tensor], source: str) -> AttentionOnlyTransformer:
@@ -143,7 +162,7 @@ def _model_from_state(state: Mapping[str, Tensor], source: str) -> AttentionOnly
     if "attn_scale" in named:
         if named["attn_scale"].numel() != 1:
             raise BadInput(f"{source}: attn_scale has shape {list(named['attn_scale'].shape)} and must be one number")
-        _check_scale(named["attn_scale"].item(), config.d_head, f"{source}: attn_scale")
+        check_scale(named["attn_scale"].item(), config.d_head, f"{source}: attn_scale")
     double = any(weight.dtype == torch.float64 for weight in weights.values())
     model = AttentionOnlyTransformer(config, dtype=torch.float64 if double else torch.float32)
     model.load_state_dict(weights)
@@ -176,7 +195,7 @@ def _canonical_names(state: Mapping[str, Tensor], source: str) -> dict[str, Tens
 
 
 def check_numbers(name: str, tensor: Tensor, source: str) -> None:
-    """Reject what is no tensor of finite floats, naming the entry; `BadInput`."""
+    """Raise `BadInput` unless a weight is a real tensor of finite numbers."""
     if not isinstance(tensor, Tensor):
         raise BadInput(f"{source}: {name} is a {type(tensor).__name__}; it must be a torch.Tensor")
     if tensor.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
@@ -214,7 +233,8 @@ def _sizes(shapes: Mapping[str, tuple[int, ...]], source: str) -> AttentionOnlyC
     return config
 
 
-def _check_scale(scale: float, d_head: int, what: str) -> None:
+def check_scale(scale: float, d_head: int, what: str) -> None:
+    """Raise `BadInput` unless an attention scale is sqrt(d_head)."""
     expected = math.sqrt(d_head)
     if not abs(scale - expected) <= 1e-6 * expected:
         raise BadInput(

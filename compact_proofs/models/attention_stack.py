@@ -1,0 +1,199 @@
+"""Attention-only transformers of several layers with one head each, written as ordinary PyTorch.
+
+TransformerLens names and order of operations; causal, no LayerNorm, no MLP, no biases, learned positions, untied unembedding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+
+
+@dataclass(frozen=True)
+class AttentionStackConfig:
+    """The sizes of an `AttentionStack`.
+
+    Parameters
+    ----------
+    d_vocab : int
+        D, the number of tokens, of the input and of the output alike.
+    n_ctx : int
+        n, the length of a sequence.
+    d_model : int
+        d, the width of the residual stream.
+    d_head : int
+        h, the width of each head.
+    n_layers : int
+        The number of layers.
+
+    Raises
+    ------
+    BadInput
+        If a size is not at least 1.
+    """
+
+    d_vocab: int
+    n_ctx: int
+    d_model: int
+    d_head: int
+    n_layers: int = 2
+
+    def __post_init__(self) -> None:
+        for name, size in vars(self).items():
+            if size < 1:
+                raise BadInput(f"{name} = {size}: every size of a model must be at least 1")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter, by its name in the state dict, in the order of the computation."""
+        D, n, d, h = self.d_vocab, self.n_ctx, self.d_model, self.d_head
+        head = {"W_Q": (d, h), "W_K": (d, h), "W_V": (d, h), "W_O": (h, d)}
+        layers = {f"blocks.{i}.{name}": shape for i in range(self.n_layers) for name, shape in head.items()}
+        return {"W_E": (D, d), "W_pos": (n, d), **layers, "W_U": (d, D)}
+
+
+class AttentionHead(nn.Module):
+    """One attention head: ``softmax((r W_Q)(r W_K)^T / sqrt(d_head)) r W_V W_O``.
+
+    Attributes
+    ----------
+    W_Q, W_K, W_V : Parameter [d_model, d_head]
+        Query, key and value.
+    W_O : Parameter [d_head, d_model]
+        Output.
+    """
+
+    W_Q: Tensor
+    W_K: Tensor
+    W_V: Tensor
+    W_O: Tensor
+
+    def __init__(self, d_model: int, d_head: int, dtype: torch.dtype, device: torch.device | str | None) -> None:
+        super().__init__()
+        for name in ("W_Q", "W_K", "W_V"):
+            self.register_parameter(name, nn.Parameter(torch.zeros(d_model, d_head, dtype=dtype, device=device)))
+        self.W_O = nn.Parameter(torch.zeros(d_head, d_model, dtype=dtype, device=device))
+
+    def attn_scale(self) -> Tensor:
+        """sqrt(d_head), as a float64 tensor of shape []: a tensor call, so that the sound reading encloses its result."""
+        return torch.sqrt(torch.tensor(float(self.W_Q.shape[1]), dtype=torch.float64, device=self.W_Q.device))
+
+    def forward(self, residual: Tensor, mask: Tensor) -> Tensor:
+        """Return what the head writes.
+
+        Parameters
+        ----------
+        residual : [..., n, d_model]
+        mask : bool [rows, n]
+            Which keys each of the last `rows` positions sees.
+
+        Returns
+        -------
+        Tensor [..., rows, d_model]
+        """
+        queries = residual[..., -len(mask) :, :] @ self.W_Q
+        scores = queries @ (residual @ self.W_K).transpose(-1, -2) / self.attn_scale()
+        pattern = torch.softmax(torch.where(mask, scores, -torch.inf), dim=-1)
+        return pattern @ (residual @ self.W_V) @ self.W_O
+
+
+class AttentionStack(nn.Module):
+    """Layers of one causal attention head each; only the last position's logits are computed.
+
+    With r_0 = W_E[t] + W_pos and r_l = r_{l-1} + head_l(r_{l-1})::
+
+        logits = r_L[last] W_U
+
+    The parameters are zero until they are trained or loaded.
+
+    Parameters
+    ----------
+    config : AttentionStackConfig
+        The sizes.
+    dtype : torch.dtype
+        Of the parameters, float32 unless given.
+    device : torch.device or str, optional
+        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
+
+    Attributes
+    ----------
+    W_E : Parameter [d_vocab, d_model]
+        Embedding of tokens.
+    W_pos : Parameter [n_ctx, d_model]
+        Embedding of positions.
+    blocks : ModuleList of AttentionHead
+        The layers.
+    W_U : Parameter [d_model, d_vocab]
+        Unembedding.
+    """
+
+    W_E: Tensor
+    W_pos: Tensor
+    W_U: Tensor
+
+    def __init__(
+        self,
+        config: AttentionStackConfig,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        shapes = config.shapes
+        for name in ("W_E", "W_pos"):
+            self.register_parameter(name, nn.Parameter(torch.zeros(shapes[name], dtype=dtype, device=device)))
+        self.blocks = nn.ModuleList(AttentionHead(config.d_model, config.d_head, dtype, device) for _ in range(config.n_layers))
+        self.W_U = nn.Parameter(torch.zeros(shapes["W_U"], dtype=dtype, device=device))
+
+    @property
+    def d_vocab(self) -> int:
+        """D, the number of tokens."""
+        return self.W_E.shape[0]
+
+    @property
+    def n_ctx(self) -> int:
+        """n, the length of a sequence."""
+        return self.W_pos.shape[0]
+
+    @property
+    def config(self) -> AttentionStackConfig:
+        """The five sizes."""
+        d_model, d_head = self.head(0).W_Q.shape
+        return AttentionStackConfig(self.d_vocab, self.n_ctx, d_model, d_head, len(self.blocks))
+
+    def head(self, layer: int) -> AttentionHead:
+        """The head of a layer (from 0)."""
+        head = self.blocks[layer]
+        assert isinstance(head, AttentionHead)
+        return head
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Compute the logits at the last position.
+
+        Parameters
+        ----------
+        tokens : int Tensor [..., n_ctx]
+            Sequences of tokens, each from 0 to d_vocab - 1.
+
+        Returns
+        -------
+        Tensor [..., d_vocab]
+            In float64 or in the dtype of the parameters, whichever is wider.
+
+        Raises
+        ------
+        BadInput
+            If the sequences do not have n_ctx tokens.
+        """
+        if tokens.ndim == 0 or tokens.shape[-1] != self.n_ctx:
+            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.n_ctx} tokens")
+        residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
+        causal = torch.ones(self.n_ctx, self.n_ctx, dtype=torch.bool, device=tokens.device).tril()
+        *first, last = range(len(self.blocks))
+        for layer in first:
+            residual = residual + self.blocks[layer](residual, causal)
+        final = residual[..., -1:, :] + self.blocks[last](residual, causal[-1:])  # nothing else reaches the last logits
+        return (final @ self.W_U).squeeze(-2)

@@ -1,0 +1,185 @@
+"""Brute force on induction through tables, with what prefixes share computed once; and the linear baseline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, whole
+from compact_proofs.tasks.induction.groups import other_tokens
+from compact_proofs.tasks.induction.tables import Vectors, vectors
+from compact_proofs.tasks.induction.task import Induction, InductionStrategy
+
+ROWS = 2**13
+"""Sequences of different tokens evaluated at once, about."""
+
+
+@dataclass(frozen=True)
+class BruteForce(InductionStrategy):
+    """Evaluate every input.
+
+    The first n - 1 tokens differ, and n - 2 inputs (one for each place of the last token) begin with them. Row k of layer 1 depends
+    on the first k + 1 tokens only, so the key and the logits that place k offers are computed once for each prefix; only the last
+    row belongs to one input. Scores, values and logits of single tokens at places are looked up (`Vectors`).
+
+    Cost: about 2 n (3 h + 3 D) for each input, and for each prefix of k + 1 tokens 2 (k + 1) (h + D).
+    """
+
+    name: ClassVar[str] = "brute-force"
+    summary: ClassVar[str] = "every input, through tables that prefixes share: exact, D^(n - 1)"
+
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+        return count_correct(vectors(model), math.perm(model.d_vocab, model.n_ctx - 1))
+
+    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_right(vectors(model), inputs)
+
+    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
+        return task.size * model.d_vocab
+
+
+@dataclass(frozen=True)
+class LinearBaseline(InductionStrategy):
+    """Evaluate about `share` of all inputs; the rest counts as wrong. Bound and length both grow linearly with the share."""
+
+    share: float = 1 / 64
+    """Share of the inputs to evaluate, in (0, 1]; whole blocks are evaluated until it is reached."""
+
+    name: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "a share of the inputs by brute force: the linear baseline"
+    partial: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+        return count_correct(vectors(model), math.ceil(Fraction(self.share) * math.perm(model.d_vocab, model.n_ctx - 1)))
+
+    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_right(vectors(model), inputs)
+
+    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
+        return math.ceil(Fraction(self.share) * task.size * model.d_vocab)
+
+
+def count_correct(t: Vectors, budget: int) -> int:
+    """Count right inputs among those that begin with one of about `budget` sequences of different tokens (whole blocks)."""
+    D, n = t.sizes
+    fixed = next(k for k in range(n) if math.perm(D - k, n - 1 - k) <= ROWS)
+    blocks, correct = math.perm(D, fixed), 0
+    needed = min(blocks, -(-budget // math.perm(D - fixed, n - 1 - fixed)))
+    stride = next(s for s in range(int(0.618 * blocks) + 1, 2 * blocks + 2) if math.gcd(s, blocks) == 1)
+    for block in track(range(needed), "blocks of inputs"):
+        levels = _prefixes(D, n, fixed, block * stride % blocks)
+        keys, logits = _offers(t, levels)
+        tokens = levels[-1].tokens
+        for i in range(n - 2):
+            correct += whole(_last_row_right(t, tokens, i, keys, logits).sum())
+    return correct
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """The prefixes of one length in a block.
+
+    Attributes
+    ----------
+    tokens : int64 [p, length]
+    ancestors : tuple of int64 [p]
+        The number of each prefix's own prefix of length 1, 2, ..., length, among those of the block.
+    """
+
+    tokens: Tensor
+    ancestors: tuple[Tensor, ...]
+
+
+def _prefixes(D: int, n: int, fixed: int, block: int) -> list[Prefixes]:
+    """The prefixes of every length of a block, that is of the sequences that begin with the same `fixed` tokens.
+
+    Addresses, made from numbers alone: free.
+    """
+    with _disable_current_modes():
+        digits = []
+        for j in reversed(range(fixed)):
+            digits.append(block % (D - j))
+            block //= D - j
+        head = digits[::-1]
+        levels = []
+        for length in range(1, n):
+            choices = [range(D - j) if j >= fixed else range(head[j], head[j] + 1) for j in range(length)]
+            grid = torch.cartesian_prod(*(torch.tensor(list(c)) for c in choices)).reshape(-1, length)
+            sizes = [len(c) for c in choices]
+            number = torch.arange(len(grid))
+            ancestors = tuple(number // math.prod(sizes[k:]) for k in range(1, length + 1))
+            levels.append(Prefixes(Induction.arrange(grid), ancestors))
+        return levels
+
+
+def _offers(t: Vectors, levels: list[Prefixes]) -> tuple[Tensor, Tensor]:
+    """What places 0 ... n - 2 offer to the last row, for each sequence: keys [s, n - 1, h] and logits [s, n - 1, D]."""
+    keys, logits = [], []
+    with stage("prefixes"):
+        for k, level in enumerate(levels):
+            key, logit = _row(t, k, level.tokens)
+            keys.append(key[levels[-1].ancestors[k]])
+            logits.append(logit[levels[-1].ancestors[k]])
+    return torch.stack(keys, 1), torch.stack(logits, 1)
+
+
+def _row(t: Vectors, k: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Key [p, h] and logits [p, D] that place k offers after tokens [p, k + 1]."""
+    place, own = torch.arange(k + 1), tokens[:, k]
+    mean = _mean(t.score[k, own[:, None], place, tokens], torch.cat([t.o_key, t.oW], 2)[place, tokens])
+    copied_key, copied_logits = mean.split(t.o_key.shape[2], 1)
+    return t.x_key[k, own] + copied_key, t.xW[k, own] + copied_logits
+
+
+def _mean(score: Tensor, values: Tensor) -> Tensor:
+    """Means of values [p, m, w] under the attention of scores [p, m]."""
+    weight = torch.exp(score - score.amax(1, keepdim=True))
+    return (weight[:, None] @ values).squeeze(1) / weight.sum(1, keepdim=True)
+
+
+def _last_row_right(t: Vectors, tokens: Tensor, i: int | Tensor, keys: Tensor, logits: Tensor) -> Tensor:
+    """bool [s]: with the token of place i (one, or one for each) at the end, the token after it wins provably."""
+    n, h, D = tokens.shape[1] + 1, t.o_key.shape[2], t.oW.shape[2]
+    every = torch.arange(len(tokens))
+    q, a = tokens[every, i], tokens[every, i + 1]
+    with stage("last row"):
+        whole_row = torch.cat([tokens, q[:, None]], 1)
+        score = t.score[n - 1, q[:, None], torch.arange(n), whole_row]
+        values = torch.cat([t.o_query, t.o_key, t.oW, t.oU], 2)[torch.arange(n), whole_row]
+        query, key, logit, base = _mean(score, values).split([h, h, D, D], 1)
+        query, key = query + t.query[q], key + t.x_key[n - 1, q]
+        logit, base = logit + t.xW[n - 1, q], base + t.xU[q]
+    with stage("scores"):
+        score = (torch.cat([keys, key[:, None]], 1) @ query[..., None]).squeeze(2)
+        attention = torch.exp(score - score.amax(1, keepdim=True))
+    with stage("logits"):
+        total = (attention[:, None] @ torch.cat([logits, logit[:, None]], 1)).squeeze(1) + attention.sum(1, keepdim=True) * base
+        return provably(total[every, a] > total[every[:, None], other_tokens(D)[a]].amax(1))
+
+
+def is_right(t: Vectors, inputs: Tensor) -> Tensor:
+    """bool [k]: is each input proven right by the arithmetic of `count_correct`? (Every prefix by itself.)"""
+    _, n = t.sizes
+    result = []
+    for part in inputs.split(ROWS):
+        offers = [_row(t, k, part[:, : k + 1]) for k in range(n - 1)]
+        keys, logits = (torch.stack(x, 1) for x in zip(*offers, strict=True))
+        place = (part[:, :-1] == part[:, -1:]).to(torch.int64).argmax(1)
+        result.append(_last_row_right(t, part[:, :-1], place, keys, logits))
+    return torch.cat(result) if result else torch.zeros(0, dtype=torch.bool)

@@ -1,0 +1,237 @@
+"""Does the circuit certificate stay additive in the number of layers? Copying chains of any depth, and their certificate.
+
+A task for L layers: the last token q came before, at place i; name the token L - 1 places later. Layers 1 ... L - 1 each copy from
+the place before, so that place k ends up with the token of place k - (L - 1); layer L looks for q among the copies. With L = 2
+this is induction. The certificate of `DeepCircuit` has one leak table for each copying layer, and bounds all paths but the
+explained one by norms, for each two layers. It is a study, not one of the strategies of the command line.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import charge_integers, stage
+from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
+from compact_proofs.strategy import Explanation, Strategy, whole
+from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest, longest_row
+from compact_proofs.tasks.induction.groups import other_tokens
+from compact_proofs.tasks.induction.lemmas import leak
+from compact_proofs.tasks.induction.task import Induction
+
+
+@dataclass(frozen=True)
+class LaggedInduction(Task):
+    """Sequences x_0 ... x_{n-1}: x_0 ... x_{n-2} differ, x_{n-1} = x_i for one i <= n - 2 - lag; the label is x_{i + lag}.
+
+    Attributes
+    ----------
+    d_vocab, n_ctx
+        D and n.
+    lag
+        How far the answer is behind the query's first occurrence, at least 1: the number of copying layers.
+    """
+
+    d_vocab: int
+    n_ctx: int
+    lag: int
+    name: ClassVar[str] = "lagged-induction"
+
+    def __post_init__(self) -> None:
+        if self.lag < 1 or self.n_ctx < self.lag + 2 or self.d_vocab < self.n_ctx - 1:
+            raise BadInput(
+                f"lagged induction needs lag >= 1, n_ctx >= lag + 2 and d_vocab >= n_ctx - 1, not lag = {self.lag}, "
+                f"n_ctx = {self.n_ctx}, d_vocab = {self.d_vocab}"
+            )
+
+    @classmethod
+    def of(cls, model: AttentionStack) -> LaggedInduction:
+        """The task of a model of lag + 1 layers."""
+        return cls(model.d_vocab, model.n_ctx, len(model.blocks) - 1)
+
+    @property
+    def places(self) -> int:
+        """Number of places where the query may come first."""
+        return self.n_ctx - 1 - self.lag
+
+    @property
+    def size(self) -> int:
+        return self.places * math.perm(self.d_vocab, self.n_ctx - 1)
+
+    def parameters(self) -> dict[str, int]:
+        return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx, "lag": self.lag}
+
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Sequences by i, then lexicographic: int64 [k, n_ctx]."""
+        number, digits = torch.arange(start, min(stop, self.size)), []
+        for j in reversed(range(self.n_ctx - 1)):
+            digits.append(number % (self.d_vocab - j))
+            number = number // (self.d_vocab - j)
+        distinct = Induction.arrange(torch.stack(digits[::-1], -1))
+        return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
+
+    def first_places(self, inputs: Tensor) -> Tensor:
+        """The place i of the query's first occurrence, int64 [k]."""
+        return (inputs[:, :-1] == inputs[:, -1:]).to(torch.int64).argmax(-1)
+
+    def labels(self, inputs: Tensor) -> Tensor:
+        return inputs.gather(1, self.first_places(inputs)[:, None] + self.lag).squeeze(1)
+
+
+@dataclass(frozen=True)
+class DeepCircuit(Strategy[AttentionStack]):
+    """The circuit certificate for lagged induction with L layers.
+
+    Notation: u_k = W_E[t_k] + W_pos[k] and h^0_k = u_k; layer l writes ``h^l_k = sum_m A^l_k(m) (h^0_m + ... + h^{l-1}_m) V^l``
+    with V^l = W_V^l W_O^l. Norms of rows are Euclidean, of matrices Frobenius's.
+
+    * *Reads*: for a matrix X that reads the residual stream, ``|h^0 X| <= b_0(X)``, the largest norm over tokens plus that over
+      places, and ``|h^j X| <= b_j(X) = Z_j |W_O^j X|`` for j >= 1, where Z_j = sum_{i < j} b_i(W_V^j) bounds what head j carries.
+    * *Leaks*: layer l's scores differ from those of the embeddings alone by at most nu_l = (sum_{j<l} b_j(W_Q^l)) (sum_{j<l}
+      b_j(W_K^l)) / sqrt(h), less the product of the two b_0. A shift of every score by at most nu_l multiplies the odds in Lemma L
+      by at most e^{2 nu_l}; lam_l is the largest of the shifted `leak`. Place 0 sees only itself.
+    * *Copies*: with g^0_k = u_k and g^l_k = g^{l-1}_{max(k-1, 0)} V^l, that is u_{max(k-l, 0)} V^1 ... V^l, the distance
+      |(h^l_k - g^l_k) X| is at most ``D_l(X) = 2 lam_l sum_{i<l} b_i(V^l X) + sum_{i<l-1} b_i(V^l X) + D_{l-1}(V^l X)``, D_0 = 0:
+      what is read elsewhere, what is read there but was no copy, and the copy's own distance.
+    * *Matching*: with Q, K of layer L and M = L - 1, place k scores ``x_q . (u_k + g^M_k) K / sqrt(h)`` up to ``(|x_q| (D_M(K) +
+      sum_{0<i<M} b_i(K)) + sum_{i>0} b_i(Q) sum_i b_i(K)) / sqrt(h)``, where x_q = (W_E[q] + W_pos[f]) Q. The copied token is
+      t_{k-M}, which is q for the answer's place only, and t_0 for k < M.
+    * *Logits* as in `Circuit`, with ``2 sum_{i>0} (b_i(W_U) + b_i(V^L W_U))`` for what the copies write. Then Lemma D.
+
+    Cost: one leak table and one product of each two layers' matrices, O(L n D^2 + L^2 d h^2), though 2^(L-1) paths lead to each
+    key.
+    """
+
+    name: ClassVar[str] = "deep-circuit"
+    summary: ClassVar[str] = "copying chains of any depth: one leak and one distance for each layer"
+
+    def applies_to(self, model: AttentionStack, task: Task) -> None:
+        if task != LaggedInduction.of(model):
+            raise BadInput(f"{self.name}: this model is for {LaggedInduction.of(model)}, not for {task}")
+
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+        groups = whole(self._certified(model).sum())
+        charge_integers(1)
+        return groups * math.perm(model.d_vocab - 2, model.n_ctx - 3)
+
+    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        assert isinstance(task, LaggedInduction)
+        return self._certified(model)[inputs[:, -1], task.first_places(inputs), task.labels(inputs)]
+
+    def _certified(self, model: AttentionStack) -> Tensor:
+        """bool [q, i, a]."""
+        slack, valid = deep_bounds(model).log_slack()
+        different = ~torch.eye(model.d_vocab, dtype=torch.bool, device=slack.device)
+        return provably(slack > 0) & valid & different[:, None]
+
+
+class Reads:
+    """Norm bounds b_j(X) of what each layer's output means to a matrix that reads it; layers are added one by one."""
+
+    def __init__(self, x: Tensor, D: int) -> None:
+        self.x, self.D = x, D
+        self.carried: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+
+    def add(self, head: AttentionHead) -> None:
+        """Add a layer: Z_j = sum_{i < j} b_i(W_V^j)."""
+        first, *others = self(head.W_V)
+        self.carried.append(sum(others, first))
+        self.outputs.append(head.W_O)
+
+    def __call__(self, X: Tensor) -> list[Tensor]:
+        """b_0(X), b_1(X), ... for the embeddings and the layers so far."""
+        written = [Z * torch.linalg.vector_norm(W_O @ X) for Z, W_O in zip(self.carried, self.outputs, strict=True)]
+        return [longest(self.x @ X, self.D), *written]
+
+
+def deep_bounds(model: AttentionStack) -> CircuitBounds:
+    """Compute the bounds of `DeepCircuit`."""
+    D, n, M = model.d_vocab, model.n_ctx, len(model.blocks) - 1
+    f, last = n - 1, model.head(M)
+    x = torch.cat([model.W_E, model.W_pos])
+    zero = torch.zeros((), dtype=torch.float64, device=x.device)
+    reads, leaks, copied = Reads(x, D), [], x
+    with stage("copying"):
+        for layer in range(M):
+            head = model.head(layer)
+            asks, keys = reads(head.W_Q), reads(head.W_K)
+            noise = (sum(asks, zero) * sum(keys, zero) - asks[0] * keys[0]) / head.attn_scale()
+            scores = (x @ head.W_Q / head.attn_scale()) @ (x @ head.W_K).mT
+            leaks.append(leak(scores, D, 2 * noise).amax())
+            copied = (copied @ head.W_V) @ head.W_O
+            reads.add(head)
+    with stage("distance"):
+        distance, X = zero, last.W_K
+        for layer in reversed(range(M)):
+            X = model.head(layer).W_V @ (model.head(layer).W_O @ X)
+            read = reads(X)[: layer + 1]  # b_0 ... b_{l-1} for layer number l = layer + 1
+            distance = distance + 2 * leaks[layer] * sum(read, zero) + sum(read[:-1], zero)
+        key, query_noise = reads(last.W_K), sum(reads(last.W_Q)[1:], zero)
+    with stage("scores"):
+        query = (model.W_E + model.W_pos[f]) @ last.W_Q / last.attn_scale()
+        TX, TO = query @ (x @ last.W_K).mT, query @ (copied @ last.W_K).mT
+        off = longest_row(query) * (distance + sum(key[1:-1], zero)) + query_noise / last.attn_scale() * sum(key, zero)
+        TXt, TXp, TOt, TOp = TX[:, :D], TX[:, D:], TO[:, :D], TO[:, D:]
+        other = TOt.gather(1, other_tokens(D, device=x.device)).amax(1, keepdim=True)
+        match = torch.cat([(TOt.amax(1, keepdim=True) + TOp[:, :1]).expand(D, M), other + TOp[:, : n - M]], 1)  # [q, k]
+        own = torch.cat([TXt.amax(1, keepdim=True).expand(D, n - 1), TXt.diagonal()[:, None]], 1)
+        found = TOt.diagonal()[:, None] + TOp[:, : n - 1 - M]  # [q, i]
+        answer = TXt[:, None] + (TXp[:, M : n - 1] + found)[..., None]
+    with stage("logits"):
+        W = last.W_O @ model.W_U
+        rest = 2 * (sum(reads(model.W_U)[1:], zero) + sum(reads(last.W_V @ W)[1:], zero))
+        gain, harm = gain_and_harm((x @ last.W_V) @ W, model.W_E @ model.W_U, model.W_pos[f] @ model.W_U, rest)
+    return CircuitBounds(own + TXp + match, answer, 2 * off, gain, harm, lag=M)
+
+
+def constructed(
+    D: int,
+    n: int,
+    layers: int,
+    copying: float = 30.0,
+    matching: float = 30.0,
+    strength: float = 5.0,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> AttentionStack:
+    """Build a float64 model of lagged induction whose layers copy into directions of their own.
+
+    Parameters
+    ----------
+    copying, matching, strength
+        Attention score of the place before, score of a match, logit of the token found.
+    noise
+        Standard deviation of Gaussian noise on every weight.
+    """
+    blocks = 2 + layers  # tokens, places, a block for each copying layer, outputs
+    config = AttentionStackConfig(D, n, d_model=(blocks - 1) * D + n, d_head=max(D, n), n_layers=layers)
+    model = AttentionStack(config, torch.float64).requires_grad_(False)
+    one, scale = torch.eye(D, dtype=torch.float64), config.d_head**0.5
+    token, place = slice(0, D), slice(D, D + n)
+    copy = [token, *(slice(D + n + j * D, 2 * D + n + j * D) for j in range(layers - 1))]
+    output = slice(config.d_model - D, config.d_model)
+    model.W_E[:, token], model.W_pos[:, place], model.W_U[output] = one, torch.eye(n, dtype=torch.float64), strength * one
+    for layer in range(layers - 1):
+        head = model.head(layer)
+        head.W_Q[D + 1 : D + n, : n - 1] = copying * scale * torch.eye(n - 1, dtype=torch.float64)
+        head.W_K[place, :n] = torch.eye(n, dtype=torch.float64)
+        head.W_V[copy[layer], :D] = one
+        head.W_O[:D, copy[layer + 1]] = one
+    head = model.head(layers - 1)
+    head.W_Q[token, :D] = matching * scale * one
+    head.W_K[copy[-1], :D] = one
+    head.W_K[D : D + layers - 1, :D] = -1  # places that copy place 0 must not be found
+    head.W_V[token, :D] = one
+    head.W_O[:D, output] = one
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        parameter.data += noise * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return model

@@ -1,0 +1,290 @@
+"""How far the answer's key is ahead of every other key, for every group and the tokens that decide most about that key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from compact_proofs.length import address_table, stage
+from compact_proofs.tasks.induction.groups import Answers, free_places, other_tokens
+from compact_proofs.tasks.induction.hints import Hints
+from compact_proofs.tasks.induction.lemmas import harm_ratio, ratio_at_least
+from compact_proofs.tasks.induction.rows import Rows
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the groups (q, i, a) of one place i share; see `Rows` for each bound.
+
+    Attributes
+    ----------
+    i
+        The place.
+    answer, gain : [q, a], [q, a, b]
+    composed_answer : [q, a, m, s]
+    others, composed_keys, harms
+        [q, u, v], [m, s, u, v] and [a, v, b], for each key k < f other than i + 1.
+    """
+
+    rows: Rows
+    i: int
+    answer: Tensor
+    composed_answer: Tensor
+    gain: Tensor
+    others: dict[int, Tensor]
+    composed_keys: dict[int, Tensor]
+    harms: dict[int, Tensor]
+
+    @classmethod
+    def of(cls, rows: Rows, i: int, composed: bool = True) -> Place:
+        """Compute the bounds of one place; without `composed`, not those for each query part."""
+        keys = [k for k in range(rows.t.sizes[1] - 1) if k != i + 1]
+        return cls(
+            rows,
+            i,
+            rows.answer(i),
+            rows.composed_answer(i) if composed else torch.zeros(0),
+            rows.gain(i),
+            {k: rows.other(i, k) for k in keys},
+            {k: rows.composed_keys[k] for k in keys} if composed else {},
+            {k: rows.harm(k, k == i + 2) for k in keys},
+        )
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over the last row of layer 1 whose free tokens are anything: what Lemma R needs but the hint.
+
+    Attributes
+    ----------
+    known
+        (weight, value) of each atom that is known, shapes [..., 1] and alike.
+    free
+        (weight, value) of each free place, with the tokens along the last axis.
+    low, high
+        Bounds of the denominator.
+    allowed
+        Which tokens a free place may hold (broadcast against `free`).
+    """
+
+    known: list[tuple[Tensor, Tensor]]
+    free: list[tuple[Tensor, Tensor]]
+    low: Tensor
+    high: Tensor
+    allowed: Tensor
+
+    def at_least(self, hint: Tensor, offset: Tensor | float = 0.0) -> Tensor:
+        """Lower bound of offset + mean, at a hint for it."""
+        base = offset - hint
+        sigma = sum((weight * (value + base) for weight, value in self.known), torch.zeros((), dtype=torch.float64))
+        for weight, value in self.free:
+            sigma = sigma + torch.where(self.allowed, weight * (value + base[..., None]), torch.inf).amin(-1)
+        return ratio_at_least(hint, sigma, self.low, self.high)
+
+
+class Groups:
+    """Bounds for the groups (q, i, a) of one place i and some rows of `groups.answers`.
+
+    They hold for all tokens of the *free* places; free tokens are those other than q and a. Where two or three places are looked at
+    together, their tokens differ.
+    """
+
+    def __init__(self, place: Place, answers: Answers, rows: slice | Tensor, hints: Hints) -> None:
+        self.place, self.t, self.hints, self.index = place, place.rows.t, hints, (place.i, rows)
+        self.q, self.a, self.tokens = answers[rows]
+        self.D, self.n = self.t.sizes
+        self.free = free_places(self.n, place.i)
+        self.known = [(place.i, self.q), (place.i + 1, self.a), (self.n - 1, self.q)]
+        self.group = torch.arange(len(self.q), device=self.q.device)
+
+    @cached_property
+    def weight(self) -> Tensor:
+        """Weights of the last row: [g, m, t]."""
+        return self.t.weight[-1][self.q]
+
+    @cached_property
+    def of_known(self) -> list[Tensor]:
+        """Weights of the known atoms: [g] each."""
+        return [self.weight[self.group, m, s] for m, s in self.known]
+
+    @cached_property
+    def of_free(self) -> dict[int, Tensor]:
+        """Weights of each free place with each free token: [g, j]."""
+        return {m: self.weight[:, m].gather(1, self.tokens) for m in self.free}
+
+    @cached_property
+    def extremes(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Least and largest weight of each free place: [g] each."""
+        with stage("last row"):
+            return {m: (w.amin(1), w.amax(1)) for m, w in self.of_free.items()}
+
+    def denominator(self, known: list[Tensor], places: list[int]) -> tuple[Tensor, Tensor]:
+        """Bounds of sum of known weights + weights of free places: shaped like the known weights' sum."""
+        low = high = sum(known[1:], known[0])
+        for m in places:
+            least, most = (x.reshape(-1, *[1] * (low.dim() - 1)) for x in self.extremes[m])
+            low, high = low + least, high + most
+        return low, high
+
+    def ratios(self) -> tuple[dict[int, Tensor], Tensor]:
+        """Bound rho of every key (Lemma D): [g, v] over all tokens v for k < f, [g, 1] for f; bool [g]: gains are positive."""
+        other = other_tokens(self.D, device=self.q.device)[self.a]  # [g, b]
+        q, a, t = self.q[:, None], self.a[:, None], self.t
+        direct = self._row_of(t.oU, other, "direct")
+        with stage("harms"):
+            base = direct + (t.xU[q, a] - t.xU[q, other])
+            gain = (self.place.gain[q, a, other] + base)[:, None]
+            tokens = torch.arange(self.D, device=other.device)[:, None]
+            found, valid = {}, torch.zeros(0, dtype=torch.bool)
+            for k, harm in self.place.harms.items():
+                found[k], valid = harm_ratio(harm[a[..., None], tokens, other[:, None]] - base[:, None], gain)
+        last = self._row_of(t.oU + t.oW, other, "last_harm")
+        with stage("harms"):
+            own = (t.xU + t.xW[-1])[self.q]
+            harm = (own.gather(1, other) - own.gather(1, a)) - last
+            found[self.n - 1], valid = harm_ratio(harm[:, None], gain)
+        return found, valid[:, 0]
+
+    def _row_of(self, table: Tensor, other: Tensor, name: str) -> Tensor:
+        """Bound from below the last row's mean of table[m, t, a] - table[m, t, b], for every b: [g, b]."""
+        a = self.a[:, None]
+        with stage("last row"):
+            known = [
+                (w[:, None], table[m, s[:, None], a] - table[m, s[:, None], other])
+                for w, (m, s) in zip(self.of_known, self.known, strict=True)
+            ]
+            tokens = self.tokens[:, None]  # [g, 1, j]
+            free = [
+                (w[:, None], table[m, tokens, a[..., None]] - table[m, tokens, other[..., None]]) for m, w in self.of_free.items()
+            ]
+            low, high = self.denominator([w for w, _ in known], self.free)
+            mean = Mean(known, free, low, high, torch.ones((), dtype=torch.bool, device=other.device))
+            return self.hints.one(name, self.index, other.shape, mean.at_least)
+
+    def tokens_of(self, k: int) -> tuple[Tensor, Tensor]:
+        """The tokens u [g, u, 1] and v [g, 1, v] of places k - 1 and k: all free ones, or the one known (0 for u where k = 0)."""
+        nothing = torch.zeros_like(self.a)[:, None, None]
+        u = self.tokens[:, :, None] if k >= 1 and k - 1 in self.free else self.a[:, None, None] if k else nothing
+        return u, self.tokens[:, None, :] if k in self.free else self.q[:, None, None]
+
+    def without_composition(self, k: int) -> Tensor:
+        """Bound s_c - s_k from below for the query x(f, q), see `ahead`: [g, u, v]."""
+        u, v = self.tokens_of(k)
+        return self.place.answer[self.q, self.a][:, None, None] - self.place.others[k][self.q[:, None, None], u, v]
+
+    def ahead(self, k: int) -> Tensor:
+        """Bound s_c - s_k from below for a key k < f and every (u, v) = tokens of places k - 1 and k: [g, u, v].
+
+        An axis has one entry where the token is known (and for k = 0, which has no u). With alpha = (m, t_m) running over the last
+        row, s_c - s_k is the mean under A_f of
+
+            answer(q, a) - other(q, u, v) + composed_answer(alpha; q, a) - composed_key(alpha; u, v),
+
+        so Lemma R bounds it; known are the atoms i:q, c:a, f:q, k-1:u, k:v. Cost: 4 for each (u, v) and free atom.
+        """
+        before_free, own_free = k >= 1 and k - 1 in self.free, k in self.free
+        u, v = self.tokens_of(k)
+        composed, answered = self.place.composed_keys[k], self.place.composed_answer[self.q, self.a]  # [m, s, u, v], [g, m, s]
+        with stage("pairs"):
+            offset = self.without_composition(k)
+            atoms = [(m, s[:, None, None]) for m, s in self.known] + [(k - 1, u)] * before_free + [(k, v)] * own_free
+            group = self.group[:, None, None]
+            known = [(self.weight[group, m, s], answered[group, m, s] - composed[m, s, u, v]) for m, s in atoms]
+            rest = [m for m in self.free if m not in (k - 1, k)]
+            tokens = self.tokens[:, None, None]
+            free = [
+                (
+                    self.of_free[m][:, None, None],
+                    answered[group[..., None], m, tokens] - composed[m, tokens, u[..., None], v[..., None]],
+                )
+                for m in rest
+            ]
+            low, high = self.denominator([w for w, _ in known], rest)
+            mean = Mean(known, free, low, high, _third(self.D, int(before_free), int(own_free), device=u.device))
+            return self.hints.sum_of_two("pairs", (*self.index, k), tuple(offset.shape), lambda h: mean.at_least(h, offset))
+
+    def ahead_of_last(self) -> Tensor:
+        """Bound s_c - s_f from below: [g].
+
+        The last row is query and key at once. For each atom alpha that it may hold, Lemma R bounds what key f scores under the
+        query part o(alpha): the mean under A_f of TO(q; beta) + OO(alpha; beta), where alpha's own place holds alpha. Then Lemma R
+        again over alpha, as in `ahead`. Cost: 4 for each two atoms.
+        """
+        f, t = self.n - 1, self.t
+        answered = self.place.composed_answer[self.q, self.a]
+        with stage("last key"):
+            offset = self.place.answer[self.q, self.a] - t.TX[self.q, f, self.q]
+            bounds = self._last_key_bounds()  # for the known atoms, then for each free place [g, atoms]
+            known = [
+                (w, answered[self.group, m, s] - t.OX[m, s, f, self.q] - bounds[m][:, 0])
+                for w, (m, s) in zip(self.of_known, self.known, strict=True)
+            ]
+            free = [
+                (w, answered[self.group[:, None], m, self.tokens] - t.OX[m, self.tokens, f, self.q[:, None]] - bounds[m])
+                for m, w in self.of_free.items()
+            ]
+            low, high = self.denominator(self.of_known, self.free)
+            mean = Mean(known, free, low, high, torch.ones((), dtype=torch.bool, device=low.device))
+            return self.hints.one("last_key", self.index, tuple(low.shape), lambda h: mean.at_least(h, offset))
+
+    def _last_key_bounds(self) -> dict[int, Tensor]:
+        """Bound from above the mean under A_f of TO(q; beta) + OO(alpha; beta): for each place of alpha, [g, 1] or [g, j]."""
+        group, minus = self.group[:, None], -self.t.TO[self.q]  # [g, m, t]
+        found = {}
+        for place, tokens in [*((m, s[:, None]) for m, s in self.known), *((m, self.tokens) for m in self.free)]:
+            itself = [] if place not in self.free else [(place, tokens)]
+            atoms = [(m, s[:, None]) for m, s in self.known] + itself
+            known = [(self.weight[group, m, s], minus[group, m, s] - self.t.OO[place, tokens, m, s]) for m, s in atoms]
+            rest = [m for m in self.free if m != place]
+            every = self.tokens[:, None]  # [g, 1, j]
+            free = [
+                (self.of_free[m][:, None], minus[group[..., None], m, every] - self.t.OO[place, tokens[..., None], m, every])
+                for m in rest
+            ]
+            low, high = self.denominator([w for w, _ in known], rest)
+            mean = Mean(known, free, low, high, _second(self.D, int(bool(itself)), device=self.q.device))
+            shape = (len(self.q), tokens.shape[1])
+            index = (*self.index, place, slice(tokens.shape[1]))
+            found[place] = -self.hints.one("atoms", index, shape, mean.at_least)
+        return found
+
+
+class CircuitGroups(Groups):
+    """The same bounds without a table over query parts: what the last row copied is bounded by ranges, for all groups at once."""
+
+    def _row_of(self, table: Tensor, other: Tensor, name: str) -> Tensor:
+        return -self.place.rows.spreads[name].expand(other.shape)
+
+    def ahead(self, k: int) -> Tensor:
+        with stage("pairs"):
+            return self.without_composition(k) - self.place.rows.composition
+
+    def ahead_of_last(self) -> Tensor:
+        """Bound s_c - s_f from below: [g]. Lemma R for the mean under A_f of TO(q; beta), and `Rows.composition`."""
+        with stage("last key"):
+            answer, minus = self.place.answer[self.q, self.a], -self.t.TO[self.q]
+            offset = answer - self.t.TX[self.q, self.n - 1, self.q] - self.place.rows.composition
+            known = [(w, minus[self.group, m, s]) for w, (m, s) in zip(self.of_known, self.known, strict=True)]
+            free = [(w, minus[self.group[:, None], m, self.tokens]) for m, w in self.of_free.items()]
+            low, high = self.denominator(self.of_known, self.free)
+            mean = Mean(known, free, low, high, torch.ones((), dtype=torch.bool, device=low.device))
+            return self.hints.one("last_key", self.index, tuple(low.shape), lambda h: mean.at_least(h, offset))
+
+
+@address_table
+def _third(D: int, before_free: int, own_free: int) -> Tensor:
+    """bool [u, v, t]: may the free token t stand elsewhere while u and v are taken? (Axes of one entry where a token is known.)"""
+    t = torch.arange(D - 2)
+    u = t[:, None, None] if before_free else torch.full((1, 1, 1), -1)
+    v = t[None, :, None] if own_free else torch.full((1, 1, 1), -1)
+    return (t != u) & (t != v)
+
+
+@address_table
+def _second(D: int, taken: int) -> Tensor:
+    """bool [s, t]: may the free token t stand elsewhere while s is taken?"""
+    t = torch.arange(D - 2)
+    return t != t[:, None] if taken else torch.ones(1, D - 2, dtype=torch.bool)

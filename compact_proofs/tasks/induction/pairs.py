@@ -1,0 +1,224 @@
+"""Strategy P, the pair certificate: every path bounded for each two tokens, for any two-layer model."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably, sound
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, Spec, whole
+from compact_proofs.tasks.induction.chain import Chain, chain_of
+from compact_proofs.tasks.induction.gaps import CircuitGroups, Groups, Place
+from compact_proofs.tasks.induction.groups import answer_number, answers, free_places, place_among_free
+from compact_proofs.tasks.induction.hints import Hints, Search
+from compact_proofs.tasks.induction.rows import Rows
+from compact_proofs.tasks.induction.tables import tables
+from compact_proofs.tasks.induction.task import Induction, InductionStrategy
+
+ENTRIES = 2**21
+"""Entries of the largest temporary table, about."""
+AT_ONCE = 64
+"""Groups counted at once."""
+LARGEST = 2**31
+"""n^3 D^5 up to which the certificate is tried without being asked for."""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What the pair certificate proves.
+
+    Attributes
+    ----------
+    chains
+        For each place i, the cost of every group's inputs.
+    always : bool [i, rows]
+        The whole group is right.
+    counted : bool [i, rows]
+        The group is listed by the explanation: its inputs of a cost below 1 count one by one.
+    """
+
+    chains: list[Chain]
+    always: Tensor
+    counted: Tensor
+
+    def count(self, task: Induction, enumerated: int, steps: int) -> int:
+        """Inputs proven right, at least."""
+        with stage("counting"):
+            total = whole(self.always.sum()) * task.group_size
+            for chain, some in zip(self.chains, self.counted & ~self.always, strict=True):
+                rows = [] if some.is_meta else [row for row, chosen in enumerate(some.tolist()) if chosen]
+                for start in range(0, len(rows), AT_ONCE):
+                    total += sum(chain[torch.tensor(rows[start : start + AT_ONCE])].count(enumerated, steps))
+        return total
+
+    def member(self, task: Induction, inputs: Tensor) -> Tensor:
+        """bool [k]: is the input's group right as a whole, or is it counted and the input's own cost below 1?"""
+        D, n = task.d_vocab, task.n_ctx
+        i = task.places(inputs)
+        row = answer_number(D, device=inputs.device)[inputs[:, -1], task.labels(inputs)]
+        certain = self.always[i, row]
+        for place, chain in enumerate(self.chains):
+            places = free_places(n, place)
+            tokens = place_among_free(D, device=inputs.device)[row[:, None], inputs[:, places]]
+            cost = chain.total(row, tokens)
+            certain = certain | ((i == place) & self.counted[i, row] & provably(cost < 1))
+        return certain
+
+
+@dataclass(frozen=True)
+class Pairs(InductionStrategy):
+    """Bound each key's harm for every two tokens, and count the inputs whose harms add up to less than 1.
+
+    For a group (q, i, a), a key k and the tokens u, v of places k - 1 and k, Lemma R bounds s_c - s_k (`Groups.ahead`: the last
+    row of layer 1 is a mean over atoms whose tokens are known or free), Lemma L what layer 1 copied besides (`Rows`), and Lemma D
+    turns both into a cost: an input is right if sum_k rho_k(v) e^{-(s_c - s_k)} < 1. Every cost depends on one token or on two
+    neighbouring free places, so costs add up along a chain (`Chain`): a group whose worst sum is below 1 is right as a whole, and
+    of the groups that the explanation lists, inputs are counted one by one, or on a grid.
+
+    Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the list of groups.
+
+    Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each group; the tables.
+    """
+
+    enumerated: int = 3
+    """Groups with at most this many free places are counted input by input, others on a grid."""
+    steps: int = 48
+    """Grid points in a unit of cost."""
+
+    name: ClassVar[str] = "pairs"
+    summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
+    composed: ClassVar[bool] = True
+    """Query composition is bounded for each query part, not for all at once."""
+    partial: ClassVar[bool] = True  # on a grid, fewer inputs are counted than have a cost below 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.enumerated <= 8 or not 1 <= self.steps <= 2**12:
+            raise BadInput(
+                f"{self.name}: needs 0 <= enumerated <= 8 and 1 <= steps <= 4096, not {self.enumerated} and {self.steps}"
+            )
+
+    def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
+        """Iterate every ratio to its fixed point in float64; list the groups that are then not certified as a whole."""
+        return self.search(model, task)[0]
+
+    def search(self, model: AttentionStack, task: Task) -> tuple[dict[str, Tensor], Certified]:
+        """Find the explanation, and what it proves."""
+        search = Search(self.hint_specs(model))
+        with torch.no_grad():
+            group_chains(copy.deepcopy(model).double(), search, self.composed)
+        nothing = torch.zeros(0, dtype=torch.int64)
+        with sound():
+            proven = self.certified(model, search.values | {"counted": nothing})
+        failed = proven.always.flatten().logical_not().nonzero().squeeze(1)
+        return search.values | {"counted": failed}, replace(proven, counted=~proven.always)
+
+    def specs(self, model: AttentionStack, task: Task) -> dict[str, Spec]:
+        groups = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
+        return self.hint_specs(model) | {"counted": Spec((groups,), (0, groups - 1), fewer=True)}
+
+    def hint_specs(self, model: AttentionStack) -> dict[str, Spec]:
+        """The hinted ratios."""
+        D, n = model.d_vocab, model.n_ctx
+        groups = (n - 2, D * (D - 1))
+        return {
+            "pairs": Spec((*groups, n - 1, 2, D - 2)),
+            "atoms": Spec((*groups, n, D - 2)),
+            "last_key": Spec(groups),
+            "direct": Spec((*groups, D - 1)),
+            "last_harm": Spec((*groups, D - 1)),
+        }
+
+    def certified(self, model: AttentionStack, explanation: Explanation) -> Certified:
+        """Compute every group's costs."""
+        device = model.W_E.device
+        chains = group_chains(model, Hints(explanation, device), self.composed)
+        with stage("counting"):
+            always = torch.stack([chain.always() for chain in chains])
+        counted = (torch.bincount(explanation["counted"].cpu(), minlength=always.numel()) > 0).reshape(always.shape)
+        return Certified(chains, always, counted.to(device))
+
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+        assert isinstance(task, Induction)
+        return self.certified(model, explanation).count(task, self.enumerated, self.steps)
+
+    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        assert isinstance(task, Induction)
+        return self.certified(model, explanation).member(task, inputs)
+
+    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
+        """A cost for every group, key and two tokens."""
+        D, n = model.d_vocab, model.n_ctx
+        return (n - 2) * (n - 1) * D**4
+
+
+@dataclass(frozen=True)
+class CircuitPairs(Pairs):
+    """The pair certificate for models (nearly) without composition through Q, V and the direct path: strategy C2.
+
+    As `Pairs`, but what the last row copied enters by its ranges (`Rows.composition`, `Rows.spreads`), so no sum over query parts
+    is made for each pair of tokens. Where `Circuit` takes the worst over tokens, this counts.
+
+    Cost: 4 for each (q, i, a, k, u, v), n^2 D^4 in all; the tables.
+    """
+
+    name: ClassVar[str] = "circuit-pairs"
+    summary: ClassVar[str] = "models without query composition: pairs of tokens, harms added up and counted; O(n^2 D^4)"
+    composed: ClassVar[bool] = False
+
+    def hint_specs(self, model: AttentionStack) -> dict[str, Spec]:
+        return {"last_key": super().hint_specs(model)["last_key"]}
+
+
+def affordable(model: AttentionStack) -> bool:
+    """Is the certificate short enough to be tried without being asked for?"""
+    return model.n_ctx**3 * model.d_vocab**5 <= LARGEST
+
+
+def group_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
+    """For each place i, the cost of every group's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
+    rows = Rows(tables(model))
+    D, n = rows.t.sizes
+    found = []
+    for i in track(range(n - 2), "places"):
+        place = Place.of(rows, i, composed)
+        free = free_places(n, i)
+        chains = []
+        for chunk in _chunks(D, n):
+            kind = Groups if composed else CircuitGroups
+            groups = kind(place, answers(D, device=model.W_E.device), slice(*chunk), hints)
+            chains.append(chain_of(key_costs(groups), free, D - 2))
+        links = [torch.cat(parts) for parts in zip(*(chain.links for chain in chains), strict=True)]
+        found.append(Chain(torch.cat([chain.start for chain in chains]), links))
+    return found
+
+
+def key_costs(groups: Groups) -> dict[int, Tensor]:
+    """Upper bounds of rho_k e^{-(s_c - s_k)} for every key k: [g, u, v]; infinite where a gain is not positive."""
+    ratios, valid = groups.ratios()
+    costs = {}
+    for k, ratio in ratios.items():
+        last = k == groups.n - 1
+        ahead = groups.ahead_of_last()[:, None, None] if last else groups.ahead(k)
+        with stage("costs"):
+            known = k == groups.place.i
+            own = ratio if last else ratio.gather(1, groups.q[:, None] if known else groups.tokens)
+            cost = torch.exp(-ahead) * own[:, None]
+            costs[k] = torch.where(valid[:, None, None], cost, torch.inf)
+    return costs
+
+
+def _chunks(D: int, n: int) -> list[tuple[int, int]]:
+    """Ranges of answers small enough for a table over three tokens and one over two atoms each."""
+    largest = max(D**3, (n * D) ** 2 // 2, n * D**2)
+    size = max(1, ENTRIES // largest)
+    total = D * (D - 1)
+    return [(start, min(start + size, total)) for start in range(0, total, size)]

@@ -1,0 +1,108 @@
+"""Small two-layer models on which unsound proofs fail: for the soundness harness."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from compact_proofs.harness import Specimen
+from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
+from compact_proofs.tasks.induction.finetuning import project
+
+KINDS = ("random", "good", "noisy", "circuit", "tied", "degenerate")
+SIZES = ((3, 3), (4, 4), (5, 4), (7, 4), (5, 5), (6, 5))
+"""(d_vocab, n_ctx), at most 1080 inputs."""
+
+
+def specimen(seed: int) -> Specimen:
+    """Make a small float64 model of a kind, a size and a scale that depend on the seed.
+
+    random
+        Gaussian weights of scale 0.1 ... 3.
+    good
+        An induction circuit by construction, with little noise on every path.
+    noisy
+        The same with as much noise as structure: most proofs hold for some inputs and fail for others.
+    circuit
+        Noisy, and then without composition through Q, V and the direct path, as after fine-tuning.
+    tied
+        Two outputs whose logits are equal as real numbers, but not as rounded ones.
+    degenerate
+        Zero or huge or identical weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(lo: float, hi: float) -> float:
+        return lo + (hi - lo) * float(torch.rand((), generator=generator))
+
+    def integer(lo: int, hi: int) -> int:
+        return int(torch.randint(lo, hi + 1, (), generator=generator))
+
+    def gaussian(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    kind = KINDS[seed % len(KINDS)]
+    D, n = SIZES[integer(0, len(SIZES) - 1)]
+    config = AttentionStackConfig(D, n, d_model=3 * D + n + 3, d_head=max(D, n))
+    tied: tuple[int, ...] = ()
+    if kind in ("random", "degenerate"):
+        scale = 10 ** uniform(-1, 0.5)
+        weights = {name: gaussian(*shape) * scale for name, shape in config.shapes.items()}
+        if kind == "degenerate":
+            name = list(weights)[integer(0, len(weights) - 1)]
+            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
+            weights["W_E"][integer(0, D - 1)] = weights["W_E"][0]
+    else:
+        clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many groups and not for all
+        weights = _good(config, uniform(5, 10) if clear else uniform(2, 9), uniform(6, 15), strength=uniform(2, 8))
+        noise = {"good": 0.03, "noisy": 0.3, "circuit": 0.12, "tied": 0.05}[kind] * uniform(0.2, 1)
+        weights = {name: w + noise * gaussian(*w.shape) for name, w in weights.items()}
+        if kind == "tied":
+            tied = (D - 1, integer(0, D - 2))
+            _tie(weights, *tied)
+    model = AttentionStack(config, dtype=torch.float64)
+    model.load_state_dict({name: w.clone() for name, w in weights.items()})
+    if kind == "circuit":
+        project(model)
+    return Specimen(model.requires_grad_(False), tied, decided_by_rounding=kind in ("tied", "degenerate"))
+
+
+def _good(config: AttentionStackConfig, copying: float, matching: float, strength: float) -> dict[str, Tensor]:
+    """Tokens, places, copied tokens and outputs in directions of their own.
+
+    Layer 1 copies the previous token with attention score `copying`, layer 2 looks for the query among the copies with score
+    `matching`, and `strength` is the logit of what it finds.
+    """
+    D, n = config.d_vocab, config.n_ctx
+    token, place, copied, output = slice(0, D), slice(D, D + n), slice(D + n, 2 * D + n), slice(2 * D + n, 3 * D + n)
+    weights = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in config.shapes.items()}
+    one, scale = torch.eye(D, dtype=torch.float64), config.d_head**0.5
+    weights["W_E"][:, token] = one
+    weights["W_pos"][:, place] = torch.eye(n, dtype=torch.float64)
+    weights["blocks.0.W_Q"][D + 1 : D + n, : n - 1] = copying * scale * torch.eye(n - 1, dtype=torch.float64)
+    weights["blocks.0.W_K"][place, :n] = torch.eye(n, dtype=torch.float64)
+    weights["blocks.0.W_V"][token, :D] = one
+    weights["blocks.0.W_O"][:D, copied] = one
+    weights["blocks.1.W_Q"][token, :D] = matching * scale * one
+    weights["blocks.1.W_K"][copied, :D] = one
+    weights["blocks.1.W_K"][D, :D] = -1  # place 0 copies itself, so it must not be found
+    weights["blocks.1.W_V"][token, :D] = one
+    weights["blocks.1.W_O"][:D, output] = one
+    weights["W_U"][output] = strength * one
+    return weights
+
+
+def _tie(weights: dict[str, Tensor], x: int, y: int) -> None:
+    """Make the logits of x and y equal over the reals.
+
+    Their unembeddings differ by (1, 1, -1) / 8 in the last three directions, whose product with every residual is 0, because the
+    last coordinate of everything that writes to the residual is the exact sum of the two before it.
+    """
+    for name in ("W_E", "W_pos", "blocks.0.W_O", "blocks.1.W_O"):
+        w = weights[name].float().double()  # few bits, so that the sum is exact
+        w[:, -1] = w[:, -2] + w[:, -3]
+        weights[name] = w
+    difference = torch.zeros(len(weights["W_U"]), dtype=torch.float64)
+    difference[-3:] = torch.tensor([1.0, 1.0, -1.0]) / 8
+    weights["W_U"] = weights["W_U"].float().double()
+    weights["W_U"][:, y] = weights["W_U"][:, x] + difference

@@ -1,0 +1,116 @@
+"""The task: a token that was there before comes back; name the token that followed it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.claim import Task
+from compact_proofs.errors import BadInput
+from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Induction(Task):
+    """Sequences x_0 ... x_{n-1} over D tokens, uniform, where x_0 ... x_{n-2} differ and x_{n-1} = x_i for one i <= n - 3.
+
+    The label is x_{i+1}. Throughout the folder q = x_i = x_{n-1} is the query, i its earlier place, c = i + 1 the place of the
+    answer a = x_c, f = n - 1 the last place; the *group* (q, i, a) holds (D - 2)! / (D - n + 1)! inputs.
+
+    Attributes
+    ----------
+    d_vocab
+        D, the number of tokens.
+    n_ctx
+        n, the length of a sequence.
+    """
+
+    d_vocab: int
+    n_ctx: int
+    name: ClassVar[str] = "induction"
+
+    def __post_init__(self) -> None:
+        if self.n_ctx < 3 or self.d_vocab < self.n_ctx - 1:
+            raise BadInput(
+                f"induction needs n_ctx >= 3 and d_vocab >= n_ctx - 1 (the first n_ctx - 1 tokens differ), "
+                f"not n_ctx = {self.n_ctx}, d_vocab = {self.d_vocab}"
+            )
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Induction:
+        """The task that a model was built for.
+
+        Raises
+        ------
+        BadInput
+            If the model is not an `AttentionStack`.
+        """
+        if not isinstance(model, AttentionStack):
+            raise BadInput(f"{type(model).__name__} is not an AttentionStack, for which induction has strategies")
+        return cls(model.d_vocab, model.n_ctx)
+
+    @property
+    def size(self) -> int:
+        """(n - 2) D! / (D - n + 1)!."""
+        return (self.n_ctx - 2) * math.perm(self.d_vocab, self.n_ctx - 1)
+
+    @property
+    def group_size(self) -> int:
+        """(D - 2)! / (D - n + 1)!, the number of inputs of each group (q, i, a)."""
+        return math.perm(self.d_vocab - 2, self.n_ctx - 3)
+
+    def parameters(self) -> dict[str, int]:
+        return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx}
+
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Sequences number `start` to `stop` - 1, int64 [k, n_ctx]: by i, then lexicographic (`start` and `stop` below 2^63)."""
+        return self.numbered(torch.arange(start, min(stop, self.size)))
+
+    def numbered(self, number: Tensor) -> Tensor:
+        """Inputs by their numbers, int64 [k] -> [k, n_ctx]."""
+        digits = []
+        for j in reversed(range(self.n_ctx - 1)):
+            digits.append(number % (self.d_vocab - j))
+            number = number // (self.d_vocab - j)
+        distinct = self.arrange(torch.stack(digits[::-1], -1))
+        return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        """Numbers of inputs, the inverse of `numbered`."""
+        number = self.places(inputs)
+        for j in range(self.n_ctx - 1):
+            below = (inputs[:, :j] < inputs[:, j : j + 1]).sum(1)
+            number = number * (self.d_vocab - j) + inputs[:, j] - below
+        return number
+
+    @staticmethod
+    def arrange(digits: Tensor) -> Tensor:
+        """Turn digits (the j-th in 0 ... D - 1 - j) into distinct tokens: each names one of those not yet used. int64 [k, m]."""
+        tokens: list[Tensor] = []
+        for digit in digits.unbind(-1):
+            for used in torch.stack(tokens, -1).sort(-1).values.unbind(-1) if tokens else ():
+                digit = digit + (digit >= used).to(torch.int64)
+            tokens.append(digit)
+        return torch.stack(tokens, -1)
+
+    def places(self, inputs: Tensor) -> Tensor:
+        """The earlier place i of the last token, int64 [k]."""
+        return (inputs[:, :-1] == inputs[:, -1:]).to(torch.int64).argmax(-1)
+
+    def labels(self, inputs: Tensor) -> Tensor:
+        return inputs.gather(1, self.places(inputs)[:, None] + 1).squeeze(1)
+
+
+class InductionStrategy(Strategy[AttentionStack]):
+    """A strategy that reads the weights of an `AttentionStack` of two layers."""
+
+    def applies_to(self, model: AttentionStack, task: Task) -> None:
+        if task != Induction.of(model):
+            raise BadInput(f"{self.name}: this model is for {Induction.of(model)}, not for {task}")
+        if len(model.blocks) != 2:
+            raise BadInput(f"{self.name}: the model has {len(model.blocks)} layers; this proof is for two")
