@@ -39,6 +39,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.finetuned
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction
+	$(RUN) -m benchmarks.groups
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build

@@ -175,6 +175,8 @@ def fit(
     after_step: Callable[[int], None] | None = None,
     rate: Callable[[int], float] | None = None,
     clip: float | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    stop: Callable[[int], bool] | None = None,
 ) -> Curves:
     """Train `model` in place on fresh samples by the recipe.
 
@@ -200,6 +202,10 @@ def fit(
         learning rate.
     clip : float, optional
         Largest norm of a gradient; longer ones are scaled down to it.
+    optimizer
+        Of the model's parameters; AdamW by the recipe unless given.
+    stop
+        Asked after each step (from 1) whether to stop there.
 
     Raises
     ------
@@ -207,7 +213,10 @@ def fit(
         If the loss stops being a finite number.
     """
     generator = make_generator(recipe.seed, "data")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    if optimizer is None:
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
+        )
     curves = Curves()
     losses: list[float] = []
     accuracies: list[float] = []
@@ -232,7 +241,8 @@ def fit(
             accuracies.append(_accuracy(logits.detach(), labels))
             if not math.isfinite(losses[-1]):
                 raise BadInput(f"the training loss is {losses[-1]} at step {step}: try a smaller learning rate")
-            if step % window == 0 or step == recipe.steps:
+            stopping = stop is not None and stop(step)
+            if step % window == 0 or step == recipe.steps or stopping:
                 curves.step.append(step)
                 curves.loss.append(round(sum(losses) / len(losses), 7))
                 curves.accuracy.append(round(sum(accuracies) / len(accuracies), 7))
@@ -240,6 +250,8 @@ def fit(
                 bar.update(bar_id, completed=step, status=status)
                 losses.clear()
                 accuracies.clear()
+            if stopping:
+                break
     return curves
 
 

@@ -206,6 +206,6 @@ COSTS: dict[str, Cost] = {
     "scatter_add": lambda args, out: {"add": numel(args[3])},
     "index_add": lambda args, out: {"add": numel(args[3])},
     "index_put": lambda args, out: {"add": numel(args[2])},
-    "bincount": lambda args, out: {"integer": numel(args[0])},
+    **dict.fromkeys(words("bincount nonzero"), lambda args, out: {"integer": numel(args[0])}),
 }
 """Operations by aten name."""

@@ -16,10 +16,10 @@ from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights
 from compact_proofs.strategy import Strategy
-from compact_proofs.tasks import induction, max_of_k, modular_addition
+from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
 from compact_proofs.tasks.kit import TaskKit
 
-KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT)}
+KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT)}
 
 
 @dataclass(frozen=True)

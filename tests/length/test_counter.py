@@ -108,6 +108,7 @@ FORMULAS: dict[str, tuple[Callable[[], Any], dict[str, int]]] = {
     "count of truths": (lambda: t.sum(1), {"integer": 9}),
     "index_add": (lambda: torch.zeros(3, dtype=torch.int64).index_add(0, column[0], i[1]), {"integer": 4}),
     "bincount": (lambda: torch.bincount(i[0]), {"integer": 4}),
+    "nonzero": (lambda: t.nonzero(), {"integer": 12}),
     "integers divided": (lambda: i / 3, {"div": 12}),
     "nothing to do": (lambda: torch.where(t, a, b).T.reshape(-1)[i].flip(0).to(torch.float32), {}),
     "constants": (lambda: torch.zeros(3) if torch.arange(5) is None else torch.ones(2).new_full((3,), 0.5), {}),

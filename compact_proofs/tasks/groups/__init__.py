@@ -1,0 +1,79 @@
+"""Group composition: the product of two elements of a finite group, by a network with one hidden layer.
+
+group         finite groups as Cayley tables, checked
+subgroups     their subgroups up to conjugacy
+irreps        their real irreducible representations
+task          the inputs and their labels
+brute_force   every pair; the linear baseline
+circuits      ideal networks that are symmetric under the group, described by G-sets and checked exactly
+errors        how far a network is from an ideal one
+gsets         ours: irreducible representations as G-sets, O(n^2 m q), and in linear cost O(n m)
+cosets        neurons as functions of cosets
+search        finds circuits in weights
+specimens     small models that try to break proofs
+studies       what the search found, and which explanation is right
+training      the published recipe
+zoo           the models that ship
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks.groups import training
+from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
+from compact_proofs.tasks.groups.cosets import Cosets
+from compact_proofs.tasks.groups.group import Group, from_permutations, group_named
+from compact_proofs.tasks.groups.gsets import GSets, GSetsLinear
+from compact_proofs.tasks.groups.specimens import specimen
+from compact_proofs.tasks.groups.studies import heatmaps, studies
+from compact_proofs.tasks.groups.task import Groups
+from compact_proofs.tasks.groups.zoo import ZOO
+from compact_proofs.tasks.kit import TaskKit
+
+__all__ = [
+    "KIT",
+    "BruteForce",
+    "Cosets",
+    "GSets",
+    "GSetsLinear",
+    "Group",
+    "Groups",
+    "LinearBaseline",
+    "from_permutations",
+    "group_named",
+]
+
+_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(first=False, second=False))
+_COMPARED: tuple[Strategy, ...] = (LinearBaseline(), GSets("norms", first=False), Cosets(joint=False), Cosets(), BruteForce())
+
+
+def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
+    """Options that matter at the size of a specimen."""
+    if kind is LinearBaseline:
+        return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    return [kind(), *(s for s in (*_OURS, *_COMPARED) if type(s) is kind and s != kind())]
+
+
+KIT = TaskKit(
+    name=Groups.name,
+    summary="name the product of two elements of a finite group",
+    load=pair_mlp_from_state,
+    task_of=Groups.of,
+    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets),
+    default=lambda model: GSets(),
+    brute_force=lambda model: BruteForce(),
+    candidates=lambda model: _OURS,
+    always=lambda model: _COMPARED,
+    linear=lambda model: LinearBaseline(),
+    specimen=specimen,
+    variants=_variants,
+    studies=studies,
+    heatmaps=heatmaps,
+    recipe=training.TrainingConfig,
+    train=training.train,
+    zoo=ZOO,
+)
+"""The task of group composition."""

@@ -1,0 +1,100 @@
+"""Brute force on group composition, batched; and the linear baseline: brute force on a share of the pairs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from compact_proofs.claim import Task
+from compact_proofs.enclosure import provably
+from compact_proofs.errors import BadInput
+from compact_proofs.length import address_table, stage
+from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, whole
+from compact_proofs.tasks.groups.task import Groups, GroupStrategy
+
+ROWS = 4096
+"""Pairs evaluated at once."""
+
+
+@address_table
+def numbered_pairs(n: int, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """x and y of the pairs number `start` to `stop` - 1 in lexicographic order."""
+    number = torch.arange(start, stop)
+    return number // n, number % n
+
+
+@dataclass(frozen=True)
+class BruteForce(GroupStrategy):
+    """Evaluate the network on every pair, thousands at once.
+
+    l and r are multiplied out once; a pair then costs 2 m for its hidden layer, 2 m n for its logits and about 2 n to compare them.
+    """
+
+    name: ClassVar[str] = "brute-force"
+    summary: ClassVar[str] = "every pair, batched: exact, O(n^3 m)"
+
+    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
+        return count_right(model, task, model.order**2)
+
+    def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return is_right(model, model.left(), model.right(), inputs[:, 0], inputs[:, 1], task.labels(inputs))
+
+    def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
+        return model.order**3
+
+
+@dataclass(frozen=True)
+class LinearBaseline(BruteForce):
+    """Evaluate the first `share` of all pairs; the rest counts as wrong. Bound and length both grow linearly with the share."""
+
+    share: float = 1 / 16
+    """Share of the n^2 pairs to evaluate, in (0, 1]."""
+
+    name: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "a share of the pairs by brute force: the linear baseline"
+    partial: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+
+    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
+        return count_right(model, task, math.ceil(Fraction(self.share) * model.order**2))
+
+    def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
+        return math.ceil(self.share * model.order**3)
+
+
+def count_right(model: PairMLP, task: Task, pairs: int) -> int:
+    """Count how many of the first `pairs` pairs are proven right."""
+    assert isinstance(task, Groups)
+    with stage("weights"):
+        left, right = model.left(), model.right()
+    found, table = 0, task.group.table.to(left.device)
+    for start in track(range(0, pairs, ROWS), "pairs, in batches"):
+        x, y = numbered_pairs(model.order, start, min(start + ROWS, pairs), device=left.device)
+        found += whole(is_right(model, left, right, x, y, table[x, y]).sum())
+    return found
+
+
+def is_right(model: PairMLP, left: Tensor, right: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Return bool [r]: does z = xy provably have the largest logit? `left` and `right` are l and r."""
+    with stage("hidden layer"):
+        hidden = torch.relu(left[x] + right[y])
+    with stage("logits"):
+        logits = hidden @ model.U + model.bias
+    with stage("comparison"):
+        return provably(largest_other(logits, z) < logits.gather(1, z[:, None]).squeeze(1))
+
+
+def largest_other(logits: Tensor, z: Tensor) -> Tensor:
+    """The largest logit of each row but that of z: [r]."""
+    own = torch.arange(logits.shape[1], device=z.device) == z[:, None]
+    return logits.masked_fill(own, -torch.inf).amax(1)

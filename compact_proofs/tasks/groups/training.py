@@ -1,0 +1,171 @@
+"""The published training recipe for group composition: full batches, Adam with an L2 penalty, and a stop when it is provable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.tasks.groups.group import Group, group_named
+from compact_proofs.tasks.groups.gsets import GSetsLinear
+from compact_proofs.tasks.groups.task import Groups
+from compact_proofs.train import Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
+
+POINTS = 200
+"""Points of the training curves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Recipe):
+    """A group and the sizes of a model with the recipe; what is not given is as published for S4.
+
+    Parameters
+    ----------
+    group : str
+        S4, A5, C12, D8 (of order 16), or a product such as C2xS3.
+    d_embed : int
+        Width of the two embeddings. They are folded into the hidden layer after training.
+    width : int
+        Number of hidden neurons.
+    share : float
+        Share of all pairs that is trained on.
+    steps : int
+        Full batches at most.
+    batch_size : int
+        Training pairs per step; all of them if there are not so many.
+    learning_rate : float
+        Of Adam, constant.
+    weight_decay : float
+        L2 penalty (not decoupled), on everything but the bias.
+    check_every : int
+        Steps between attempts to prove every pair right with the linear-cost verifier, in floating point; training stops as soon as
+        that succeeds. 0: never stop early.
+
+    The rest is in `compact_proofs.train.Recipe`.
+
+    Raises
+    ------
+    BadInput
+        If an option has no meaning.
+    """
+
+    group: str = "S4"
+    d_embed: int = 64
+    width: int = 64
+    share: float = 0.8
+    steps: int = 10_000
+    batch_size: int = 2**20
+    learning_rate: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 2e-4
+    check_every: int = 500
+    evaluation_samples: int = 2**14
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        group_named(self.group)
+        if min(self.d_embed, self.width) < 1 or self.check_every < 0:
+            raise BadInput("d_embed and width must be at least 1, and check_every at least 0")
+        if not 0 < self.share <= 1:
+            raise BadInput(f"share = {self.share}: it must be in (0, 1]")
+
+
+def initial_model(config: TrainingConfig) -> PairMLP:
+    """Make the untrained float32 model: embeddings N(0, 1), linear layers uniform within 1 / sqrt(inputs)."""
+    model = PairMLP(group_named(config.group).table, config.width, config.d_embed)
+    generator = make_generator(config.seed, "init")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.startswith("E"):
+                parameter.normal_(generator=generator)
+            else:
+                limit = 1 / math.sqrt(config.width if name in ("U", "bias") else config.d_embed)
+                parameter.uniform_(-limit, limit, generator=generator)
+    return model
+
+
+def training_pairs(group: Group, share: float, generator: torch.Generator) -> Sampler:
+    """A share of all pairs, chosen once; a batch is all of them, or as many of them as asked for."""
+    number = torch.randperm(group.order**2, generator=generator)[: max(1, round(share * group.order**2))]
+    x, y = number // group.order, number % group.order
+    pairs, labels = torch.stack([x, y], 1), group.table[x, y]
+
+    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        if n >= len(pairs):
+            return pairs, labels
+        chosen = torch.randint(len(pairs), (n,), generator=generator)
+        return pairs[chosen], labels[chosen]
+
+    return sample
+
+
+def uniform_pairs(group: Group) -> Sampler:
+    """I.i.d. uniform pairs."""
+
+    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
+        pairs = torch.randint(group.order, (n, 2), generator=generator)
+        return pairs, group.table[pairs[:, 0], pairs[:, 1]]
+
+    return sample
+
+
+def provable(model: PairMLP, every: int) -> Callable[[int], bool]:
+    """Ask every so many steps whether the linear-cost verifier proves all pairs of the folded model, in floating point."""
+    task = Groups.of(model)
+
+    def stop(step: int) -> bool:
+        if not every or step % every:
+            return False
+        folded, verifier = model.folded().double(), GSetsLinear()
+        with torch.no_grad():
+            explanation = verifier.explain(folded, task)
+            return verifier.verify(folded, task, explanation) == task.size
+
+    return stop
+
+
+def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[PairMLP]:
+    """Train a model on group composition.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        ``TrainingConfig(group="S4", seed=0)``, say.
+    progress : bool
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    TrainingResult
+        ``.model`` is the folded model: the trained factors multiplied out in float64, rounded to float32.
+
+    Raises
+    ------
+    BadInput
+        If the training diverges.
+    """
+    group, model = group_named(config.group), initial_model(config)
+    started = time.perf_counter()
+    decayed = {"params": [p for name, p in model.named_parameters() if name != "bias"], "weight_decay": config.weight_decay}
+    groups: list[dict[str, Any]] = [decayed, {"params": [model.bias]}]
+    curves = fit(
+        model,
+        training_pairs(group, config.share, make_generator(config.seed, "pairs")),
+        config,
+        window=max(1, config.steps // POINTS),
+        progress=progress,
+        description=f"{config.group}, seed {config.seed}",
+        optimizer=torch.optim.Adam(groups, lr=config.learning_rate, betas=config.betas),
+        stop=provable(model, config.check_every),
+    )
+    seconds = time.perf_counter() - started
+    folded = model.folded()
+    final = evaluate(folded, uniform_pairs(group), config)
+    return TrainingResult(folded, Groups.name, config, curves, final, seconds)
