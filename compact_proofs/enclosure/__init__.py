@@ -7,6 +7,7 @@ elementary    exp, log, tanh, erf, sin, ... with proven bounds
 functions     softmax, layer norm, GELU
 constants     pi
 table         aten operation -> rule; `rules` fills it from `arithmetic_rules` and `order_rules`
+leaves        the tensors among arguments and results
 reading       the sound reading of ordinary PyTorch code
 """
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
-from torch.utils._pytree import tree_iter, tree_map
 
+from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
 from compact_proofs.enclosure.table import words
@@ -95,20 +95,20 @@ class sound(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = base_name(func)
-        tensors = [leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if any(isinstance(t, Enclosure) for t in tensors):
             return apply_rule(func, args, kwargs)
         if name in CREATION and not func._schema.is_mutable:
             return create(func, args, kwargs)
-        if name not in _RANDOM and any(_inexact(leaf) for leaf in tree_iter((args, kwargs))):
+        if name not in _RANDOM and any(_inexact(leaf) for leaf in leaves((args, kwargs))):
             return self._on_floats(func, name, args, kwargs)
         if name == "_to_copy" and kwargs.get("dtype") is not None and kwargs["dtype"].is_floating_point:
             return apply_rule(func, args, kwargs)
         counting = name.rstrip("_")
         shadow = _shadow(counting, args, kwargs) if counting in _COUNTING else None
         result = func(*args, **kwargs)
-        if name not in _RANDOM and any(_inexact(t) for t in tree_iter(result)):
-            return apply_rule(func, *tree_map(_promote, (args, kwargs)))  # such as integers divided: rounded, so redone
+        if name not in _RANDOM and any(_inexact(t) for t in leaves(result)):
+            return apply_rule(func, *map_leaves(_promote, (args, kwargs)))  # such as integers divided: rounded, so redone
         if shadow is not None:
             _check_overflow(counting, result, shadow)
         return result
@@ -119,10 +119,10 @@ class sound(TorchDispatchMode):
             return apply_rule(func, args, kwargs)
         if name not in _MIXING:
             return func(*args, **kwargs)
-        args = tree_map(_widen, args)
+        args = map_leaves(_widen, args)
         if name != "searchsorted":  # whose sorter is an index
-            kwargs = tree_map(_widen, kwargs)
-        if name in _COMPARISONS | _SELECTIONS and any(_has_nan(leaf) for leaf in tree_iter((args, kwargs))):
+            kwargs = map_leaves(_widen, kwargs)
+        if name in _COMPARISONS | _SELECTIONS and any(_has_nan(leaf) for leaf in leaves((args, kwargs))):
             return apply_rule(func, args, kwargs)
         return func(*args, **kwargs)
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch._C._dynamo.eval_frame import get_eval_frame_callback
 from torch.utils._mode_utils import no_dispatch
-from torch.utils._pytree import tree_flatten, tree_iter, tree_map, tree_unflatten
 
+from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, exact_number
 from compact_proofs.errors import NoSoundRule
 
@@ -112,8 +112,8 @@ def apply_rule(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     elif name in EXACT:
         return _exact(func, args, kwargs)
     elif name in CREATION:
-        return create(func, tree_map(_shell, args), kwargs)
-    elif name in ON_BOOLS and all(leaf.dtype == torch.bool for leaf in tree_iter((args, kwargs)) if isinstance(leaf, Tensor)):
+        return create(func, map_leaves(_shell, args), kwargs)
+    elif name in ON_BOOLS and all(leaf.dtype == torch.bool for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)):
         return wrap_pair(*both_bounds(func, args, kwargs))
     raise NoSoundRule(
         f"{func} has no sound rule, so nothing can be proved through it. Use an operation that has one "
@@ -152,26 +152,23 @@ def create(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
 
 def _exact(func: Any, args: Any, kwargs: Any) -> Any:
     name = base_name(func)
-    leaves = [leaf for leaf in tree_iter((args, kwargs)) if isinstance(leaf, Enclosure)]
-    if name in CHOOSING and any(isinstance(leaf, Enclosure) for leaf in tree_iter((args[1:], kwargs))):
+    given = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Enclosure)]
+    if name in CHOOSING and any(isinstance(leaf, Enclosure) for leaf in leaves((args[1:], kwargs))):
         raise NoSoundRule(f"{func} chooses by an uncertain index or mask; use torch.where, or provably(condition)")
     if func is aten.view.dtype:
         raise NoSoundRule(f"{func} reads the bits of a number that is known by its bounds")
     call = Tensor.reshape if name in ("view", "_unsafe_view") else func  # the bounds may differ in layout
     result = wrap_pair(*both_bounds(call, args, kwargs, integers=name not in CHOOSING))
     if func.is_view or name == "_unsafe_view":
-        for out in tree_iter(result):
-            for leaf in leaves:
+        for out in leaves(result):
+            for leaf in given:
                 out._join_views(leaf)
     return result
 
 
 def wrap_pair(lo: Any, hi: Any) -> Any:
     """Zip two results of the same shape of output into Enclosures."""
-    lo_leaves, spec = tree_flatten(lo)
-    if lo is hi:
-        return tree_unflatten([Enclosure._wrap(x, x) for x in lo_leaves], spec)
-    return tree_unflatten([Enclosure._wrap(x, y) for x, y in zip(lo_leaves, tree_flatten(hi)[0], strict=True)], spec)
+    return map_leaves(Enclosure._wrap, lo, hi)
 
 
 def _in_place(func: Any, name: str, args: Any, kwargs: Any) -> Any:

@@ -19,8 +19,8 @@ from weakref import ReferenceType, ref
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.rounding import NEAR_OVERFLOW
 from compact_proofs.errors import BadInput, NoSoundRule, NotProvable
 
@@ -303,19 +303,17 @@ def both_bounds(func: Callable[..., Any], args: Any, kwargs: Any, *, integers: b
 
     Plain floating-point tensors are enclosed; with `integers`, so are integer tensors (which otherwise are indices).
     """
-    leaves, spec = tree_flatten((args, kwargs))
-    at_lo, at_hi = list(leaves), list(leaves)
-    exact = True
-    for i, leaf in enumerate(leaves):
+
+    def known(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
-            continue
-        if isinstance(leaf, Enclosure) or leaf.is_floating_point() or (integers and leaf.dtype != torch.bool):
-            x = enclose(leaf)
-            at_lo[i], at_hi[i] = x._lo, x._hi
-            exact = exact and x.is_point
-    lo_args, lo_kwargs = tree_unflatten(at_lo, spec)
+            return leaf
+        real = isinstance(leaf, Enclosure) or leaf.is_floating_point() or (integers and leaf.dtype != torch.bool)
+        return enclose(leaf) if real else leaf
+
+    given = map_leaves(known, (args, kwargs))
+    lo_args, lo_kwargs = map_leaves(lambda x: x._lo if isinstance(x, Enclosure) else x, given)
     lo = func(*lo_args, **lo_kwargs)
-    if exact:
+    if all(x.is_point for x in leaves(given) if isinstance(x, Enclosure)):
         return lo, lo
-    hi_args, hi_kwargs = tree_unflatten(at_hi, spec)
+    hi_args, hi_kwargs = map_leaves(lambda x: x._hi if isinstance(x, Enclosure) else x, given)
     return lo, func(*hi_args, **hi_kwargs)

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_iter
 
+from compact_proofs.enclosure.leaves import leaves
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
@@ -121,7 +121,7 @@ class Counter(TorchDispatchMode):
         if cost is None:
             raise NoCost(f"{func} has no entry in the cost table (compact_proofs/length/costs.py), so its length is unknown")
         operations = cost(_positional(func, args, kwargs), out)
-        if not any(isinstance(t, Tensor) and t.is_floating_point() for t in tree_iter((args, kwargs, out))):
+        if not any(isinstance(t, Tensor) and t.is_floating_point() for t in leaves((args, kwargs, out))):
             operations = {"integer": sum(operations.values())}
         self.charge(operations)
         return out
