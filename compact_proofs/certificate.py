@@ -209,6 +209,17 @@ class Certificate:
         )
 
 
+def is_certificate(path: Path) -> bool:
+    """Does a file look like a certificate, a safetensors container with our entry in its header? (It may be damaged.)"""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = file.read(min(size, LARGEST_HEADER))
+    try:
+        return _KEY in json.loads(header).get("__metadata__", {})
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
 def explanation_sha256(explanation: dict[str, Tensor]) -> str:
     """Hash an explanation: names, dtypes, shapes and bytes, in the order of the names."""
     h = hashlib.sha256()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from compact_proofs.cli import check, explain, frontier, prove, strategies, sweep, train, zoo
+from compact_proofs.cli import check, explain, formalize, frontier, prove, strategies, sweep, train, zoo
 from compact_proofs.cli.output import messages
 from compact_proofs.errors import CertificateRejected, CompactProofsError
 
@@ -105,6 +105,7 @@ app.command()(prove.prove)
 app.command()(check.check)
 app.command()(frontier.frontier)
 app.command()(explain.explain)
+app.command()(formalize.formalize)
 app.add_typer(sweep.app, name="sweep")
 
 

@@ -7,6 +7,7 @@ cubic         the published proof, O(v^3)
 subcubic      the published family below it, 5 x 2 x 10 proofs
 additive      ours: ratios that add up, O(v^2 d)
 listed        additive, and a list of further sequences: the exact accuracy
+prefix        the simplest compact proof that is verified in Coq
 grouping      searches for explanations
 specimens     small models that try to break proofs
 studies       tables: where bounds are lost
@@ -34,13 +35,14 @@ from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
+from compact_proofs.tasks.max_of_k.prefix import Prefix
 from compact_proofs.tasks.max_of_k.specimens import specimen
 from compact_proofs.tasks.max_of_k.studies import measures, studies
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.zoo import ZOO
 
-__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK", "Subcubic"]
+__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK", "Prefix", "Subcubic"]
 
 AFFORDABLE = 2**25
 """Sequences that are all evaluated without being asked for."""
@@ -129,7 +131,7 @@ KIT = TaskKit(
     summary="name the largest of K tokens",
     load=attention_only_from_state,
     task_of=MaxOfK.of,
-    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, Listed),
+    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, Listed, Prefix),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

@@ -1,0 +1,142 @@
+"""The files of a theorem, and what is said when Coq is missing: none of this needs Coq."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compact_proofs.errors import BadInput
+from compact_proofs.formal.arithmetic import Arithmetic
+from compact_proofs.formal.assumptions import read_assumptions
+from compact_proofs.formal.checkers import checker_for
+from compact_proofs.formal.coq import PACKAGES, Coq, sources
+from compact_proofs.formal.sources import fraction_bits, weights_source
+from compact_proofs.formal.theorem import formalize
+from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
+from compact_proofs.tasks import LoadedModel
+from compact_proofs.tasks.max_of_k import Additive, Cubic
+
+GRID = Additive(counting="grid", window=2, groups=2)
+
+
+def model_of(numbers: list[float], dtype: torch.dtype = torch.float64) -> AttentionOnlyTransformer:
+    """The first weights as given, the rest 0."""
+    model = AttentionOnlyTransformer(AttentionOnlyConfig(2, 2, 2, 1), dtype=dtype)
+    with torch.no_grad():
+        model.W_E.copy_(torch.tensor((numbers + [0.0] * 4)[:4], dtype=dtype).reshape(2, 2))
+    return model
+
+
+def read_matrix(text: str, name: str) -> list[list[int]]:
+    """Read integers, or pairs (m, e) for m 2^e, as Coq does."""
+    body = re.search(rf"{name} := matrix \[(.*?)\](?:;\n  W_|\n\|\}})", text, re.DOTALL)[1]
+    return [[read_number(x) for x in row.split(";")] for row in re.findall(r"\[([^\]]*)\]?", body)]
+
+
+def read_number(text: str) -> int:
+    m, _, e = text.strip(" ()").partition(",")
+    assert max(abs(int(m)), int(e or 0)) < 2**62
+    return int(m) * 2 ** int(e or 0)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=4))
+def test_weights_are_written_exactly(numbers):
+    model = model_of(numbers)
+    text, bits = weights_source(model, "a model"), fraction_bits(model)
+    assert [[Fraction(x, 2**bits) for x in row] for row in read_matrix(text, "W_E")] == [
+        [Fraction(x) for x in row] for row in model.W_E.tolist()
+    ]
+    assert f"fraction_bits := {bits};" in text
+    large = any(abs(Fraction(x) * 2**bits) >= 2**62 for x in numbers)
+    assert ("Z.shiftl" in text) == large
+
+
+def test_weights_of_float32_are_the_numbers_they_are():
+    model = model_of([0.1, -3.0, 1e-30, 0.0], torch.float32)
+    (row, *_), bits = read_matrix(weights_source(model, "m"), "W_E"), fraction_bits(model)
+    assert Fraction(row[0], 2**bits) == Fraction(float(torch.tensor(0.1)))
+
+
+def test_a_title_cannot_leave_its_comment():
+    text = weights_source(model_of([1.0]), "x *) Axiom false : False. (*\nDefinition")
+    assert text.index("*)") > text.index("SHA-256")
+    assert text.count("*)") == 1
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(BadInput, match="W_E holds a weight that is not finite"):
+        weights_source(model_of([float("inf")]), "m")
+
+
+def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
+    theorem = formalize(tiny.model, GRID, GRID.explain(tiny.model, tiny.task), 123, tmp_path, arithmetic=Arithmetic.pure)
+    text = (tmp_path / "Accuracy.v").read_text()
+    assert "Theorem params_accuracy : accuracy params max_of_k >= 123 / 8 ^ 3." in text
+    assert "additive_pure params hints group_of 123%Z" in text
+    assert "Admitted" not in text
+    assert re.search(r"group_of : list nat := \[([01]; ){7}[01]\]", (tmp_path / "Hints.v").read_text())
+    assert theorem.seconds() > 0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "reason"),
+    [
+        (Cubic(), "cubic: no checker is verified for this strategy"),
+        (Additive(), "additive with counting=positions: the verified checker is for counting=grid, direct=joint"),
+        (Additive(counting="grid", direct="separate"), "additive with direct=separate"),
+    ],
+)
+def test_strategies_without_a_checker(tiny: LoadedModel, strategy, reason):
+    with pytest.raises(BadInput, match=re.escape(reason)):
+        checker_for(strategy, tiny.model, {})
+
+
+def test_larger_work_is_expected_to_take_longer(tiny: LoadedModel):
+    checker = checker_for(GRID, tiny.model, GRID.explain(tiny.model, tiny.task))
+    times = [checker.seconds(kind) for kind in (Arithmetic.hardware, Arithmetic.software, Arithmetic.pure)]
+    assert times == sorted(times)
+
+
+def test_a_missing_coq_is_named(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BadInput, match=r"no coqc on the PATH.*apt-get install.* coq libcoq-interval"):
+        Coq.find()
+
+
+def test_missing_libraries_are_named(monkeypatch, tmp_path: Path):
+    fake = tmp_path / "coqc"
+    fake.write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    fake.chmod(0o755)
+    for library in ("Flocq", "Coquelicot"):
+        (tmp_path / "user-contrib" / library).mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    with pytest.raises(BadInput, match=r"no Interval, Bignums.*libcoq-interval libcoq-bignums") as error:
+        Coq.find()
+    assert PACKAGES["Flocq"] not in str(error.value)
+
+
+def test_nothing_is_admitted_in_the_development():
+    files = sources()
+    assert files[0].name == "Statement.v"
+    assert {file.name for file in files} == {file.name for file in files[0].parent.glob("*.v")}
+    for file in files:
+        text = re.sub(r"\(\*.*?\*\)", "", file.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(Admitted|admit|Axiom|Axioms|Parameter|Parameters|Conjecture|bypass_check)\b", text), file.name
+
+
+def test_unknown_assumptions_are_found():
+    printed = (
+        "params_accuracy : True\nAxioms:\nPrimFloat.add : PrimFloat.float -> PrimFloat.float\n"
+        "Mine.cheat\n  : forall P : Prop,\n    P\nClassical_Prop.classic : forall P : Prop, P \\/ ~ P\n"
+    )
+    words, others = read_assumptions(printed)
+    assert others == ["Mine.cheat"]
+    assert len(words) == 2
+    assert read_assumptions("Closed under the global context\n") == ([], [])

@@ -1,0 +1,149 @@
+"""Theorems that Coq accepts, and false ones that it must not: on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.cli.app import app
+from compact_proofs.formal.arithmetic import Arithmetic
+from compact_proofs.formal.theorem import check_theorem, formalize
+from compact_proofs.harness import Specimen, evaluate
+from compact_proofs.prove import prove
+from compact_proofs.tasks import KITS, LoadedModel
+from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK
+
+GRID = Additive(counting="grid", window=3, groups=3, steps=16, reach=24)
+
+
+@pytest.fixture(scope="module")
+def proven(tiny: LoadedModel) -> Certificate:
+    return prove(tiny.model, tiny.task, GRID)
+
+
+@pytest.fixture(scope="module")
+def accepted(tiny: LoadedModel, proven: Certificate, coq, tmp_path_factory) -> Path:
+    """The folder of a theorem that Coq has checked."""
+    folder = tmp_path_factory.mktemp("theorem")
+    checked = check_theorem(formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, folder))
+    assert checked.numerator == proven.claim.numerator > 100
+    assert checked.statement == f"accuracy params max_of_k >= {checked.numerator} / 8 ^ 3"
+    assert any("binary64" in word for word in checked.assumptions)
+    return folder
+
+
+def copy_of(folder: Path, to: Path, **changes: tuple[str, str]) -> Path:
+    """Copy a theorem with its compiled weights and hints; change one text in each of the files named."""
+    copy = shutil.copytree(folder, to)
+    for name, (old, new) in changes.items():
+        file = copy / f"{name}.v"
+        text = file.read_text()
+        assert re.search(old, text)
+        file.write_text(re.sub(old, new, text, count=1))
+    return copy
+
+
+def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate, compiled, tmp_path: Path):
+    n = proven.claim.numerator
+    text = (accepted / "Accuracy.v").read_text()
+    folder = copy_of(accepted, tmp_path / "more")
+    (folder / "Accuracy.v").write_text(text.replace(str(n), str(n + 1)))
+    output = compiled(folder / "Accuracy.v")
+    assert not output.accepted
+    assert "check_additive" in output.text
+    (folder / "Accuracy.v").write_text(text.replace(f">= {n} ", f">= {n + 1} "))  # the claim alone
+    assert not compiled(folder / "Accuracy.v").accepted
+    (folder / "Accuracy.v").write_text(text.replace(str(n), str(n - 1)))
+    assert compiled(folder / "Accuracy.v").accepted
+
+
+def test_other_weights_are_rejected(accepted: Path, compiled, tmp_path: Path):
+    """Every logit of the largest token is made small, so that it is never named."""
+    text = (accepted / "Weights.v").read_text()
+    before, W_U = text.rsplit("W_U := ", 1)
+    rows = re.sub(r"\(?-?\d+\)?\](?=[;\n]|\])", "0]", W_U)
+    assert rows != W_U
+    folder = copy_of(accepted, tmp_path / "weights")
+    (folder / "Weights.v").write_text(f"{before}W_U := {rows}")
+    for name in ("Weights.v", "Hints.v"):
+        assert compiled(folder / name).accepted
+    assert not compiled(folder / "Accuracy.v").accepted
+
+
+HOSTILE = [
+    "{| window := 0; steps := 16%positive; reach := 24 |}",
+    "{| window := 1000; steps := 1%positive; reach := 1000 |}",
+    "{| window := 3; steps := 1048576%positive; reach := 0 |}",
+    "{| window := 2; steps := 3%positive; reach := 7 |}",
+]
+GROUPINGS = ["(@nil nat)", "[0; 1; 2; 3; 4; 5; 6; 7]", "[0; 0; 0; 7; 7; 7; 7; 7; 7; 7; 7; 7]", "[100; 0; 100; 1]"]
+
+
+def test_hostile_hints_prove_only_what_is_true(accepted: Path, tiny: LoadedModel, compiled, tmp_path: Path):
+    truth = evaluate_count(tiny.model)
+    folder = copy_of(accepted, tmp_path / "hostile")
+    calls = [f"count_additive hardware params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
+    text = (
+        "From Coq Require Import ZArith List.\nFrom CompactProofs Require Import Additive Instances Theorems.\n"
+        "From Formalized Require Import Weights.\nImport ListNotations.\n"
+        + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
+    )
+    (folder / "Hostile.v").write_text(text)
+    output = compiled(folder / "Hostile.v")
+    assert output.accepted, output.text
+    counts = [int(n) for n in re.findall(r"= \(?(-?\d+)\)?%Z", output.text)]
+    assert len(counts) == len(calls)
+    assert all(0 <= n <= truth for n in counts)
+    assert max(counts) > truth / 2
+
+
+def evaluate_count(model: torch.nn.Module) -> int:
+    return int(evaluate(Specimen(model), MaxOfK.of(model)).right.sum())
+
+
+@pytest.mark.parametrize("arithmetic", [pytest.param(Arithmetic.software, marks=pytest.mark.slow), Arithmetic.pure])
+def test_exhaustively_with_fewer_assumptions(arithmetic: Arithmetic, coq, tmp_path: Path):
+    model = KITS["max-of-k"].specimen(1).model
+    task = MaxOfK.of(model)
+    n = prove(model, task, BruteForce()).claim.numerator
+    checked = check_theorem(formalize(model, BruteForce(), {}, n, tmp_path, arithmetic=arithmetic))
+    assert checked.numerator == n > 0
+    assert not any("binary64" in word for word in checked.assumptions)
+    assert any("63-bit" in word for word in checked.assumptions) == (arithmetic is Arithmetic.software)
+
+
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 24))])
+def test_coq_counts_what_python_counts(seed: int, coq, tmp_path: Path):
+    """On the specimens of the soundness harness: the same set, but for roundings; never more than is true."""
+    specimen = KITS["max-of-k"].specimen(seed)
+    task = MaxOfK.of(specimen.model)
+    found = prove(specimen.model, task, GRID)
+    checked = check_theorem(formalize(specimen.model, GRID, found.explanation, found.claim.numerator, tmp_path))
+    assert checked.numerator <= int(evaluate(specimen, task).possible.sum())
+    if not specimen.decided_by_rounding:
+        assert abs(checked.numerator - found.claim.numerator) <= 2
+
+
+def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_path: Path):
+    certificate = proven.save(tmp_path / "proof.cert")
+    arguments = ["formalize", str(certificate), "--model", str(tiny_file), "-o", str(tmp_path / "t"), "--check", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["claimed"] == document["checked"]["numerator"] == str(proven.claim.numerator)
+    assert document["checked"]["difference"] == "0"
+    assert document["checked"]["statement"].startswith("accuracy params max_of_k >= ")
+
+
+def test_a_prefix_theorem_from_the_command_line(coq, tiny_file: Path, tmp_path: Path):
+    result = CliRunner().invoke(app, ["formalize", str(tiny_file), "-o", str(tmp_path / "u"), "-s", "prefix", "--check"])
+    assert result.exit_code == 0, result.stderr
+    for words in ("accepted by Coq", "The certificate in Python proves the same number", "It rests on: the classical real"):
+        assert words in result.stdout
