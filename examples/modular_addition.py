@@ -19,7 +19,7 @@ class ModularAddition(cp.Task):
     """All pairs (a, b) of residues modulo p; the label is a + b mod p."""
 
     p: int
-    name: ClassVar[str] = "modular-addition"
+    name: ClassVar[str] = "addition"
 
     @property
     def size(self) -> int:

@@ -108,7 +108,7 @@ def test_certificates_are_checked_from_their_files(case, score, tmp_path):
 
 def test_strategies_of_an_own_task_must_be_given_to_check():
     certificate = cp.brute_force(modular_addition.trained(), modular_addition.TASK)
-    with pytest.raises(BadInput, match=r"no strategies are registered for the task 'modular-addition'; pass them"):
+    with pytest.raises(BadInput, match=r"no strategies are registered for the task 'addition'; pass them"):
         cp.check(certificate, modular_addition.trained(), modular_addition.TASK)
 
 

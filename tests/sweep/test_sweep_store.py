@@ -183,7 +183,7 @@ def test_what_is_no_store(tmp_path: Path, finished: Path) -> None:
     for path, reason in (
         (text, "not an SQLite file"),
         (foreign, "not the store of a sweep"),
-        (newer, "a store of version 7; this program works with version 1"),
+        (newer, "a store of version 7; this program works with version 2"),
         (damaged, "the store is damaged"),
         (tmp_path, "a folder"),
         (tmp_path / "missing" / "s", "there is no folder"),

@@ -13,7 +13,7 @@ from compact_proofs.harness import Specimen, evaluate, explanations, violations
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.prove import measure, prove, run
 from compact_proofs.tasks.max_of_k import KIT, MaxOfK
-from compact_proofs.tasks.max_of_k.specimens import specimen
+from compact_proofs.tasks.max_of_k.specimens import KINDS, specimen
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic, ranges, residual_table, strategy
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, MeanAndDifference
 from compact_proofs.tasks.max_of_k.subcubic.direct import DIRECTS
@@ -25,7 +25,7 @@ BEST = Subcubic()
 
 def of_kind(kind, number):
     """The number-th specimen of a kind (see `specimens.KINDS`)."""
-    return specimen({"random": 0, "good": 1, "noisy": 2}[kind] + 5 * number)
+    return specimen(KINDS.index(kind) + len(KINDS) * number)
 
 
 def double(model):
