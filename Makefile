@@ -36,6 +36,9 @@ lint: $(VENV)/.installed  ## Check style and types.
 bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, lengths, speed ratios.
 	$(RUN) -m benchmarks.max_of_k
 	$(RUN) -m benchmarks.frontier
+	$(RUN) -m benchmarks.confidence
+	$(RUN) -m benchmarks.search
+	$(RUN) -m benchmarks.estimates
 	$(RUN) -m benchmarks.finetuned
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction

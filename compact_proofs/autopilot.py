@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log
 
 from torch import Tensor, nn
 
@@ -16,6 +16,10 @@ from compact_proofs.errors import BadInput
 from compact_proofs.frontier import Frontier
 from compact_proofs.progress import track
 from compact_proofs.prove import prove
+from compact_proofs.search.proposal import Proposal, Result
+from compact_proofs.search.proposers import Evolution
+from compact_proofs.search.space import Space
+from compact_proofs.search.state import State
 from compact_proofs.strategy import Strategy
 
 
@@ -39,23 +43,67 @@ class Candidate:
     length: int
 
 
-def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], seconds: float) -> list[Candidate]:
-    """Estimate strategies, in the order given, until the time is over; the least beaten ones are returned, shortest first.
+SURVEY = 0.7
+"""Share of the time after which the options of the best are moved."""
+REFINEMENTS = 48
+"""Moved strategies that are estimated at most."""
 
-    Strategies that do not apply to the model are passed over.
+
+def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], seconds: float) -> list[Candidate]:
+    """Estimate strategies until the time is over; the least beaten ones are returned, shortest first.
+
+    Most of the time goes to those given, in their order, some to `compact_proofs.search.Evolution`, which moves the options of
+    the least beaten. Strategies that do not apply to the model are passed over.
     """
-    end = time.monotonic() + seconds
+    start = time.monotonic()
+    given = list(strategies)
     found: list[Candidate] = []
-    for strategy in track(list(strategies), "estimates"):
-        if found and time.monotonic() > end:
+    surveyed = iter(track(given, "estimates"))
+
+    def survey(until: float) -> None:
+        while not found or time.monotonic() < until:
+            strategy = next(surveyed, None)
+            if strategy is None:
+                break
+            found.extend(_estimate(model, task, strategy))
+
+    survey(start + SURVEY * seconds)
+    tried = {str(c.strategy) for c in found}
+    for _ in track(range(REFINEMENTS), "refinements") if found else ():
+        moved = _moved(_unbeaten(found), given, len(tried))
+        if time.monotonic() > start + seconds or moved is None:
             break
-        try:
-            strategy.applies_to(model, task)
-        except BadInput:
-            continue
-        estimate = prove(model, task, strategy, reading="float")
-        found.append(Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total))
+        if str(moved) not in tried:
+            tried.add(str(moved))
+            found.extend(_estimate(model, task, moved))
+    survey(start + seconds)
     return _unbeaten(found)
+
+
+def _estimate(model: nn.Module, task: Task, strategy: Strategy) -> list[Candidate]:
+    """One candidate, or none if the strategy does not apply to the model."""
+    try:
+        strategy.applies_to(model, task)
+    except BadInput:
+        return []
+    estimate = prove(model, task, strategy, reading="float")
+    return [Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)]
+
+
+def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> Strategy | None:
+    """A strategy beside the least beaten ones, with values of options that are among those given; None if there is no option."""
+    space = Space.of([*given, *(c.strategy for c in best)])
+    if all(len(values) < 2 for options in space.values.values() for values in options.values()):
+        return None
+    parents = [
+        (
+            Proposal(strategy=c.strategy.name, options=c.strategy.options()),
+            Result(status="proved", bound=float(c.bound), length=c.length),
+        )
+        for c in best
+    ]
+    state = State(space, 1, math.inf, parents * Evolution.FIRST)
+    return space.build(Evolution(seed).ask(state)[0])
 
 
 def _unbeaten(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -115,7 +163,7 @@ def thin(candidates: Sequence[Candidate], points: int) -> list[Candidate]:
     """
     if len(candidates) <= points:
         return list(candidates)
-    worth = [log(c.length) - log(max(1e-12, 1 - float(c.bound))) for c in candidates]
+    worth = [math.log(c.length) - math.log(max(1e-12, 1 - float(c.bound))) for c in candidates]
     step = (worth[-1] - worth[0]) / (points - 1)
     kept = [candidates[0]]
     last = worth[0]

@@ -6,13 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
+
+if TYPE_CHECKING:
+    from compact_proofs.confidence.draws import Draws
 
 
 class Task(ABC):
@@ -40,6 +44,12 @@ class Task(ABC):
     @abstractmethod
     def labels(self, inputs: Tensor) -> Tensor:
         """Right outputs [n] (int64) of a batch of inputs."""
+
+    def draw(self, n: int, draws: Draws) -> Tensor:
+        """Draw n independent inputs, uniformly distributed over the task."""
+        numbers = [draws.integer(self.size) for _ in range(n)]
+        with _disable_current_modes():
+            return torch.cat([self.inputs(i, i + 1) for i in numbers])
 
     def describe(self) -> str:
         """Return the distribution in words."""

@@ -102,6 +102,21 @@ def violations(
         found.append(f"{strategy} counts {int(false.sum())} inputs that are wrong, the first {truth.inputs[false][0].tolist()}")
     if not (strategy.partial or specimen.decided_by_rounding) and int(member.sum()) != claimed:
         found.append(f"{strategy} claims {claimed} inputs, but its predicate holds for {int(member.sum())}")
+    if strategy.exact_member:
+        found += _partition_violations(strategy, model, task, certificate.explanation, truth)
+    return found
+
+
+def _partition_violations(strategy: Strategy, model: nn.Module, task: Task, explanation: Explanation, truth: Truth) -> list[str]:
+    """What contradicts `Strategy.partition`: whatever the rounding, its count is its set's, and what it calls right may be."""
+    found = []
+    with sound():
+        partition = strategy.partition(model, task, explanation)
+        member, right = partition.member(truth.inputs), partition.right(truth.inputs)
+    if int(member.sum()) != partition.proven:
+        found.append(f"{strategy} parts off {partition.proven} inputs, but its predicate holds for {int(member.sum())}")
+    if bool(((member | right) & ~truth.possible).any()):
+        found.append(f"{strategy} parts off or evaluates as right inputs that are wrong")
     return found
 
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from compact_proofs.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
+
+if TYPE_CHECKING:
+    from compact_proofs.confidence.partition import Partition
 
 Model = TypeVar("Model", bound=nn.Module)
 """The modules that a strategy understands."""
@@ -102,6 +105,31 @@ class Strategy(ABC, Generic[Model]):
     def member(self, model: Model, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         """Return bool [n]: is each input among those that `verify` counts? (For tests and hybrids; not counted.)"""
         raise NotImplementedError(f"{self.name} counts no set of inputs")
+
+    @property
+    def exact_member(self) -> bool:
+        """True if `member` holds for exactly as many inputs as `verify` counts *whatever the rounding*.
+
+        So it is where both read the same table of truth values or of integers, made by the same calls; not where each of two ways
+        of summing may prove what the other misses. Statements with confidence need it.
+        """
+        return False
+
+    def partition(self, model: Model, task: Task, explanation: Explanation) -> Partition:
+        """Return the inputs that `verify` counts and the rest, from which can be drawn (trusted and counted, like `verify`).
+
+        Raises
+        ------
+        BadInput
+            If `member` is not exact.
+        """
+        from compact_proofs.confidence.partition import Partition
+
+        if not self.exact_member:
+            raise BadInput(f"{self}: which inputs it proves is known up to rounding only, so that the others cannot be sampled")
+        return Partition(
+            model, task, int(self.verify(model, task, explanation)), lambda inputs: self.member(model, task, explanation, inputs)
+        )
 
     def unexplained_dimension(self, model: Model, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""

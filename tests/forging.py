@@ -23,14 +23,14 @@ def read(path: Path) -> tuple[Document, dict[str, Tensor]]:
         return json.loads(f.metadata()[KEY]), {name: f.get_tensor(name).clone() for name in f.keys()}  # noqa: SIM118
 
 
-def write(path: Path, document: Document | str, tensors: dict[str, Tensor], repair: bool = True) -> Path:
+def write(path: Path, document: Document | str, tensors: dict[str, Tensor], repair: bool = True, key: str = KEY) -> Path:
     """Write a container; `repair` makes the hashes right, as an attacker can."""
     if repair and not isinstance(document, str):
         document = {**document, "explanation_sha256": explanation_sha256(tensors)}
         document.pop("digest", None)
         document["digest"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     text = document if isinstance(document, str) else json.dumps(document)
-    path.write_bytes(safetensors.torch.save(tensors, metadata={KEY: text}))
+    path.write_bytes(safetensors.torch.save(tensors, metadata={key: text}))
     return path
 
 

@@ -21,7 +21,7 @@ import torch
 from forging import KEY, Document, forge, read, write
 from torch import Tensor
 
-from compact_proofs import certificate as module
+from compact_proofs import container as module
 from compact_proofs.certificate import Certificate, explanation_sha256
 from compact_proofs.errors import BadInput, CertificateRejected
 
@@ -229,7 +229,7 @@ def rejection_of(data: bytes, path: Path) -> str:
         ("{}", "schema version 'None' is unknown; this program reads version 1"),
         ('{"schema_version": 2}', "schema version '2' is unknown; this program reads version 1"),
         ('{"schema_version": "\\u001b[31m"}', "schema version '\\x1b[31m' is unknown"),
-        ('{"schema_version": 1}', "malformed certificate ('claim': Field required"),
+        ('{"schema_version": 1}', "malformed certificate ('explanation_sha256': Field required"),
         ("[" * 200_000, "its document is not JSON"),
         ('{"a":' * 100_000, "its document is not JSON"),
         ('{"schema_version": ' + "9" * 500_000 + "}", "its document is not JSON"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from compact_proofs.cli import check, explain, formalize, frontier, prove, strategies, sweep, train, zoo
+from compact_proofs.cli import check, estimate, explain, formalize, frontier, prove, sample, search, strategies, sweep, train, zoo
 from compact_proofs.cli.output import messages
 from compact_proofs.errors import CertificateRejected, CompactProofsError
 
@@ -102,8 +102,11 @@ app.command()(strategies.strategies)
 app.add_typer(train.app, name="train")
 app.add_typer(train.finetuning, name="finetune")
 app.command()(prove.prove)
+app.command()(sample.sample)
 app.command()(check.check)
 app.command()(frontier.frontier)
+app.command()(search.search)
+app.command()(estimate.estimate)
 app.command()(explain.explain)
 app.command()(formalize.formalize)
 app.add_typer(sweep.app, name="sweep")

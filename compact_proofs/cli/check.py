@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.models import ModelSource, true_accuracy
-from compact_proofs.cli.output import Json, length_text, say, write_json
+from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
+
+if TYPE_CHECKING:
+    from compact_proofs.tasks import LoadedModel
 
 
 def check(
     certificate: Annotated[
         Path,
-        typer.Argument(metavar="CERTIFICATE", help="A file written by **prove -o** or **frontier**.", show_default=False),
+        typer.Argument(
+            metavar="CERTIFICATE", help="A file written by **prove -o**, **frontier** or **sample -o**.", show_default=False
+        ),
     ],
     model: ModelSource,
     as_json: Json = False,
@@ -28,10 +33,14 @@ def check(
     changed explanation, a damaged file. Get the model from a source that you trust; the certificate may come from
     anyone.
 
+    A statement with confidence, written by **sample -o**, is checked likewise: its inputs are drawn again from its seed.
+
     **Example:** compact-proofs check proof.cert max-of-4-seed-123
     """
     from compact_proofs.certificate import Certificate
     from compact_proofs.check import check as recompute
+    from compact_proofs.confidence.statement import KEY
+    from compact_proofs.container import is_container
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
 
@@ -39,6 +48,9 @@ def check(
         raise BadInput(f"{certificate}: {'not a file' if certificate.exists() else 'there is no such file'}; give a certificate")
     loaded = load_model(model)
     try:
+        if is_container(certificate, KEY):
+            _with_confidence(loaded, certificate, as_json)
+            return
         claimed = Certificate.load(certificate)
         with progress_bars(f"recomputing {claimed.strategy}"):
             proven = recompute(claimed, loaded.model, loaded.task)
@@ -71,3 +83,32 @@ def check(
     if proven.bound > claim.bound:
         more = f"{proven.claim.numerator}/{proven.claim.denominator} = {decimal(proven.bound)}"
         say(f"The same proof gives more than is claimed: {more}.")
+
+
+def _with_confidence(loaded: LoadedModel, file: Path, as_json: bool) -> None:
+    """Check a statement with confidence, and show what it says."""
+    from compact_proofs.confidence import Confidence, check_confidence
+    from compact_proofs.progress import progress_bars
+
+    said = Confidence.load(file)
+    with progress_bars(f"recomputing {said.strategy} and its samples"):
+        again = check_confidence(said, loaded.model, loaded.task)
+    accuracy = true_accuracy(loaded)
+    if as_json:
+        bound = said.bound
+        claim = {"numerator": str(bound.numerator), "denominator": str(bound.denominator), "bound": float(bound)}
+        write_json(
+            {
+                "accepted": True,
+                "reason": None,
+                "certificate": str(file),
+                "claim": {**claim, "statement": said.statement()},
+                "proof": again.to_json(None if accuracy is None else float(accuracy)),
+            }
+        )
+        return
+    say("Accepted: drawn again from its seed, the samples are as stated. This is not a proof.", style="bold green")
+    say(f"{said.statement()}.")
+    say(f"By {said.strategy} and sampling, {again.length.total:,} operations; recomputed in {again.seconds:.2f} s.")
+    if said.caution():
+        note(str(said.caution()))

@@ -12,13 +12,20 @@ import typer
 from compact_proofs.claim import decimal
 from compact_proofs.cli.files import writable_folder
 from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.options import parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
     from compact_proofs.certificate import Certificate
+    from compact_proofs.confidence import Confidence
     from compact_proofs.frontier import Frontier
     from compact_proofs.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
+
+SAMPLES = 200
+"""Of what a proof leaves."""
+SAMPLED_PROOFS = 6
+"""So many of the frontier's proofs are sampled beside, at most."""
 
 
 def frontier(
@@ -41,6 +48,15 @@ def frontier(
     search_seconds: Annotated[
         float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
     ] = 20.0,
+    confidence: Annotated[
+        str | None,
+        typer.Option(
+            "--confidence",
+            metavar="DELTA",
+            help="Sample what the proofs of the frontier leave unproven, too: bounds that are all true but with this probability.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
@@ -58,6 +74,7 @@ def frontier(
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
 
+    delta = None if confidence is None else parse_fraction(confidence, "--confidence")
     loaded = load_model(model)
     title = Path(loaded.name).stem
     folder = writable_folder(output or Path(f"frontier-{title}"))
@@ -69,12 +86,16 @@ def frontier(
     proofs = _json(found, accuracy)
     baseline = _baseline(loaded, found, accuracy)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
-    page = _report(loaded, title, proofs, baseline, folder)
+    statements = [] if delta is None else _sampled(loaded, found, delta)
+    with_confidence = [s.to_json(None if accuracy is None else float(accuracy)) | {"on_frontier": False} for s in statements]
+    page = _report(loaded, title, [*proofs, *with_confidence], baseline, folder)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
-        write_json({"proofs": proofs, "linear_baseline": line, "report": str(page)})
+        write_json({"proofs": proofs, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)})
         return
     _show(found, accuracy)
+    for s in statements:
+        say(f"With confidence: {decimal(s.bound)} in {s.length.total:,} operations, {s.samples} samples beside {s.strategy}.")
     say(f"\nReport: {page}")
     if certificates:
         note(f"Certificates of the frontier: {', '.join(map(str, certificates))}")
@@ -89,6 +110,20 @@ def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Stra
         note(f"Brute force on {loaded.task.size:,} inputs.")
         chosen.append(everything)
     return chosen
+
+
+def _sampled(loaded: LoadedModel, found: Frontier, delta: Fraction) -> list[Confidence]:
+    """Sample what some proofs of the frontier leave; all of the bounds together are true but with probability delta."""
+    from compact_proofs.confidence import sample
+
+    kinds = {s.name: s for s in loaded.kit.strategies}
+    proofs = [c for c in found.best if c.bound < 1]
+    able = [(c, s) for c in proofs if (s := kinds[c.strategy].from_options(c.options)).exact_member]
+    chosen = able[:: -(-len(able) // SAMPLED_PROOFS)] if able else []
+    return [
+        sample(loaded.model, loaded.task, s, samples=SAMPLES, delta=delta, tries=len(chosen), explanation=c.explanation)
+        for c, s in chosen
+    ]
 
 
 def _json(found: Frontier, accuracy: Fraction | None) -> list[dict[str, Any]]:

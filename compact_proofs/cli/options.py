@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from compact_proofs.errors import BadInput
 
-_NUMBER = re.compile(r"[0-9]{1,60}([./][0-9]{1,60})?|\.[0-9]{1,60}")
+_NUMBER = re.compile(r"[0-9]{1,60}([./][0-9]{1,60})?|\.[0-9]{1,60}|[0-9](\.[0-9]{1,20})?e-[0-9]{1,3}")
 
 
 def parse_options(given: Sequence[str]) -> dict[str, int | float | bool | str]:

@@ -130,7 +130,7 @@ def prove(
             certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget)
         _finish(loaded, certificate, model, output, required, at_least, as_json)
         return
-    chosen = _strategy(loaded, strategy, given)
+    chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
@@ -161,7 +161,8 @@ def _finish(
         raise typer.Exit(1)
 
 
-def _strategy(loaded: LoadedModel, name: str | None, options: dict[str, int | float | bool | str]) -> Strategy:
+def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, int | float | bool | str]) -> Strategy:
+    """Make a strategy from its name and options; the task's default unless named."""
     if name is None:
         default = loaded.kit.default(loaded.model)
         return type(default).from_options(default.options() | options)

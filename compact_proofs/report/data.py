@@ -34,8 +34,11 @@ class Proof:
         Whether no other proof is both shorter and better; estimates do not compete with proofs.
     explanation_size
         Numbers that the verifier reads from the explanation.
-    sound
-        False for the float reading, which estimates a bound and proves nothing.
+    reading
+        "sound" for a proof; "confidence" for a proof of a part and a sample of the rest, false with probability `delta`; "float"
+        for an estimate, which proves nothing.
+    delta
+        Of a statement with confidence.
     """
 
     strategy: str
@@ -50,10 +53,21 @@ class Proof:
     by_stage: Mapping[str, int]
     unexplained_dimension: int | None
     explanation_size: int | None
-    sound: bool
+    reading: str
     seconds: float | None
     model_sha256: str
     on_frontier: bool
+    delta: float | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is a proof."""
+        return self.reading == "sound"
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word or two."""
+        return {"sound": "proof", "confidence": "with confidence", "float": "estimate"}[self.reading]
 
     @property
     def bound(self) -> Fraction:

@@ -26,6 +26,7 @@ ADAPTIVE = {
     BLUE: "blue",
     VERMILLION: "vermillion",
     GREEN: "green",
+    PURPLE: "purple",
 }
 
 PNG_DPI = 200

@@ -19,6 +19,7 @@ from compact_proofs.report.drawing import (
     INK,
     MUTED,
     PAPER,
+    PURPLE,
     VERMILLION,
     inline_svg,
     new_axes,
@@ -130,7 +131,7 @@ def _draw_lines(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str, 
         (True, BLUE, "-", "Pareto frontier of the proofs"),
         (False, VERMILLION, ":", "frontier of the estimates"),
     ):
-        best = [proof for proof in data.by_length if proof.on_frontier and proof.sound == sound]
+        best = [proof for proof in data.by_length if proof.on_frontier and proof.reading == ("sound" if sound else "float")]
         if best and (sound or not data.any_sound):
             corners = np.append(np.repeat([_x(proof) for proof in best], 2)[1:], right)
             heights = np.repeat([panel.of(proof) for proof in best], 2)
@@ -141,7 +142,7 @@ def _draw_lines(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str, 
 def _draw_points(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str, Line2D]) -> None:
     for number, proof in enumerate(data.by_length, start=1):
         if not proof.sound:
-            label, marker, edge, face = "estimate (float reading, proves nothing)", "D", VERMILLION, PAPER
+            label, marker, edge, face = _unproven(proof)
         elif proof.on_frontier:
             label, marker, edge, face = "proof on the frontier", "o", BLUE, BLUE
         else:
@@ -163,6 +164,13 @@ def _draw_points(axes: Axes, data: ReportData, panel: _Panel, handles: dict[str,
         )
 
 
+def _unproven(proof: Proof) -> tuple[str, str, str, str]:
+    """Label, marker, edge and face of a point that is no proof."""
+    if proof.delta is not None:
+        return f"proof and sample, false with probability {proof.delta:.1g}", "s", PURPLE, PAPER
+    return "estimate (float reading, proves nothing)", "D", VERMILLION, PAPER
+
+
 def _draw_labels(axes: Axes, data: ReportData, panel: _Panel, curves: list[np.ndarray]) -> None:
     proofs = data.by_length
     crowd = Counter(proof.strategy for proof in proofs)
@@ -170,9 +178,9 @@ def _draw_labels(axes: Axes, data: ReportData, panel: _Panel, curves: list[np.nd
     for number, (proof, name) in enumerate(zip(proofs, labels(proofs), strict=True), start=1):
         text, fallback = clipped(name, 30), str(number)
         if not proof.sound:
-            text, fallback = f"{text} (estimate)", f"{fallback} (estimate)"
+            text, fallback = f"{text} ({proof.kind})", f"{fallback} ({proof.kind})"
         if proof.on_frontier or crowd[proof.strategy] <= _FEW:
-            colour = INK if proof.sound and proof.on_frontier else MUTED if proof.sound else VERMILLION
+            colour = INK if proof.sound and proof.on_frontier else MUTED if proof.sound else _unproven(proof)[2]
             label = Label(_x(proof), panel.of(proof), text, fallback, colour)
             wanted.append((not proof.on_frontier, not proof.sound, label))
     wanted.sort(key=lambda item: item[:2])
@@ -206,7 +214,7 @@ def _x(proof: Proof) -> float:
 def _hover(data: ReportData, panel: _Panel) -> dict[str, str]:
     texts = {}
     for number, (proof, name) in enumerate(zip(data.by_length, labels(data.by_length), strict=True), start=1):
-        kind = "proof" if proof.sound else "estimate"
+        kind = proof.kind if proof.delta is None else f"false with probability {proof.delta:.1g}:"
         texts[panel.gid(number)] = (
             f"{kind} {number}: {name}\nbound {bound_text(proof.bound)}, {short_count(proof.length)} operations"
         )
@@ -214,13 +222,13 @@ def _hover(data: ReportData, panel: _Panel) -> dict[str, str]:
 
 
 def _description(data: ReportData, panel: _Panel) -> str:
-    best = max(data.proofs, key=lambda proof: (proof.sound, proof.bound))
+    best = max(data.proofs, key=lambda proof: (proof.sound, proof.reading == "confidence", proof.bound))
     shown = "1 minus the bound, on an inverted log axis," if panel.uncovered else "The bound"
     on_frontier = sum(proof.on_frontier for proof in data.proofs)
     return (
         f"{shown} against proof length on a log axis, for {plural(len(data.proofs), 'proof')}, "
         f"{on_frontier} on the frontier; "
-        f"the best {'proof' if best.sound else 'estimate'} has bound {bound_text(best.bound)} "
+        f"the best {best.kind} has bound {bound_text(best.bound)} "
         f"in {short_count(best.length)} operations. The table below has every number."
     )
 

@@ -13,9 +13,12 @@ def header_section(data: ReportData) -> Block:
     """State the claim and its best proofs."""
     sound = sum(proof.sound for proof in data.proofs)
     counted = plural(sound, "proof")
-    if sound < len(data.proofs):
-        counted += f", {plural(len(data.proofs) - sound, 'estimate')}"
-    body = render("header.html", data=data, tiles=_tiles(data), counted=counted)
+    statements = sum(proof.reading == "confidence" for proof in data.proofs)
+    if statements:
+        counted += f", {plural(statements, 'statement')} with confidence"
+    if sound + statements < len(data.proofs):
+        counted += f", {plural(len(data.proofs) - sound - statements, 'estimate')}"
+    body = render("header.html", data=data, tiles=_tiles(data), counted=counted, statements=statements)
     return Block("claim", "Claim", body)
 
 

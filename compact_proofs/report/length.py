@@ -103,6 +103,10 @@ def _draw(shown: list[_Bar], splits: Sequence[_Split], width: float) -> Figure:
     return settle(figure)
 
 
+def _remark(proof: Proof) -> str:
+    return {"sound": "", "confidence": " (conf.)", "float": " (est.)"}[proof.reading]
+
+
 def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split, colours: Mapping[str, str]) -> None:
     for row, bar in enumerate(shown):
         start = 0.0
@@ -121,7 +125,7 @@ def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split, colours: Mapping[st
                 )
             start += share
         axes.text(1.015, row, short_count(bar.proof.length), va="center", fontsize=8.5)
-    names = [f"{clipped(bar.label, 26)}{'' if bar.proof.sound else ' (est.)'}  {bar.number}" for bar in shown]
+    names = [f"{clipped(bar.label, 26)}{_remark(bar.proof)}  {bar.number}" for bar in shown]
     axes.set_yticks(range(len(shown)), names, parse_math=False)
     axes.set_ylim(len(shown) - 0.45, -0.55)
     axes.set_xlim(0, 1)

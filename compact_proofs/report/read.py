@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from compact_proofs.errors import BadInput
@@ -41,11 +42,13 @@ def _read_proof(item: Mapping[str, Any], where: str) -> Proof:
         by_stage=_operations(length, "by_stage", where),
         unexplained_dimension=_optional(item, "unexplained_dimension", where),
         explanation_size=_optional(item, "explanation_size", where),
-        sound=_reading(_field(item, "reading", where), where),
+        reading=_reading(_field(item, "reading", where), where),
         seconds=_number(_field(item, "seconds", where), f"{where}: seconds"),
         model_sha256=printable(_field(item, "model_sha256", where)),
         on_frontier=bool(_field(item, "on_frontier", where)),
     )
+    if proof.reading == "confidence":
+        proof = _with_confidence(proof, item, where)
     if proof.denominator == 0 or proof.numerator > proof.denominator:
         fraction = f"{proof.numerator} / {proof.denominator}"
         raise BadInput(f"{where} ({proof.strategy}): {fraction} is not a bound between 0 and 1")
@@ -97,7 +100,14 @@ def _operations(length: Mapping[str, Any], key: str, where: str) -> dict[str, in
     return {printable(name): _integer(ops, f"{where}: length.{key}") for name, ops in parts.items()}
 
 
-def _reading(value: object, where: str) -> bool:
-    if value not in ("sound", "float"):
-        raise BadInput(f"{where}: reading must be 'sound' or 'float', not {value!r}")
-    return value == "sound"
+def _reading(value: object, where: str) -> str:
+    if value not in ("sound", "confidence", "float"):
+        raise BadInput(f"{where}: reading must be 'sound', 'confidence' or 'float', not {value!r}")
+    return str(value)
+
+
+def _with_confidence(proof: Proof, item: Mapping[str, Any], where: str) -> Proof:
+    """Add delta, and the number of samples to the options that tell it from others."""
+    delta = _number(_field(item, "delta", where), f"{where}: delta", most=1)
+    samples = _integer(_field(item, "samples", where), f"{where}: samples")
+    return replace(proof, delta=delta, options={**proof.options, "samples": str(samples)})

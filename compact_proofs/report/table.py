@@ -34,16 +34,18 @@ class _Row:
 
     @property
     def rank(self) -> int:
-        """0 on the frontier, 1 dominated, 2 an estimate."""
-        return 2 if not self.proof.sound else 0 if self.proof.on_frontier else 1
+        """0 on the frontier, 1 dominated, 2 with confidence, 3 an estimate."""
+        if not self.proof.sound:
+            return 2 if self.proof.reading == "confidence" else 3
+        return 0 if self.proof.on_frontier else 1
 
     @property
     def standing(self) -> str:
-        return ("on the frontier", "dominated", "an estimate")[self.rank]
+        return ("on the frontier", "dominated", "with confidence, not proven", "an estimate")[self.rank]
 
     @property
     def mark(self) -> str:
-        return "●○◇"[self.rank]
+        return "●○□◇"[self.rank]
 
 
 _NUMERIC = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
+from compact_proofs.estimates import Constant, Estimator, Sampling
 from compact_proofs.harness import Specimen
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
@@ -88,6 +89,8 @@ class TaskKit:
         How each of the task's models of the zoo is made, by name.
     tuning
         Fine-tuning for provability, for tasks that have it.
+    estimators
+        Guesses of the accuracy, cheap ones first: for `compact-proofs estimate`. They prove nothing.
     measures
         Numbers about the model that a sweep stores beside its proofs, by name.
     """
@@ -112,3 +115,4 @@ class TaskKit:
     tuning: Tuning | None = None
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
+    estimators: Callable[[Any], Sequence[Estimator[Any]]] = lambda model: (Constant(), Sampling())

@@ -34,8 +34,34 @@ class Proof(Strict):
     model_sha256: str
 
 
+class Sampled(Strict):
+    strategy: str
+    options: dict[str, int | float | bool | str]
+    numerator: str
+    denominator: str
+    bound: float
+    true_accuracy: float | None
+    length: Length
+    unexplained_dimension: None
+    explanation_size: int
+    reading: Literal["confidence"]
+    delta: float
+    tries: int
+    proven: str
+    inputs: str
+    samples: int
+    right: int
+    public: str
+    seconds: float
+    model_sha256: str
+
+
 class FrontierProof(Proof):
     on_frontier: bool
+
+
+class FrontierSample(Sampled):
+    on_frontier: Literal[False]
 
 
 class Line(Strict):
@@ -45,6 +71,7 @@ class Line(Strict):
 
 class Frontier(Strict):
     proofs: list[FrontierProof]
+    with_confidence: list[FrontierSample]
     linear_baseline: Line | None
     report: str
 

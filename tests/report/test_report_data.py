@@ -35,7 +35,7 @@ def test_reads_the_json_format(long_fractions):
         ({"bound": float("nan")}, "bound"),
         ({"true_accuracy": 1.5}, "true_accuracy"),
         ({"seconds": "long"}, "seconds"),
-        ({"reading": "guess"}, "'sound' or 'float'"),
+        ({"reading": "guess"}, "'sound', 'confidence' or 'float'"),
         ({"options": "groups=2"}, "options must be an object"),
         ({"length": {"flops": 1, "int_ops": 1, "total": 2, "by_stage": {}}}, "'by_category'"),
         ({"explanation_size": -1}, "explanation_size"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -241,3 +242,19 @@ def test_labels_do_not_overlap():
 def test_model_is_named(page):
     assert f"SHA-256 {SHA}" in text_of(page)
     assert SHA[:12] in "".join(Elements(text_of(page)).texts["dd"])
+
+
+def test_statements_with_confidence_are_no_proofs(make, proofs, tmp_path):
+    said = proof("additive", 16_700_000, 64**4, 2_000_000, reading="confidence", delta=1e-6, samples=200)
+    content = write_report(make([*proofs, said]), tmp_path).read_text()
+    assert "9 proofs, 1 statement with confidence, 2 estimates" in content
+    (row,) = re.findall(r'<tr class=" confidence">.*?</tr>', content, re.DOTALL)
+    for words in ("false with probability 1e-06", "samples=200", "□", "with confidence, not proven"):
+        assert words in row
+    assert len(re.findall("Statements with confidence", content)) == 1
+    assert "Statements with confidence" not in write_report(make(proofs), tmp_path).read_text()
+
+
+def test_a_statement_above_the_truth_is_no_contradiction(make, tmp_path):
+    said = proof("additive", 64**4 - 1, 64**4, 2_000_000, reading="confidence", delta=0.1, samples=9)
+    assert "is marked sound" not in write_report(make([said]), tmp_path).read_text()

@@ -103,6 +103,11 @@ class Circuit(InductionStrategy):
     name: ClassVar[str] = "circuit"
     summary: ClassVar[str] = "the induction circuit part by part, for tuned models; O((D + n) d h + n D^2 + D^3)"
 
+    @property
+    def exact_member(self) -> bool:
+        """Both read one table of groups."""
+        return True
+
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
         assert isinstance(task, Induction)
         with stage("slack"):

@@ -116,6 +116,11 @@ class DeepCircuit(Strategy[AttentionStack]):
         if task != LaggedInduction.of(model):
             raise BadInput(f"{self.name}: this model is for {LaggedInduction.of(model)}, not for {task}")
 
+    @property
+    def exact_member(self) -> bool:
+        """Both read one table of groups."""
+        return True
+
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
         groups = whole(self._certified(model).sum())
         charge_integers(1)

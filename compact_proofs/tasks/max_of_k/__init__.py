@@ -10,6 +10,7 @@ listed        additive, and a list of further sequences: the exact accuracy
 prefix        the simplest compact proof that is verified in Coq
 grouping      searches for explanations
 specimens     small models that try to break proofs
+estimates     guesses of the accuracy, which prove nothing
 studies       tables: where bounds are lost
 training      the published recipe
 zoo           the models that ship
@@ -33,6 +34,7 @@ from compact_proofs.tasks.max_of_k import finetuning, training
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
+from compact_proofs.tasks.max_of_k.estimates import estimators
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.prefix import Prefix
@@ -142,6 +144,7 @@ KIT = TaskKit(
     studies=studies,
     heatmaps=_heatmaps,
     measures=measures,
+    estimators=estimators,
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,

@@ -48,6 +48,11 @@ class Cubic(MaxOfKStrategy):
     name: ClassVar[str] = "cubic"
     summary: ClassVar[str] = "published: one table over query, maximum and other token; O(v^3 K)"
 
+    @property
+    def exact_member(self) -> bool:
+        """Both read one table of cases."""
+        return True
+
     def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx

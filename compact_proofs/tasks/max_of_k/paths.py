@@ -69,6 +69,18 @@ class LazyPaths:
         return direct_path(self.model)
 
     @cached_property
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """Unnormalised attention: see `attention_weights`."""
+        return attention_weights(*self.scores)
+
+    @cached_property
+    def values_by_position(self) -> Tensor:
+        """EVOU[t] + PVOU[i], [K, v, v]."""
+        token, position = self.values
+        with stage("fold"):
+            return token + position[:, None]
+
+    @cached_property
     def all(self) -> Paths:
         """All five."""
         return Paths(*self.scores, *self.values, self.direct)

@@ -9,12 +9,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from compact_proofs.estimates import estimate
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.prove import prove
 from compact_proofs.study import Study
 from compact_proofs.tasks.max_of_k.additive import Additive
+from compact_proofs.tasks.max_of_k.estimates import estimators
 from compact_proofs.tasks.max_of_k.paths import paths
-from compact_proofs.tasks.max_of_k.subcubic.table import residual_table
+from compact_proofs.tasks.max_of_k.subcubic.table import quadrature_estimate, residual_table
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
 FEW_GROUPS = 4
@@ -22,18 +24,23 @@ FEW_GROUPS = 4
 
 def studies(model: AttentionOnlyTransformer) -> Sequence[Study]:
     """All tables of one model."""
-    return [residuals(model), losses(model), spectra(model)]
+    return [residuals(model), losses(model), spectra(model), guesses(model)]
 
 
 def residuals(model: AttentionOnlyTransformer) -> Study:
     """Each way to bound the row differences of what the leading directions leave of EQKE: its value and its cost."""
     rows = residual_table(model)
+    guess, flops = quadrature_estimate(model)
     return Study(
         "residuals",
         "Compounding errors from lack of structure",
-        "Upper bounds of the largest row difference of the unexplained remainder of the QK circuit: the cheaper, the looser.",
+        "Upper bounds of the largest row difference of the unexplained remainder of the QK circuit: the cheaper, the looser. The "
+        "last row is a guess of a typical row difference, which bounds nothing.",
         ("way to bound", "value", "FLOPs"),
-        tuple((f"{r.name}, {r.complexity}", (r.value, float(r.flops))) for r in rows),
+        (
+            *((f"{r.name}, {r.complexity}", (r.value, float(r.flops))) for r in rows),
+            ("ESTIMATE, no bound: noise added in quadrature, O(v d)", (guess, float(flops))),
+        ),
     )
 
 
@@ -90,6 +97,18 @@ def spectra(model: AttentionOnlyTransformer) -> Study:
         "A circuit that one direction explains has a large first ratio; the rest is what cheap proofs must bound as noise.",
         ("circuit", "sigma_1", "sigma_2", "sigma_3", "sigma_1 / sigma_2", "share of the squared norm in the first"),
         tuple(rows),
+    )
+
+
+def guesses(model: AttentionOnlyTransformer) -> Study:
+    """Estimates of the accuracy, each with its cost."""
+    found = [estimate(model, MaxOfK.of(model), e) for e in estimators(model)]
+    return Study(
+        "estimates",
+        "Estimates, which prove nothing",
+        "What a few operations guess of the accuracy, presuming that what they do not look at is independent noise. No bounds.",
+        ("estimator", "estimate", "operations"),
+        tuple((str(e), (f.value, float(f.cost.total))) for e, f in zip(estimators(model), found, strict=True)),
     )
 
 

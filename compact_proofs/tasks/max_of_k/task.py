@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
+from compact_proofs.confidence.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Strategy
@@ -63,6 +64,10 @@ class MaxOfK(Task):
             digits.append(number % self.d_vocab)
             number = number // self.d_vocab
         return torch.stack(digits[::-1], -1)
+
+    def draw(self, n: int, draws: Draws) -> Tensor:
+        """Every token by itself."""
+        return draws.below(torch.full((n, self.n_ctx), self.d_vocab))
 
     def labels(self, inputs: Tensor) -> Tensor:
         return inputs.max(-1).values

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,11 @@ class GridSymbols:
     needed: Tensor
     reach: int
 
+    @cached_property
+    def contributions(self) -> Tensor:
+        """int64 [rows, K - 1, G + 2]: what m, m - 1, ..., m - G or any smaller token contributes at each position."""
+        return torch.cat([self.gain[:, :, None], -self.harm, torch.zeros_like(self.harm[:, :, :1])], 2)
+
 
 def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
     """Round gains down, harms and thresholds up to the grid. Cost: about rows * K * G * log2(reach)."""
@@ -117,11 +123,8 @@ def _grid(first: int, last: int, steps: int) -> Tensor:
     return torch.arange(first, last + 1, dtype=torch.float64) / steps
 
 
-def count_on_grid(s: GroupSymbols, v: int, K: int, steps: int, reach: int) -> int:
+def count_on_grid(s: GroupSymbols, K: int, steps: int, reach: int) -> int:
     """Count the certified sequences (see the module's docstring).
-
-    The last position needs no table of its own: for each query and each symbol there, the number of tuples of the others that reach
-    what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
 
     Parameters
     ----------
@@ -132,10 +135,25 @@ def count_on_grid(s: GroupSymbols, v: int, K: int, steps: int, reach: int) -> in
 
     Cost: about groups * v * K * G * 2 reach integer operations.
     """
-    symbols = on_grid(s, steps, reach)
-    G = s.window.shape[1]
-    queries = _queries(s.rows, G)
-    far_tokens = (s.rows.m - G).clamp(min=0)
+    tuples, queries = count_classes(on_grid(s, steps, reach), s.rows, K)
+    return int((tuples * queries).sum())
+
+
+def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray, np.ndarray]:
+    """Count the certified tuples of the K - 1 other tokens, and the queries, of each class: a row and a kind of query.
+
+    The last position needs no table of its own: for each query and each symbol there, the number of tuples of the others that reach
+    what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
+
+    Returns
+    -------
+    tuples, queries : [rows, G + 2]
+        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query, and how many there are. Their
+        products add up to the certified sequences. Zeros on meta tensors.
+    """
+    G, v = symbols.harm.shape[2], len(rows.group_of)
+    queries = _queries(rows, G)
+    far_tokens = (rows.m - G).clamp(min=0)
     kind = np.int64 if v**K < LARGEST_INT64 else object
     with stage("counting"):
         tables = _Sums(symbols, far_tokens, kind)
@@ -143,8 +161,8 @@ def count_on_grid(s: GroupSymbols, v: int, K: int, steps: int, reach: int) -> in
             tables.add(i)
         charge_integers(tables.rows * tables.width + 2 * queries.numel() * (G + 2 if K > 1 else 1))
         if queries.is_meta:
-            return 0
-        return int((tables.tuples(K - 2) * queries.cpu().numpy()).sum())
+            return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        return tables.tuples(K - 2), queries.cpu().numpy()
 
 
 class _Sums:
@@ -225,16 +243,13 @@ def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
     return (1 + m[:, None] - torch.arange(G + 1)).clamp(min=0), (m - G).clamp(min=0)
 
 
-def grid_member(s: GroupSymbols, inputs: Tensor, steps: int, reach: int) -> Tensor:
-    """Return bool [n]: is each sequence among those that `count_on_grid` counts?"""
-    symbols = on_grid(s, steps, reach)
-    G = s.window.shape[1]
+def grid_member(rows: Rows, symbols: GridSymbols, inputs: Tensor) -> Tensor:
+    """Return bool [n]: is each sequence among those that `count_classes` counts?"""
+    G, reach = symbols.harm.shape[2], symbols.reach
     m, q = inputs.max(-1).values, inputs[:, -1]
-    row = s.rows.of_pair[pair_number(q, m)]
+    row = rows.of_pair[pair_number(q, m)]
     below = (m[:, None] - inputs[:, :-1]).clamp(max=G + 1)  # 0: m itself; G + 1: far
-    harm = symbols.harm[row]  # [n, K - 1, G]
-    table = torch.cat([symbols.gain[row][:, :, None], -harm, torch.zeros_like(harm[:, :, :1])], 2)
-    contribution = table.gather(2, below[:, :, None]).squeeze(2)
+    contribution = symbols.contributions[row[:, None], torch.arange(inputs.shape[1] - 1), below]
     total, counted = torch.zeros_like(m), (contribution >= -2 * reach).all(1)
     for i, c in enumerate(contribution.T):
         total = total + c

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from compact_proofs.claim import Task
+from compact_proofs.confidence.partition import Partition
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, Spec
-from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, symbols_by_group
+from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
+from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, on_grid, symbols_by_group
 from compact_proofs.tasks.max_of_k.additive.parts import (
     direct_by_norms,
     direct_by_ranges,
@@ -117,13 +119,25 @@ class Additive(MaxOfKStrategy):
         with stage("counting"):
             if isinstance(symbols, Symbols):
                 return count_exactly(symbols, model.d_vocab, model.n_ctx)
-            return count_on_grid(symbols, model.d_vocab, model.n_ctx, self.steps, self.reach)
+            return count_on_grid(symbols, model.n_ctx, self.steps, self.reach)
 
     def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         symbols = self.symbols(LazyPaths(model), explanation)
         if isinstance(symbols, Symbols):
             return additive_member(symbols, inputs)
-        return grid_member(symbols, inputs, self.steps, self.reach)
+        return grid_member(symbols.rows, on_grid(symbols, self.steps, self.reach), inputs)
+
+    @property
+    def exact_member(self) -> bool:
+        """On a grid, contributions are integers; by positions, sums are rounded in an order of their own."""
+        return self.counting == "grid"
+
+    def partition(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Partition:
+        p = LazyPaths(model)
+        symbols = self.symbols(p, explanation)
+        if isinstance(symbols, Symbols):
+            return super().partition(model, task, explanation)
+        return GridPartition(p, task, symbols, on_grid(symbols, self.steps, self.reach))
 
     def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
         """Compute what each position can contribute."""

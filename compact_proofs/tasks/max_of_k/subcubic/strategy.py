@@ -110,6 +110,11 @@ class Subcubic(MaxOfKStrategy):
         case = c * pairs + torch.where(c == K - 1, m, pair_number(inputs[:, -1], m))
         return proven[case] & ((rest < tokens[case][:, None]) | ~is_other).all(-1)
 
+    @property
+    def exact_member(self) -> bool:
+        """Both read one table of cases."""
+        return True
+
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """EVOU entry by entry, PVOU and EQKP, and what the direct path and the scores leave."""
         v, K, d = model.d_vocab, model.n_ctx, model.d_model

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.enclosure import sound, upper
+from compact_proofs.estimates import expected_range, noise_of_product
 from compact_proofs.length import count
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation
@@ -80,6 +81,22 @@ def residual_table(model: AttentionOnlyTransformer, explanation: Explanation | N
     with sound():
         factors = FACTORS.split(model, explanation).factors
     return [_row(name, bound, complexity, factors) for name, bound, complexity in ROWS]
+
+
+def quadrature_estimate(model: AttentionOnlyTransformer, explanation: Explanation | None = None) -> tuple[float, int]:
+    """Guess a typical row difference of the same remainder, as if its factors were independent noise: no bound of anything.
+
+    Returns
+    -------
+    float, int
+        The guess, and the operations that it takes from the four factors: O(v d).
+    """
+    with torch.no_grad():
+        model = copy.deepcopy(model).double()
+        factors = FACTORS.split(model, FACTORS.explain(model) if explanation is None else explanation).factors
+        with count() as counter:
+            value = noise_of_product(*factors) * expected_range(model.d_vocab)
+    return float(value), counter.length.flops
 
 
 def _row(name: str, bound: Callable[[ranges.Factors], Tensor], complexity: str, factors: ranges.Factors) -> RemainderBound:

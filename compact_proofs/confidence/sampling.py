@@ -1,0 +1,185 @@
+"""`sample`: prove a part, sample the rest; `check_confidence`: do it again from the weights, trusting nothing in the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from fractions import Fraction
+from pathlib import Path
+
+from torch import nn
+
+from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.confidence.draws import Draws
+from compact_proofs.confidence.nothing import Nothing
+from compact_proofs.confidence.partition import Partition
+from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
+from compact_proofs.enclosure import sound
+from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
+from compact_proofs.models.files import weights_sha256
+from compact_proofs.progress import track
+from compact_proofs.strategy import Explanation, Strategy, explanation_size
+
+BATCH = 1024
+"""Samples evaluated at once."""
+
+
+def sample(
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy | None = None,
+    *,
+    samples: int,
+    delta: Fraction | str = Fraction(1, 10**6),
+    tries: int = 1,
+    public: str = "",
+    explanation: Explanation | None = None,
+    limit: int | None = None,
+) -> Confidence:
+    """Bound a model's accuracy with confidence 1 - delta: a strategy proves a part, the rest is sampled.
+
+    Everything given here must be fixed before the draw is known; ``strategy``, ``samples`` and the others enter the seed.
+
+    Parameters
+    ----------
+    model, task
+        As for `compact_proofs.prove`.
+    strategy
+        One whose `member` is exact (`Strategy.exact_member`); none: every input is left to sampling.
+    samples
+        Draws from the unproven inputs.
+    delta
+        Probability that the bound is false: a Fraction or a text such as "1e-6".
+    tries
+        Statements from which this one may be chosen: each gets delta / tries.
+    public
+        A text that the prover cannot choose or foresee; see `Confidence`.
+    explanation
+        Found by ``strategy.explain`` unless given.
+    limit
+        Give up (`TooLong`) once it takes more operations than this.
+
+    Raises
+    ------
+    BadInput
+        For a strategy without an exact predicate, a delta outside (0, 1), or if nothing is left to sample.
+    """
+    strategy = Nothing() if strategy is None else strategy
+    delta = Fraction(delta)
+    if not 0 < delta < 1:
+        raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
+    if not (1 <= samples <= MOST_SAMPLES and 1 <= tries <= MOST_SAMPLES):
+        raise BadInput(f"samples and tries must be from 1 to {MOST_SAMPLES:,}, not {samples:,} and {tries:,}")
+    if explanation is None:
+        explanation = strategy.explain(model, task)
+    strategy.accept(model, task, explanation)
+    started = time.perf_counter()
+    undrawn = Confidence(
+        task=task.name,
+        parameters=task.parameters(),
+        model_sha256=weights_sha256(model),
+        strategy=strategy.name,
+        strategy_version=strategy.version,
+        options=strategy.options(),
+        explanation=dict(explanation),
+        inputs=task.size,
+        proven=0,
+        samples=samples,
+        right=0,
+        delta=delta,
+        tries=tries,
+        public=public,
+        length=ProofLength({}),
+        seconds=0.0,
+    )
+    with sound(), count(limit) as counter:
+        charge_integers(explanation_size(explanation))
+        partition = _partition(strategy, model, task, explanation)
+        right = _right(partition, samples, Draws(undrawn.seed))
+    seconds = time.perf_counter() - started
+    return dataclasses.replace(undrawn, proven=partition.proven, right=right, length=counter.length, seconds=seconds)
+
+
+def _partition(strategy: Strategy, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
+    if strategy.score != ACCURACY:
+        raise BadInput(f"{strategy} bounds the score {strategy.score.name}, not the accuracy, which is what sampling adds to")
+    partition = strategy.partition(model, task, explanation)
+    if partition.rest == 0:
+        raise BadInput(f"{strategy} proves every input right, so that nothing is left to sample; use `compact-proofs prove`")
+    return partition
+
+
+def _right(partition: Partition, n: int, draws: Draws) -> int:
+    """How many of n draws from the unproven inputs are provably right."""
+    inputs = partition.draw(n, draws)
+    right = 0
+    for batch in track(inputs.split(BATCH), "samples, in batches"):
+        with stage("samples"):
+            right += int(partition.right(batch).sum())
+    return right
+
+
+def check_confidence(
+    statement: Confidence | str | Path,
+    model: nn.Module,
+    task: Task,
+    strategies: dict[str, type[Strategy]] | None = None,
+) -> Confidence:
+    """Make a statement again from the weights and its seed; every field but the seconds must be as recomputed.
+
+    What it says is then true in the sense that it says: unless the draw, which the prover did not choose, was unlucky.
+
+    Parameters
+    ----------
+    statement, model, task, strategies
+        As for `compact_proofs.check`.
+
+    Raises
+    ------
+    CertificateRejected
+        With the reason.
+    """
+    prefix = "" if isinstance(statement, Confidence) else f"{statement}: "
+    said = statement if isinstance(statement, Confidence) else Confidence.load(statement)
+
+    def reject(reason: str) -> CertificateRejected:
+        return CertificateRejected(f"{prefix}{reason}")
+
+    if (said.task, said.parameters, said.inputs) != (task.name, task.parameters(), task.size):
+        raise reject(f"it is about {said.task} {said.parameters}, not about {task.name} {task.parameters()}")
+    if said.model_sha256 != weights_sha256(model):
+        raise reject(f"it is about other weights (SHA-256 {said.model_sha256[:16]}...)")
+    if strategies is None:
+        from compact_proofs.tasks import strategies_for
+
+        strategies = strategies_for(task)
+    known: dict[str, type[Strategy]] = {**strategies, Nothing.name: Nothing}
+    kind = known.get(said.strategy)
+    if kind is None or said.strategy_version != kind.version:
+        raise reject(f"version {said.strategy_version} of the strategy {said.strategy!r} is unknown")
+    try:
+        strategy = kind.from_options(said.options)
+        if strategy.options() != said.options:
+            raise reject("it does not say what all of the strategy's options were")
+        again = sample(
+            model,
+            task,
+            strategy,
+            samples=said.samples,
+            delta=said.delta,
+            tries=said.tries,
+            public=said.public,
+            explanation=said.explanation,
+            limit=said.length.total,
+        )
+    except BadInput as e:
+        raise reject(str(e)) from None
+    except TooLong:
+        raise reject(f"its length {said.length.total:,} is not that of the computation, which takes more") from None
+    for name, words in (("proven", "proven inputs"), ("right", "right samples"), ("length", "operations")):
+        there, here = getattr(said, name), getattr(again, name)
+        if there != here:
+            counted = (there.total, here.total) if name == "length" else (there, here)
+            raise reject(f"it says {counted[0]:,} {words}, but {counted[1]:,} are found")
+    return again
