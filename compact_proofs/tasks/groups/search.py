@@ -13,6 +13,7 @@ and likewise right translates on the right side, r_gc(y) = r_c(y g). So
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ STABLE = (0.98, 0.95, 0.9, 0.8, 0.6)
 """Correlations from which a translate is taken to be the neuron itself, strict first."""
 ROUNDS = 20
 """Rounds of the alternating fit."""
+SECONDS = 30.0
+"""Time limit of fitting, and of choosing: what is not reached by then stays unexplained, or stays in."""
 
 
 @dataclass
@@ -117,10 +120,12 @@ def find_fits(w: Weights) -> list[Fit]:
     sign = torch.where(signed[0] >= signed[1], 1, -1)
     alike = torch.maximum(*signed)
     fits, free = [], torch.ones(len(alive), dtype=torch.bool)
-    points = 0
+    points, end = 0, time.monotonic() + SECONDS
     for i in range(len(alive)):
         if not free[i]:
             continue
+        if time.monotonic() > end:
+            break
         members = next(found for t in ALIKE if len(found := (free & (alike[i] > t)).nonzero().flatten()) > 1 or t == ALIKE[-1])
         members = torch.cat([torch.tensor([i]), members[members != i]])
         free[members] = False
@@ -266,8 +271,10 @@ def describe(w: Weights, fits: list[Fit]) -> dict[str, Tensor]:
 def choose(w: Weights, fits: list[Fit], score: Callable[[dict[str, Tensor]], float]) -> list[Fit]:
     """Step 5: leave out, one after another, the circuits without which the score is higher, the weakest first."""
     kept = list(fits)
-    best = score(describe(w, kept))
+    best, end = score(describe(w, kept)), time.monotonic() + SECONDS
     for f in reversed(fits):
+        if time.monotonic() > end:
+            break
         fewer = [g for g in kept if g is not f]
         without = score(describe(w, fewer)) if fewer else float("-inf")
         if without >= best:
