@@ -215,7 +215,7 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
         }
         write_json(_document(theorem, proven) | {"checked": found})
         return
-    say(f"Theorem, accepted by Coq {checked.coq}.", style="bold green")
+    say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")
     say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {theorem.arithmetic} arithmetic.")
     same = f"{claim.numerator} inputs, Coq {difference:+d} (rounding at the edge)" if difference else "the same number of inputs"
