@@ -8,7 +8,7 @@ being registered; a user's own by ``violations(strategy, Specimen(model), task)`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +37,21 @@ class Specimen:
     model: nn.Module
     tied: tuple[int, ...] = ()
     decided_by_rounding: bool = False
+
+
+def dice(generator: torch.Generator) -> tuple[Callable[[float, float], float], Callable[[int, int], int], Callable[..., Tensor]]:
+    """What specimens are drawn with: a uniform number of an interval, an integer of a closed range, Gaussian float64 of a shape."""
+
+    def uniform(lo: float, hi: float) -> float:
+        return lo + (hi - lo) * float(torch.rand((), generator=generator))
+
+    def integer(lo: int, hi: int) -> int:
+        return int(torch.randint(lo, hi + 1, (), generator=generator))
+
+    def gaussian(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return uniform, integer, gaussian
 
 
 @dataclass(frozen=True)

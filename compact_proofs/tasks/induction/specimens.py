@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen
+from compact_proofs.harness import Specimen, dice
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.finetuning import project
 
@@ -31,16 +31,7 @@ def specimen(seed: int) -> Specimen:
         Zero or huge or identical weights.
     """
     generator = torch.Generator().manual_seed(seed)
-
-    def uniform(lo: float, hi: float) -> float:
-        return lo + (hi - lo) * float(torch.rand((), generator=generator))
-
-    def integer(lo: int, hi: int) -> int:
-        return int(torch.randint(lo, hi + 1, (), generator=generator))
-
-    def gaussian(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    uniform, integer, gaussian = dice(generator)
     kind = KINDS[seed % len(KINDS)]
     D, n = SIZES[integer(0, len(SIZES) - 1)]
     config = AttentionStackConfig(D, n, d_model=3 * D + n + 3, d_head=max(D, n))

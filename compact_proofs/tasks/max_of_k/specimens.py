@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen
+from compact_proofs.harness import Specimen, dice
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 
 KINDS = ("random", "good", "noisy", "tied", "degenerate", "parabola")
@@ -28,16 +28,7 @@ def specimen(seed: int) -> Specimen:
         Zero or huge or identical weights.
     """
     generator = torch.Generator().manual_seed(seed)
-
-    def uniform(lo: float, hi: float) -> float:
-        return lo + (hi - lo) * float(torch.rand((), generator=generator))
-
-    def integer(lo: int, hi: int) -> int:
-        return int(torch.randint(lo, hi + 1, (), generator=generator))
-
-    def gaussian(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    uniform, integer, gaussian = dice(generator)
     tied: tuple[int, ...] = ()
     kind = KINDS[seed % len(KINDS)]
     v, K = integer(3, 8), integer(2, 4)

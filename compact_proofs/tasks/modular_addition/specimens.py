@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen
+from compact_proofs.harness import Specimen, dice
 from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP, OneLayerMLPConfig
 
 KINDS = ("waves", "random", "noisy", "tied", "degenerate", "hidden")
@@ -31,16 +31,7 @@ def specimen(seed: int) -> Specimen:
         Waves, and one neuron that no wave explains, which decides a few pairs.
     """
     generator = torch.Generator().manual_seed(seed)
-
-    def uniform(lo: float, hi: float) -> float:
-        return lo + (hi - lo) * float(torch.rand((), generator=generator))
-
-    def integer(lo: int, hi: int) -> int:
-        return int(torch.randint(lo, hi + 1, (), generator=generator))
-
-    def gaussian(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    uniform, integer, gaussian = dice(generator)
     kind = KINDS[seed % len(KINDS)]
     attention = ATTENTIONS[seed // len(KINDS) % len(ATTENTIONS)]
     p = integer(2, 13) if kind in ("random", "degenerate") else 2 * integer(1, 6) + integer(0, 3) // 3 + 1
