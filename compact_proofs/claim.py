@@ -92,6 +92,12 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.gather(1, labels[:, None]) - logits.gather(1, others)
 
 
+def largest_other(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the largest logit of each row but the label's: [n]."""
+    own = torch.arange(logits.shape[1], device=labels.device) == labels[:, None]
+    return logits.masked_fill(own, -torch.inf).amax(1)
+
+
 @dataclass(frozen=True)
 class Margin(Score):
     """1 where the label's logit exceeds every other by more than c, else 0. c = 0 is accuracy (a tie is wrong)."""

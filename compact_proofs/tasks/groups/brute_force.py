@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import address_table, stage
@@ -92,9 +92,3 @@ def is_right(model: PairMLP, left: Tensor, right: Tensor, x: Tensor, y: Tensor, 
         logits = hidden @ model.U + model.bias
     with stage("comparison"):
         return provably(largest_other(logits, z) < logits.gather(1, z[:, None]).squeeze(1))
-
-
-def largest_other(logits: Tensor, z: Tensor) -> Tensor:
-    """The largest logit of each row but that of z: [r]."""
-    own = torch.arange(logits.shape[1], device=z.device) == z[:, None]
-    return logits.masked_fill(own, -torch.inf).amax(1)

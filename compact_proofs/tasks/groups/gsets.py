@@ -11,13 +11,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import count_below, lower, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, whole
-from compact_proofs.tasks.groups.brute_force import ROWS, largest_other, numbered_pairs
+from compact_proofs.tasks.groups.brute_force import ROWS, numbered_pairs
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits, circuit_specs
 from compact_proofs.tasks.groups.errors import (
     Separate,

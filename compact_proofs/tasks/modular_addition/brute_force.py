@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.claim import Task
+from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
@@ -78,9 +78,7 @@ def evaluator(model: OneLayerMLP) -> Callable[[Tensor], Tensor]:
 
 def is_correct(logits: Tensor, labels: Tensor) -> Tensor:
     """Return bool [n]: does the label's logit provably exceed every other? p - 1 comparisons each."""
-    own = logits.gather(1, labels[:, None])
-    others = torch.where(torch.arange(logits.shape[1], device=logits.device) == labels[:, None], -torch.inf, logits)
-    return provably(others.amax(1) < own.squeeze(1))
+    return provably(largest_other(logits, labels) < logits.gather(1, labels[:, None]).squeeze(1))
 
 
 def count_correct(model: OneLayerMLP, budget: int) -> int:
