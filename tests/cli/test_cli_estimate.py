@@ -9,7 +9,7 @@ from typing import Any
 
 def test_estimates(run: Any, tiny_file: Path) -> None:
     found = json.loads(run("estimate", tiny_file, "--json").stdout)["estimates"]
-    assert [e["estimator"] for e in found] == ["constant", "mean-query", "few-queries", "few-queries", "path-sampling"]
+    assert [e["estimator"] for e in found] == ["constant", "mean-query", "few-queries", "guided-sampling", "path-sampling"]
     assert all({"estimate", "cost", "options", "seconds", "true_accuracy", "estimator"} == set(e) for e in found)
     shown = run("estimate", tiny_file).stdout
     assert "ESTIMATES, NOT PROOFS" in shown

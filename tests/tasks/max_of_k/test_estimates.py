@@ -16,7 +16,7 @@ from compact_proofs.estimates import Constant, Estimate, Sampling, estimate, exp
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import BruteForce, MaxOfK
-from compact_proofs.tasks.max_of_k.estimates import FewQueries, MeanQuery, PathSampling
+from compact_proofs.tasks.max_of_k.estimates import FewQueries, GuidedSampling, MeanQuery, PathSampling
 from compact_proofs.tasks.max_of_k.estimates.windows import multisets, rivals, symbols
 from compact_proofs.tasks.max_of_k.specimens import KINDS, specimen
 from compact_proofs.tasks.max_of_k.subcubic.table import quadrature_estimate, residual_table
@@ -65,6 +65,29 @@ def test_estimates_of_trained_models_beat_the_constant(name: str) -> None:
     assert abs(few.value - truth) < 2e-5
 
 
+@pytest.mark.parametrize("options", [{}, {"window": 1, "rivals": 1}], ids=str)
+@pytest.mark.parametrize("seed", [seed for seed in range(48) if KINDS[seed % len(KINDS)] == "noisy"])
+def test_guided_samples_have_the_truth_as_their_mean(seed: int, options: dict) -> None:
+    """However bad the guess is, if it doubts itself; within five standard errors."""
+    model = specimen(seed).model
+    task = MaxOfK.of(model)
+    truth = float(cp.prove(model, task, BruteForce()).bound)
+    found = torch.tensor([estimate(model, task, GuidedSampling(300, softness=10.0, seed=i, **options)).value for i in range(100)])
+    assert float(found.mean()) == pytest.approx(truth, abs=5 * float(found.std()) / 10 + 1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.startswith("max-of-4-")])
+def test_guided_samples_of_trained_models(name: str) -> None:
+    """Close at every seed, and different at each."""
+    model, exact = zoo.load(name), zoo.metadata(name)["true_accuracy"]
+    truth = int(exact["numerator"]) / int(exact["denominator"])
+    found = [estimate(model, MaxOfK.of(model), GuidedSampling(seed=seed)) for seed in range(4)]
+    assert max(abs(e.value - truth) for e in found) < 1e-5
+    assert found[0].cost.total == found[1].cost.total < 7e6
+    assert len({e.value for e in found}) == 4
+    assert estimate(model, MaxOfK.of(model), GuidedSampling(seed=3)).value == found[3].value
+
+
 def test_sampling_estimates(tiny: LoadedModel) -> None:
     truth = float(cp.prove(tiny.model, tiny.task, BruteForce()).bound)
     for estimator in (Sampling(1000), PathSampling(1000)):
@@ -85,8 +108,13 @@ def test_wrong_use() -> None:
     model = AttentionOnlyTransformer(AttentionOnlyConfig(4, 6, 4, 4))
     with pytest.raises(BadInput, match="exponential in n_ctx"):
         estimate(model, MaxOfK.of(model), FewQueries())
+    with pytest.raises(BadInput, match="exponential in n_ctx"):
+        estimate(model, MaxOfK.of(model), GuidedSampling())
     with pytest.raises(BadInput, match="at least 1"):
         MeanQuery(window=0)
+    for wrong in ({"samples": 0}, {"softness": 0.0}, {"softness": math.nan}):
+        with pytest.raises(BadInput, match="guided-sampling"):
+            GuidedSampling(**wrong)
     with pytest.raises(BadInput, match="finds no number"):
         estimate(model, MaxOfK.of(model), Constant(math.nan))
 
