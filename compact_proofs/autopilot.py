@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -92,7 +93,7 @@ def _estimate(model: nn.Module, task: Task, strategy: Strategy) -> list[Candidat
 
 def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> Strategy | None:
     """A strategy beside the least beaten ones, with values of options that are among those given; None if there is no option."""
-    space = Space.of([*given, *(c.strategy for c in best)])
+    space = dataclasses.replace(Space.of([*given, *(c.strategy for c in best)]), first=())  # which were surveyed
     if all(len(values) < 2 for options in space.values.values() for values in options.values()):
         return None
     parents = [
@@ -102,7 +103,7 @@ def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> S
         )
         for c in best
     ]
-    state = State(space, 1, math.inf, parents * Evolution.FIRST)
+    state = State(space, 1, math.inf, parents)
     return space.build(Evolution(seed).ask(state)[0])
 
 

@@ -1,4 +1,4 @@
-"""Who proposes: random draws, and evolution from the frontier."""
+"""Who proposes: random draws, and evolution from what is given and the frontier."""
 
 from __future__ import annotations
 
@@ -38,14 +38,18 @@ class Random(Proposer):
 
 
 class Evolution(Random):
-    """Neighbours of the frontier's proofs, and now and then something fresh."""
+    """What is worth trying first; then neighbours of the frontier's proofs, and now and then something fresh."""
 
     name: ClassVar[str] = "evolution"
-    FIRST = 8
-    FRESH = 0.2
+    FIRST = 12
+    FRESH = 0.1
 
     def ask(self, state: State) -> list[Proposal]:
+        known = {p.key for p, _ in state.tried}
+        untried = [p for p in state.space.first[: self.FIRST] if p.key not in known]
+        if untried:
+            return untried[:1]
         frontier = [p for p, _ in state.frontier if p.strategy in state.space.values]
-        if len(state.tried) < self.FIRST or not frontier or self.generator.random() < self.FRESH:
+        if not frontier or self.generator.random() < self.FRESH:
             return super().ask(state)
         return [state.space.neighbour(self.generator.choice(frontier), self.generator)]

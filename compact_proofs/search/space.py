@@ -21,14 +21,17 @@ class Space:
         Strategies by name.
     values
         For each strategy, each option's values, in order.
+    first
+        What is worth trying first, in order.
     """
 
     kinds: Mapping[str, type[Strategy]]
     values: Mapping[str, Mapping[str, tuple[Value, ...]]]
+    first: tuple[Proposal, ...] = ()
 
     @classmethod
     def of(cls, strategies: Iterable[Strategy]) -> Space:
-        """Every value that an option has among these strategies, in any combination.
+        """Every value that an option has among these strategies, in any combination; the strategies themselves come first.
 
         Raises
         ------
@@ -37,7 +40,8 @@ class Space:
         """
         kinds: dict[str, type[Strategy]] = {}
         seen: dict[str, dict[str, set[Value]]] = {}
-        for s in strategies:
+        given = list(strategies)
+        for s in given:
             kinds[s.name] = type(s)
             for option, value in s.options().items():
                 seen.setdefault(s.name, {}).setdefault(option, set()).add(value)
@@ -47,7 +51,7 @@ class Space:
             name: {option: tuple(sorted(found, key=lambda v: (str(type(v)), v))) for option, found in seen.get(name, {}).items()}
             for name in kinds
         }
-        return cls(kinds, values)
+        return cls(kinds, values, tuple(Proposal(strategy=s.name, options=s.options()) for s in given))
 
     def build(self, proposal: Proposal) -> Strategy:
         """Make the strategy of a proposal.

@@ -6,6 +6,7 @@ brute_force   every sequence; the linear baseline
 cubic         the published proof, O(v^3)
 subcubic      the published family below it, 5 x 2 x 10 proofs
 additive      ours: ratios that add up, O(v^2 d)
+large_maxima  additive for large maxima: the shortest proofs of models that were not tuned
 listed        additive, and a list of further sequences: the exact accuracy
 prefix        the simplest compact proof that is verified in Coq
 grouping      searches for explanations
@@ -35,6 +36,7 @@ from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.estimates import estimators
+from compact_proofs.tasks.max_of_k.large_maxima import LargeMaxima
 from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.prefix import Prefix
@@ -44,7 +46,7 @@ from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.zoo import ZOO
 
-__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LinearBaseline", "Listed", "MaxOfK", "Prefix", "Subcubic"]
+__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LargeMaxima", "LinearBaseline", "Listed", "MaxOfK", "Prefix", "Subcubic"]
 
 AFFORDABLE = 2**25
 """Sequences that are all evaluated without being asked for."""
@@ -61,22 +63,39 @@ def _default(model: AttentionOnlyTransformer) -> Strategy:
 
 
 def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
-    """Options of the additive certificate, the telling ones first."""
-    grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))
-    windows, groups = (6, 5, 4, 8, 3, 10), (1, 2, 4, 8, 3, 16)
+    """The telling ones first: a ladder from short to long, rank one for tuned models, then neighbours of these."""
+    v, K = model.d_vocab, model.n_ctx
+    least = [round(v * given_up ** (1 / K)) for given_up in (0.3, 0.15, 0.06, 0.02, 0.004)]
     found: list[Strategy] = [
+        LargeMaxima(least[0], 6, 1, 8),
+        LargeMaxima(least[1], 6, 2, 8),
+        LargeMaxima(least[2]),
+        LargeMaxima(least[3]),
+        LargeMaxima(least[4], groups=3),
+        Additive(6, 2, "norms", "grid"),
+        Additive(6, 1, "separate", "grid"),
+        Additive(6, 2, "joint", "grid"),
+        Additive(6, 4, "joint", "grid", 32, 48),
+        Additive() if K <= 4 else Additive(8, 8, "joint", "grid", 32, 48),
+    ]
+    found += [
         Additive(
             window, 1, "norms", "grid", steps, reach, values="readout" if rank == 1 else "lowrank", attention="rank1", rank=rank
         )
         for (steps, reach), window, rank in itertools.product(((8, 8), (16, 16)), (3, 8, 4), (6, 5, 1, 8, 4))
         if rank <= model.d_model
     ]
-    for n, window in itertools.product(groups, windows):
+    found += [
+        LargeMaxima(m, window, n, rivals, *grid)
+        for grid, m, n, (window, rivals) in itertools.product(((8, 12), (16, 16)), (*least, 0), (2, 1, 3), ((8, 16), (6, 8)))
+    ]
+    grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))
+    for n, window in itertools.product((1, 2, 4, 8, 3, 16), (6, 5, 4, 8, 3, 10)):
         for steps, reach in grids[:2] if n > 8 else grids:
             found += [Additive(window, n, d, "grid", steps, reach) for d in ("separate", "joint", "norms")]
         if model.n_ctx <= 4:
             found.append(Additive(window, n, "joint"))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _always(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
@@ -110,6 +129,15 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             Additive(2, 2, "norms", "grid", values="readout", rank=1),
             Additive(1, 1, "norms", "grid", attention="rank1", values="readout", rank=1),
         ]
+    if kind is LargeMaxima:
+        return [
+            LargeMaxima(0, 1, 1),
+            LargeMaxima(1, 1, 1, rivals=2),
+            LargeMaxima(2, 2, 2, rivals=1, steps=32, reach=40),
+            LargeMaxima(3, 1, 3, rivals=3),
+            LargeMaxima(4, 2, 8, rivals=4, steps=4, reach=3),
+            LargeMaxima(0, 8, 8),
+        ]
     if kind is Listed:
         return [Listed(1, 1, "separate"), Listed(2, 3)]
     return [kind()]
@@ -133,7 +161,7 @@ KIT = TaskKit(
     summary="name the largest of K tokens",
     load=attention_only_from_state,
     task_of=MaxOfK.of,
-    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, Listed, Prefix),
+    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, LargeMaxima, Listed, Prefix),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

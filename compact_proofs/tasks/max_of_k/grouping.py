@@ -75,3 +75,22 @@ def leading_directions(matrix: Tensor, rank: int) -> Tensor:
     if not bool(matrix.isfinite().all()):
         return torch.eye(matrix.shape[1], rank, dtype=matrix.dtype)
     return torch.linalg.svd(matrix).Vh[:rank].mT.contiguous()
+
+
+def leading_pair(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors a, b for which a b^T comes nearest to a matrix; zeros for a broken one."""
+    if not bool(matrix.isfinite().all()):
+        return torch.zeros_like(matrix[:, 0]), torch.zeros_like(matrix[0])
+    U, S, Vh = torch.linalg.svd(matrix)
+    return U[:, 0] * S[0], Vh[0].clone()
+
+
+def smallest_ball(points: Tensor, rounds: int = 300) -> Tensor:
+    """Centre of a small ball around some points [n, d], [d]: steps of falling length towards the farthest (Badoiu and Clarkson)."""
+    if not len(points):
+        return torch.zeros_like(points.sum(0))
+    centre = points.mean(0)
+    for i in range(rounds):
+        farthest = points[(points - centre).square().sum(1).argmax()]
+        centre = centre + (farthest - centre) / (i + 2)
+    return centre

@@ -41,13 +41,13 @@ class Rows:
         return start[self.group_of[q]] + m
 
     @classmethod
-    def of(cls, group_of: Tensor, groups: int, device: torch.device) -> Rows:
-        """List the rows that an assignment of queries to groups needs."""
+    def of(cls, group_of: Tensor, groups: int, device: torch.device, least: int = 0) -> Rows:
+        """List the rows that an assignment of queries to groups needs, for maxima from `least` on."""
         v = len(group_of)
         first = torch.full((groups,), v).scatter_reduce(0, group_of.cpu(), torch.arange(v), "amin")
-        least = tuple(first.tolist())
-        group, m, _ = _rows(v, *least, device=device)
-        return cls(group, m, least, group_of.to(device))
+        needed = tuple(first.clamp(min=least).tolist())
+        group, m, _ = _rows(v, *needed, device=device)
+        return cls(group, m, needed, group_of.to(device))
 
 
 @address_table
