@@ -15,6 +15,8 @@ class Proposer(ABC):
     """Asked for proposals, told results. Untrusted: what it proposes is data, judged by running registered verifiers."""
 
     name: ClassVar[str]
+    FIRST: ClassVar[int] = 12
+    """How many of what is worth trying first are tried, by those that read `Space.first`."""
 
     @abstractmethod
     def ask(self, state: State) -> list[Proposal]:
@@ -41,7 +43,6 @@ class Evolution(Random):
     """What is worth trying first; then neighbours of the frontier's proofs, and now and then something fresh."""
 
     name: ClassVar[str] = "evolution"
-    FIRST = 12
     FRESH = 0.1
 
     def ask(self, state: State) -> list[Proposal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -143,10 +144,32 @@ def test_proposers_find_proofs_and_are_reproducible(judge: Judge, kind: Any) -> 
     assert first.q > 0.1
 
 
+@pytest.mark.parametrize("kind", [Evolution, Bayes])
+def test_what_is_worth_trying_comes_first(judge: Judge, kind: Any) -> None:
+    """In order, however much of it was tried before; then something else."""
+    first = [str(s) for s in FEW[: kind.FIRST]]
+    state = search(kind(0), judge, SHORTEST, LONGEST, len(first) + 1)
+    named = [str(judge.space.build(p)) for p, _ in state.tried]
+    assert named[: len(first)] == first
+    assert len(named) == len(first) + 1
+    again = search(kind(0), judge, SHORTEST, LONGEST, 4, archive=Remembered(state.tried[1:3]))
+    assert {str(judge.space.build(p)) for p, _ in again.tried} == set(first[:4])
+
+
+class Remembered(Archive):
+    """An archive without a file."""
+
+    def __init__(self, tried: list) -> None:
+        self.tried = list(tried)
+
+    def append(self, tried: Any) -> None:
+        self.tried.append(tried)
+
+
 def test_evolution_stays_beside_the_frontier() -> None:
-    space = Space.of(FEW)
+    space = dataclasses.replace(Space.of(FEW), first=())
     parent = Proposal(strategy="additive", options=FEW[0].options())
-    state = State(space, SHORTEST, LONGEST, [(parent, Result(status="proved", bound=0.5, length=1000))] * Evolution.FIRST)
+    state = State(space, SHORTEST, LONGEST, [(parent, Result(status="proved", bound=0.5, length=1000))])
     proposer = Evolution(0)
     changes = [
         sum(p.options[k] != v for k, v in parent.options.items()) for _ in range(200) for p in proposer.ask(state) if p.options

@@ -1,12 +1,13 @@
-"""The additive certificate for large maxima only, from no more of the model than they need: shorter than one path matrix of each kind.
+"""The additive certificate for large maxima only, from no more of the model than these need.
 
 A sequence whose maximum is below `least` is given up: (least / d_vocab)^K of all. For the others, only tokens from
 start = least - window on stand in the window of some maximum. Of these the values are exact; smaller ones are bounded together.
-Queries are known by a centre of their group and their distance from it::
+Queries are known by a centre for their group and the longest distance from it::
 
     W_E[q] = c_g + f_q,  |f_q| <= F_g,      so that  f_q . (z - z') <= F_g (|z - k| + |z' - k|)  for any vectors z, z', k
 
-which bounds what they add to the outputs (z = a column of W_U) and to the scores of tokens beyond a part of rank one.
+which bounds what they add to the outputs (z = a column of W_U) and to the scores of tokens beyond a part of rank one. All centres
+are hints: any vectors will do, good ones make the distances short (`grouping.smallest_ball`).
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ class LargeMaxima(MaxOfKStrategy):
     high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them, are compared one by one. For all others
     the largest numerator is divided by the least denominator: both follow from running maxima of EVOU[t] + high from either end.
 
-    **Smaller tokens**, t < start, with any vector c: EVOU[t, x] - EVOU[t, m] differs from the same of c by at most
-    |W_E[t] - c| |W_V W_O|_F (u[x] + u[m]).
+    **Smaller tokens**, t < start, with c = `small_centre`: EVOU[t, x] - EVOU[t, m] differs from the same for c, in the place of
+    W_E[t], by at most |W_E[t] - c| |W_V W_O|_F (u[x] + u[m]).
 
     **Attention.** Put W_Q W_K^T / sqrt(d_head) = a b^T + R, exactly, for any a and b. Under query q, the score of token t is
     beta_q h[t] + e[g, t] + f_q . y[t] with beta_q = (W_E[q] + W_pos[-1]) . a, h = W_E b, e[g] = W_E R^T (c_g + W_pos[-1]) and
-    y = W_E R^T. The last differs between t and m by at most F_g (n[t] + n[m]), where n[t] = |y[t] - k'| for any k'; for small tokens,
-    n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at the ends of
-    the group's range. Scores of positions are exact.
+    y = W_E R^T. The last differs between t and m by at most F_g (n[t] + n[m]), where n[t] = |y[t] - k'| with k' = `key_centre`; for
+    smaller tokens, n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at
+    the ends of the group's range. Scores of positions are exact.
 
     Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 8 d^3 for folding, 4 K v d for positions, and about
     3 window * rivals + window * reach * K for each (group, maximum).
@@ -222,7 +223,7 @@ class Sizes:
 def split_attention(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the attention of each group: of rank one exactly, the rest by norms. Also max_q w[q, t] / w[q, m] of all small t, [rows]."""
+    """Bound the attention of each group, for the tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows]."""
     groups, group, m, start = len(rows.first), rows.group, rows.m, window.start
     a, b, centres = hints["a"], hints["b"], hints["centres"]
     with stage("QK"):
@@ -251,7 +252,17 @@ def split_attention(
 def ratios(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, R: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Bound rho of the window's tokens [rows, G], of known ones beyond [rows], of small ones [rows]; and where it is proven [rows]."""
+    """Bound the ratios from the values, for R rivals one by one.
+
+    Returns
+    -------
+    rho : [rows, G]
+        Of the tokens in the window.
+    far, small : [rows]
+        Of all known tokens beyond it; of all smaller ones, 0 if there are none.
+    valid : bool [rows]
+        Every denominator is proven to be positive.
+    """
     v, start, group, m = model.d_vocab, window.start, rows.group, rows.m
     with stage("OV"):
         VO = model.W_V @ model.W_O
@@ -270,7 +281,7 @@ def ratios(
         base = EVOU[token, m[:, None]] + low[group, m][:, None]  # [rows, G]
         rho = ((A[group[:, None, None], token[:, :, None], x[:, None]] - base[:, :, None]) * (1 / gap)[:, None]).amax(2)
         least = gap.amin(1)
-        if R < v - 1:
+        if v - 1 > R:
             downto = torch.cummax(A.flip(2), 2).values.flip(2)
             padding = torch.full_like(A[:, :, :1], -torch.inf)
             others = torch.maximum(
@@ -299,7 +310,7 @@ def _known_beyond(v: int, G: int, start: int) -> tuple[Tensor, Tensor]:
 
 @address_table
 def _rivals(v: int, R: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The R outputs nearest to each m, [v, R]; how many outputs lie below them and m; and the first output above them (v for none)."""
+    """For each m: the R outputs nearest to it, [v, R]; how many lie below all of these; the first that lies above (v for none)."""
     m = torch.arange(v)
     below = (m - (R + 1) // 2).clamp(0, v - 1 - R)
     rival = below[:, None] + torch.arange(R)

@@ -1,0 +1,206 @@
+"""The additive certificate for large maxima: its parts against exact path matrices, its counts, and how short it is."""
+
+import itertools
+from fractions import Fraction
+from unittest import mock
+
+import pytest
+import torch
+
+import compact_proofs as cp
+from compact_proofs import zoo
+from compact_proofs.errors import BadInput
+from compact_proofs.harness import evaluate, violations
+from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK, large_maxima
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.grouping import leading_pair, smallest_ball
+from compact_proofs.tasks.max_of_k.large_maxima import Sizes, Window, neighbours, ratios, split_attention
+from compact_proofs.tasks.max_of_k.paths import paths
+from compact_proofs.tasks.max_of_k.specimens import specimen
+
+ZOO_OF_4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
+SEEDS = [1, 2, 5, 7, 8, 11, 19, 20, 23, 31, 32, 35]
+"""Specimens that are good, noisy or parabolas, most of them with a weak direct path."""
+
+
+def _parts(seed, strategy, own):
+    """A specimen's model, its rows, and the parts of the certificate, for the strategy's own hints or for random ones."""
+    model = specimen(seed).model
+    hints = strategy.explain(model, MaxOfK.of(model))
+    if not own:
+        generator = torch.Generator().manual_seed(seed)
+        group_of = torch.randint(strategy._groups(model), (model.d_vocab,), generator=generator)
+        hints = {n: torch.randn(t.shape, generator=generator, dtype=torch.float64) for n, t in hints.items()} | {
+            "group_of": group_of
+        }
+    v, start = model.d_vocab, strategy._start(model)
+    rows = Rows.of(hints["group_of"], strategy._groups(model), torch.device("cpu"), strategy._least(model))
+    window = Window.of(v, strategy._window(model), start, rows.m)
+    sizes = Sizes.of(model, rows, hints, start)
+    return (
+        paths(model),
+        rows,
+        window,
+        split_attention(model, rows, hints, sizes, window),
+        ratios(model, rows, hints, sizes, window, min(strategy.rivals, v - 1)),
+    )
+
+
+OPTIONS = [LargeMaxima(3, 1, 2, 2), LargeMaxima(2, 2, 1, 3), LargeMaxima(0, 2, 3), LargeMaxima(4, 1, 1, 1)]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("strategy", OPTIONS, ids=str)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_attention_is_bounded_for_any_hints(seed, strategy, own):
+    p, rows, window, (attention, small), _ = _parts(seed, strategy, own)
+    G = window.token.shape[1]
+    for i, (g, m) in enumerate(zip(rows.group.tolist(), rows.m.tolist(), strict=True)):
+        members = (rows.group_of == g).nonzero().squeeze(1)
+        ratio = torch.exp(p.EQKE[members] - p.EQKE[members, m][:, None]).amax(0) * (1 - 1e-9)  # [t]
+        for j in range(G):
+            if m - 1 - j >= 0:
+                assert attention.near[i, j] >= ratio[m - 1 - j]
+        if m - G > window.start:
+            assert attention.beyond[i] >= ratio[window.start : m - G].amax()
+        if window.start:
+            assert small[i] >= ratio[: window.start].amax()
+        r = torch.exp(p.EQKP[members] - p.EQKP[members].mean(1, keepdim=True))
+        assert (attention.low[g] <= r * (1 + 1e-9)).all()
+        assert (attention.high[g] >= r * (1 - 1e-9)).all()
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("strategy", OPTIONS, ids=str)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_ratios_are_bounded_for_any_hints(seed, strategy, own):
+    """Against the largest ratio over queries of the group, pairs of positions and outputs."""
+    p, rows, window, _, (rho, far, small, valid) = _parts(seed, strategy, own)
+    v, K = p.EVOU.shape[0], p.PVOU.shape[0]
+    for i in valid.nonzero().squeeze(1).tolist():
+        g, m = int(rows.group[i]), int(rows.m[i])
+        others = torch.arange(v) != m
+        worst = torch.zeros(v)
+        for q in (rows.group_of == g).nonzero().squeeze(1).tolist():
+            for at, at_max in itertools.product(range(K), repeat=2):
+                written = (p.EVOU + p.PVOU[at] + p.EUPU[q])[:, others] - (p.EVOU + p.PVOU[at] + p.EUPU[q])[:, m, None]
+                gap = (p.EVOU[m] + p.PVOU[at_max] + p.EUPU[q])[m] - (p.EVOU[m] + p.PVOU[at_max] + p.EUPU[q])[others]
+                assert (gap > 0).all()
+                worst = torch.maximum(worst, (written / gap).amax(1))
+        worst = worst * (1 - 1e-9)
+        for j in range(window.token.shape[1]):
+            if m - 1 - j >= 0:
+                assert rho[i, j] >= worst[m - 1 - j]
+        beyond = m - window.token.shape[1]
+        assert far[i] >= max(worst[window.start : beyond], default=0) if beyond > window.start else True
+        assert small[i] >= max(worst[: window.start], default=0)
+
+
+def test_the_parts_are_proven_for_some_rows():
+    """So that the comparisons above are not about nothing."""
+    valid = [_parts(seed, strategy, own)[4][3] for seed in SEEDS for strategy in OPTIONS for own in (True, False)]
+    assert sum(bool(some.any()) for some in valid) > len(valid) / 4
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_it_counts_its_members_which_are_right(seed):
+    s = specimen(seed)
+    task = MaxOfK.of(s.model)
+    right = evaluate(s, task).possible
+    for strategy in KIT.variants(LargeMaxima, s.model):
+        explanation = strategy.explain(s.model, task)
+        inputs = task.inputs(0, task.size)
+        with cp.sound():
+            certified = strategy.member(s.model, task, explanation, inputs)
+        assert cp.prove(s.model, task, strategy, explanation=explanation).claim.numerator == int(certified.sum())
+        assert not (certified & ~right).any()
+        assert not certified[inputs.amax(1) < strategy.least].any() or strategy.least >= s.model.d_vocab
+
+
+class SmallTokensForgotten(LargeMaxima):
+    """Takes tokens that are not known for harmless."""
+
+    def _symbols(self, *args):
+        def forgets(*of):
+            attention, small = split_attention(*of)
+            return attention, 0 * small
+
+        with mock.patch.object(large_maxima, "split_attention", forgets):
+            return super()._symbols(*args)
+
+
+class BallForgotten(LargeMaxima):
+    """Takes every query of a group for its centre."""
+
+    def _symbols(self, *args):
+        of = Sizes.of
+
+        def points(*given):
+            sizes = of(*given)
+            return Sizes(0 * sizes.query, sizes.output, sizes.small)
+
+        with mock.patch.object(Sizes, "of", points):
+            return super()._symbols(*args)
+
+
+@pytest.mark.parametrize("fault", [SmallTokensForgotten(3, 1, 2), BallForgotten(0, 2, 1)], ids=lambda s: type(s).__name__)
+def test_the_harness_catches_planted_faults(fault):
+    claims_too_much = []
+    for seed in range(240):
+        s = specimen(seed)
+        claims_too_much += [m for m in violations(fault, s, MaxOfK.of(s.model)) if "at most" in m or "are wrong" in m]
+    assert claims_too_much, "an unsound strategy passed the harness"
+
+
+@pytest.mark.parametrize("name", ZOO_OF_4)
+def test_short_proofs_of_models_that_were_not_tuned(name):
+    model = zoo.load(name)
+    exact = zoo.metadata(name)["true_accuracy"]
+    accuracy = Fraction(int(exact["numerator"]), int(exact["denominator"]))
+    found = [cp.prove(model, MaxOfK.of(model), LargeMaxima(least, groups=n)) for least, n in ((40, 2), (24, 2), (16, 3))]
+    assert all(c.bound <= accuracy for c in found)
+    for certificate, bound, length in zip(found, (0.73, 0.88, 0.9), (600_000, 780_000, 950_000), strict=True):
+        assert certificate.bound > bound
+        assert certificate.length.total < length
+
+
+def test_a_later_start_is_shorter_and_gives_up_what_it_says():
+    model = zoo.load("max-of-10-seed-0")
+    task = MaxOfK.of(model)
+    previous = None
+    for least in (20, 37, 48):
+        found = cp.prove(model, task, LargeMaxima(least))
+        assert found.bound < 1 - Fraction(least, 64) ** 10
+        if previous is not None:
+            assert found.length.total < previous.length.total
+            assert found.bound > previous.bound - Fraction(least, 64) ** 10
+        previous = found
+    assert cp.prove(model, task, LargeMaxima(1000)).bound < 1 - Fraction(63, 64) ** 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"least": -1}, "least must be at least 0"),
+        ({"rivals": 0}, "rivals must be at least 1"),
+        ({"steps": 3}, "power of two"),
+        ({"least": 1.5}, "valid integer"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(BadInput, match=message):
+        LargeMaxima.from_options(options)
+
+
+def test_searches_for_hints():
+    points = torch.randn(30, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    radius, of_mean = ((points - c).norm(dim=1).max() for c in (smallest_ball(points), points.mean(0)))
+    assert radius < 0.95 * of_mean
+    assert (smallest_ball(points[:1]) == points[0]).all()
+    assert smallest_ball(points[:0]).tolist() == [0] * 8
+    a, b = leading_pair(torch.outer(points[0], points[1]))
+    assert torch.allclose(torch.outer(a, b), torch.outer(points[0], points[1]))
+    assert neighbours(64, 1).tolist() == [0] * 64
+    sizes = torch.bincount(neighbours(64, 3)).tolist()
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == 64
