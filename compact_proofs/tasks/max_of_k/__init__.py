@@ -72,7 +72,8 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         LargeMaxima(least[2]),
         LargeMaxima(least[3]),
         LargeMaxima(least[4], groups=3),
-        Additive(6, 2, "norms", "grid"),
+        LargeMaxima(least[4], steps=16, reach=16, attention="exact"),
+        LargeMaxima(least[4], steps=16, reach=24, attention="exact", direct="exact"),
         Additive(6, 1, "separate", "grid"),
         Additive(6, 2, "joint", "grid"),
         Additive(6, 4, "joint", "grid", 32, 48),
@@ -89,6 +90,9 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         LargeMaxima(m, window, n, rivals, *grid)
         for grid, m, n, (window, rivals) in itertools.product(((8, 12), (16, 16)), (*least, 0), (2, 1, 3), ((8, 16), (6, 8)))
     ]
+    for m, n, rivals in itertools.product(least[2:], (2, 1, 3), (16, 32)):
+        found.append(LargeMaxima(m, 8, n, rivals, 16, 24, attention="exact"))
+        found.append(LargeMaxima(m, 8, n, rivals, 16, 24, "exact", "exact"))
     grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))
     for n, window in itertools.product((1, 2, 4, 8, 3, 16), (6, 5, 4, 8, 3, 10)):
         for steps, reach in grids[:2] if n > 8 else grids:
@@ -137,6 +141,9 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             LargeMaxima(3, 1, 3, rivals=3),
             LargeMaxima(4, 2, 8, rivals=4, steps=4, reach=3),
             LargeMaxima(0, 8, 8),
+            LargeMaxima(3, 1, 2, 2, attention="exact"),
+            LargeMaxima(2, 1, 1, 3, 32, 40, direct="exact"),
+            LargeMaxima(3, 2, 2, 4, 32, 40, direct="exact", attention="exact"),
         ]
     if kind is Listed:
         return [Listed(1, 1, "separate"), Listed(2, 3)]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_g
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, smallest_ball
-from compact_proofs.tasks.max_of_k.paths import norms
+from compact_proofs.tasks.max_of_k.paths import norms, query_max_pairs
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -43,8 +43,8 @@ class LargeMaxima(MaxOfKStrategy):
         high[g, x] = (c_g + W_pos[-1]) W_U[:, x] + max_i PVOU[i, x] + F_g u[x],    low[g, m] = ... + min_i PVOU[i, m] - F_g u[m].
 
     **Ratios.** rho[t, m] = max over x != m of (EVOU[t, x] - EVOU[t, m] + high[x] - low[m]) / (EVOU[m, m] - EVOU[m, x] + low[m] -
-    high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them, are compared one by one. For all others
-    the largest numerator is divided by the least denominator: both follow from running maxima of EVOU[t] + high from either end.
+    high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them, are compared one by one. For all
+    below these, and for all above, the largest numerator is divided by the least denominator: by running maxima of EVOU[t] + high.
 
     **Smaller tokens**, t < start, with c = `small_centre`: EVOU[t, x] - EVOU[t, m] differs from the same for c, in the place of
     W_E[t], by at most |W_E[t] - c| |W_V W_O|_F (u[x] + u[m]).
@@ -71,6 +71,10 @@ class LargeMaxima(MaxOfKStrategy):
     """Grid points in a unit of weight; a power of two."""
     reach: int = 12
     """Largest sum of contributions that is told apart on the grid, in grid points."""
+    direct: Literal["norms", "exact"] = "norms"
+    """The direct path by the distances from centres (v d), or exactly (2 v^2 d)."""
+    attention: Literal["norms", "exact"] = "norms"
+    """Scores beyond rank one by the same distances, or exactly for tokens from `start` on (2 s v d)."""
 
     name: ClassVar[str] = "large-maxima"
     summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
@@ -95,19 +99,26 @@ class LargeMaxima(MaxOfKStrategy):
             QK = m.W_Q @ m.W_K.mT / m.attn_scale()
             a, b = leading_pair(QK)
             found = {
-                "centres": torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)]),
                 "small_centre": m.W_E[:start].mean(0) if start else m.W_E.mean(0),
                 "output_centre": m.W_U.mean(1),
-                "key_centre": m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT,
                 "a": a,
                 "b": b,
             }
+            if self._by_norms:
+                found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
+            if self.attention == "norms":
+                found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
         return {"group_of": group_of} | {n: t.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100) for n, t in found.items()}
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         d, groups = model.d_model, self._groups(model)
-        vectors = {name: Spec((d,)) for name in ("small_centre", "output_centre", "key_centre", "a", "b")}
-        return {"group_of": Spec((model.d_vocab,), (0, groups - 1)), "centres": Spec((groups, d)), **vectors}
+        found = {"group_of": Spec((model.d_vocab,), (0, groups - 1))}
+        found |= {name: Spec((d,)) for name in ("small_centre", "output_centre", "a", "b")}
+        if self._by_norms:
+            found["centres"] = Spec((groups, d))
+        if self.attention == "norms":
+            found["key_centre"] = Spec((d,))
+        return found
 
     def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
         symbols = self._symbols(model, explanation)
@@ -128,23 +139,35 @@ class LargeMaxima(MaxOfKStrategy):
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """Numbers that are bounded one by one: exact values, scores of rank one with their slack, positions, and norms."""
         v, K, groups = model.d_vocab, model.n_ctx, self._groups(model)
-        values = (v - self._start(model) + 1 + K) * v
-        return values + groups * v + (3 + groups) * v + K * v + 2 * v
+        known = v - self._start(model)
+        direct = 2 * groups * v if self.direct == "exact" else (groups + 1) * v
+        scores = known * v if self.attention == "exact" else (3 + groups) * v
+        return (known + 1 + K) * v + direct + scores + K * v + v
 
     def _symbols(self, model: AttentionOnlyTransformer, explanation: Explanation) -> GroupSymbols:
         """Compute what each position can contribute."""
-        v, start = model.d_vocab, self._start(model)
+        v, start, G = model.d_vocab, self._start(model), self._window(model)
         rows = Rows.of(explanation["group_of"], self._groups(model), model.W_E.device, self._least(model))
-        window = Window.of(v, self._window(model), start, rows.m)
+        window = Window.of(v, G, start, rows.m)
         sizes = Sizes.of(model, rows, explanation, start)
-        attention, weight_small = split_attention(model, rows, explanation, sizes, window)
-        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, min(self.rivals, v - 1))
+        if self.attention == "norms":
+            attention, weight_small = split_attention(model, rows, explanation, sizes, window)
+        else:
+            attention, weight_small = exact_attention(model, rows, explanation, sizes, G, start, self._least(model))
+        direct = direct_by_norms if self.direct == "norms" else exact_direct
+        ends = direct(model, rows, explanation, sizes)
+        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, ends, min(self.rivals, v - 1))
         with stage("symbols"):
             near = torch.where(window.real, attention.near * rho, torch.inf)
             far = torch.where(window.some, attention.beyond * rho_far, 0.0)
             if start:
                 far = torch.maximum(far, weight_small * rho_small)
         return GroupSymbols(near, far, attention.low, attention.high, rows, valid)
+
+    @property
+    def _by_norms(self) -> bool:
+        """Are the distances of queries from centres used?"""
+        return "norms" in (self.direct, self.attention)
 
     def _groups(self, model: AttentionOnlyTransformer) -> int:
         return min(self.groups, model.d_vocab)
@@ -162,18 +185,18 @@ class LargeMaxima(MaxOfKStrategy):
 
 @dataclass(frozen=True)
 class Window:
-    """Tokens below the maximum of each row.
+    """Known tokens below the maximum of each row; tokens are numbered from `start` on.
 
     Attributes
     ----------
     token : int64 [rows, G]
-        m - 1, ..., m - G (0 where negative).
+        Numbers of m - 1, ..., m - G (0 where negative).
     real : bool [rows, G]
         Which of them are tokens.
     beyond : int64 [rows]
-        The largest token beyond the window, or `start` where none is known.
+        Number of the largest known token beyond the window (0 where there is none).
     some : bool [rows]
-        Is there a known one?
+        Is there one?
     start
         The smallest known token.
     """
@@ -187,9 +210,8 @@ class Window:
     @classmethod
     def of(cls, v: int, G: int, start: int, m: Tensor) -> Window:
         """Look the maxima `m` [rows] up."""
-        token, real, _, _ = window_tokens(v, G, device=m.device)
-        known, some = _known_beyond(v, G, start, device=m.device)
-        return cls(token[m].clamp(min=start), real[m], known[m], some[m], start)
+        token, real, beyond, some = (table[m] for table in _window(v, G, start, device=m.device))
+        return cls(token, real, beyond, some, start)
 
 
 @dataclass(frozen=True)
@@ -199,7 +221,7 @@ class Sizes:
     Attributes
     ----------
     query : [groups, 1]
-        F_g >= |W_E[q] - c_g|.
+        F_g >= |W_E[q] - c_g|; 0 where there are no centres because nothing depends on them.
     output : [v]
         u[x] = |W_U[:, x] - k|.
     small : [start]
@@ -214,16 +236,17 @@ class Sizes:
     def of(cls, model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, start: int) -> Sizes:
         """Measure them: 9 v d operations at most."""
         with stage("norms"):
-            query = norms(model.W_E - hints["centres"][rows.group_of], 1)
+            query = model.W_E - hints["centres"][rows.group_of] if "centres" in hints else model.W_E[:0]
+            longest = segment_max(norms(query, 1)[:, None], rows.group_of[: len(query)], len(rows.first))
             output = norms(model.W_U - hints["output_centre"][:, None], 0)
             small = norms(model.W_E[:start] - hints["small_centre"], 1)
-        return cls(segment_max(query[:, None], rows.group_of, len(rows.first)), output, small)
+        return cls(longest, output, small)
 
 
 def split_attention(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the attention of each group, for the tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows]."""
+    """Bound the attention of each group, for tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows]."""
     groups, group, m, start = len(rows.first), rows.group, rows.m, window.start
     a, b, centres = hints["a"], hints["b"], hints["centres"]
     with stage("QK"):
@@ -236,21 +259,78 @@ def split_attention(
         n = torch.cat([sizes.small * norms(R.flatten(), 0) + rest[-1], rest[:-1]])
         EQKP = query @ (model.W_pos @ QK.mT).mT
     with stage("attention"):
-        centred = EQKP - EQKP.mean(1, keepdim=True)
-        ends = segment_max(torch.cat([-beta[:, None], beta[:, None], -centred, centred], 1), rows.group_of, groups)
-        low, high = torch.exp(-ends[:, 2 : 2 + model.n_ctx]), torch.exp(ends[:, 2 + model.n_ctx :])
+        ends = segment_max(torch.stack([-beta, beta], 1), rows.group_of, groups)
+        low, high = _positions(EQKP, rows, groups)
         score = torch.stack([-ends[:, 0], ends[:, 1]])[:, :, None] * h + shared  # at both ends of beta, [2, groups, v]
         slack = sizes.query * n
         most, at_max = score + slack, (score - slack)[:, group, m]
-        near = torch.exp((most[:, group[:, None], window.token] - at_max[:, :, None]).amax(0))
-        running = torch.cummax(most[:, :, start:], 2).values
-        beyond = torch.exp((running[:, group, window.beyond - start] - at_max).amax(0))
+        known = most[:, :, start:]
+        near = torch.exp((known[:, group[:, None], window.token] - at_max[:, :, None]).amax(0))
+        beyond = torch.exp((torch.cummax(known, 2).values[:, group, window.beyond] - at_max).amax(0))
         small = torch.exp((most[:, :, :start].amax(2)[:, group] - at_max).amax(0)) if start else torch.zeros_like(beyond)
     return GroupAttention(near, beyond, low, high), small
 
 
+def exact_attention(
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, G: int, start: int, least: int
+) -> tuple[GroupAttention, Tensor]:
+    """Bound the same from the exact scores of tokens from `start` on.
+
+    With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of a
+    smaller token t is beta_q h[t] + k_q . W_E[t] <= max_{t < start} beta_q h[t] + k_q . c + |k_q| max_{t < start} |W_E[t] - c|.
+    """
+    groups, device = len(rows.first), rows.m.device
+    q, m, at, pair = _pairs_from(model.d_vocab, least, start, device=device)
+    row, window = rows.of_pair[pair], Window.of(model.d_vocab, G, start, m)
+    with stage("QK"):
+        query = model.W_E + model.W_pos[-1]
+        keys = query @ (model.W_Q @ model.W_K.mT / model.attn_scale())
+        EQKE, EQKP = keys @ model.W_E[start:].mT, keys @ model.W_pos.mT
+        if start:
+            beta, h = query @ hints["a"], model.W_E[:start] @ hints["b"]
+            rest = keys - beta[:, None] * hints["b"]
+            ends = torch.maximum(beta * h.amin(), beta * h.amax())
+            small = ends + rest @ hints["small_centre"] + norms(rest, 1) * sizes.small.amax()
+        else:
+            small = torch.zeros_like(EQKE[:, 0])
+    with stage("attention"):
+        at_max = EQKE[q, at]
+        near = EQKE[q[:, None], window.token] - at_max[:, None]
+        beyond = torch.cummax(EQKE, 1).values[q, window.beyond] - at_max
+        worst = torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1)
+        worst = torch.exp(segment_max(worst, row, len(rows.m)))
+        low, high = _positions(EQKP, rows, groups)
+    return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
+
+
+def _positions(EQKP: Tensor, rows: Rows, groups: int) -> tuple[Tensor, Tensor]:
+    """Least and largest positional factors of each group, with the geometric mean made 1 for every query."""
+    centred = EQKP - EQKP.mean(1, keepdim=True)
+    ends = torch.exp(torch.stack([-segment_max(-centred, rows.group_of, groups), segment_max(centred, rows.group_of, groups)]))
+    return ends[0], ends[1]
+
+
+Ends = tuple[Tensor, Tensor]
+"""high, low [groups, v]: what an output gains from the direct path, at most, and the maximum, at least."""
+
+
+def direct_by_norms(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes) -> Ends:
+    """By the centres and the distances from them."""
+    with stage("EU"):
+        base, spread = (hints["centres"] + model.W_pos[-1]) @ model.W_U, sizes.query * sizes.output
+        return base + spread, base - spread
+
+
+def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes) -> Ends:
+    """Largest and least EUPU[q, x] over the queries of each group."""
+    groups = len(rows.first)
+    with stage("EU"):
+        EUPU = (model.W_E + model.W_pos[-1]) @ model.W_U
+        return segment_max(EUPU, rows.group_of, groups), -segment_max(-EUPU, rows.group_of, groups)
+
+
 def ratios(
-    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, R: int
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Ends, R: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Bound the ratios from the values, for R rivals one by one.
 
@@ -268,14 +348,12 @@ def ratios(
         VO = model.W_V @ model.W_O
         written = torch.cat([model.W_E[start:], hints["small_centre"][None], model.W_pos]) @ VO @ model.W_U
         EVOU, small, PVOU = written[: v - start], written[v - start], written[v - start + 1 :]
-    with stage("D"):
-        base, spread = (hints["centres"] + model.W_pos[-1]) @ model.W_U, sizes.query * sizes.output
-        high, low = base + (PVOU.amax(0) + spread), base + (PVOU.amin(0) - spread)  # [groups, v]
     with stage("rho"):
+        high, low = direct[0] + PVOU.amax(0), direct[1] + PVOU.amin(0)  # [groups, v]
         A = EVOU + high[:, None]  # [groups, known t, x]
         upto = torch.cummax(A, 2).values
         rival, below, above = _rivals(v, R, device=m.device)
-        maximum, token, x = m - start, window.token - start, rival[m]
+        maximum, token, x = m - start, window.token, rival[m]
         own = EVOU[maximum, m] + low[group, m]
         gap = own[:, None] - A[group[:, None], maximum[:, None], x]  # [rows, R]
         base = EVOU[token, m[:, None]] + low[group, m][:, None]  # [rows, G]
@@ -283,16 +361,14 @@ def ratios(
         least = gap.amin(1)
         if v - 1 > R:
             downto = torch.cummax(A.flip(2), 2).values.flip(2)
-            padding = torch.full_like(A[:, :, :1], -torch.inf)
-            others = torch.maximum(
-                torch.cat([padding, upto], 2)[:, :, below], torch.cat([downto, padding], 2)[:, :, above]
-            )  # [groups, known t, m]: the largest of A[t, x] over all but m and its rivals
-            least_other = own - others[group, maximum, m]
-            rho = torch.maximum(rho, (others[group[:, None], token, m[:, None]] - base) / least_other[:, None])
-            least = torch.minimum(least, least_other)
+            # on each side, [groups, known t, m]: the largest A[t, x]
+            for side, some in ((upto[:, :, below - 1], below > 0), (downto[:, :, above.clamp(max=v - 1)], above < v)):
+                gap = torch.where(some[m], own - side[group, maximum, m], torch.inf)
+                ratio = (side[group[:, None], token, m[:, None]] - base) / gap[:, None]
+                rho, least = torch.maximum(rho, ratio), torch.minimum(least, gap)
     with stage("far"):
         behind = torch.cummax(upto[:, :, -1:] - EVOU, 1).values  # [groups, t, m]: worst over known tokens <= t
-        far = behind[group, window.beyond - start, m] - low[group, m]
+        far = behind[group, window.beyond, m] - low[group, m]
         if start:
             radius = sizes.small.amax() * norms(VO.flatten(), 0) * sizes.output
             worst = (small + radius + high).amax(1)[group] - (small - radius + low)[group, m]
@@ -302,10 +378,19 @@ def ratios(
 
 
 @address_table
-def _known_beyond(v: int, G: int, start: int) -> tuple[Tensor, Tensor]:
-    """For each m: m - G - 1, or `start` if that is smaller; and whether it is not."""
-    behind = torch.arange(v) - G - 1
-    return behind.clamp(min=start), behind >= start
+def _pairs_from(v: int, least: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All (q, m) with q <= m and m >= least: q, m, m - start, and their numbers in `query_max_pairs`."""
+    q, m = query_max_pairs(v)
+    number = (m >= least).nonzero().squeeze(1)
+    return q[number], m[number], m[number] - start, number
+
+
+@address_table
+def _window(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The tables of `Window`, for each m."""
+    token, real, _, _ = window_tokens(v, G)
+    behind = torch.arange(v) - G - 1 - start
+    return (token - start).clamp(min=0), real, behind.clamp(min=0), behind >= 0
 
 
 @address_table

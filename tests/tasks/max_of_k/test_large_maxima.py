@@ -14,7 +14,16 @@ from compact_proofs.harness import evaluate, violations
 from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK, large_maxima
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, smallest_ball
-from compact_proofs.tasks.max_of_k.large_maxima import Sizes, Window, neighbours, ratios, split_attention
+from compact_proofs.tasks.max_of_k.large_maxima import (
+    Sizes,
+    Window,
+    direct_by_norms,
+    exact_attention,
+    exact_direct,
+    neighbours,
+    ratios,
+    split_attention,
+)
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
 
@@ -33,20 +42,26 @@ def _parts(seed, strategy, own):
         hints = {n: torch.randn(t.shape, generator=generator, dtype=torch.float64) for n, t in hints.items()} | {
             "group_of": group_of
         }
-    v, start = model.d_vocab, strategy._start(model)
+    v, start, G, R = model.d_vocab, strategy._start(model), strategy._window(model), min(strategy.rivals, model.d_vocab - 1)
     rows = Rows.of(hints["group_of"], strategy._groups(model), torch.device("cpu"), strategy._least(model))
-    window = Window.of(v, strategy._window(model), start, rows.m)
-    sizes = Sizes.of(model, rows, hints, start)
-    return (
-        paths(model),
-        rows,
-        window,
-        split_attention(model, rows, hints, sizes, window),
-        ratios(model, rows, hints, sizes, window, min(strategy.rivals, v - 1)),
-    )
+    window, sizes = Window.of(v, G, start, rows.m), Sizes.of(model, rows, hints, start)
+    if strategy.attention == "norms":
+        attention = split_attention(model, rows, hints, sizes, window)
+    else:
+        attention = exact_attention(model, rows, hints, sizes, G, start, strategy._least(model))
+    ends = (direct_by_norms if strategy.direct == "norms" else exact_direct)(model, rows, hints, sizes)
+    return paths(model), rows, window, attention, ratios(model, rows, hints, sizes, window, ends, R)
 
 
-OPTIONS = [LargeMaxima(3, 1, 2, 2), LargeMaxima(2, 2, 1, 3), LargeMaxima(0, 2, 3), LargeMaxima(4, 1, 1, 1)]
+OPTIONS = [
+    LargeMaxima(3, 1, 2, 2),
+    LargeMaxima(2, 2, 1, 3),
+    LargeMaxima(0, 2, 3),
+    LargeMaxima(4, 1, 1, 1),
+    LargeMaxima(3, 1, 2, 2, attention="exact"),
+    LargeMaxima(2, 1, 1, 3, direct="exact"),
+    LargeMaxima(4, 2, 2, direct="exact", attention="exact"),
+]
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -56,7 +71,7 @@ def test_attention_is_bounded_for_any_hints(seed, strategy, own):
     p, rows, window, (attention, small), _ = _parts(seed, strategy, own)
     G = window.token.shape[1]
     for i, (g, m) in enumerate(zip(rows.group.tolist(), rows.m.tolist(), strict=True)):
-        members = (rows.group_of == g).nonzero().squeeze(1)
+        members = ((rows.group_of == g) & (torch.arange(len(rows.group_of)) <= m)).nonzero().squeeze(1)
         ratio = torch.exp(p.EQKE[members] - p.EQKE[members, m][:, None]).amax(0) * (1 - 1e-9)  # [t]
         for j in range(G):
             if m - 1 - j >= 0:
@@ -82,6 +97,8 @@ def test_ratios_are_bounded_for_any_hints(seed, strategy, own):
         others = torch.arange(v) != m
         worst = torch.zeros(v)
         for q in (rows.group_of == g).nonzero().squeeze(1).tolist():
+            if q > m:
+                continue
             for at, at_max in itertools.product(range(K), repeat=2):
                 written = (p.EVOU + p.PVOU[at] + p.EUPU[q])[:, others] - (p.EVOU + p.PVOU[at] + p.EUPU[q])[:, m, None]
                 gap = (p.EVOU[m] + p.PVOU[at_max] + p.EUPU[q])[m] - (p.EVOU[m] + p.PVOU[at_max] + p.EUPU[q])[others]
@@ -185,6 +202,7 @@ def test_a_later_start_is_shorter_and_gives_up_what_it_says():
         ({"rivals": 0}, "rivals must be at least 1"),
         ({"steps": 3}, "power of two"),
         ({"least": 1.5}, "valid integer"),
+        ({"direct": "joint"}, "'norms' or 'exact'"),
     ],
 )
 def test_bad_options(options, message):
