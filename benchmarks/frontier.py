@@ -8,7 +8,7 @@ from statistics import fmean
 import torch
 
 from compact_proofs import prove, zoo
-from compact_proofs.tasks.max_of_k import Additive, Cubic, Listed, MaxOfK
+from compact_proofs.tasks.max_of_k import Additive, Cubic, LargeMaxima, Listed, MaxOfK
 
 K4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
 
@@ -16,6 +16,13 @@ POINTS = {
     "max-of-4 (five seeds)": (
         K4,
         [
+            LargeMaxima(48, 6, 1, 8),
+            LargeMaxima(40, 8, 2, 8),
+            LargeMaxima(32),
+            LargeMaxima(24),
+            LargeMaxima(16, groups=3),
+            LargeMaxima(16, steps=16, reach=16, attention="exact"),
+            LargeMaxima(16, steps=16, reach=24, attention="exact", direct="exact"),
             Additive(5, 2, "norms", "grid", 8, 12),
             Additive(6, 2, "norms", "grid", 16, 24),
             Additive(6, 1, "separate", "grid", 16, 24),
@@ -30,6 +37,9 @@ POINTS = {
     "max-of-5 (two seeds)": (
         ["max-of-5-seed-0", "max-of-5-seed-1"],
         [
+            LargeMaxima(44, 8, 2, 8),
+            LargeMaxima(29),
+            LargeMaxima(21, groups=3, steps=16, reach=16),
             Additive(6, 2, "separate", "grid", 16, 24),
             Additive(8, 1, "joint", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", 32, 48),
@@ -38,6 +48,10 @@ POINTS = {
     "max-of-10 (two seeds)": (
         ["max-of-10-seed-0", "max-of-10-seed-1"],
         [
+            LargeMaxima(48, 6, 2),
+            LargeMaxima(43, 6, 3, steps=16, reach=16),
+            LargeMaxima(37, 6, 4, steps=16, reach=16),
+            LargeMaxima(37, 6, 1, steps=16, reach=24, attention="exact", direct="exact"),
             Additive(4, 4, "norms", "grid", 8, 8),
             Additive(5, 1, "separate", "grid", 16, 24),
             Additive(6, 2, "joint", "grid", 16, 24),
@@ -47,6 +61,8 @@ POINTS = {
     "max-of-10, 128 tokens": (
         ["max-of-10-v128-seed-0"],
         [
+            LargeMaxima(97, 10, 2, steps=16, reach=16),
+            LargeMaxima(80, 10, 2, 24, 16, 24, attention="exact", direct="exact"),
             Additive(10, 1, "separate", "grid", 16, 24),
             Additive(8, 4, "separate", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", 16, 24),
@@ -55,6 +71,9 @@ POINTS = {
     "max-of-20": (
         ["max-of-20-seed-0"],
         [
+            LargeMaxima(56, 6, 2),
+            LargeMaxima(49, 6, 4, steps=16, reach=16),
+            LargeMaxima(50, 6, 1, steps=16, reach=24, attention="exact", direct="exact"),
             Additive(5, 1, "separate", "grid", 16, 16),
             Additive(5, 2, "joint", "grid", 32, 48),
             Cubic(),
