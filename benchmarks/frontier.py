@@ -23,7 +23,6 @@ POINTS = {
             LargeMaxima(16, groups=3),
             LargeMaxima(16, steps=16, reach=16, attention="exact"),
             LargeMaxima(16, steps=16, reach=24, attention="exact", direct="exact"),
-            Additive(5, 2, "norms", "grid", 8, 12),
             Additive(6, 2, "norms", "grid", 16, 24),
             Additive(6, 1, "separate", "grid", 16, 24),
             Additive(6, 2, "separate", "grid", 16, 24),
@@ -73,7 +72,7 @@ POINTS = {
         [
             LargeMaxima(56, 6, 2),
             LargeMaxima(49, 6, 4, steps=16, reach=16),
-            LargeMaxima(50, 6, 1, steps=16, reach=24, attention="exact", direct="exact"),
+            LargeMaxima(46, 5, 1, steps=16, reach=24, attention="exact", direct="exact"),
             Additive(5, 1, "separate", "grid", 16, 16),
             Additive(5, 2, "joint", "grid", 32, 48),
             Cubic(),
