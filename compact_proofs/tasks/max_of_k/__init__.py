@@ -65,15 +65,15 @@ def _default(model: AttentionOnlyTransformer) -> Strategy:
 def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
     """The telling ones first: a ladder from short to long, rank one for tuned models, then neighbours of these."""
     v, K = model.d_vocab, model.n_ctx
-    least = [round(v * given_up ** (1 / K)) for given_up in (0.3, 0.15, 0.06, 0.02, 0.004)]
+    least = [round(v * given_up ** (1 / K)) for given_up in (0.5, 0.3, 0.15, 0.06, 0.02, 0.004)]
     found: list[Strategy] = [
         LargeMaxima(least[0], 6, 1, 8),
-        LargeMaxima(least[1], 6, 2, 8),
-        LargeMaxima(least[2]),
+        LargeMaxima(least[1], 6, 1, 8),
+        LargeMaxima(least[2], 6, 2, 8),
         LargeMaxima(least[3]),
-        LargeMaxima(least[4], groups=3),
-        LargeMaxima(least[4], steps=16, reach=16, attention="exact"),
-        LargeMaxima(least[4], steps=16, reach=24, attention="exact", direct="exact"),
+        LargeMaxima(least[4]),
+        LargeMaxima(least[5], groups=3),
+        LargeMaxima(least[5], 8, 2, 32, 16, 24, attention="exact"),
         Additive(6, 1, "separate", "grid"),
         Additive(6, 2, "joint", "grid"),
         Additive(6, 4, "joint", "grid", 32, 48),
@@ -90,7 +90,7 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         LargeMaxima(m, window, n, rivals, *grid)
         for grid, m, n, (window, rivals) in itertools.product(((8, 12), (16, 16)), (*least, 0), (2, 1, 3), ((8, 16), (6, 8)))
     ]
-    for m, n, rivals in itertools.product(least[2:], (2, 1, 3), (16, 32)):
+    for m, n, rivals in itertools.product(least[3:], (2, 1, 3), (16, 32)):
         found.append(LargeMaxima(m, 8, n, rivals, 16, 24, attention="exact"))
         found.append(LargeMaxima(m, 8, n, rivals, 16, 24, "exact", "exact"))
     grids = ((16, 24), (8, 8), (32, 48), (16, 16), (8, 12), (32, 32))

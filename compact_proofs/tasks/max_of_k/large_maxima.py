@@ -55,7 +55,7 @@ class LargeMaxima(MaxOfKStrategy):
     smaller tokens, n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at
     the ends of the group's range. Scores of positions are exact.
 
-    Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 8 d^3 for folding, 4 K v d for positions, and about
+    Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, and about
     3 window * rivals + window * reach * K for each (group, maximum).
     """
 
