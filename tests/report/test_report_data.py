@@ -10,7 +10,7 @@ from synthetic_proofs import proof
 
 from compact_proofs.errors import BadInput
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
-from compact_proofs.report.data import labels
+from compact_proofs.report.data import common_options, labels, telling_options
 from compact_proofs.report.text import bound_text, count, ratio_text, short_count
 
 
@@ -85,6 +85,18 @@ def test_labels_say_only_what_differs(make, proofs):
     data: ReportData = make(proofs)
     assert labels(data.by_length)[:3] == ["low-rank rank=4", "low-rank rank=6", "additive groups=1, tail=merged"]
     assert labels(data.by_length)[-2:] == ["cubic", "brute-force"]
+
+
+def test_what_a_row_leaves_out_is_said_once_for_its_strategy(make, proofs):
+    shown = make(proofs).by_length
+    common = common_options(shown)
+    for one in shown:
+        shared = common.get(one.strategy, {})
+        if shared:
+            assert {**telling_options(one, shown), **shared} == one.options
+        assert all(other.options.items() >= shared.items() for other in shown if other.strategy == one.strategy)
+    assert not common.keys() - {one.strategy for one in shown}
+    assert common_options(shown[:1]) == {}
 
 
 def test_a_sound_bound_above_the_true_accuracy_is_a_contradiction():
