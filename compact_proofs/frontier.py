@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any, Protocol
 
 from compact_proofs.certificate import Certificate
 
@@ -41,6 +42,21 @@ class Frontier:
     def highest(self) -> Certificate | None:
         """The certificate with the best bound (the shortest of them), or None if every bound is 0."""
         return self.best[-1] if self.best else None
+
+
+class Optioned(Protocol):
+    """What is by a strategy with options: a certificate, a line of a report."""
+
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+def telling_options(one: Optioned, among: Iterable[Optioned]) -> dict[str, Any]:
+    """Those of a proof's options that tell it from others by the same strategy."""
+    alike = [other.options for other in among if other.strategy == one.strategy]
+    return {key: value for key, value in one.options.items() if any(other.get(key) != value for other in alike)}
 
 
 def linear_baseline(measured: Certificate, accuracy: float = 1.0) -> tuple[float, float] | None:

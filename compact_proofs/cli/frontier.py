@@ -143,14 +143,10 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
     return linear_baseline(measured, 1.0 if accuracy is None else float(accuracy))
 
 
-def _telling(certificate: Certificate, found: Frontier) -> dict[str, Any]:
-    """The options that tell a proof from the others by the same strategy."""
-    alike = [c.options for c in found.certificates if c.strategy == certificate.strategy]
-    return {k: v for k, v in certificate.options.items() if any(other.get(k) != v for other in alike)}
-
-
 def _file_name(certificate: Certificate, found: Frontier) -> str:
-    words = [certificate.strategy, *(f"{key}-{value}" for key, value in _telling(certificate, found).items())]
+    from compact_proofs.frontier import telling_options
+
+    words = [certificate.strategy, *(f"{key}-{value}" for key, value in telling_options(certificate, found.certificates).items())]
     return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)) + ".cert"
 
 
@@ -173,12 +169,14 @@ def _report(
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
+    from compact_proofs.frontier import telling_options
+
     numbers = ("bound", "bound / true", "length", "seconds")
     shown = table("", "strategy", "options", *numbers, right=numbers, wrap="options")
     for c in found.certificates:
         on = c in found.best
         relative = "-" if accuracy is None else share_text(c.bound, accuracy)
-        row = ("*" if on else "", c.strategy, options_text(_telling(c, found)), decimal(c.bound), relative)
+        row = ("*" if on else "", c.strategy, options_text(telling_options(c, found.certificates)), decimal(c.bound), relative)
         shown.add_row(*row, f"{c.length.total:,}", f"{c.seconds:.2f}", style="bold" if on else "dim")
     show_table(shown)
     say("\n* on the frontier: no other proof is both shorter and better")

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from compact_proofs.errors import BadInput
+from compact_proofs.frontier import telling_options
 from compact_proofs.report.text import options_text
 
 TOLERANCE = 1e-9
@@ -211,12 +212,6 @@ class ReportData:
     def model_sha256(self) -> str:
         """Hash of the model's weights."""
         return self.proofs[0].model_sha256
-
-
-def telling_options(proof: Proof, proofs: Sequence[Proof]) -> dict[str, str]:
-    """Those of a proof's options that tell it from others by the same strategy."""
-    alike = [other.options for other in proofs if other.strategy == proof.strategy]
-    return {key: value for key, value in proof.options.items() if any(other.get(key) != value for other in alike)}
 
 
 def common_options(proofs: Sequence[Proof]) -> dict[str, dict[str, str]]:
