@@ -6,7 +6,7 @@ RUN := OMP_NUM_THREADS=1 $(BIN)/python
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.window,options.groups,options.direct,options.attention,options.residual,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo test test-full lint bench zoo sweep-data figures formal formal-zoo clean
+.PHONY: help demo test test-full lint bench zoo sweep-data figures notebook formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -54,6 +54,9 @@ sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figu
 
 figures: $(VENV)/.installed  ## Draw the documentation's figures over seeds from docs/data.
 	$(RUN) -m benchmarks.figures
+
+notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what it shows.
+	OMP_NUM_THREADS=1 $(BIN)/jupyter execute --inplace examples/tour.ipynb
 
 formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem (needs Coq: docs/formal.md).
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check

@@ -63,7 +63,7 @@ def frontier_section(data: ReportData) -> Block:
     """Draw the frontier, in two panels."""
     panels = (_BOUND, _uncovered_panel(data))
     with settings():
-        both = _draw(data, panels, width=12.6)
+        both = frontier_figure(data)
         files = {"frontier.png": to_png(both), "frontier.svg": to_svg(both)}
         pictures = [
             inline_svg(_draw(data, (panel,), width=6.6), name, _description(data, panel), _hover(data, panel))
@@ -75,6 +75,11 @@ def frontier_section(data: ReportData) -> Block:
         body=render("frontier.html", pictures=pictures, notes=_notes(data), files=files),
         files=files,
     )
+
+
+def frontier_figure(data: ReportData) -> Figure:
+    """Draw both panels side by side, to be called under `compact_proofs.report.drawing.settings`."""
+    return _draw(data, (_BOUND, _uncovered_panel(data)), width=12.6)
 
 
 def _draw(data: ReportData, panels: Sequence[_Panel], width: float) -> Figure:
