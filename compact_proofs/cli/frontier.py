@@ -48,6 +48,9 @@ def frontier(
     search_seconds: Annotated[
         float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
     ] = 20.0,
+    polish: Annotated[
+        int, typer.Option("--polish", min=0, help="Moves by which each chosen proof's explanation is bettered.")
+    ] = 100,
     confidence: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +65,7 @@ def frontier(
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
 
     The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
-    **--search-seconds**; the promising ones are proved.
+    **--search-seconds**; the explanations of the promising ones are bettered by small moves, and they are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -82,7 +85,7 @@ def frontier(
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds, moves=polish)
     accuracy = true_accuracy(loaded, found.certificates)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
