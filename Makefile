@@ -52,8 +52,10 @@ sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figu
 	$(BIN)/compact-proofs sweep run build/max_of_k_sweep.sqlite --plan docs/data/max_of_k_sweep.toml
 	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --columns $(SWEEP_COLUMNS)
 
-figures: $(VENV)/.installed  ## Draw the documentation's figures over seeds from docs/data.
+figures: $(VENV)/.installed  ## Draw the documentation's figures: over seeds from docs/data, and the frontier of the README.
 	$(RUN) -m benchmarks.figures
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --search-seconds 40 --output build/frontier
+	cp build/frontier/frontier.png docs/frontier.png
 
 notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what it shows.
 	OMP_NUM_THREADS=1 $(BIN)/jupyter execute --inplace examples/tour.ipynb
