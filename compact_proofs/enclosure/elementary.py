@@ -30,11 +30,13 @@ __all__ = ["PI", "cos", "erf", "exp", "expm1", "log", "log1p", "sigmoid", "sin",
 
 
 def sqrt(lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-    """Enclose the square root: correctly rounded by IEEE 754, moved outward by one number.
+    """Enclose the square root: off by less than one unit in the last place, moved outward by two numbers.
 
-    If lo < 0 nothing is known and the result is [-inf, +inf].
+    (One would do for a root that is rounded to nearest; torch's is not where it calls a vector library.) Two steps up from s are at
+    least one unit in the last place of s, and two steps down as well, also where s is a power of two and the numbers below it
+    are twice as dense. If lo < 0 nothing is known and the result is [-inf, +inf].
     """
     undefined = lo < 0.0
-    lower = down_(torch.sqrt(lo.clamp(min=0.0))).clamp_(min=0.0)
-    upper = up_(torch.sqrt(hi.clamp(min=0.0)))
+    lower = down_(down_(torch.sqrt(lo.clamp(min=0.0)))).clamp_(min=0.0)
+    upper = up_(up_(torch.sqrt(hi.clamp(min=0.0))))
     return lower.masked_fill_(undefined, -math.inf), upper.masked_fill_(undefined, math.inf)
