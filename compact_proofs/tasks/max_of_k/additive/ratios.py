@@ -45,7 +45,7 @@ class Rows:
         """List the rows that an assignment of queries to groups needs, for maxima from `least` on."""
         v = len(group_of)
         first = torch.full((groups,), v).scatter_reduce(0, group_of.cpu(), torch.arange(v), "amin")
-        needed = tuple(first.clamp(min=least).tolist())
+        needed = tuple(max(query, least) for query in first.tolist())
         group, m, _ = _rows(v, *needed, device=device)
         return cls(group, m, needed, group_of.to(device))
 
