@@ -46,8 +46,15 @@ __all__ = [
     "group_named",
 ]
 
-_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(first=False, second=False))
-_COMPARED: tuple[Strategy, ...] = (LinearBaseline(), GSets("norms", first=False), Cosets(joint=False), Cosets(), BruteForce())
+_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(rest=False))
+_COMPARED: tuple[Strategy, ...] = (
+    LinearBaseline(),
+    GSets("low-rank", first=False, rest=False),
+    GSets("norms", first=False, rest=False),
+    Cosets(joint=False),
+    Cosets(),
+    BruteForce(),
+)
 
 
 def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:

@@ -3,21 +3,29 @@
 An explanation lists *left points* b with numbers alpha_b and *right points* c with numbers beta_c, each labelled with the circuit
 that it belongs to, on which the group acts from the left, and defines, with gamma(b, c) = 0 for points of different circuits,
 
-    f^(z | x, y) = sum over circuits, b and c of gamma(b, z c) ReLU(alpha(x^-1 b) + beta(y c)).
+    f^(z | x, y) = sum over circuits, b and c of gamma(b, z c) (v ReLU(u) + w u),     u = alpha(x^-1 b) + beta(y c),
 
-**Theorem.** If the action is one (g (h b) = (g h) b, e b = b, likewise for c), keeps circuits apart, and gamma(g b, g c) =
-gamma(b, c), then f^(z | x, y) = F(x^-1 z y^-1) with F(z) = f^(z | e, e). So f^'s margin F(e) - max_{z != e} F(z) is the same for
-every input. *Proof.* Substitute b -> x b and c -> y^-1 c, which permute the points of each circuit:
-gamma(x b, z y^-1 c) = gamma(b, x^-1 z y^-1 c), and the argument of the ReLU becomes alpha(b) + beta(c).
+with weights (v, w) = (1, 0), or (v_b, w_b) of the left points, or (v_c, w_c) of the right ones.
 
+**Theorem.** Let the action be one (g (h b) = (g h) b, e b = b, likewise for c), keep circuits apart, and gamma(g b, g c) =
+gamma(b, c). With left weights f^(z | x, y) depends on x and z y^-1 alone, so that f^'s margin is a function of x; with right
+weights it depends on x^-1 z and y, and its margin is one of y; without, f^(z | x, y) = F(x^-1 z y^-1) with F(z) = f^(z | e, e), and
+the margin F(e) - max_{z != e} F(z) is the same for every input.
+*Proof.* Unless right points have weights, substitute c -> y^-1 c, which permutes the points of each circuit: gamma(b, z c) becomes
+gamma(b, z y^-1 c), and beta(y c) beta(c). Unless left points have, b -> x b: gamma(x b, z c) = gamma(b, x^-1 z c), and
+alpha(x^-1 b) becomes alpha(b). Without weights, do both.
+
+Weights describe a network that lacks some points of one side, and so does without that side's symmetry. The linear term is there
+because ReLU(-u) = ReLU(u) - u: as much of the neurons of a point as have the other sign. Over a whole circuit it cancels.
 Nothing in it is about a trained network; `errors` bounds how far one is from it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,6 +34,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.groups.group import Group
+from compact_proofs.tasks.groups.layout import Layout, points_of_circuits
 
 POINTS_PER_ELEMENT = 8
 """An explanation has at most this many times the group's order of left points, and of right points."""
@@ -44,6 +53,8 @@ def circuit_specs(order: int, width: int) -> dict[str, Spec]:
         For each right point c its circuit, then y c for every element y.
     right_values : [points, 2]
         beta, and gamma(b_0, c) for the first left point b_0 of c's circuit; the others follow from the symmetry.
+    left_weights, right_weights : [points, 2] or [0, 2]
+        v and w. At most one side has weights.
     readings : int [readings, 3]
         A neuron i of the network, and the points (b, c) of the ideal neuron as which it is read.
     reading_values : [readings, 2]
@@ -60,46 +71,12 @@ def circuit_specs(order: int, width: int) -> dict[str, Spec]:
         "left_values": Spec((most,), fewer=True),
         "right": points,
         "right_values": Spec((most, 2), fewer=True),
+        "left_weights": Spec((most, 2), fewer=True),
+        "right_weights": Spec((most, 2), fewer=True),
         "readings": Spec((READINGS * width, 3), (0, max(most, width) - 1), fewer=True),
         "reading_values": Spec((READINGS * width, 2), fewer=True),
         "shifts": Spec((width,)),
     }
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the ideal neurons of circuits and points stand, for sums over them: rows of places, filled up with the place N.
-
-    Attributes
-    ----------
-    left, right : int [left points, ...], [right points, ...]
-        The ideal neurons of every point.
-    whole : int [circuits, ...]
-        Those of every circuit, b by b.
-    left_size, right_size, whole_size
-        How many each of these rows has (at least 1).
-    left_points, right_points : int [circuits, ...]
-        The points of every circuit, filled up with their number.
-    of_left, of_right : int
-        The circuit of every point (0 for points of none).
-    of_neuron : int [N]
-        The circuit of every ideal neuron.
-    readings : int [N, ...]
-        The readings of every ideal neuron, filled up with their number.
-    """
-
-    left: Tensor
-    right: Tensor
-    whole: Tensor
-    left_size: Tensor
-    right_size: Tensor
-    whole_size: Tensor
-    left_points: Tensor
-    right_points: Tensor
-    of_left: Tensor
-    of_right: Tensor
-    of_neuron: Tensor
-    readings: Tensor
 
 
 @dataclass(frozen=True)
@@ -117,7 +94,11 @@ class Circuits:
     b, c : int [N]
         The points of every ideal neuron.
     output : [N, n]
-        gamma(b, z c), what the ideal neuron writes to the logit of z.
+        v gamma(b, z c), what ReLU(u) of the ideal neuron writes to the logit of z.
+    linear : [N, n] or None
+        w gamma(b, z c), what u writes.
+    weighted : "left", "right" or None
+        The side whose points have weights.
     layout
         Where they stand; ideal neurons are ordered circuit by circuit, b by b.
     neurons, ideal : int [k]
@@ -135,6 +116,8 @@ class Circuits:
     b: Tensor
     c: Tensor
     output: Tensor
+    linear: Tensor | None
+    weighted: Literal["left", "right"] | None
     layout: Layout
     neurons: Tensor
     ideal: Tensor
@@ -157,13 +140,6 @@ class Circuits:
         """u at (e, e): alpha(b) + beta(c) for every ideal neuron."""
         return self.alpha[self.b] + self.beta[self.c]
 
-    def margin(self, identity: int) -> Tensor:
-        """F(e) - max_{z != e} F(z), in one pass: 2 N n operations and little more."""
-        with stage("ideal margin"):
-            F = torch.relu(self.inputs) @ self.output
-            rest = torch.cat([F[:identity], F[identity + 1 :]])
-            return F[identity] - rest.amax()
-
 
 def check_circuits(explanation: Explanation, group: Group) -> Circuits | None:
     """Check that an explanation describes a symmetric ideal network, exactly; None if it does not.
@@ -178,13 +154,22 @@ def check_circuits(explanation: Explanation, group: Group) -> Circuits | None:
     with stage("group"):
         charge_integers(group.checks)
     with stage("action"), _disable_current_modes():
-        return _checked(explanation, group)
+        circuits = _checked(explanation, group)
+    if circuits is None or circuits.weighted is None:
+        return circuits
+    with stage("ideal network"):
+        points = circuits.b if circuits.weighted == "left" else circuits.c
+        v, w = explanation[f"{circuits.weighted}_weights"][points].T
+        return replace(circuits, output=v[:, None] * circuits.output, linear=w[:, None] * circuits.output)
 
 
 def _checked(explanation: Explanation, group: Group) -> Circuits | None:
     left, right = explanation["left"].cpu(), explanation["right"].cpu()
     alpha, values = explanation["left_values"], explanation["right_values"]
     if not len(left) or not len(right) or len(left) != len(alpha) or len(right) != len(values):
+        return None
+    v, w = len(explanation["left_weights"]), len(explanation["right_weights"])
+    if (v, w) not in ((0, 0), (len(left), 0), (0, len(right))):
         return None
     labels = left[:, 0], right[:, 0]
     left_image, right_image = left[:, 1:], right[:, 1:]
@@ -193,7 +178,7 @@ def _checked(explanation: Explanation, group: Group) -> Circuits | None:
     gamma = _gamma(labels[0], left_image, labels[1], right_image, values[:, 1], group)
     if gamma is None:
         return None
-    circuits = _circuits(*(side.tolist() for side in labels))
+    circuits = points_of_circuits(*(side.tolist() for side in labels))
     pairs = [(b, c) for bs, cs in circuits for b in bs for c in cs]
     read = _readings(explanation, pairs)
     if not pairs or read is None:
@@ -201,7 +186,7 @@ def _checked(explanation: Explanation, group: Group) -> Circuits | None:
     device = values.device
     b, c = torch.tensor(pairs, device=device).T
     neurons, ideal, factor, share, rest = read
-    layout = _layout(circuits, pairs, ideal, len(left), len(right), device)
+    layout = Layout.of(circuits, pairs, ideal, len(left), len(right), device)
     return Circuits(
         left_image.to(device),
         right_image.to(device),
@@ -210,6 +195,8 @@ def _checked(explanation: Explanation, group: Group) -> Circuits | None:
         b,
         c,
         gamma[b[:, None], right_image.to(device)[c]],
+        None,
+        "left" if v else "right" if w else None,
         layout,
         torch.tensor(neurons, dtype=torch.int64, device=device),
         torch.tensor(ideal, dtype=torch.int64, device=device),
@@ -251,68 +238,6 @@ def _gamma(label_b: Tensor, left: Tensor, label_c: Tensor, right: Tensor, first:
         if not gamma.is_meta and not torch.equal(moved, gamma):
             return None
     return gamma
-
-
-def _circuits(left: list[int], right: list[int]) -> list[tuple[list[int], list[int]]]:
-    """The left and the right points of every circuit that has both."""
-    charge_integers(len(left) + len(right))
-    of_left: dict[int, list[int]] = {}
-    of_right: dict[int, list[int]] = {}
-    for points, labels in ((of_left, left), (of_right, right)):
-        for p, label in enumerate(labels):
-            points.setdefault(label, []).append(p)
-    return [(of_left[label], of_right[label]) for label in of_left if label in of_right]
-
-
-def _layout(
-    circuits: list[tuple[list[int], list[int]]],
-    pairs: list[tuple[int, int]],
-    ideal: list[int],
-    P: int,
-    Q: int,
-    device: torch.device,
-) -> Layout:
-    charge_integers(2 * len(pairs) + P + Q + len(ideal))
-    of_left, of_right = [0] * P, [0] * Q
-    whole: list[list[int]] = []
-    first = 0
-    for i, (bs, cs) in enumerate(circuits):
-        whole.append(list(range(first, first + len(bs) * len(cs))))
-        first += len(whole[-1])
-        for of, points in ((of_left, bs), (of_right, cs)):
-            for p in points:
-                of[p] = i
-    left: list[list[int]] = [[] for _ in range(P)]
-    right: list[list[int]] = [[] for _ in range(Q)]
-    for j, (b, c) in enumerate(pairs):
-        left[b].append(j)
-        right[c].append(j)
-    readings: list[list[int]] = [[] for _ in pairs]
-    for a, j in enumerate(ideal):
-        readings[j].append(a)
-
-    def filled(rows: list[list[int]], fill: int) -> Tensor:
-        most = max(1, *map(len, rows))
-        return torch.tensor([[*row, *[fill] * (most - len(row))] for row in rows], device=device)
-
-    def sizes(rows: list[list[int]]) -> Tensor:
-        return torch.tensor([max(1.0, len(row)) for row in rows], dtype=torch.float64, device=device)
-
-    N = len(pairs)
-    return Layout(
-        filled(left, N),
-        filled(right, N),
-        filled(whole, N),
-        sizes(left),
-        sizes(right),
-        sizes(whole),
-        filled([bs for bs, _ in circuits], P),
-        filled([cs for _, cs in circuits], Q),
-        torch.tensor(of_left, device=device),
-        torch.tensor(of_right, device=device),
-        torch.tensor([i for i, row in enumerate(whole) for _ in row], device=device),
-        filled(readings, len(ideal)),
-    )
 
 
 def _readings(

@@ -4,7 +4,7 @@ Let h_i = ReLU(l_i(x) + r_i(y)) be the network's neurons and h^_j = ReLU(u_j) th
 reading says that neuron i, to the share s, is about ReLU(t u_j), which is |t| h^_j, less |t| u_j if t < 0. So
 
     f - f^ = sum over readings of s U_i (h_i - ReLU(t u_j))  +  sum_j K_j h^_j  +  sum_j L_j u_j  +  unexplained neurons  +  bias,
-    K_j = (sum over the readings of j of s |t| U_i) - gamma_j,      L_j = sum over those with t < 0 of s t U_i.
+    K_j = (sum over the readings of j of s |t| U_i) - v gamma_j,    L_j = (sum over those with t < 0 of s t U_i) - w gamma_j.
 
 Every bound here is of |(f - f^)(xy) - (f - f^)(z)| over all z. What matters of a vector w over outputs is its *spread*,
 max_z w_z - min_z w_z, since |w_z - w_z'| is at most that.
@@ -20,22 +20,7 @@ from torch import Tensor
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Circuits
-
-
-@dataclass(frozen=True)
-class Separate:
-    """A bound sides[0, x] + sides[1, y] + constant.
-
-    Attributes
-    ----------
-    sides : [2, n]
-        Terms of x and of y.
-    constant
-        [].
-    """
-
-    sides: Tensor
-    constant: Tensor
+from compact_proofs.tasks.groups.separate import Separate
 
 
 def spread(w: Tensor) -> Tensor:
@@ -77,7 +62,7 @@ def output_differences(output: Tensor, circuits: Circuits) -> Tensor:
     """K and L [2, N, n], from s U_i of every reading [k, n]. Cost: about 4 n operations for each reading and ideal neuron."""
     factors = torch.stack([circuits.factor.abs(), torch.clamp(circuits.factor, max=0.0)])
     summed = _with_zero(factors[:, :, None] * output)[:, circuits.layout.readings].sum(2)
-    return torch.stack([summed[0] - circuits.output, summed[1]])
+    return torch.stack([summed[0] - circuits.output, summed[1] if circuits.linear is None else summed[1] - circuits.linear])
 
 
 def _with_zero(x: Tensor) -> Tensor:
@@ -135,47 +120,86 @@ def split(KL: Tensor, circuits: Circuits) -> Split:
     )
 
 
-def explained_neurons(sides: Tensor, output: Tensor, bias: Tensor, circuits: Circuits, *, exact: bool) -> Separate:
-    """Bound what readings explain, and the bias: all of f - f^ but the unexplained neurons.
+@dataclass(frozen=True)
+class Sums:
+    """What readings explain, and the bias, as functions of x and z, of y and z, and of z, which are known, and bounds of the rest.
+
+        (f - f^)(z | x, y) = moved[0, x, z] + moved[1, y, z] + constant[z] + e(z) + e'(z),
+        |e(z) - e(z')| <= error[0, x] + error[1, y],       |e'(z) - e'(z')| <= apart[z, z'].
+
+    Attributes
+    ----------
+    moved : [2, n, n]
+    constant : [n]
+    error : [2, n]
+    apart : [n, n]
+    """
+
+    moved: Tensor
+    constant: Tensor
+    error: Tensor
+    apart: Tensor
+
+    def separate(self) -> Separate:
+        """A bound of |(f - f^)(xy) - (f - f^)(z)| for all z."""
+        with stage("output error"):
+            largest = (self.constant[:, None] - self.constant + self.apart).amax()
+            return Separate(self.error + spread(self.moved), largest)
+
+
+def input_errors(sides: Tensor, output: Tensor, circuits: Circuits) -> tuple[Tensor, Tensor]:
+    """d and d' [2, n, k] of every reading, and sum spread(s U_i) (|d|, |d'|) [2, n].
 
     With d(x) = l_i(x) - t alpha(x^-1 b) and d'(y) on the right, h_i - ReLU(t u_j) = g (d + d') for some g in [0, 1], since ReLU is
-    monotone and 1-Lipschitz. So its sum is at most ``sum spread(s U_i) (|d| + |d'|)``; or, with g = 1/2 + (g - 1/2), `exact`, at
-    most ``1/2 spread_z(sum s U_iz d) + 1/2 sum spread(s U_i) |d|`` and the same on the right.
-
-    For K and L see `Split`: its constants are added to the bias, where most of a one-dimensional representation's cancels. If
-    `exact`, sums such as sum_b K_b. v(x^-1 b) are computed for every x and z, and ||K'_z - K'_z'|| for every z and z'; else they
-    are bounded by norms for each circuit (`_by_norms`) and by ||K'_z|| + ||K'_z'||.
+    monotone and 1-Lipschitz. So between two outputs its sum differs by at most ``sum spread(s U_i) (|d| + |d'|)``.
 
     Parameters
     ----------
     sides : [2, n, k]
         l and r of every reading's neuron.
-    output, bias : [k, n], [n]
-        s U_i of every reading, and the bias.
-
-    Cost: O(n (k + N)) for k readings and N ideal neurons; `exact` O(n^2 (k + N)) more.
+    output : [k, n]
+        s U_i of every reading.
     """
     with stage("input error"):
-        weight = spread(output)
         ideal = torch.stack([circuits.left[circuits.b[circuits.ideal]], circuits.right[circuits.c[circuits.ideal]]])
         d = sides - (circuits.factor[:, None] * ideal).mT
-        error = d.abs() @ weight
-        moves = d @ output / 2 if exact else None
+        return d, d.abs() @ spread(output)
+
+
+def explained_sums(sides: Tensor, output: Tensor, bias: Tensor, circuits: Circuits) -> Sums:
+    """Split what readings explain, and the bias: all of f - f^ but the unexplained neurons.
+
+    With g = 1/2 + (g - 1/2) in `input_errors`, half of ``sum s U_i (d + d')`` is known, and the rest differs between two outputs by
+    at most half of the bound given there. For K and L see `Split`: its constants are added to the bias, where most of a
+    one-dimensional representation's cancels, and sums such as sum_b K_b. v(x^-1 b) are computed for every x and z.
+
+    Parameters are those of `input_errors`, and the bias [n]. Cost: O(n^2 (k + N)) for k readings and N ideal neurons.
+    """
+    d, error = input_errors(sides, output, circuits)
+    with stage("input error"):
+        moves = d @ output / 2
     with stage("output error"):
         parts = split(output_differences(output, circuits), circuits)
-        constant = bias + parts.constant
-        if moves is None:
-            rest = (norm(parts.kernel, 1) * parts.size[:, None]).sum(0)
-            for (sums, values), points in ((parts.left, circuits.layout.left_points), (parts.right, circuits.layout.right_points)):
-                rest = rest + _by_norms(_with_zero(sums)[:, points], _with_zero(values.T).T[:, points])
-            return Separate(error, spread(constant) + 2 * rest.amax())
         moved = [
             values[:, image].flatten(0, 1).T @ sums.flatten(0, 1)
             for (sums, values), image in ((parts.left, circuits.left_image), (parts.right, circuits.right_image))
         ]
         apart = (distances(parts.kernel) * parts.size[:, None, None]).sum(0)
-        largest = (constant[:, None] - constant + apart).amax()
-        return Separate(error / 2 + spread(moves + torch.stack(moved)), largest)
+        return Sums(moves + torch.stack(moved), bias + parts.constant, error / 2, apart)
+
+
+def explained_by_norms(sides: Tensor, output: Tensor, bias: Tensor, circuits: Circuits) -> Separate:
+    """Bound the same by norms for each circuit (`_by_norms`), and ||K'_z - K'_z'|| by ||K'_z|| + ||K'_z'||.
+
+    Parameters are those of `explained_sums`. Cost: O(n (k + N)).
+    """
+    _, error = input_errors(sides, output, circuits)
+    with stage("output error"):
+        parts = split(output_differences(output, circuits), circuits)
+        rest = (norm(parts.kernel, 1) * parts.size[:, None]).sum(0)
+        for (sums, values), points in ((parts.left, circuits.layout.left_points), (parts.right, circuits.layout.right_points)):
+            rest = rest + _by_norms(_with_zero(sums)[:, points], _with_zero(values.T).T[:, points])
+        return Separate(error, spread(bias + parts.constant) + 2 * rest.amax())
 
 
 def _by_norms(sums: Tensor, values: Tensor) -> Tensor:

@@ -6,23 +6,23 @@ and likewise right translates on the right side, r_gc(y) = r_c(y g). So
 1. correlate every neuron with every translate of every other, on both sides;
 2. group neurons that are translates, or negatives of translates, of the strongest neuron left, on both sides;
 3. take as points the cosets of its stabiliser, and give each neuron its pair of points;
-4. fit factors, shifts, alpha and beta to the neurons in turn, and gamma to their output weights;
-5. keep the circuits that make the certificate's slack larger than treating their neurons as unexplained.
+4. fit factors, shifts, alpha and beta to the neurons in turn, and gamma to their output weights (`fitting`);
+5. keep the circuits that make the certificate's slack larger than treating their neurons as unexplained;
+6. do so with strict and with loose correlations, and with weights of the points of no side, of the left, and of the right, until an
+   explanation proves everything; else take the best.
 """
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.circuits import POINTS_PER_ELEMENT
-from compact_proofs.tasks.groups.group import Group, group_of
+from compact_proofs.tasks.groups.fitting import Fit, Weights, fit, with_gamma
+from compact_proofs.tasks.groups.group import Group
 
 FAINT = 1e-3
 """Neurons weaker than this share of the strongest are left alone."""
@@ -30,67 +30,10 @@ ALIKE = (0.99, 0.95, 0.9, 0.8)
 """Correlations from which neurons are taken to be translates, strict first."""
 STABLE = (0.98, 0.95, 0.9, 0.8, 0.6)
 """Correlations from which a translate is taken to be the neuron itself, strict first."""
-ROUNDS = 20
-"""Rounds of the alternating fit."""
+GAIN = 0.02
+"""A less simple explanation must score more by this share of what is enough."""
 SECONDS = 30.0
-"""Time limit of fitting, and of choosing: what is not reached by then stays unexplained, or stays in."""
-
-
-@dataclass
-class Fit:
-    """One circuit, with sets of points G / H and G / K and the readings of neurons as its ideal ones.
-
-    Attributes
-    ----------
-    left_image, right_image : int [points, n]
-        x^-1 b and y c.
-    neurons, b, c : int [k]
-        Numbers of the neurons, and their points; a neuron is there twice if it is read as two ideal neurons.
-    factor, share : [k]
-        See `circuits.circuit_specs`.
-    shift : [k]
-        Of the neurons.
-    alpha, beta
-        Of the points.
-    gamma : [left points, right points]
-        Invariant under the group.
-    """
-
-    left_image: Tensor
-    right_image: Tensor
-    neurons: Tensor
-    b: Tensor
-    c: Tensor
-    factor: Tensor
-    share: Tensor
-    shift: Tensor
-    alpha: Tensor
-    beta: Tensor
-    gamma: Tensor
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Float64 copies of what a search reads: l, r [n, m], U [m, n] with each row's mean taken off, and the group."""
-
-    left: Tensor
-    right: Tensor
-    output: Tensor
-    group: Group
-
-    @classmethod
-    def of(cls, model: PairMLP) -> Weights:
-        """Fold and copy."""
-        double = copy.deepcopy(model).double().cpu()
-        with torch.no_grad():
-            U = double.U
-            return cls(double.left(), double.right(), U - U.mean(1, keepdim=True), group_of(double.table))
-
-    @property
-    def strength(self) -> Tensor:
-        """[m]: how much a neuron moves its inputs, times how much it moves the logits."""
-        moved = torch.sqrt(self.left.var(0, correction=0) + self.right.var(0, correction=0))
-        return moved * self.output.norm(dim=1)
+"""Time limit of fitting, and of choosing: what is not reached by then stays unexplained, or stays in, or untried."""
 
 
 def translates(values: Tensor, index: Tensor) -> Tensor:
@@ -108,7 +51,7 @@ def translates(values: Tensor, index: Tensor) -> Tensor:
     return torch.einsum("gxi,xj->gij", unit[index], unit)
 
 
-def find_fits(w: Weights) -> list[Fit]:
+def find_fits(w: Weights, thresholds: Sequence[float] = ALIKE) -> list[Fit]:
     """Steps 1 to 4: circuits that explain the neurons that are not faint, strongest first."""
     group, strength = w.group, w.strength
     alive = (strength > FAINT * strength.max()).nonzero().flatten()
@@ -126,7 +69,8 @@ def find_fits(w: Weights) -> list[Fit]:
             continue
         if time.monotonic() > end:
             break
-        members = next(found for t in ALIKE if len(found := (free & (alike[i] > t)).nonzero().flatten()) > 1 or t == ALIKE[-1])
+        near = ((free & (alike[i] > t)).nonzero().flatten() for t in thresholds)
+        members = next((found for found in near if len(found) > 1), torch.tensor([i]))
         members = torch.cat([torch.tensor([i]), members[members != i]])
         free[members] = False
         acts = [_cosets(group, _stabiliser(group, side[:, i, i])) for side in (left, right)]
@@ -136,7 +80,7 @@ def find_fits(w: Weights) -> list[Fit]:
         # The strongest neuron's points are number 0; a neuron that is the translate by g of it has the points g 0.
         b, c = (act[0, (sign[i, members] * side[:, i, members]).argmax(0)] for act, side in zip(acts, (left, right), strict=True))
         opposite = [_opposite(act, side[:, i, i]) for act, side in zip(acts, (left, right), strict=True)]
-        fits.append(_fit(w, acts[0][:, group.inverse], acts[1], alive[members], b, c, sign[i, members], opposite))
+        fits.append(fit(w, acts[0][:, group.inverse], acts[1], alive[members], b, c, sign[i, members], opposite))
     return fits
 
 
@@ -173,71 +117,6 @@ def _cosets(group: Group, subgroup: Tensor) -> Tensor:
     return number[group.table[:, representatives]].T.contiguous()
 
 
-def _fit(
-    w: Weights,
-    left_image: Tensor,
-    right_image: Tensor,
-    neurons: Tensor,
-    b: Tensor,
-    c: Tensor,
-    sign: Tensor,
-    opposite: list[Tensor | None],
-) -> Fit:
-    """Least squares in turn for factors and shifts, and for alpha and beta; weighted by the squared norm of the output weights.
-
-    If both sides have an opposite (alpha(-b) = -alpha(b), beta(-c) = -beta(c)), a neuron at (b, c) with the factor t is as well one
-    at (-b, -c) with the factor -t, and half of it is read as each.
-    """
-    left, right, U = w.left[:, neurons].T, w.right[:, neurons].T, w.output[neurons]  # [k, n]
-    at_left, at_right = left_image[b], right_image[c]  # [k, n]
-    weight = U.square().sum(1, keepdim=True)
-    size = left.var(1, keepdim=True) + right.var(1, keepdim=True)
-    factor, shift = sign[:, None] * torch.sqrt(size / size[:1]), torch.zeros(len(neurons), 1, dtype=left.dtype)
-    minus_b, minus_c = opposite
-    for _ in range(ROUNDS):
-        alpha = _mean_by(at_left, left - shift, factor, weight, len(left_image))
-        beta = _mean_by(at_right, right + shift, factor, weight, len(right_image))
-        if minus_b is not None and minus_c is not None:
-            alpha, beta = (alpha - alpha[minus_b]) / 2, (beta - beta[minus_c]) / 2
-        A, B = alpha[at_left], beta[at_right]
-        factor = ((left - shift) * A + (right + shift) * B).sum(1, keepdim=True) / (A.square() + B.square()).sum(1, keepdim=True)
-        shift = ((left - factor * A) - (right - factor * B)).mean(1, keepdim=True) / 2
-    share = torch.ones_like(factor)
-    if minus_b is not None and minus_c is not None:
-        neurons, shift, U = (torch.cat([t, t]) for t in (neurons, shift, U))
-        b, c = torch.cat([b, minus_b[b]]), torch.cat([c, minus_c[c]])
-        factor, share = torch.cat([factor, -factor]), torch.cat([share, share]) / 2
-    gamma = _gamma(w.group, left_image, right_image, b, c, share * factor.abs() * U)
-    factor, share, shift = (t.flatten() for t in (factor, share, shift))
-    return Fit(left_image, right_image, neurons, b, c, factor, share, shift, alpha, beta, gamma)
-
-
-def _mean_by(place: Tensor, values: Tensor, factor: Tensor, weight: Tensor, points: int) -> Tensor:
-    """The numbers a_p for which factor_i a_p is nearest to values_ix, where place_ix = p."""
-    zero = torch.zeros(points, dtype=values.dtype)
-    above = zero.index_add(0, place.flatten(), (weight * factor * values).flatten())
-    below = zero.index_add(0, place.flatten(), (weight * factor.square()).expand_as(values).flatten())
-    return above / below.clamp_min(1e-300)
-
-
-def _gamma(group: Group, left_image: Tensor, right_image: Tensor, b: Tensor, c: Tensor, written: Tensor) -> Tensor:
-    """Means over orbits of what the neurons of each pair of points write together: the nearest invariant gamma.
-
-    Parameters
-    ----------
-    written : [k, n]
-        What neuron i writes for each z, which gamma(b_i, z c_i) is to be near to.
-    """
-    P, Q = len(left_image), len(right_image)
-    both = left_image[:, None, group.inverse] * Q + right_image  # [P, Q, n]: number of (g b, g c)
-    _, orbit = both.amin(-1).flatten().unique(return_inverse=True)
-    orbit = orbit.reshape(P, Q)
-    total = torch.zeros(P, Q, group.order, dtype=written.dtype).index_put((b, c), written, accumulate=True)
-    target = orbit[torch.arange(P)[:, None, None], right_image]  # [P, Q, n]: the orbit of (b, z c)
-    means = torch.zeros(int(orbit.max()) + 1, dtype=written.dtype).index_add(0, target.flatten(), total.flatten())
-    return (means / torch.bincount(target.flatten()))[orbit]
-
-
 def balanced_shifts(w: Weights) -> Tensor:
     """Shifts [m] that make the largest of l_i - s_i and of r_i + s_i equal."""
     return (w.left.amax(0) - w.right.amax(0)) / 2
@@ -252,6 +131,8 @@ def describe(w: Weights, fits: list[Fit]) -> dict[str, Tensor]:
         "left_values": [torch.zeros(0, dtype=torch.float64)],
         "right": [torch.zeros(0, n + 1, dtype=torch.int64)],
         "right_values": [torch.zeros(0, 2, dtype=torch.float64)],
+        "left_weights": [torch.zeros(0, 2, dtype=torch.float64)],
+        "right_weights": [torch.zeros(0, 2, dtype=torch.float64)],
         "readings": [torch.zeros(0, 3, dtype=torch.int64)],
         "reading_values": [torch.zeros(0, 2, dtype=torch.float64)],
     }
@@ -261,6 +142,8 @@ def describe(w: Weights, fits: list[Fit]) -> dict[str, Tensor]:
             lists[name].append(torch.cat([torch.full((len(image), 1), i), image + first], 1))
         lists["left_values"].append(f.alpha)
         lists["right_values"].append(torch.stack([f.beta, f.gamma[0]], 1))
+        if f.weights is not None:
+            lists[f"{f.weighted}_weights"].append(f.weights)
         lists["readings"].append(torch.stack([f.neurons, f.b + P, f.c + Q], 1))
         lists["reading_values"].append(torch.stack([f.factor, f.share], 1))
         shifts[f.neurons] = f.shift
@@ -268,22 +151,44 @@ def describe(w: Weights, fits: list[Fit]) -> dict[str, Tensor]:
     return {name: torch.cat(parts) for name, parts in lists.items()} | {"shifts": shifts}
 
 
-def choose(w: Weights, fits: list[Fit], score: Callable[[dict[str, Tensor]], float]) -> list[Fit]:
-    """Step 5: leave out, one after another, the circuits without which the score is higher, the weakest first."""
-    kept = list(fits)
-    best, end = score(describe(w, kept)), time.monotonic() + SECONDS
-    for f in reversed(fits):
-        if time.monotonic() > end:
+def variants(w: Weights) -> Iterator[list[Fit]]:
+    """Step 6: lists of circuits to choose from, the simplest first."""
+    strict, loose = find_fits(w), find_fits(w, ALIKE[-1:])
+    for fits in (strict, loose) if len(loose) < len(strict) else (strict,):
+        yield fits
+        yield [with_gamma(w, f, "left") for f in fits]
+        yield [with_gamma(w, f, "right") for f in fits]
+
+
+def choose(w: Weights, score: Callable[[list[Fit]], float], enough: float) -> list[Fit]:
+    """Steps 5 and 6: the circuits that reach `enough` first, or those whose score is the highest found, by `GAIN` at least."""
+    end = time.monotonic() + SECONDS
+    best: list[Fit] = []
+    highest = float("-inf")
+    for fits in variants(w):
+        found, reached = _without_the_useless(fits, score, end)
+        if reached > highest + GAIN * enough or not best:
+            best, highest = found, reached
+        if highest >= enough or time.monotonic() > end:
             break
+    return best
+
+
+def _without_the_useless(fits: list[Fit], score: Callable[[list[Fit]], float], end: float) -> tuple[list[Fit], float]:
+    """Leave out, one after another, the circuits without which the score is at least as high, the weakest first."""
+    kept = list(fits)
+    highest = score(kept)
+    for f in reversed(fits):
         fewer = [g for g in kept if g is not f]
-        without = score(describe(w, fewer)) if fewer else float("-inf")
-        if without >= best:
-            kept, best = fewer, without
-    return kept
+        if time.monotonic() > end or not fewer:
+            break
+        if (reached := score(fewer)) >= highest:
+            kept, highest = fewer, reached
+    return kept, highest
 
 
 def row_space(w: Weights, fits: list[Fit]) -> Tensor:
-    """An orthonormal basis [q, n] of the functions of z that the ideal neurons write: z -> gamma(b, z c), less their means."""
+    """An orthonormal basis [q, n] of the functions of z that the ideal neurons write, less their means."""
     rows = [f.gamma[:, f.right_image].flatten(0, 1) for f in fits]
     if not rows:
         return torch.zeros(0, w.group.order, dtype=torch.float64)

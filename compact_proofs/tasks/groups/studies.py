@@ -10,9 +10,11 @@ from torch import Tensor
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.report.data import Heatmap
 from compact_proofs.study import Study
-from compact_proofs.tasks.groups.gsets import Compared, GSetsLinear, in_double
+from compact_proofs.tasks.groups.compared import Compared, in_double
+from compact_proofs.tasks.groups.fitting import Fit, Weights
+from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.irreps import isotypic_shares
-from compact_proofs.tasks.groups.search import FAINT, Fit, Weights, find_fits
+from compact_proofs.tasks.groups.search import FAINT, find_fits
 from compact_proofs.tasks.groups.task import Groups
 
 
@@ -28,7 +30,8 @@ def heatmaps(model: PairMLP) -> Sequence[Heatmap]:
     """Of the two strongest circuits: what their neurons write together, and gamma; and the slack of the linear-cost proof."""
     w, task, verifier = Weights.of(model), Groups.of(model), GSetsLinear()
     with torch.no_grad():
-        slack = verifier.slack(in_double(model), task, verifier.explain(model, task))
+        margins = verifier.slack(in_double(model), task, verifier.explain(model, task))
+        slack = None if margins is None else margins.table()
         fits = sorted(find_fits(w), key=lambda f: -float(w.strength[f.neurons].sum()))[:2]
         found = []
         for i, f in enumerate(fits):
@@ -109,10 +112,11 @@ def _losses(model: PairMLP) -> list[Study]:
         found = Compared.of(double, task, verifier.explain(model, task))
         if found is None:
             return []
-        error, (left, right) = found.explained(exact=True), found.unexplained()
+        error, (left, right) = found.sums().separate(), found.unexplained()
         of_x, of_y = error.sides
+        margin = found.margin.table()
     rows = (
-        ("ideal margin, the same for every pair", (float(found.margin), float(found.margin))),
+        ("ideal margin (mean and smallest)", (float(margin.mean()), float(margin.min()))),
         ("neurons' inputs and sums over circuits, of x", (float(of_x.mean()), float(of_x.max()))),
         ("neurons' inputs and sums over circuits, of y", (float(of_y.mean()), float(of_y.max()))),
         ("outputs of circuits and bias", (float(error.constant), float(error.constant))),
