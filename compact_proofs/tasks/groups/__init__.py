@@ -49,8 +49,6 @@ __all__ = [
 _OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(rest=False))
 _COMPARED: tuple[Strategy, ...] = (
     LinearBaseline(),
-    GSets("low-rank", first=False, rest=False),
-    GSets("norms", first=False, rest=False),
     Cosets(joint=False),
     Cosets(),
     BruteForce(),

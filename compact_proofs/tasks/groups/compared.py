@@ -1,85 +1,93 @@
-"""A network beside its checked ideal one, and the bounds of what is between them that every strategy on G-sets starts from."""
+"""A network beside its circuits: the bounds of its margins that every strategy on G-sets starts from."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.claim import Task, largest_other
+from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits
-from compact_proofs.tasks.groups.errors import Sums, explained_by_norms, explained_sums, spread, whole_neurons
-from compact_proofs.tasks.groups.ideal import Ideal
+from compact_proofs.tasks.groups.errors import Sums, spread, sums_of, whole_neurons
+from compact_proofs.tasks.groups.gaps import Gaps
 from compact_proofs.tasks.groups.separate import Separate
 from compact_proofs.tasks.groups.task import Groups
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A network beside its checked ideal one.
+    """A network beside its circuits.
 
     Attributes
     ----------
-    circuits, ideal, margin
-        The ideal network, its logits and its margin.
-    inputs : [2, n, m]
-        l and r.
-    sides : [2, n, m]
-        l - s and r + s, for the explanation's shifts s, which define the same network.
-    output, bias
-        U and the bias.
+    circuits
+        Checked.
+    gaps
+        What the circuits' tables prove.
+    sums
+        All else that readings explain, and the bias.
+    unexplained : [2, n]
+        Bounds of the unexplained neurons, of x and of y.
     """
 
     circuits: Circuits
-    ideal: Ideal
-    margin: Separate
-    inputs: Tensor
-    sides: Tensor
-    output: Tensor
-    bias: Tensor
+    gaps: Gaps
+    sums: Sums
+    unexplained: Tensor
 
     @classmethod
-    def of(cls, model: PairMLP, task: Task, explanation: Explanation) -> Compared | None:
-        """Check an explanation and fold the network; None if the explanation describes no ideal network."""
+    def of(cls, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor, exact: bool = True) -> Compared | None:
+        """Check an explanation, and compare; None if it describes no circuits. `inputs` [2, n, m] are l and r."""
         assert isinstance(task, Groups)
         circuits = check_circuits(explanation, task.group)
         if circuits is None:
             return None
-        ideal = Ideal.of(circuits, task.group)
-        return cls(circuits, ideal, ideal.margin(), *both_sides(model, explanation), model.U, model.bias)
+        found, tables = zip(*(sums_of(c, inputs, model.U, exact) for c in circuits.circuits), strict=True)
+        sums = reduce(add, found)
+        sums = Sums(sums.moved, sums.constant + model.bias, sums.error, sums.apart)
+        gaps = Gaps.of(circuits.circuits, tables, circuits.alike, task.group)
+        return cls(circuits, gaps, sums, _unexplained(model, circuits, explanation, inputs))
 
-    def readings(self) -> tuple[Tensor, Tensor]:
-        """l and r [2, n, k] of every reading's neuron, and s U_i [k, n]."""
-        i = self.circuits.neurons
-        return self.sides[:, :, i], self.circuits.share[:, None] * self.output[i]
+    def slack(self) -> Separate:
+        """The smallest gap less bounds of all errors: a lower bound of the network's margin."""
+        slack = self.gaps.smallest() - self.sums.separate()
+        return Separate(slack.sides - self.unexplained, slack.constant)
 
-    def sums(self) -> Sums:
-        """What readings explain, and the bias, as sums that are known for each x and each y."""
-        return explained_sums(*self.readings(), self.bias, self.circuits)
-
-    def slack(self, explained: Separate | None = None) -> Separate:
-        """The ideal margin less bounds of all errors, a lower bound of the network's margin; by norms unless `sums` are given."""
-        slack = self.margin - (explained or explained_by_norms(*self.readings(), self.bias, self.circuits))
-        return Separate(slack.sides - self.unexplained(), slack.constant)
-
-    def unexplained(self, output: Tensor | None = None) -> Tensor:
-        """Bound what no reading explains of the neurons by terms of x and of y, [2, n]; `output` [m, n] is U unless given."""
-        i = list(self.circuits.rest)
-        with stage("unexplained neurons"):
-            share = torch.tensor([abs(r) for r in self.circuits.rest.values()], dtype=torch.float64, device=self.sides.device)
-            return whole_neurons(self.sides[:, :, i], share * spread((self.output if output is None else output)[i]))
+    def right(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """Which of the pairs (x, y) [r] with products z are proven, with what is known for every output."""
+        with stage("outputs"):
+            errors = self.sums.error + self.unexplained
+            known = self.sums.moved[0, x] + (self.sums.moved[1] + self.sums.constant)[y]
+            own = known.gather(1, z[:, None]).squeeze(1) - errors[0, x] - errors[1, y]
+            return provably(largest_other(known + (self.sums.apart[z] - self.gaps.at(x, y)), z) < own)
 
 
-def both_sides(model: PairMLP, explanation: Explanation) -> tuple[Tensor, Tensor]:
-    """l and r [2, n, m], and with the explanation's shifts l - s and r + s."""
+def _unexplained(model: PairMLP, circuits: Circuits, explanation: Explanation, inputs: Tensor) -> Tensor:
+    """Bound what no reading explains of the neurons by terms of x and of y, [2, n]."""
+    i = list(circuits.rest)
+    with stage("unexplained neurons"):
+        share = torch.tensor([abs(r) for r in circuits.rest.values()], dtype=torch.float64, device=inputs.device)
+        return whole_neurons(shifted(inputs, explanation)[:, :, i], share * spread(model.U[i]))
+
+
+def both_sides(model: PairMLP) -> Tensor:
+    """l and r [2, n, m]."""
     with stage("weights"):
-        s, inputs = explanation["shifts"], torch.stack([model.left(), model.right()])
-        return inputs, inputs + torch.stack([-s, s])[:, None]
+        return torch.stack([model.left(), model.right()])
+
+
+def shifted(inputs: Tensor, explanation: Explanation) -> Tensor:
+    """l - s and r + s, for the explanation's shifts s, which define the same network."""
+    s = explanation["shifts"]
+    return inputs + torch.stack([-s, s])[:, None]
 
 
 def in_double(model: PairMLP) -> PairMLP:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,9 +11,10 @@ from torch import Tensor
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.group import Group, group_of
 
-ROUNDS = 20
+ROUNDS = 10
 """Rounds of alternating fits."""
-Side = Literal["left", "right"]
+EVEN = 0.2
+"""Symmetries of gamma up to sign hold up to this share of its norm."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Weights:
         """Fold and copy."""
         double = copy.deepcopy(model).double().cpu()
         with torch.no_grad():
-            U = double.U
-            return cls(double.left(), double.right(), U - U.mean(1, keepdim=True), group_of(double.table))
+            U = double.U.detach()
+            return cls(double.left().detach(), double.right().detach(), U - U.mean(1, keepdim=True), group_of(double.table))
 
     @property
     def strength(self) -> Tensor:
@@ -43,24 +43,18 @@ class Weights:
 
 @dataclass(frozen=True)
 class Fit:
-    """One circuit, with sets of points G / H and G / K and the readings of neurons as its ideal ones.
+    """One circuit, with sets of points G / H and G / K and the readings of neurons.
 
     Attributes
     ----------
     left_image, right_image : int [points, n]
         x^-1 b and y c.
     neurons, b, c : int [k]
-        Numbers of the neurons, and their points; a neuron is there twice if it is read as two ideal neurons.
-    factor, share : [k]
+        Numbers of the neurons, and their points; a neuron is there several times if it is read in several ways.
+    scale, share : [k]
         See `circuits.circuit_specs`.
-    shift : [k]
-        Of the neurons.
-    alpha, beta
-        Of the points.
     gamma : [left points, right points]
-        Invariant under the group.
-    weighted, weights : "left" or "right", [points, 2]
-        Weights of one side's points; None without.
+        Invariant under the group, with mean square 1.
     """
 
     left_image: Tensor
@@ -68,24 +62,14 @@ class Fit:
     neurons: Tensor
     b: Tensor
     c: Tensor
-    factor: Tensor
+    scale: Tensor
     share: Tensor
-    shift: Tensor
-    alpha: Tensor
-    beta: Tensor
     gamma: Tensor
-    weighted: Side | None = None
-    weights: Tensor | None = None
 
-    def written(self, w: Weights) -> tuple[Tensor, Tensor]:
-        """What the readings of every pair of points write together of ReLU(u), and of u: [left points, right points, n]."""
-        nothing = torch.zeros(*self.gamma.shape, w.group.order, dtype=w.output.dtype)
-        U = self.share[:, None] * w.output[self.neurons]
-        of_relu, of_u = (
-            nothing.index_put((self.b, self.c), t[:, None] * U, accumulate=True)
-            for t in (self.factor.abs(), self.factor.clamp(max=0.0))
-        )
-        return of_relu, of_u
+    @property
+    def output(self) -> Tensor:
+        """gamma(b, z c): [left points, right points, n]."""
+        return self.gamma[:, self.right_image]
 
     @property
     def missing(self) -> int:
@@ -93,73 +77,56 @@ class Fit:
         return self.gamma.numel() - len(torch.unique(self.b * self.gamma.shape[1] + self.c))
 
 
-def fit(
-    w: Weights,
-    left_image: Tensor,
-    right_image: Tensor,
-    neurons: Tensor,
-    b: Tensor,
-    c: Tensor,
-    sign: Tensor,
-    opposite: list[Tensor | None],
-) -> Fit:
-    """Least squares in turn for factors and shifts, and for alpha and beta; weighted by the squared norm of the output weights.
+def fit(w: Weights, images: tuple[Tensor, Tensor], neurons: Tensor, b: Tensor, c: Tensor, share: Tensor, sign: Tensor) -> Fit:
+    """Least squares in turn for gamma and for scales: ``share U_i(z)`` is to be near ``s_i gamma(b_i, z c_i)``.
 
-    If both sides have an opposite (alpha(-b) = -alpha(b), beta(-c) = -beta(c)), a neuron at (b, c) with the factor t is as well one
-    at (-b, -c) with the factor -t, and half of it is read as each.
+    `images` are x^-1 b and y c; `sign` is that of the scales to start from.
     """
-    left, right, U = w.left[:, neurons].T, w.right[:, neurons].T, w.output[neurons]  # [k, n]
-    at_left, at_right = left_image[b], right_image[c]  # [k, n]
-    weight = U.square().sum(1, keepdim=True)
-    size = left.var(1, keepdim=True) + right.var(1, keepdim=True)
-    factor, shift = sign[:, None] * torch.sqrt(size / size[:1]), torch.zeros(len(neurons), 1, dtype=left.dtype)
-    minus_b, minus_c = opposite
-    for _ in range(ROUNDS):
-        alpha = _mean_by(at_left, left - shift, factor, weight, len(left_image))
-        beta = _mean_by(at_right, right + shift, factor, weight, len(right_image))
-        if minus_b is not None and minus_c is not None:
-            alpha, beta = (alpha - alpha[minus_b]) / 2, (beta - beta[minus_c]) / 2
-        A, B = alpha[at_left], beta[at_right]
-        factor = ((left - shift) * A + (right + shift) * B).sum(1, keepdim=True) / (A.square() + B.square()).sum(1, keepdim=True)
-        shift = ((left - factor * A) - (right - factor * B)).mean(1, keepdim=True) / 2
-    share = torch.ones_like(factor)
-    if minus_b is not None and minus_c is not None:
-        neurons, shift = torch.cat([neurons, neurons]), torch.cat([shift, shift])
-        b, c = torch.cat([b, minus_b[b]]), torch.cat([c, minus_c[c]])
-        factor, share = torch.cat([factor, -factor]), torch.cat([share, share]) / 2
-    factor, share, shift = (t.flatten() for t in (factor, share, shift))
-    nothing = torch.zeros(len(alpha), len(beta), dtype=alpha.dtype)
-    return with_gamma(w, Fit(left_image, right_image, neurons, b, c, factor, share, shift, alpha, beta, nothing))
-
-
-def with_gamma(w: Weights, f: Fit, side: Side | None = None) -> Fit:
-    """The gamma, and with a side the weights of its points, for which what ideal neurons write is nearest to what readings write.
-
-    Without weights these are means over orbits; with weights, least squares in turn.
-    """
-    P, Q = f.gamma.shape
-    both = f.left_image[:, None, w.group.inverse] * Q + f.right_image  # [P, Q, n]: number of (g b, g c)
+    left_image, right_image = images
+    P, Q = len(left_image), len(right_image)
+    both = left_image[:, None, w.group.inverse] * Q + right_image  # [P, Q, n]: number of (g b, g c)
     _, orbit = both.amin(-1).flatten().unique(return_inverse=True)
     orbit = orbit.reshape(P, Q)
-    target, (of_relu, of_u) = orbit[:, f.right_image], f.written(w)  # [P, Q, n]: the orbit of (b, z c)
-    zero = torch.zeros(int(orbit.max()) + 1, dtype=of_relu.dtype)
-    shape, others = ((P, 1, 1), (1, 2)) if side == "left" else ((1, Q, 1), (0, 2))
-    weight = torch.ones(shape, dtype=of_relu.dtype)
-    for _ in range(ROUNDS if side else 1):
-        above, below = (weight * of_relu).flatten(), weight.square().expand_as(of_relu).flatten()
-        gamma = zero.index_add(0, target.flatten(), above) / zero.index_add(0, target.flatten(), below).clamp_min(1e-300)
+    target = orbit[b[:, None], right_image[c]]  # [k, n]: the orbit of (b_i, z c_i)
+    U = share[:, None] * w.output[neurons]
+    scale = sign * U.norm(dim=1)
+    zero = torch.zeros(int(orbit.max()) + 1, dtype=U.dtype)
+    for _ in range(ROUNDS):
+        above, below = scale[:, None] * U, scale.square()[:, None].expand_as(U)
+        gamma = zero.index_add(0, target.flatten(), above.flatten())
+        gamma = gamma / zero.index_add(0, target.flatten(), below.flatten()).clamp_min(1e-300)
+        gamma = gamma / gamma[orbit].square().mean().sqrt().clamp_min(1e-300)
         ideal = gamma[target]
-        size = ideal.square().sum(others, keepdim=True).clamp_min(1e-300)
-        weight = (of_relu * ideal).sum(others, keepdim=True) / size
-    if side is None:
-        return replace(f, gamma=gamma[orbit])
-    linear = (of_u * ideal).sum(others, keepdim=True) / size
-    return replace(f, gamma=gamma[orbit], weighted=side, weights=torch.stack([weight.flatten(), linear.flatten()], 1))
+        scale = (U * ideal).sum(1) / ideal.square().sum(1).clamp_min(1e-300)
+    return Fit(left_image, right_image, neurons, b, c, scale, share, gamma[orbit])
 
 
-def _mean_by(place: Tensor, values: Tensor, factor: Tensor, weight: Tensor, points: int) -> Tensor:
-    """The numbers a_p for which factor_i a_p is nearest to values_ix, where place_ix = p."""
-    zero = torch.zeros(points, dtype=values.dtype)
-    above = zero.index_add(0, place.flatten(), (weight * factor * values).flatten())
-    below = zero.index_add(0, place.flatten(), (weight * factor.square()).expand_as(values).flatten())
-    return above / below.clamp_min(1e-300)
+def automorphisms(act: Tensor) -> list[Tensor]:
+    """int [points] each: the maps of a transitive set of points that commute with the group, the identity first. `act` is g p."""
+    found = []
+    for q in range(len(act)):
+        image = torch.full((len(act),), -1)
+        image[act[0]] = act[q]  # g 0 to g q
+        if torch.equal(image[act], act[image]):
+            found.append(image)
+    return found
+
+
+def read_in_every_way(w: Weights, f: Fit, most: int) -> Fit:
+    """A neuron at (b, c) sees as much at (b', c'), for automorphisms of the points; if they keep gamma up to a sign, read it so too.
+
+    Then pairs of points that lack a neuron of their own are not missing. `most` ways at most; else the circuit is left alone.
+    """
+    left, right = automorphisms(f.left_image[:, w.group.inverse]), automorphisms(f.right_image)
+    ways: list[tuple[Tensor, Tensor, float]] = []
+    for s in left:
+        for t in right:
+            moved = f.gamma[s][:, t]
+            sign = 1.0 if float((moved * f.gamma).sum()) > 0 else -1.0
+            if float((moved - sign * f.gamma).norm()) < EVEN * float(f.gamma.norm()):
+                ways.append((s, t, sign))
+    if not 1 < len(ways) <= most:
+        return f
+    b, c = torch.cat([s[f.b] for s, _, _ in ways]), torch.cat([t[f.c] for _, t, _ in ways])
+    sign = torch.cat([sign * f.scale.sign() for _, _, sign in ways])
+    return fit(w, (f.left_image, f.right_image), f.neurons.repeat(len(ways)), b, c, f.share.repeat(len(ways)) / len(ways), sign)

@@ -10,7 +10,7 @@ from torch import Tensor
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.report.data import Heatmap
 from compact_proofs.study import Study
-from compact_proofs.tasks.groups.compared import Compared, in_double
+from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double
 from compact_proofs.tasks.groups.fitting import Fit, Weights
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.irreps import isotypic_shares
