@@ -5,13 +5,18 @@ subgroups     their subgroups up to conjugacy
 irreps        their real irreducible representations
 task          the inputs and their labels
 brute_force   every pair; the linear baseline
-circuits      ideal networks that are symmetric under the group, described by G-sets and checked exactly
-errors        how far a network is from an ideal one
-gsets         ours: irreducible representations as G-sets, O(n^2 m q), and in linear cost O(n m)
+circuits      what an explanation says of neurons, by G-sets, checked exactly
+errors        how far a network is from that
+gaps          what circuits prove, by their symmetry
+separate      bounds that are a term of x plus a term of y
+compared      a network beside its circuits
+gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
+fitting       numbers of a circuit by least squares
 search        finds circuits in weights
 specimens     small models that try to break proofs
-studies       what the search found, and which explanation is right
+studies       what the search found, and where proofs lose margin
+pictures      which explanation is right; margins against errors
 training      the published recipe
 zoo           the models that ship
 """
@@ -27,6 +32,7 @@ from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.groups.cosets import Cosets
 from compact_proofs.tasks.groups.group import Group, from_permutations, group_named
 from compact_proofs.tasks.groups.gsets import GSets, GSetsLinear
+from compact_proofs.tasks.groups.pictures import sections
 from compact_proofs.tasks.groups.specimens import specimen
 from compact_proofs.tasks.groups.studies import heatmaps, studies
 from compact_proofs.tasks.groups.task import Groups
@@ -77,6 +83,7 @@ KIT = TaskKit(
     variants=_variants,
     studies=studies,
     heatmaps=heatmaps,
+    sections=sections,
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,

@@ -1,8 +1,8 @@
 """Circuits: what an explanation says of a network's neurons, described by G-sets and few numbers, and checked exactly.
 
-An explanation lists *left points* b and *right points* c, each labelled with the circuit that it belongs to, on which the group acts
-from the left; for each pair of points of one circuit a number gamma(b, c); and *readings*: a share of neuron i sees x as the point
-x^-1 b and y as the point y c, and writes s gamma(b, z c) to the logit of z. What is checked here: the actions are actions
+An explanation lists *left points* b and *right points* c, each labelled with the circuit that it belongs to, on which the group
+acts from the left; for each pair of points of one circuit a number gamma(b, c); and *readings*: a share of neuron i sees x as the
+point x^-1 b and y as the point y c, and writes s gamma(b, z c) to the logit of z. What is checked here: the actions are actions
 (g (h b) = (g h) b, e b = b), transitive on the left and on the right points of every circuit, and gamma(g b, g c) = gamma(b, c).
 
 Nothing in it is about weights; `errors` bounds how far a network is from this, and `gaps` what follows where it is so.
@@ -26,7 +26,7 @@ from compact_proofs.tasks.groups.group import Group
 
 POINTS_PER_ELEMENT = 8
 """An explanation has at most this many times the group's order of left points, and of right points."""
-READINGS = 4
+READINGS = 8
 """An explanation reads neurons at most this many times their number."""
 Alike = Literal["all", "left", "right"]
 """Which pairs of points are taken to have one table: all of a circuit, those of a left point, those of a right point."""
@@ -79,6 +79,8 @@ class Circuit:
     right_classes : int [Q, Q, n / Q]
         For points c and q, the y with y c = q.
     gamma : [P, Q]
+    usual
+        One of its values; the better the more pairs have it.
     neurons, b, c : int [k]
         The neuron and the points of every reading.
     scale, share : [k]
@@ -98,6 +100,7 @@ class Circuit:
     left_classes: Tensor
     right_classes: Tensor
     gamma: Tensor
+    usual: Tensor
     neurons: Tensor
     b: Tensor
     c: Tensor
@@ -218,11 +221,10 @@ def _circuit(
 ) -> Circuit | None:
     """One circuit from x^-1 b, y c and gamma(b_0, c); None if it is not transitive or gamma is not invariant."""
     left, right = images
-    classes = _classes(left), _classes(right)
-    if classes[0] is None or classes[1] is None:
-        return None
-    gamma = _gamma(left, right, first, group)
-    if gamma is None:
+    left_classes, right_classes, gamma = _classes(left), _classes(right), None
+    if left_classes is not None and right_classes is not None:
+        gamma = _gamma(left, right, first, group)
+    if left_classes is None or right_classes is None or gamma is None:
         return None
     device, k = first.device, len(readings)
     charge_integers(4 * k)
@@ -234,12 +236,27 @@ def _circuit(
         for of, at in zip(rows, (*pair, number[pair]), strict=True):
             of[at].append(r)
     of_left, of_right, of_pair = (_filled(of, k, device) for of in rows)
-    indices = (torch.tensor(t, dtype=torch.int64, device=device) for t in (neurons, b, c))
-    moved = (t.to(device) for t in (left, right, *classes))
     charge_integers(gamma.numel())
-    at = torch.tensor([[number.get((p, q), len(pairs)) for q in range(len(right))] for p in range(len(left))], device=device)
+    table = [[number.get((p, q), len(pairs)) for q in range(len(right))] for p in range(len(left))]
     scale, share = values[torch.tensor(place, dtype=torch.int64, device=device)].T
-    return Circuit(*moved, gamma, *indices, scale, share, of_left, of_right, pairs, at, of_pair)
+    return Circuit(
+        left.to(device),
+        right.to(device),
+        left_classes.to(device),
+        right_classes.to(device),
+        gamma,
+        gamma.flatten().median(),
+        torch.tensor(neurons, dtype=torch.int64, device=device),
+        torch.tensor(b, dtype=torch.int64, device=device),
+        torch.tensor(c, dtype=torch.int64, device=device),
+        scale,
+        share,
+        of_left,
+        of_right,
+        pairs,
+        torch.tensor(table, device=device),
+        of_pair,
+    )
 
 
 def _classes(image: Tensor) -> Tensor | None:

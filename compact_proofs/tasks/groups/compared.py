@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from compact_proofs.claim import Task, largest_other
-from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.strategy import Explanation
@@ -50,7 +49,7 @@ class Compared:
         circuits = check_circuits(explanation, task.group)
         if circuits is None:
             return None
-        found, tables = zip(*(sums_of(c, inputs, model.U, exact) for c in circuits.circuits), strict=True)
+        found, tables = zip(*(sums_of(c, circuits.alike, inputs, model.U, exact) for c in circuits.circuits), strict=True)
         sums = reduce(add, found)
         sums = Sums(sums.moved, sums.constant + model.bias, sums.error, sums.apart)
         gaps = Gaps.of(circuits.circuits, tables, circuits.alike, task.group)
@@ -61,13 +60,16 @@ class Compared:
         slack = self.gaps.smallest() - self.sums.separate()
         return Separate(slack.sides - self.unexplained, slack.constant)
 
-    def right(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """Which of the pairs (x, y) [r] with products z are proven, with what is known for every output."""
+    def margins(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """Lower bounds of the margins of pairs (x, y) [r] with products z, with what is known for every output.
+
+        f(xy) - f(z') >= known(xy) - known(z') + gap(z') - error[x] - error[y] - apart[xy, z']. Cost: about 6 n for each pair.
+        """
         with stage("outputs"):
             errors = self.sums.error + self.unexplained
             known = self.sums.moved[0, x] + (self.sums.moved[1] + self.sums.constant)[y]
             own = known.gather(1, z[:, None]).squeeze(1) - errors[0, x] - errors[1, y]
-            return provably(largest_other(known + (self.sums.apart[z] - self.gaps.at(x, y)), z) < own)
+            return own - largest_other(known + (self.sums.apart[z] - self.gaps.at(x, y)), z)
 
 
 def _unexplained(model: PairMLP, circuits: Circuits, explanation: Explanation, inputs: Tensor) -> Tensor:

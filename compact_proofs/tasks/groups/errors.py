@@ -2,8 +2,8 @@
 
 Take one circuit. A reading says that h_i = ReLU(l_i(x) + r_i(y)) depends on the points p = x^-1 b and q = y c alone. So let a_i(p)
 be about l_i, and a'_i(q) about r_i, for any x and y that see these points (any numbers will do). With d(x) = l_i(x) - a_i(p) and
-d'(y) on the right, h_i - ReLU(a_i(p) + a'_i(q)) = g (d + d') for some g in [0, 1], since ReLU is monotone and 1-Lipschitz. Split, as
-in an analysis of variance,
+d'(y) on the right, h_i - ReLU(a_i(p) + a'_i(q)) = g (d + d') for some g in [0, 1], since ReLU is monotone and 1-Lipschitz. Split,
+as in an analysis of variance,
 
     ReLU(a_i(p) + a'_i(q)) = mean_i + row_i(p) + column_i(q) + w_i(p, q),          share U_i(z) = s gamma(b, z c) + R_i(z).
 
@@ -13,6 +13,9 @@ So what the readings write is, with the tables T_bc(p, q) = sum over the reading
     + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `gaps`
     + sum_i R_i(z) w_i(p, q)                                      by Cauchy and Schwarz
     + sum_i share U_i(z) g_i (d_i(x) + d'_i(y))                   half of it known, see `sums_of`.
+
+Where tables are compared for each left point alone, T has s column_i too, and what is known for y and z is of R_i column_i: without
+that side's symmetry, columns do not cancel over a circuit. Likewise s row_i for right points.
 
 Bounds here are of differences between two outputs z and z'. What matters of a vector w over outputs is then its *spread*,
 max_z w_z - min_z w_z, since |w_z - w_z'| is at most that.
@@ -27,7 +30,7 @@ from torch import Tensor
 
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
-from compact_proofs.tasks.groups.circuits import Circuit
+from compact_proofs.tasks.groups.circuits import Alike, Circuit
 from compact_proofs.tasks.groups.separate import Separate
 
 
@@ -88,9 +91,7 @@ class Sums:
     apart: Tensor
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.moved + other.moved, self.constant + other.constant, self.error + other.error, self.apart + other.apart
-        )
+        return Sums(self.moved + other.moved, self.constant + other.constant, self.error + other.error, self.apart + other.apart)
 
     def separate(self) -> Separate:
         """A bound of how much more these may write to some z' than to z = xy, for all z'."""
@@ -102,7 +103,7 @@ class Sums:
             return Separate(self.error + spread(self.moved), largest)
 
 
-def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tuple[Sums, Tensor]:
+def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exact: bool) -> tuple[Sums, Tensor]:
     """The sums of one circuit's readings, and the tables T_bc of the pairs that have readings, [pairs, P, Q].
 
     *Half is known* (if `exact`). With g = 1/2 + (g - 1/2), half of ``sum_i share U_i (d_i + d'_i)`` is computed for every x and z,
@@ -114,6 +115,8 @@ def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tu
 
     Parameters
     ----------
+    alike
+        Which pairs of points have tables that are compared.
     inputs : [2, n, m]
         l and r.
     output : [m, n]
@@ -121,7 +124,6 @@ def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tu
 
     Cost: about 2 n k (P + Q) + n^2 (P + Q) for k readings, and `exact` 6 n^2 k more.
     """
-    P, Q = circuit.gamma.shape
     sides = inputs[:, :, circuit.neurons].mT  # [2, k, n]
     with stage("output weights"):
         U = circuit.share[:, None] * output[circuit.neurons]
@@ -136,7 +138,8 @@ def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tu
         mean, rows, columns = h.mean((1, 2)), h.mean(2), h.mean(1)
         rows, columns = rows - mean[:, None], columns - mean[:, None]
         w = h - (rows + mean[:, None])[:, :, None] - columns[:, None]
-        tables = _sum_by(circuit.of_pair, circuit.scale[:, None, None] * w)
+        compared = w + columns[:, None] if alike == "left" else w + rows[:, :, None] if alike == "right" else w
+        tables = _sum_by(circuit.of_pair, circuit.scale[:, None, None] * compared)
         common = (circuit.scale[:, None, None] * w).sum(0)
         times = lower((w * common).sum((1, 2)) / common.square().sum())
         times = torch.where(times.isfinite(), times, 0.0)
@@ -144,10 +147,10 @@ def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tu
         reach = torch.sqrt(other.amax(0).sum()) if len(other) else times.new_zeros(())
     with stage("known sums"):
         by_point = (
-            (circuit.of_left, rows, circuit.left_image),
-            (circuit.of_right, columns, circuit.right_image),
+            (rest if alike == "right" else U, circuit.of_left, rows, circuit.left_image),
+            (rest if alike == "left" else U, circuit.of_right, columns, circuit.right_image),
         )
-        moved = torch.stack([_moved(U, *points) for points in by_point])
+        moved = torch.stack([_moved(*points) for points in by_point])
         constant = mean @ U
         K, size = _centred(circuit, _sum_by(circuit.of_pair, times[:, None] * rest)), norm(common.flatten())
         if not exact:
@@ -159,7 +162,7 @@ def sums_of(circuit: Circuit, inputs: Tensor, output: Tensor, exact: bool) -> tu
 def _centred(circuit: Circuit, K: Tensor) -> Tensor:
     """K [pairs, n] for all pairs of points, less the means over b and over c, [P Q, n]; or as it is, if few pairs have readings."""
     P, Q = circuit.gamma.shape
-    if P * Q > 2 * len(K):
+    if 2 * len(K) < P * Q:
         return K
     whole = torch.cat([K, K.new_zeros((1, K.shape[1]))])[circuit.place]
     over_b = whole - whole.mean(0)

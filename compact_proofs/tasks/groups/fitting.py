@@ -113,7 +113,7 @@ def automorphisms(act: Tensor) -> list[Tensor]:
 
 
 def read_in_every_way(w: Weights, f: Fit, most: int) -> Fit:
-    """A neuron at (b, c) sees as much at (b', c'), for automorphisms of the points; if they keep gamma up to a sign, read it so too.
+    """A neuron at (b, c) sees as much at other points, by automorphisms; where they keep gamma up to a sign, read it so too.
 
     Then pairs of points that lack a neuron of their own are not missing. `most` ways at most; else the circuit is left alone.
     """
@@ -128,5 +128,5 @@ def read_in_every_way(w: Weights, f: Fit, most: int) -> Fit:
     if not 1 < len(ways) <= most:
         return f
     b, c = torch.cat([s[f.b] for s, _, _ in ways]), torch.cat([t[f.c] for _, t, _ in ways])
-    sign = torch.cat([sign * f.scale.sign() for _, _, sign in ways])
-    return fit(w, (f.left_image, f.right_image), f.neurons.repeat(len(ways)), b, c, f.share.repeat(len(ways)) / len(ways), sign)
+    signs = torch.cat([sign * f.scale.sign() for _, _, sign in ways])
+    return fit(w, (f.left_image, f.right_image), f.neurons.repeat(len(ways)), b, c, f.share.repeat(len(ways)) / len(ways), signs)

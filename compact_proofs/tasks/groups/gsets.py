@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.claim import Task
-from compact_proofs.enclosure import count_below
+from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.progress import track
@@ -34,8 +34,8 @@ class GSetsLinear(GroupStrategy):
     and left[x] + right[y] + constant bounds what all else can take from it (`errors`). So f(xy | x, y) - f(z | x, y) > 0 for all
     z != xy.
 
-    Cost: O(n m) times the points of a circuit, O(n^2) for each of them, O(n log n) to count, and O(k n^2) to check the group, with k
-    generators; with `exact` also O(n^2 m). Brute force costs O(n^3 m).
+    Cost: O(n m) and O(n^2) for each point of a circuit, O(n log n) to count, and O(k n^2) to check the group, with k generators;
+    with `exact` also O(n^2 m). Brute force costs O(n^3 m).
     """
 
     exact: bool = True
@@ -91,11 +91,11 @@ class GSets(GroupStrategy):
     """The linear-cost proof, then its bound for every output of the pairs that it leaves over, then brute force.
 
     1. Pairs that `GSetsLinear` proves.
-    2. What that takes from the gap at its worst over all outputs, for x, for y and for neither, is known for every output. So a pair
-       is right if ``known(xy) - known(z) + gap(z) > error[x] + error[y] + apart[xy, z]`` for all z != xy, with the sums that
-       are known of x and z, of y and z and of z (`errors.Sums`). Cost: about 6 n for each pair.
-    3. Pairs that are left over are evaluated, if `rest`: 2 m n for each. Then the bound is the accuracy, and its length says how much
-       of the network is explained.
+    2. What that takes from the gap at its worst over all outputs, for x, for y and for neither, is known for every output. So a
+       pair is right if ``known(xy) - known(z) + gap(z) > error[x] + error[y] + apart[xy, z]`` for all z != xy, with the sums
+       that are known of x and z, of y and z and of z (`errors.Sums`). Cost: about 6 n for each pair.
+    3. Pairs that are left over are evaluated, if `rest`: 2 m n for each. Then the bound is the accuracy, and its length says how
+       much of the network is explained.
     """
 
     rest: bool = True
@@ -117,7 +117,7 @@ class GSets(GroupStrategy):
             if c is None:
                 return float("-inf")
             first = c.slack().positive()[x, y]
-            proven = first | c.right(x, y, task.group.table[x, y])
+            proven = first | (c.margins(x, y, task.group.table[x, y]) > 0)
             return float(proven.sum() + first.sum())
 
         with torch.no_grad():
@@ -161,7 +161,9 @@ class GSets(GroupStrategy):
 
     def _others(self, model: PairMLP, c: Compared, inputs: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Which of some pairs [r] the bound for every output proves, or brute force."""
-        proven = c.right(x, y, z)
+        margins = c.margins(x, y, z)
+        with stage("outputs"):
+            proven = provably(margins > 0)
         if not self.rest or proven.is_meta or bool(proven.all()):
             return proven
         i = (~proven).nonzero().flatten()

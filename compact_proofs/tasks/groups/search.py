@@ -1,15 +1,16 @@
-"""The search for circuits in weights: free and untrusted; what it finds is checked by `circuits` and bounded by `errors` and `gaps`.
+"""The search for circuits in weights: free and untrusted; what it finds is checked by `circuits` and bounded by `errors`, `gaps`.
 
-If a neuron sees x as the point x^-1 b, and y as y c, then l is constant on the sets of x that take b to one point, and r likewise; and
-if it writes gamma(b, z c), a neuron at (g b, h c) writes the same at g^-1 z h. So
+If a neuron sees x as the point x^-1 b, and y as y c, then l is constant on the sets of x that take b to one point, and r likewise;
+and if it writes gamma(b, z c), a neuron at (g b, h c) writes the same at g^-1 z h. So
 
 1. find the stabilisers of the neurons: the translates l(g^-1 x) that are about l(x), and r(y g) that are about r(y);
-2. take as points the cosets of the strongest neuron's stabilisers, and as its circuit all neurons that see points of these and write
-   about a translate of what it writes, as it or its negative; then go on with the strongest neuron left;
-3. fit gamma and scales to their output weights (`fitting`);
+2. take as points the cosets of the strongest neuron's stabilisers, and as its circuit all neurons that see points of these and
+   write about a translate of what it writes, or its negative; then go on with the strongest neuron left;
+3. fit gamma and scales to their output weights (`fitting`); where pairs of points are missing, read neurons in every way that the
+   symmetries of the points allow;
 4. keep the circuits that make the certificate's slack larger than treating their neurons as unexplained;
-5. do so for tables alike for all pairs of points, for each left point, and for each right point, and with neurons read as all that they
-   may be by the symmetries of their points, until an explanation proves everything; else take the best.
+5. do so with tables compared over all pairs of points, for each left point, and for each right point, until an explanation proves
+   everything; else take the best.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def find_fits(w: Weights) -> list[Fit]:
 
 
 def _members(w: Weights, acts: list[Tensor], neurons: Tensor) -> Fit:
-    """The circuit of the first of some neurons: step 2. `acts` are g p for the cosets of its stabilisers, with itself at points 0."""
+    """The circuit of the first of some neurons: step 2. `acts` are g p for the cosets of its stabilisers; it is at points 0."""
     table, inverse = w.group.table, w.group.inverse
     images = acts[0][:, inverse], acts[1]
     U = w.output[neurons]
@@ -199,7 +200,7 @@ def evened(w: Weights, found: Found) -> Found:
         return found
     fits = []
     for f, circuit in zip(found.fits, circuits.circuits, strict=True):
-        _, tables = sums_of(circuit, torch.stack([w.left, w.right]), w.output, exact=False)
+        _, tables = sums_of(circuit, found.alike, torch.stack([w.left, w.right]), w.output, exact=False)
         groups = circuit.groups(found.alike)
         padded = torch.cat([tables, torch.zeros_like(tables[:1])])[groups]  # [groups, ..., P, Q]
         there = (groups < len(tables)).sum(1)

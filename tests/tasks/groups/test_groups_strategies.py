@@ -28,15 +28,25 @@ def proven(name, strategy):
 def test_the_linear_cost_proof_proves_every_pair(name):
     certificate = proven(name, GSetsLinear())
     assert certificate.bound == 1
-    assert certificate.length.total < 0.2 * proven(name, BruteForce()).length.total
+    assert certificate.length.total < 0.25 * proven(name, BruteForce()).length.total
 
 
-@pytest.mark.parametrize(("name", "least"), [("s5-seed-0", 0.99), ("s5-seed-2", 0.99), ("d12-seed-0", 1.0)])
+@pytest.mark.parametrize(("name", "least"), [("s5-seed-0", 0.99), ("s5-seed-2", 1.0)])
 def test_harder_models_are_proven_pair_by_pair(name, least):
-    certificate = proven(name, GSets())
-    assert certificate.bound >= least
-    pairwise = proven(name, GSets(first=False))
-    assert certificate.bound >= pairwise.bound  # the first look only adds
+    circuits, everything = proven(name, GSets(rest=False)), proven(name, GSets())
+    assert circuits.bound >= least
+    assert everything.bound == 1
+    assert everything.length.total < 0.1 * proven(name, BruteForce()).length.total
+    assert proven(name, GSetsLinear()).bound < circuits.bound  # the bound for every output adds to it
+
+
+def test_brute_force_on_what_is_left_over_makes_the_bound_exact():
+    for seed in (2, 7, 12):
+        s = specimen(seed)
+        task = Groups.of(s.model)
+        exact = cp.prove(s.model, task, BruteForce()).claim.numerator
+        assert cp.prove(s.model, task, GSets()).claim.numerator == exact
+        assert cp.prove(s.model, task, GSets(rest=False)).claim.numerator <= exact
 
 
 def test_cosets_are_the_right_story_where_circuits_see_quotients():
@@ -84,8 +94,7 @@ def test_the_linear_baseline_is_a_share_of_brute_force():
         LinearBaseline(0.0)
 
 
-NORMS = GSets("norms", first=False, rest=False)
-MEASURED = (BruteForce(), GSetsLinear(), GSetsLinear(exact=False), GSets(first=False, rest=False), NORMS)
+MEASURED = (BruteForce(), GSetsLinear(), GSetsLinear(exact=False), Cosets())
 
 
 @pytest.mark.parametrize("strategy", MEASURED, ids=str)
@@ -138,7 +147,7 @@ def test_specimens_are_not_trivial():
         s = specimen(seed)
         task = Groups.of(s.model)
         accuracies[KINDS[seed % len(KINDS)]].append(evaluate(s, task).right.float().mean().item())
-        certified += cp.prove(s.model, task, GSets(first=False)).bound > 0
+        certified += cp.prove(s.model, task, GSets(rest=False)).bound > 0
     assert all(a == 1 for a in accuracies["good"])
     assert any(0.2 < a < 0.95 for a in accuracies["noisy"])
     assert any(0 < a < 0.9 for a in accuracies["tied"])
