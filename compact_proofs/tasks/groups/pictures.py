@@ -82,11 +82,7 @@ class MarginsSection:
             pairs = _margins(self.model, compared)
         drawings = (
             ("margins", "All pairs by true margin, with what the circuits prove of it; below 0 a pair is left over", _sorted),
-            (
-                "errors",
-                "Each pair: the circuits' gap against the error bound; above the line it is proven in linear cost",
-                _scatter,
-            ),
+            ("errors", "All pairs by error bound; a pair is proven in linear cost where its gap is above", _by_error),
         )
         cards, files = [], {}
         with settings():
@@ -139,11 +135,12 @@ def _sorted(axes: Axes, pairs: _Margins) -> None:
     axes.legend(markerscale=4)
 
 
-def _scatter(axes: Axes, pairs: _Margins) -> None:
-    few = slice(None, None, max(1, len(pairs.gap) // 3000))
-    axes.plot(pairs.error[few], pairs.gap[few], ".", markersize=2, alpha=0.4, color=BLUE)
-    low, high = float(torch.minimum(pairs.error.min(), pairs.gap.min())), float(torch.maximum(pairs.error.max(), pairs.gap.max()))
-    axes.plot([low, high], [low, high], "--", color=MUTED, linewidth=0.8, label="gap = error")
-    axes.set_xlabel("bound of all errors")
-    axes.set_ylabel("smallest gap of the circuits")
-    axes.legend()
+def _by_error(axes: Axes, pairs: _Margins) -> None:
+    order = pairs.error.argsort()
+    order = order[:: max(1, len(order) // 2000)]
+    place = torch.arange(len(order)) / max(1, len(order) - 1)
+    axes.plot(place, pairs.gap[order], ".", markersize=1.5, alpha=0.5, color=BLUE, label="smallest gap of the circuits")
+    axes.plot(place, pairs.error[order], color=VERMILLION, linewidth=1.4, label="bound of all errors")
+    axes.plot(place, (pairs.gap - pairs.true)[order], ".", markersize=1.5, alpha=0.4, color=MUTED, label="gap less true margin")
+    axes.set_xlabel("share of pairs")
+    axes.legend(markerscale=4, loc="center right")

@@ -69,22 +69,22 @@ def studies(model: PairMLP) -> Sequence[Study]:
 
 
 def heatmaps(model: PairMLP) -> Sequence[Heatmap]:
-    """Of the strongest circuits: gamma, what the neurons of every pair of points do together, and the mean of their tables."""
+    """Of the strongest circuits: gamma, how many neurons each pair of points has, and the mean of their tables."""
     found = Found.of(model)
     pictures = []
     for i, (circuit, tables) in enumerate(list(zip(found.circuits, found.tables, strict=True))[:PICTURED]):
         mean = tables.sum(0) / max(1, len(tables))
-        done = (tables * mean).sum((1, 2)) / mean.square().sum().clamp_min(1e-30)
-        done = torch.cat([done, done.new_zeros(1)])[circuit.place]
+        neurons = torch.zeros_like(circuit.gamma).index_put((circuit.b, circuit.c), circuit.share, accumulate=True)
         points = ("left point b", "right point c")
         seen = ("p = x^-1 b", "q = y c")
         pictures += [
             Heatmap(f"circuit-{i}-gamma", circuit.gamma.numpy(), points, "gamma(b, c): one number for each orbit of the group"),
             Heatmap(
                 f"circuit-{i}-neurons",
-                done.numpy(),
+                neurons.numpy(),
                 points,
-                "how much the neurons of each pair of points do of the mean table; 1 everywhere if the circuit is whole",
+                "how many neurons see each pair of points, with shares of those that are read in several ways; 0: missing",
+                signed=False,
             ),
             Heatmap(f"circuit-{i}-table", mean.numpy(), seen, "the mean table: what a pair of points adds, given what it sees"),
         ]
