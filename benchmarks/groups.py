@@ -50,7 +50,7 @@ def draw(found: dict[str, dict[str, Certificate]]) -> bytes:
         (axes,) = new_axes(figure)
         for row, proofs in enumerate(found.values()):
             brute = proofs["brute force"]
-            for label, (colour, marker, _) in DRAWN.items():
+            for label, (colour, marker, _) in reversed(DRAWN.items()):  # what is shorter on top
                 c = proofs[label]
                 x, part = c.length.total / brute.length.total, float(c.bound / brute.bound)
                 axes.plot(x, row, marker, markersize=7, color=colour, markerfacecolor=colour if part == 1 else "none")
