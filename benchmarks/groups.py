@@ -124,8 +124,8 @@ Made by `make bench` (torch {torch.__version__}, one thread). Every model is rig
 
 Of `verify` in the sound reading, explanation given, in milliseconds of processor time: medians of runs that take turns in one
 process, which other processes disturb little. Then how many times faster than batched brute force, in the sound and in the float
-reading. "Any module" is `cp.brute_force`, which also runs in batches. The last column is the ratio of the lengths of brute force and
-of "and the rest".
+reading. "Any module" is `cp.brute_force`, which also runs in batches. The last column is the ratio of the lengths of brute force
+and of "and the rest".
 
 {
         markdown(

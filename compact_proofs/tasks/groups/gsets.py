@@ -103,7 +103,9 @@ class GSets(GroupStrategy):
 
     name: ClassVar[str] = "g-sets"
     version: ClassVar[int] = 2
-    summary: ClassVar[str] = "ours: the same, then for every output, then brute force on the pairs left over; O(n^2 m) to O(n^3 m)"
+    summary: ClassVar[str] = (
+        "ours: g-sets-linear, then a bound for every output, then brute force on pairs left over; O(n^2 m) and more"
+    )
 
     def explain(self, model: PairMLP, task: Task) -> dict[str, Tensor]:
         """The circuits for which most of some pairs are proven, or else most of them by the first step."""

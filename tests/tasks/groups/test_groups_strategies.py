@@ -12,8 +12,10 @@ from compact_proofs.cli.app import app
 from compact_proofs.errors import BadInput
 from compact_proofs.harness import evaluate
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.report.data import Proof
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups import KIT, BruteForce, Cosets, Groups, GSets, GSetsLinear, LinearBaseline, group_named, search
+from compact_proofs.tasks.groups.pictures import STORIES, best, verdict
 from compact_proofs.tasks.groups.specimens import KINDS, specimen
 
 S4 = [name for name in zoo.names("groups") if name.startswith("s4")]
@@ -187,4 +189,44 @@ def test_a_frontier_with_its_report(tmp_path):
     assert max(p["bound"] for p in best) == 1.0
     page = (tmp_path / "report" / "index.html").read_text()
     assert "circuit-0-neurons" in page
+    assert "Right for this model, by proof: irreps as G-sets, which prove 1 in " in page
+    assert (tmp_path / "report" / "pairs-margins.png").stat().st_size > 10_000
     assert load_model("s4-seed-0").kit is KIT
+
+
+def proof(strategy, bound, length, **options):
+    return Proof(
+        strategy=strategy,
+        options=options,
+        numerator=bound,
+        denominator=100,
+        true_accuracy=1.0,
+        flops=length,
+        int_ops=0,
+        length=length,
+        by_category={},
+        by_stage={},
+        unexplained_dimension=None,
+        explanation_size=0,
+        reading="sound",
+        seconds=None,
+        model_sha256="0",
+        on_frontier=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("proofs", "words"),
+    [
+        (
+            [proof("g-sets-linear", 100, 50), proof("cosets", 100, 40)],
+            "cosets, which prove 1 in 40 operations; irreps as G-sets prove 1",
+        ),
+        ([proof("g-sets-linear", 99, 50), proof("cosets", 98, 40)], "irreps as G-sets, which prove 0.990000 in 50 operations"),
+        ([proof("g-sets", 100, 90, rest="True"), proof("g-sets", 0, 50, rest="False")], "none is right for this model"),
+        ([proof("cosets", 100, 2000)], "none is right for this model"),
+    ],
+)
+def test_the_right_explanation_proves_most_in_fewest_operations(proofs, words):
+    found = {story: p for story in STORIES if (p := best([*proofs, proof("brute-force", 100, 1000)], story))}
+    assert words in verdict(found)
