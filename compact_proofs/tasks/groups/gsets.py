@@ -108,7 +108,7 @@ class GSets(GroupStrategy):
     )
 
     def explain(self, model: PairMLP, task: Task) -> dict[str, Tensor]:
-        """The circuits for which most of some pairs are proven, or else most of them by the first step."""
+        """The circuits for which most of some pairs are proven, most of them by the first step, and by the largest margins."""
         assert isinstance(task, Groups)
         w, double = Weights.of(model), in_double(model)
         inputs = both_sides(double).detach()
@@ -118,9 +118,8 @@ class GSets(GroupStrategy):
             c = Compared.of(double, task, describe(w, found), inputs)
             if c is None:
                 return float("-inf")
-            first = c.slack().positive()[x, y]
-            proven = first | (c.margins(x, y, task.group.table[x, y]) > 0)
-            return float(proven.sum() + first.sum())
+            first, margins = c.slack().positive()[x, y], c.margins(x, y, task.group.table[x, y])
+            return float((first | (margins > 0)).sum() + first.sum() + torch.tanh(margins / 10).mean())
 
         with torch.no_grad():
             return describe(w, choose(w, score, enough=2 * len(x)))
