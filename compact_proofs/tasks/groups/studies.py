@@ -57,7 +57,7 @@ class Found:
             checked = check_circuits(explanation, task.group)
             if checked is None:
                 return cls(w, (), (), None)
-            circuits = sorted(checked.circuits, key=lambda c: -float(w.strength[c.neurons].sum()))
+            circuits = sorted(checked.circuits, key=lambda c: -float(w.strength[torch.unique(c.neurons)].sum()))
             tables = tuple(sums_of(c, checked.alike, inputs, double.U, exact=False)[1] for c in circuits)
             return cls(w, tuple(circuits), tables, Compared.of(double, task, explanation, inputs))
 
