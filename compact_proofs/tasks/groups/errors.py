@@ -109,9 +109,14 @@ def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exac
     *Half is known* (if `exact`). With g = 1/2 + (g - 1/2), half of ``sum_i share U_i (d_i + d'_i)`` is computed for every x and z,
     and the rest differs between outputs by at most ``1/2 sum_i spread(share U_i) (|d_i| + |d'_i|)``; else by twice that.
 
-    *Cauchy and Schwarz.* For any n_i > 0, ``sum_i (R_i(z) - R_i(z')) w_i`` is at most the norm of n_i (R_i(z) - R_i(z')) times that
-    of w_i(x^-1 b, y c) / n_i. As x and y permute the points, the square of the latter is at most ``sum_pq max_bc`` of the sum of
-    (w_i(p, q) / n_i)^2 over the readings of (b, c). The former is computed for every z and z' if `exact`, else bounded by norms.
+    *Cauchy and Schwarz.* With the table v = sum_i s w_i, any numbers t_i, and K_bc = sum of t_i R_i over the readings of (b, c),
+
+        sum_i R_i w_i = sum_bc K_bc v(x^-1 b, y c) + sum_i R_i (w_i - t_i v).
+
+    Rows and columns of v sum to 0, so means of K over b and over c may be taken off. As x and y permute the points, the first sum
+    differs between z and z' by at most ||K_z - K_z'|| ||v||, the second by at most ||R_z - R_z'|| times the root of the sum over p
+    and q of the largest, over pairs (b, c), sum of (w_i - t_i v)^2 at (p, q) over their readings. Distances are computed for every
+    z and z' if `exact`, else bounded by norms.
 
     Parameters
     ----------
@@ -130,21 +135,21 @@ def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exac
         rest = U - circuit.scale[:, None] * circuit.output[circuit.b, circuit.c]
     with stage("input error"):
         seen = ((circuit.left_image, circuit.left_classes, circuit.b), (circuit.right_image, circuit.right_classes, circuit.c))
-        a, d = zip(*(_own(side, *points) for side, points in zip(sides, seen, strict=True)), strict=True)
-        apart_of = torch.stack(d)
-        error = apart_of.abs().mT @ spread(U)
+        (a_left, d_left), (a_right, d_right) = (_own(side, *points) for side, points in zip(sides, seen, strict=True))
+        d = torch.stack([d_left, d_right]).mT  # [2, n, k]
+        error = d.abs() @ spread(U)
     with stage("tables"):
-        h = torch.relu(a[0][:, :, None] + a[1][:, None])
+        h = torch.relu(a_left[:, :, None] + a_right[:, None])
         mean, rows, columns = h.mean((1, 2)), h.mean(2), h.mean(1)
         rows, columns = rows - mean[:, None], columns - mean[:, None]
         w = h - (rows + mean[:, None])[:, :, None] - columns[:, None]
         compared = w + columns[:, None] if alike == "left" else w + rows[:, :, None] if alike == "right" else w
         tables = _sum_by(circuit.of_pair, circuit.scale[:, None, None] * compared)
-        common = (circuit.scale[:, None, None] * w).sum(0)
-        times = lower((w * common).sum((1, 2)) / common.square().sum())
-        times = torch.where(times.isfinite(), times, 0.0)
-        other = _sum_by(circuit.of_pair, (w - times[:, None, None] * common).square())
-        reach = torch.sqrt(other.amax(0).sum()) if len(other) else times.new_zeros(())
+        v = (circuit.scale[:, None, None] * w).sum(0)
+        t = lower((w * v).sum((1, 2)) / v.square().sum())
+        t = torch.where(t.isfinite(), t, 0.0)
+        other = _sum_by(circuit.of_pair, (w - t[:, None, None] * v).square())
+        reach = torch.sqrt(other.amax(0).sum()) if len(other) else t.new_zeros(())
     with stage("known sums"):
         by_point = (
             (rest if alike == "right" else U, circuit.of_left, rows, circuit.left_image),
@@ -152,11 +157,11 @@ def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exac
         )
         moved = torch.stack([_moved(*points) for points in by_point])
         constant = mean @ U
-        K, size = _centred(circuit, _sum_by(circuit.of_pair, times[:, None] * rest)), norm(common.flatten())
+        K, size = _centred(circuit, _sum_by(circuit.of_pair, t[:, None] * rest)), norm(v.flatten())
         if not exact:
             return Sums(moved, constant, error, 2 * (norm(K) * size + norm(rest) * reach).amax()), tables
         apart = distances(K) * size + distances(rest) * reach
-        return Sums(moved + apart_of.mT @ U / 2, constant, error / 2, apart), tables
+        return Sums(moved + d @ U / 2, constant, error / 2, apart), tables
 
 
 def _centred(circuit: Circuit, K: Tensor) -> Tensor:
