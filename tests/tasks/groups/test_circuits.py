@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import compact_proofs as cp
 from compact_proofs.harness import Specimen, evaluate, violations
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, compared, group_named
+from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, compared, errors, group_named
 from compact_proofs.tasks.groups.circuits import ALIKE, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
@@ -55,26 +55,88 @@ def test_gaps_bound_what_any_tables_write(seed, alike):
         assert torch.allclose(same, torch.zeros_like(same), atol=1e-9)  # equal tables: the bound is the value
 
 
+def one_irrep(degree, directions=1, missing=(), noise=0.0, noisy=("E_l", "E_r", "U")):
+    """A network on S_d with neurons ReLU(+-(alpha(x^-1 b) - alpha(y c))) for pairs of d points: all read the irrep of d points.
+
+    There are several alphas, that is directions along which they see it, dealt to pairs at random; and `missing` left points have
+    no neurons. What points without neurons cannot tell, a permutation's sign, is added by neurons on 2 points.
+    """
+    group, g = group_named(f"S{degree}"), torch.Generator().manual_seed(0)
+    n = group.order
+    act = torch.tensor(list(itertools.permutations(range(degree)))).T  # g p, as elements are numbered in this order
+    even = group.closure((group.orders == 3).nonzero().flatten().tolist())
+    parity = torch.where(even, 1.0, -1.0).double()
+    base = torch.tensor([-2.0, 2.0, -1.0, 0.1, 0.9][:degree], dtype=torch.float64)
+    alphas = [base, *(base + 0.2 * torch.randn(degree, generator=g, dtype=torch.float64) for _ in range(directions - 1))]
+    alphas = [a - a.mean() for a in alphas]
+    left, right, output = [], [], []
+    for b in range(degree):
+        for c in range(degree):
+            if b in missing:
+                continue
+            own = torch.randint(0, directions, (2,), generator=g).tolist()
+            for alpha in (alphas[i] for i in own):
+                for sign in (1, -1):
+                    left.append(sign * alpha[act[b, group.inverse]])
+                    right.append(-sign * alpha[act[c]])
+                    output.append(-(act[c] == b).double())
+    for s in (1, -1):
+        for t in (1, -1):
+            left.append(2 * s * parity)
+            right.append(2 * t * parity)
+            output.append(s * t * parity * 0.5)
+    model = PairMLP(group.table, len(left), dtype=torch.float64)
+    weights = {"E_l": torch.stack(left, 1), "E_r": torch.stack(right, 1), "U": torch.stack(output)}
+    for name in noisy:
+        weights[name] = weights[name] + noise * torch.randn(weights[name].shape, generator=g, dtype=torch.float64)
+    model.load_state_dict({**weights, "bias": torch.zeros(n, dtype=torch.float64), "table": group.table})
+    return model.requires_grad_(False)
+
+
+def sums_hold(model, alike, exact):
+    """Are moved + constant + tables the neurons' outputs, up to what error and apart allow between two outputs?"""
+    group, w = Groups.of(model).group, Weights.of(model)
+    x, y = torch.cartesian_prod(torch.arange(group.order), torch.arange(group.order)).T
+    inputs = torch.stack([w.left, w.right])
+    for c in check_circuits(explained(model, alike), group).circuits:
+        sums, tables = sums_of(c, alike, inputs, w.output, exact)
+        h = torch.relu(w.left[x] + w.right[y])[:, c.neurons]
+        rest = h @ (c.share[:, None] * w.output[c.neurons])
+        for (b, right), t in zip(c.pairs, tables, strict=True):
+            seen = t[c.left_image[b, x], c.right_image[right, y]]
+            rest = rest - seen[:, None] * c.gamma[b, c.right_image[right]]
+        rest = rest - sums.moved[0, x] - sums.moved[1, y] - sums.constant
+        allowed = (sums.error[0, x] + sums.error[1, y])[:, None, None] + sums.apart
+        if not bool(((rest[:, :, None] - rest[:, None]).abs() <= allowed + 1e-9).all()):
+            return False
+    return True
+
+
 @pytest.mark.parametrize("alike", ALIKE)
 @pytest.mark.parametrize("exact", [True, False])
 @pytest.mark.parametrize("seed", [1, 7, 12, 16, 22, 31])
 def test_sums_are_what_readings_write(seed, exact, alike):
-    """moved + constant + tables are the neurons' outputs, up to what error and apart allow between two outputs."""
-    s = specimen(seed)
-    group, w = Groups.of(s.model).group, Weights.of(s.model)
-    n = group.order
-    x, y = torch.cartesian_prod(torch.arange(n), torch.arange(n)).T
-    inputs = torch.stack([w.left, w.right])
-    for c in check_circuits(explained(s.model, alike), group).circuits:
-        sums, tables = sums_of(c, alike, inputs, w.output, exact)
-        h = torch.relu(w.left[x] + w.right[y])[:, c.neurons]
-        written = h @ (c.share[:, None] * w.output[c.neurons])
-        for (b, right), t in zip(c.pairs, tables, strict=True):
-            seen = t[c.left_image[b, x], c.right_image[right, y]]
-            written = written - seen[:, None] * c.gamma[b, c.right_image[right]]
-        rest = written - sums.moved[0, x] - sums.moved[1, y] - sums.constant
-        allowed = (sums.error[0, x] + sums.error[1, y])[:, None, None] + sums.apart
-        assert bool(((rest[:, :, None] - rest[:, None]).abs() <= allowed + 1e-9).all())
+    assert sums_hold(specimen(seed).model, alike, exact)
+
+
+FAULTS = {
+    "input error": ("_own", lambda found: (found[0], 0 * found[1]), ("E_l", "E_r")),
+    "output error": ("_centred", lambda found: 0 * found, ("U",)),
+    "known sums": ("_moved", lambda found: 0 * found, ("U",)),
+}
+
+
+@pytest.mark.parametrize("alike", ALIKE)
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_error_is_needed(kind, exact, alike):
+    """A network with noise of one kind; with the part that bounds it planted to be 0, the sums do not hold."""
+    name, fault, noisy = FAULTS[kind]
+    model = one_irrep(4, noise=0.02, noisy=noisy)
+    assert sums_hold(model, alike, exact)
+    right = getattr(errors, name)
+    with mock.patch.object(errors, name, lambda *args: fault(right(*args))):
+        assert not sums_hold(model, alike, exact)
 
 
 def swap_images(e):
@@ -318,47 +380,10 @@ def test_readings_in_every_way_make_a_circuit_whole():
     assert cp.prove(model, task, GSetsLinear()).bound == 1
 
 
-def one_irrep(directions, missing, noise):
-    """A network on S5 with neurons ReLU(+-(alpha(x^-1 b) - alpha(y c))) for pairs of 5 points: all read the 4-d irrep.
-
-    There are several alphas, that is directions along which they see it, dealt to pairs at random; and `missing` left points have
-    no neurons. What points without neurons cannot tell, a permutation's sign, is added by neurons on 2 points.
-    """
-    group, g = group_named("S5"), torch.Generator().manual_seed(0)
-    n = group.order
-    act = torch.tensor(list(itertools.permutations(range(5)))).T  # g p, as elements are numbered in this order
-    even = group.closure((group.orders == 3).nonzero().flatten().tolist())
-    parity = torch.where(even, 1.0, -1.0).double()
-    base = torch.tensor([-2.0, -1.0, 0.1, 0.9, 2.0], dtype=torch.float64)
-    alphas = [base, *(base + 0.2 * torch.randn(5, generator=g, dtype=torch.float64) for _ in range(directions - 1))]
-    alphas = [a - a.mean() for a in alphas]
-    left, right, output = [], [], []
-    for b in range(5):
-        for c in range(5):
-            if b in missing:
-                continue
-            own = torch.randint(0, directions, (2,), generator=g).tolist()
-            for alpha in (alphas[i] for i in own):
-                for sign in (1, -1):
-                    left.append(sign * alpha[act[b, group.inverse]])
-                    right.append(-sign * alpha[act[c]])
-                    output.append(-(act[c] == b).double())
-    for s in (1, -1):
-        for t in (1, -1):
-            left.append(2 * s * parity)
-            right.append(2 * t * parity)
-            output.append(s * t * parity * 0.5)
-    model = PairMLP(group.table, len(left), dtype=torch.float64)
-    weights = {"E_l": torch.stack(left, 1), "E_r": torch.stack(right, 1), "U": torch.stack(output)}
-    weights = {k: w + noise * torch.randn(w.shape, generator=g, dtype=torch.float64) for k, w in weights.items()}
-    model.load_state_dict({**weights, "bias": torch.zeros(n, dtype=torch.float64), "table": group.table})
-    return model.requires_grad_(False)
-
-
 @pytest.mark.parametrize(("directions", "missing"), [(1, ()), (6, ()), (1, (1, 4))])
 def test_the_search_finds_what_was_built(directions, missing):
     """One direction; six directions within one circuit; a circuit that lacks two points of one side."""
-    model = one_irrep(directions, missing, 0.01)
+    model = one_irrep(5, directions, missing, 0.01)
     task = Groups.of(model)
     brute = cp.prove(model, task, BruteForce())
     assert brute.bound == 1
