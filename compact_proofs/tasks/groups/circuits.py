@@ -28,6 +28,8 @@ POINTS_PER_ELEMENT = 8
 """An explanation has at most this many times the group's order of left points, and of right points."""
 READINGS = 8
 """An explanation reads neurons at most this many times their number."""
+ENTRIES = 2**24
+"""The tables of a circuit's readings, and those that are compared, have at most this many numbers; larger circuits are refused."""
 Alike = Literal["all", "left", "right"]
 """Which pairs of points are taken to have one table: all of a circuit, those of a left point, those of a right point."""
 ALIKE: tuple[Alike, ...] = ("all", "left", "right")
@@ -219,7 +221,7 @@ def _local(image: Tensor, points: list[int]) -> Tensor:
 def _circuit(
     images: tuple[Tensor, Tensor], first: Tensor, readings: list[tuple[int, int, int, int]], values: Tensor, group: Group
 ) -> Circuit | None:
-    """One circuit from x^-1 b, y c and gamma(b_0, c); None if it is not transitive or gamma is not invariant."""
+    """One circuit from x^-1 b, y c and gamma(b_0, c); None if it is not transitive, or too large, or gamma is not invariant."""
     left, right = images
     left_classes, right_classes, gamma = _classes(left), _classes(right), None
     if left_classes is not None and right_classes is not None:
@@ -236,6 +238,9 @@ def _circuit(
         for of, at in zip(rows, (*pair, number[pair]), strict=True):
             of[at].append(r)
     of_left, of_right, of_pair = (_filled(of, k, device) for of in rows)
+    compared = max(k, len(left) * (1 + of_left.shape[1]), len(right) * (1 + of_right.shape[1]))
+    if gamma.numel() * compared > ENTRIES:
+        return None
     charge_integers(gamma.numel())
     table = [[number.get((p, q), len(pairs)) for q in range(len(right))] for p in range(len(left))]
     scale, share = values[torch.tensor(place, dtype=torch.int64, device=device)].T

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import compact_proofs as cp
 from compact_proofs.harness import Specimen, evaluate, violations
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, compared, errors, group_named
+from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, compared, errors, group_named
 from compact_proofs.tasks.groups.circuits import ALIKE, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
@@ -34,24 +34,24 @@ def test_gaps_bound_what_any_tables_write(seed, alike):
     """f^(xy) - f^(z) for sum_bc gamma(b, z c) T_bc(x^-1 b, y c), by its definition, with tables that differ as much as they may."""
     s = specimen(seed)
     group, generator = Groups.of(s.model).group, torch.Generator().manual_seed(seed)
-    circuits = check_circuits(explained(s.model, alike), group)
+    found = check_circuits(explained(s.model, alike), group)
     n = group.order
     x, y, z = torch.meshgrid(*[torch.arange(n)] * 3, indexing="ij")
     f, tables = torch.zeros(n, n, n, dtype=torch.float64), []
-    for c in circuits.circuits:
+    for c in found.circuits:
         T = torch.randn(len(c.pairs), *c.gamma.shape, generator=generator, dtype=torch.float64)
         tables.append(T)
         for (b, right), t in zip(c.pairs, T, strict=True):
             f += c.gamma[b, c.right_image[right, z]] * t[c.left_image[b, x], c.right_image[right, y]]
-    gaps = Gaps.of(circuits.circuits, tables, alike, group)
+    gaps = Gaps.of(found.circuits, tables, alike, group)
     xs, ys = x[:, :, 0].flatten(), y[:, :, 0].flatten()
     own = f[xs, ys, group.table[xs, ys]]
     true, bound = own[:, None] - f[xs, ys], gaps.at(xs, ys)
     assert bool((bound <= true + 1e-9).all())
     others = true.scatter(1, group.table[xs, ys][:, None], torch.inf).amin(1)
     assert bool((gaps.smallest().at(xs, ys) <= others + 1e-9).all())
-    same = Gaps.of(circuits.circuits, [torch.ones_like(t) for t in tables], alike, group).at(xs, ys)
-    if all(len(c.pairs) == c.gamma.numel() for c in circuits.circuits):
+    same = Gaps.of(found.circuits, [torch.ones_like(t) for t in tables], alike, group).at(xs, ys)
+    if all(len(c.pairs) == c.gamma.numel() for c in found.circuits):
         assert torch.allclose(same, torch.zeros_like(same), atol=1e-9)  # equal tables: the bound is the value
 
 
@@ -195,6 +195,14 @@ def test_what_is_not_an_action_is_refused(good, break_):
     break_(explanation)
     assert check_circuits(explanation, task.group) is None
     assert cp.prove(good.model, task, GSetsLinear(), explanation=explanation).claim.numerator == 0
+
+
+def test_circuits_that_would_take_too_much_memory_are_refused(good):
+    explanation, group = explained(good.model), Groups.of(good.model).group
+    assert check_circuits(explanation, group) is not None
+    with mock.patch.object(circuits, "ENTRIES", 30):
+        assert check_circuits(explanation, group) is None
+        assert cp.prove(good.model, Groups.of(good.model), GSetsLinear()).bound == 0  # nor does the search find anything
 
 
 def test_gamma_must_be_invariant_under_stabilisers():
@@ -374,9 +382,9 @@ def test_readings_in_every_way_make_a_circuit_whole():
     explanation = GSetsLinear().explain(model, task)
     assert len(explanation["readings"]) == 8
     assert explanation["reading_values"][:, 1].tolist() == [0.25] * 8
-    circuits = check_circuits(explanation, task.group)
-    assert circuits.rest == {}
-    assert [len(c.pairs) for c in circuits.circuits] == [4]
+    found = check_circuits(explanation, task.group)
+    assert found.rest == {}
+    assert [len(c.pairs) for c in found.circuits] == [4]
     assert cp.prove(model, task, GSetsLinear()).bound == 1
 
 
