@@ -6,7 +6,7 @@ RUN := OMP_NUM_THREADS=1 $(BIN)/python
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.window,options.groups,options.direct,options.attention,options.residual,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo test test-full lint bench zoo sweep-data figures notebook formal formal-zoo clean
+.PHONY: help demo test test-full lint bench groups-survey zoo sweep-data figures notebook formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,9 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.induction
 	$(RUN) -m benchmarks.groups
 
+groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
+	$(RUN) -m benchmarks.groups_survey
+
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build
 
@@ -63,7 +66,10 @@ notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what 
 formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem (needs Coq: docs/formal.md).
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check
 
-formal-zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
+formal-groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
+	$(RUN) -m benchmarks.groups_survey
+
+zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
 	$(RUN) -m benchmarks.formal
 
 clean:          ## Remove what these targets made.

@@ -5,13 +5,18 @@ subgroups     their subgroups up to conjugacy
 irreps        their real irreducible representations
 task          the inputs and their labels
 brute_force   every pair; the linear baseline
-circuits      ideal networks that are symmetric under the group, described by G-sets and checked exactly
-errors        how far a network is from an ideal one
-gsets         ours: irreducible representations as G-sets, O(n^2 m q), and in linear cost O(n m)
+circuits      what an explanation says of neurons, by G-sets, checked exactly
+errors        how far a network is from that
+gaps          what circuits prove, by their symmetry
+separate      bounds that are a term of x plus a term of y
+compared      a network beside its circuits
+gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
+fitting       numbers of a circuit by least squares
 search        finds circuits in weights
 specimens     small models that try to break proofs
-studies       what the search found, and which explanation is right
+studies       what the search found, and where proofs lose margin
+pictures      which explanation is right; margins against errors
 training      the published recipe
 zoo           the models that ship
 """
@@ -19,6 +24,7 @@ zoo           the models that ship
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
 from compact_proofs.strategy import Strategy
@@ -33,6 +39,9 @@ from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.groups.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit
 
+if TYPE_CHECKING:
+    from compact_proofs.report.section import Section
+
 __all__ = [
     "KIT",
     "BruteForce",
@@ -46,8 +55,13 @@ __all__ = [
     "group_named",
 ]
 
-_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(first=False, second=False))
-_COMPARED: tuple[Strategy, ...] = (LinearBaseline(), GSets("norms", first=False), Cosets(joint=False), Cosets(), BruteForce())
+_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(rest=False))
+_COMPARED: tuple[Strategy, ...] = (
+    LinearBaseline(),
+    Cosets(joint=False),
+    Cosets(),
+    BruteForce(),
+)
 
 
 def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
@@ -55,6 +69,12 @@ def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
     if kind is LinearBaseline:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
     return [kind(), *(s for s in (*_OURS, *_COMPARED) if type(s) is kind and s != kind())]
+
+
+def _sections(model: PairMLP) -> Sequence[Section]:
+    from compact_proofs.tasks.groups.pictures import sections  # which needs matplotlib
+
+    return sections(model)
 
 
 KIT = TaskKit(
@@ -72,6 +92,7 @@ KIT = TaskKit(
     variants=_variants,
     studies=studies,
     heatmaps=heatmaps,
+    sections=_sections,
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,
