@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 DOCS = Path(__file__).parents[1] / "docs"
-OPTIONS = ("window", "groups", "direct", "attention", "residual", "counting", "steps", "reach")
-COLOURS = {"additive": "#0072b2", "cubic": "#d55e00", "linear": "#777777", "subcubic": "#009e73"}
+OPTIONS = ("least", "window", "groups", "rivals", "direct", "attention", "residual", "counting", "steps", "reach")
+COLOURS = {"additive": "#0072b2", "cubic": "#d55e00", "linear": "#777777", "subcubic": "#009e73", "large-maxima": "#56b4e9"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def by_seed(points: list[Point], name: str, size: str) -> None:
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
     for p in points:
-        if p.size == size and p.strategy in ("additive", "subcubic") and min(p.bounds) > 0:
+        if p.size == size and p.strategy in ("additive", "large-maxima", "subcubic") and min(p.bounds) > 0:
             axes.plot(
                 p.faithfulness,
                 p.bounds,
