@@ -94,3 +94,9 @@ def smallest_ball(points: Tensor, rounds: int = 300) -> Tensor:
         farthest = points[(points - centre).square().sum(1).argmax()]
         centre = centre + (farthest - centre) / (i + 2)
     return centre
+
+
+def neighbours(v: int, groups: int) -> Tensor:
+    """Groups of neighbouring queries: of large ones, whose rows are few and whose embeddings are long, finer groups."""
+    starts = [round(v * (g / groups) ** 0.7) for g in range(1, groups)]
+    return torch.bucketize(torch.arange(v), torch.tensor(starts, dtype=torch.int64), right=True)

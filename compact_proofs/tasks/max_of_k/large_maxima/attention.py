@@ -1,0 +1,89 @@
+"""Attention of each group of queries: by norms, or exactly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from compact_proofs.length import address_table, stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.strategy import Explanation
+from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.paths import norms, query_max_pairs
+
+
+def split_attention(
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window
+) -> tuple[GroupAttention, Tensor]:
+    """Bound the attention of each group, for tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows]."""
+    groups, group, m, start = len(rows.first), rows.group, rows.m, window.start
+    a, b, centres = hints["a"], hints["b"], hints["centres"]
+    with stage("QK"):
+        QK = model.W_Q @ model.W_K.mT / model.attn_scale()
+        R = QK - a[:, None] * b
+        query = model.W_E + model.W_pos[-1]
+        beta, h = query @ a, model.W_E @ b
+        shared = ((centres + model.W_pos[-1]) @ R) @ model.W_E.mT  # e, [groups, v]
+        rest = norms(torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"], 1)
+        n = torch.cat([sizes.small * norms(R.flatten(), 0) + rest[-1], rest[:-1]])
+        EQKP = query @ (model.W_pos @ QK.mT).mT
+    with stage("attention"):
+        ends = segment_max(torch.stack([-beta, beta], 1), rows.group_of, groups)
+        low, high = _positions(EQKP, rows, groups)
+        score = torch.stack([-ends[:, 0], ends[:, 1]])[:, :, None] * h + shared  # at both ends of beta, [2, groups, v]
+        slack = sizes.query * n
+        most, at_max = score + slack, (score - slack)[:, group, m]
+        known = most[:, :, start:]
+        near = torch.exp((known[:, group[:, None], window.token] - at_max[:, :, None]).amax(0))
+        beyond = torch.exp((torch.cummax(known, 2).values[:, group, window.beyond] - at_max).amax(0))
+        small = torch.exp((most[:, :, :start].amax(2)[:, group] - at_max).amax(0)) if start else torch.zeros_like(beyond)
+    return GroupAttention(near, beyond, low, high), small
+
+
+def exact_attention(
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, G: int, start: int, least: int
+) -> tuple[GroupAttention, Tensor]:
+    """Bound the same from the exact scores of tokens from `start` on.
+
+    With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of a
+    smaller token t is beta_q h[t] + k_q . W_E[t] <= max_{t < start} beta_q h[t] + k_q . c + |k_q| max_{t < start} |W_E[t] - c|.
+    """
+    groups, device = len(rows.first), rows.m.device
+    q, m, at, pair = _pairs_from(model.d_vocab, least, start, device=device)
+    row, window = rows.of_pair[pair], Window.of(model.d_vocab, G, start, m)
+    with stage("QK"):
+        query = model.W_E + model.W_pos[-1]
+        keys = query @ (model.W_Q @ model.W_K.mT / model.attn_scale())
+        EQKE, EQKP = keys @ model.W_E[start:].mT, keys @ model.W_pos.mT
+        if start:
+            beta, h = query @ hints["a"], model.W_E[:start] @ hints["b"]
+            rest = keys - beta[:, None] * hints["b"]
+            ends = torch.maximum(beta * h.amin(), beta * h.amax())
+            small = ends + rest @ hints["small_centre"] + norms(rest, 1) * sizes.small.amax()
+        else:
+            small = torch.zeros_like(EQKE[:, 0])
+    with stage("attention"):
+        at_max = EQKE[q, at]
+        near = EQKE[q[:, None], window.token] - at_max[:, None]
+        beyond = torch.cummax(EQKE, 1).values[q, window.beyond] - at_max
+        worst = torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1)
+        worst = torch.exp(segment_max(worst, row, len(rows.m)))
+        low, high = _positions(EQKP, rows, groups)
+    return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
+
+
+def _positions(EQKP: Tensor, rows: Rows, groups: int) -> tuple[Tensor, Tensor]:
+    """Least and largest positional factors of each group, with the geometric mean made 1 for every query."""
+    centred = EQKP - EQKP.mean(1, keepdim=True)
+    ends = torch.exp(torch.stack([-segment_max(-centred, rows.group_of, groups), segment_max(centred, rows.group_of, groups)]))
+    return ends[0], ends[1]
+
+
+@address_table
+def _pairs_from(v: int, least: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """All (q, m) with q <= m and m >= least: q, m, m - start, and their numbers in `query_max_pairs`."""
+    q, m = query_max_pairs(v)
+    number = (m >= least).nonzero().squeeze(1)
+    return q[number], m[number], m[number] - start, number

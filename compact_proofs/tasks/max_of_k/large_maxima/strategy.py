@@ -1,0 +1,173 @@
+"""`LargeMaxima`: what is counted, by which options."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from compact_proofs.claim import Task
+from compact_proofs.errors import BadInput
+from compact_proofs.length import stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.strategy import Explanation, Spec
+from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, on_grid
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
+from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
+from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
+
+
+@dataclass(frozen=True)
+class LargeMaxima(MaxOfKStrategy):
+    """Count sequences with a maximum of at least `least` by the additive certificate, on a grid (`additive.grid`).
+
+    **Direct path and positions.** With k = `output_centre`, u[x] = |W_U[:, x] - k| and any c_g, for the queries of group g and all
+    positions i, EUPU[q, x] - EUPU[q, m] + PVOU[i, x] - PVOU[i, m] <= high[g, x] - low[g, m], where
+
+        high[g, x] = (c_g + W_pos[-1]) W_U[:, x] + max_i PVOU[i, x] + F_g u[x],    low[g, m] = ... + min_i PVOU[i, m] - F_g u[m].
+
+    **Ratios.** rho[t, m] = max over x != m of (EVOU[t, x] - EVOU[t, m] + high[x] - low[m]) / (EVOU[m, m] - EVOU[m, x] + low[m] -
+    high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them, are compared one by one. For all
+    below these, and for all above, the largest numerator is divided by the least denominator: by running maxima of EVOU[t] + high.
+
+    **Smaller tokens**, t < start, with c = `small_centre`: EVOU[t, x] - EVOU[t, m] differs from the same for c, in the place of
+    W_E[t], by at most |W_E[t] - c| |W_V W_O|_F (u[x] + u[m]).
+
+    **Attention.** Put W_Q W_K^T / sqrt(d_head) = a b^T + R, exactly, for any a and b. Under query q, the score of token t is
+    beta_q h[t] + e[g, t] + f_q . y[t] with beta_q = (W_E[q] + W_pos[-1]) . a, h = W_E b, e[g] = W_E R^T (c_g + W_pos[-1]) and
+    y = W_E R^T. The last differs between t and m by at most F_g (n[t] + n[m]), where n[t] = |y[t] - k'| with k' = `key_centre`; for
+    smaller tokens, n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at
+    the ends of the group's range. Scores of positions are exact.
+
+    Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, and about
+    3 window * rivals + window * reach * K for each (group, maximum).
+    """
+
+    least: int = 24
+    """The smallest maximum that is looked at."""
+    window: int = 8
+    """Tokens just below the maximum that get a ratio of their own."""
+    groups: int = 2
+    """Groups of queries that share their bounds."""
+    rivals: int = 16
+    """Outputs nearest to the maximum that are compared one by one; d_vocab or more for all."""
+    steps: int = 8
+    """Grid points in a unit of weight; a power of two."""
+    reach: int = 12
+    """Largest sum of contributions that is told apart on the grid, in grid points."""
+    direct: Literal["norms", "exact"] = "norms"
+    """The direct path by the distances from centres (v d), or exactly (2 v^2 d)."""
+    attention: Literal["norms", "exact"] = "norms"
+    """Scores beyond rank one by the same distances, or exactly for tokens from `start` on (2 s v d)."""
+
+    name: ClassVar[str] = "large-maxima"
+    summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
+
+    def __post_init__(self) -> None:
+        for option in ("window", "groups", "rivals", "steps", "reach"):
+            if getattr(self, option) < 1:
+                raise BadInput(f"large-maxima: {option} must be at least 1, not {getattr(self, option)}")
+        if self.least < 0:
+            raise BadInput(f"large-maxima: least must be at least 0, not {self.least}")
+        if self.steps & (self.steps - 1) or self.steps > 2**20 or self.reach > 2**20:
+            raise BadInput(
+                f"large-maxima: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}"
+            )
+
+    def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
+        """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""
+        with torch.no_grad():
+            m = copy.deepcopy(model).double()
+            groups, start = self._groups(m), self._start(m)
+            group_of = neighbours(m.d_vocab, groups)
+            QK = m.W_Q @ m.W_K.mT / m.attn_scale()
+            a, b = leading_pair(QK)
+            found = {
+                "small_centre": m.W_E[:start].mean(0) if start else m.W_E.mean(0),
+                "output_centre": m.W_U.mean(1),
+                "a": a,
+                "b": b,
+            }
+            if self._by_norms:
+                found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
+            if self.attention == "norms":
+                found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
+        return {"group_of": group_of} | {n: t.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100) for n, t in found.items()}
+
+    def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
+        d, groups = model.d_model, self._groups(model)
+        found = {"group_of": Spec((model.d_vocab,), (0, groups - 1))}
+        found |= {name: Spec((d,)) for name in ("small_centre", "output_centre", "a", "b")}
+        if self._by_norms:
+            found["centres"] = Spec((groups, d))
+        if self.attention == "norms":
+            found["key_centre"] = Spec((d,))
+        return found
+
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+        symbols = self._symbols(model, explanation)
+        with stage("counting"):
+            return count_on_grid(symbols, model.n_ctx, self.steps, self.reach)
+
+    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        symbols = self._symbols(model, explanation)
+        found = inputs.amax(-1) >= self._least(model)
+        found[found.clone()] = grid_member(symbols.rows, on_grid(symbols, self.steps, self.reach), inputs[found])
+        return found
+
+    @property
+    def exact_member(self) -> bool:
+        """Both read one table of integers."""
+        return True
+
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
+        """Numbers that are bounded one by one: exact values, scores of rank one with their slack, positions, and norms."""
+        v, K, groups = model.d_vocab, model.n_ctx, self._groups(model)
+        known = v - self._start(model)
+        direct = 2 * groups * v if self.direct == "exact" else (groups + 1) * v
+        scores = known * v if self.attention == "exact" else (3 + groups) * v
+        return (known + 1 + K) * v + direct + scores + K * v + v
+
+    def _symbols(self, model: AttentionOnlyTransformer, explanation: Explanation) -> GroupSymbols:
+        """Compute what each position can contribute."""
+        v, start, G = model.d_vocab, self._start(model), self._window(model)
+        rows = Rows.of(explanation["group_of"], self._groups(model), model.W_E.device, self._least(model))
+        window = Window.of(v, G, start, rows.m)
+        sizes = Sizes.of(model, rows, explanation, start)
+        if self.attention == "norms":
+            attention, weight_small = split_attention(model, rows, explanation, sizes, window)
+        else:
+            attention, weight_small = exact_attention(model, rows, explanation, sizes, G, start, self._least(model))
+        direct = direct_by_norms if self.direct == "norms" else exact_direct
+        ends = direct(model, rows, explanation, sizes)
+        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, ends, min(self.rivals, v - 1))
+        with stage("symbols"):
+            near = torch.where(window.real, attention.near * rho, torch.inf)
+            far = torch.where(window.some, attention.beyond * rho_far, 0.0)
+            if start:
+                far = torch.maximum(far, weight_small * rho_small)
+        return GroupSymbols(near, far, attention.low, attention.high, rows, valid)
+
+    @property
+    def _by_norms(self) -> bool:
+        """Are the distances of queries from centres used?"""
+        return "norms" in (self.direct, self.attention)
+
+    def _groups(self, model: AttentionOnlyTransformer) -> int:
+        return min(self.groups, model.d_vocab)
+
+    def _window(self, model: AttentionOnlyTransformer) -> int:
+        return min(self.window, model.d_vocab)
+
+    def _least(self, model: AttentionOnlyTransformer) -> int:
+        return min(self.least, model.d_vocab - 1)
+
+    def _start(self, model: AttentionOnlyTransformer) -> int:
+        """The smallest token that is known exactly."""
+        return max(self._least(model) - self._window(model), 0)

@@ -1,0 +1,83 @@
+"""Tokens below a maximum, and the norms that everything else is bounded by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.length import address_table, stage
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.strategy import Explanation
+from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
+from compact_proofs.tasks.max_of_k.paths import norms
+
+
+@dataclass(frozen=True)
+class Window:
+    """Known tokens below the maximum of each row; tokens are numbered from `start` on.
+
+    Attributes
+    ----------
+    token : int64 [rows, G]
+        Numbers of m - 1, ..., m - G (0 where negative).
+    real : bool [rows, G]
+        Which of them are tokens.
+    beyond : int64 [rows]
+        Number of the largest known token beyond the window (0 where there is none).
+    some : bool [rows]
+        Is there one?
+    start
+        The smallest known token.
+    """
+
+    token: Tensor
+    real: Tensor
+    beyond: Tensor
+    some: Tensor
+    start: int
+
+    @classmethod
+    def of(cls, v: int, G: int, start: int, m: Tensor) -> Window:
+        """Look the maxima `m` [rows] up."""
+        token, real, beyond, some = (table[m] for table in _window(v, G, start, device=m.device))
+        return cls(token, real, beyond, some, start)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Norms that everything else is bounded by.
+
+    Attributes
+    ----------
+    query : [groups, 1]
+        F_g >= |W_E[q] - c_g|; 0 where there are no centres because nothing depends on them.
+    output : [v]
+        u[x] = |W_U[:, x] - k|.
+    small : [start]
+        |W_E[t] - c| of the small tokens.
+    """
+
+    query: Tensor
+    output: Tensor
+    small: Tensor
+
+    @classmethod
+    def of(cls, model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, start: int) -> Sizes:
+        """Measure them: 9 v d operations at most."""
+        with stage("norms"):
+            query = model.W_E - hints["centres"][rows.group_of] if "centres" in hints else model.W_E[:0]
+            longest = segment_max(norms(query, 1)[:, None], rows.group_of[: len(query)], len(rows.first))
+            output = norms(model.W_U - hints["output_centre"][:, None], 0)
+            small = norms(model.W_E[:start] - hints["small_centre"], 1)
+        return cls(longest, output, small)
+
+
+@address_table
+def _window(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The tables of `Window`, for each m."""
+    token, real, _, _ = window_tokens(v, G)
+    behind = torch.arange(v) - G - 1 - start
+    return (token - start).clamp(min=0), real, behind.clamp(min=0), behind >= 0
