@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compact_proofs.dictionaries import Dictionary
+from compact_proofs.dictionaries.options import dictionary_variants
 from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import training
@@ -54,6 +56,8 @@ def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
     """Options that matter at the size of a specimen."""
     if kind is LinearBaseline:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    if kind is Dictionary:
+        return dictionary_variants(model)
     return [kind(), *(s for s in (*_OURS, *_COMPARED) if type(s) is kind and s != kind())]
 
 
@@ -62,7 +66,7 @@ KIT = TaskKit(
     summary="name the product of two elements of a finite group",
     load=pair_mlp_from_state,
     task_of=Groups.of,
-    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets),
+    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Dictionary),
     default=lambda model: GSets(),
     brute_force=lambda model: BruteForce(),
     candidates=lambda model: _OURS,

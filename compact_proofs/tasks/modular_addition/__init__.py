@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compact_proofs.dictionaries import Dictionary
+from compact_proofs.dictionaries.options import dictionary_variants
 from compact_proofs.models.loading_mlp import one_layer_mlp_from_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Strategy
@@ -90,6 +92,8 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
     if kind is BruteForce:
         return [BruteForce()]
+    if kind is Dictionary:
+        return dictionary_variants(model, additive=model.config.attention != "learned")
     if model.config.attention == "learned":
         return []
     if kind is Clusters:
@@ -119,7 +123,7 @@ KIT = TaskKit(
     summary="add two numbers modulo p",
     load=one_layer_mlp_from_state,
     task_of=ModularAddition.of,
-    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature),
+    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature, Dictionary),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,
