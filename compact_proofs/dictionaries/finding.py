@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from compact_proofs.dictionaries.hints import Codebook, sensitivity
+from compact_proofs.dictionaries.hints import Codebook, metric_of
 from compact_proofs.dictionaries.training import Objective, train
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component
@@ -16,9 +16,6 @@ from compact_proofs.strategy import finite
 from compact_proofs.train import make_generator
 
 Kind = Literal["metric-pca", "pca", "fourier", "tokens", "random", "topk", "l1", "given"]
-
-RIDGE = 1e-3
-"""Of the metric, relative to its mean eigenvalue: so that every direction counts."""
 
 
 def find(
@@ -75,12 +72,6 @@ def find(
     cut = int((found.codes != 0).sum(1).max()) > active
     found = found.sparse(active)
     return refitted(found, X, metric_of(component)) if refit or cut else found
-
-
-def metric_of(component: Component) -> Tensor:
-    """S, with a ridge: what an error of the activations costs in the bound, squared."""
-    _, S = sensitivity(component)
-    return S + torch.eye(len(S), dtype=S.dtype) * (RIDGE * float(S.diagonal().mean()))
 
 
 def pca(X: Tensor, features: int, metric: Tensor | None = None) -> Codebook:

@@ -16,6 +16,9 @@ from compact_proofs.dictionaries.subspaces import subspaces
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.strategy import Explanation, finite
 
+RIDGE = 1e-3
+"""Of the metric, relative to its mean eigenvalue: so that every direction counts."""
+
 
 @dataclass(frozen=True)
 class Codebook:
@@ -64,6 +67,12 @@ def sensitivity(component: Component) -> tuple[Tensor, Tensor]:
         return weight, torch.diag_embed(weight)
     W = finite(component.W)
     return weight, finite((W * weight) @ W.T)
+
+
+def metric_of(component: Component) -> Tensor:
+    """S, with a ridge: what an error of the activations costs in the bound, squared."""
+    _, S = sensitivity(component)
+    return S + torch.eye(len(S), dtype=S.dtype) * (RIDGE * float(S.diagonal().mean()))
 
 
 def output_hints(component: Component, groups: int, rank: int) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.bound import Bound
-from compact_proofs.dictionaries.coding import Features
+from compact_proofs.dictionaries.coding import Coding, Features
 from compact_proofs.dictionaries.hints import sensitivity
 from compact_proofs.dictionaries.metric import find_directions
 from compact_proofs.models.component import Component
@@ -23,8 +23,12 @@ BATCH = 512
 """Inputs in a step, at most."""
 RATE, LATER = 3e-3, 6e-4
 """Adam's learning rate, and that of the last 30 % of the steps."""
+WARM = 0.3
+"""Share of the steps that are for the error, whatever the objective."""
 SPARSITY_STEP = 0.02
 """By what share the weight of the l1 penalty is moved in a step."""
+PENALTY = 1e-2
+"""That weight at first."""
 
 
 def train(
@@ -45,43 +49,41 @@ def train(
     the float reading, the mean of ``10 softplus(-margin / 2) + 0.1 residual``: most is gained where an input is barely proven or
     barely missed.
 
-    Decoder rows have norm 1; the offset is the mean. The same seed gives the same bits on the same machine.
+    Far from any proof the bound says little of where to go, so that its first steps (`WARM`) are for the error too. Decoder rows
+    have norm 1; the offset is the mean. The same seed gives the same bits on the same machine.
     """
     c = _as_float32(component)
     generator = make_generator(seed, "dictionary")
     X = c.activations()
     mean = X.mean(0)
-    spread = float((X - mean).square().mean().sqrt()) or 1.0
+    bound = _training_bound(c) if objective == "bound" else None
+    X = X - mean
+    spread = float(X.square().mean().sqrt()) or 1.0
     D = torch.nn.functional.normalize(torch.randn(features, c.width, generator=generator), dim=1)
     W_enc, D = D.T.clone().requires_grad_(), D.requires_grad_()
     b_enc = torch.zeros(features, requires_grad=True)
-    bound = _training_bound(c) if objective == "bound" else None
     optimizer = torch.optim.Adam([W_enc, D, b_enc], lr=RATE)
-    every = torch.arange(features)
-    penalty = 1e-3
+    penalty = PENALTY
     for step in track(range(steps), f"training for {objective}"):
         if step == int(0.7 * steps):
             optimizer.param_groups[0]["lr"] = LATER
         rows = torch.randperm(len(X), generator=generator)[:BATCH]
-        x = X[rows]
-        pre = ((x - mean) / spread) @ W_enc + b_enc
+        x = X[rows] / spread
+        Z = x @ W_enc + b_enc
         if sparsity == "topk":
-            value, index = pre.topk(min(active, features), 1)
-            value = value.relu() * spread
-        else:
-            value, index = pre.relu() * spread, every.expand(len(rows), -1)
-        if bound is None:
-            r = x - mean - torch.zeros_like(pre).scatter(1, index, value) @ D
-            loss = (r / spread).square().sum(1).mean()
+            top = Z.topk(min(active, features), 1)
+            Z = torch.zeros_like(Z).scatter(1, top.indices, top.values)
+        Z = Z.relu()
+        if bound is None or step < WARM * steps:
+            loss = (x - Z @ D).square().sum(1).mean()
         else:
             batch = replace(bound, component=replace(c, places=[p[rows] for p in c.places]))
-            coding = batch.coding(Features.of(c, D, mean), {"index": index, "value": value})
-            terms = batch.terms(coding, slice(None), labels[rows])
+            terms = batch.terms(DenseCodes(batch, D, mean, Z * spread), slice(None), labels[rows])
             loss = (10 * torch.nn.functional.softplus(-terms.margin / 2) + 0.1 * terms.residual).mean()
         if sparsity == "l1":
-            alive = float((value.detach() > 0).sum(1).float().mean())
+            alive = float((Z.detach() > 0).sum(1).float().mean())
             penalty *= 1 + SPARSITY_STEP * (1 if alive > active else -1)
-            loss = loss + penalty * (value / spread).sum(1).mean()
+            loss = loss + penalty * Z.sum(1).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -92,6 +94,24 @@ def train(
             b_enc *= norm[:, 0]
     architecture: Literal["topk", "standard"] = "topk" if sparsity == "topk" else "standard"
     return Autoencoder(architecture, W_enc.detach(), b_enc.detach() * spread, D.detach(), mean, k=active)
+
+
+class DenseCodes(Coding):
+    """The codes of a batch as a matrix Z: the numbers of `InputCodes`, made for learning."""
+
+    def __init__(self, bound: Bound, decoder: Tensor, offset: Tensor, Z: Tensor) -> None:
+        self.features, self.Z = Features.of(bound.component, decoder, offset), Z
+        self.metric, self.r = bound.metric, bound.component.activations() - offset - Z @ decoder
+
+    def neurons(self, rows: slice) -> Tensor:
+        return self.features.start + self.Z @ self.features.reads
+
+    def residual(self, rows: slice) -> tuple[Tensor, Tensor]:
+        assert self.metric is not None
+        return self.r @ self.metric.V.T, self.r.square().sum(1)
+
+    def interaction(self, rows: slice) -> None:
+        return None
 
 
 def _training_bound(c: Component) -> Bound:
