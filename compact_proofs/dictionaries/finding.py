@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.hints import Codebook, metric_of
 from compact_proofs.dictionaries.training import Objective, train
 from compact_proofs.errors import BadInput
@@ -16,6 +17,13 @@ from compact_proofs.strategy import finite
 from compact_proofs.train import make_generator
 
 Kind = Literal["metric-pca", "pca", "fourier", "tokens", "random", "topk", "l1", "given"]
+
+
+class Found(NamedTuple):
+    """A dictionary with codes, and what computes codes of other activations, if anything was trained to."""
+
+    codebook: Codebook
+    autoencoder: Autoencoder | None
 
 
 def find(
@@ -30,7 +38,7 @@ def find(
     refit: bool = False,
     steps: int = 1000,
     seed: int = 0,
-) -> Codebook:
+) -> Found:
     """Find a dictionary of at most so many `features`, with `active` of them in a code.
 
     Codes of more features are cut to their largest contributions and fitted again. Codes of tokens are the best fit in the metric
@@ -42,6 +50,7 @@ def find(
         For "given", which is not to be found.
     """
     X = finite(component.activations())
+    trained = None
     if kind in ("topk", "l1"):
         sparsity: Literal["topk", "l1"] = "topk" if kind == "topk" else "l1"
         trained = train(
@@ -71,7 +80,7 @@ def find(
         X = token_rows(component) + found.offset
     cut = int((found.codes != 0).sum(1).max()) > active
     found = found.sparse(active)
-    return refitted(found, X, metric_of(component)) if refit or cut else found
+    return Found(refitted(found, X, metric_of(component)) if refit or cut else found, trained)
 
 
 def pca(X: Tensor, features: int, metric: Tensor | None = None) -> Codebook:

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
-from compact_proofs.dictionaries.strategy import Dictionary
+from compact_proofs.dictionaries.strategy import Dictionary, table_rows
+from compact_proofs.errors import BadInput
+from compact_proofs.models.component import Component
+
+LINEAR = ("pca", "metric-pca", "fourier", "random")
+TRAINED = ("topk-bound", "topk-mse", "l1-bound", "l1-mse")
+NAMES = ("tokens", *LINEAR, *TRAINED)
+"""What a dictionary may be called; autoencoders with what they are trained for."""
+
+
+def named_dictionary(
+    name: str,
+    component: Component,
+    features: int | None = None,
+    active: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Dictionary:
+    """The strategy with a dictionary of some name, of the usual sizes unless told otherwise.
+
+    Linear dictionaries have 16 features, all in every code; autoencoders 64, 16 of them in a code; of `tokens` each is one.
+
+    Raises
+    ------
+    BadInput
+        For an unknown name or option, and sizes of tokens, which the model decides.
+    """
+    given: dict[str, Any] = dict(options or {})
+    if name not in NAMES:
+        raise BadInput(f"there is no dictionary {name!r}; there are {', '.join(NAMES)}")
+    if name == "tokens":
+        together = 1 if given.get("codes") == "tokens" else len(component.tables)
+        given |= {"found": name, "features": table_rows(component), "active": together}
+    elif name in TRAINED:
+        found, objective = name.split("-")
+        given |= {"found": found, "objective": objective, "features": features or 64, "active": active or min(16, features or 64)}
+    else:
+        given |= {"found": name, "features": features or 16, "active": active or features or 16}
+    strategy = Dictionary.from_options(given)
+    assert isinstance(strategy, Dictionary)
+    return strategy
 
 
 def dictionary_variants(model: nn.Module, additive: bool = True) -> Sequence[Dictionary]:

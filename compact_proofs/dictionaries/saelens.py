@@ -54,16 +54,14 @@ def load_saelens(folder: str | Path) -> Autoencoder:
     architecture = _architecture(folder / CONFIG, config)
     weights, _ = read_weights(folder / WEIGHTS)
     named = _checked(folder / WEIGHTS, weights, config, architecture)
-    k = config.get("k", (config.get("activation_fn_kwargs") or {}).get("k", 0))
-    if architecture == "topk" and not (isinstance(k, int) and not isinstance(k, bool) and k >= 1):
-        raise BadInput(f"{folder / CONFIG}: k = {k!r} must be a whole number of at least 1")
+    k = _active(folder / CONFIG, config) if architecture == "topk" else 0
     return Autoencoder(
         architecture,  # type: ignore[arg-type]
         named["W_enc"],
         named.get("b_enc", named.get("b_gate", torch.zeros(0))),
         named["W_dec"],
         named["b_dec"],
-        k=k if architecture == "topk" else 0,
+        k=k,
         threshold=named.get("threshold"),
         r_mag=named.get("r_mag"),
         b_mag=named.get("b_mag"),
@@ -119,12 +117,21 @@ def _architecture(path: Path, config: dict[str, Any]) -> str:
     normalised = config.get("normalize_activations", "none")
     if normalised not in ("none", None, False):
         raise BadInput(
-            f"{path}: normalize_activations = {normalised!r} makes codes depend on each input's norm; fold the normalisation into the "
-            "weights (in SAELens: fold_activation_norm_scaling_factor) and save it again"
+            f"{path}: normalize_activations = {normalised!r} makes codes depend on each input's norm; fold it into the weights (in "
+            "SAELens: fold_activation_norm_scaling_factor) and save it again"
         )
     if config.get("reshape_activations", "none") not in ("none", None):
         raise BadInput(f"{path}: reshape_activations must be none: the dictionary must be over what enters the MLP")
     return str(name)
+
+
+def _active(path: Path, config: dict[str, Any]) -> int:
+    """k of an autoencoder of the architecture topk."""
+    older = config.get("activation_fn_kwargs")
+    k = config.get("k", older.get("k") if isinstance(older, dict) else None)
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise BadInput(f"{path}: k = {k!r} must be a whole number of at least 1")
+    return k
 
 
 def _checked(path: Path, weights: dict[str, Tensor], config: dict[str, Any], architecture: str) -> dict[str, Tensor]:

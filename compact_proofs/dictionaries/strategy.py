@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.coding import Features
-from compact_proofs.dictionaries.finding import Kind, Objective, find
+from compact_proofs.dictionaries.finding import Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
@@ -123,7 +123,11 @@ class Dictionary(ComponentStrategy):
 
     def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         component = plain_component(model, task)
-        found = find(
+        return self.explanation(component, self.find(component, task).codebook)
+
+    def find(self, component: Component, task: Task) -> Found:
+        """Find the dictionary that the options ask for."""
+        return find(
             component,
             task.labels(task.inputs(0, task.size)),
             self.found,
@@ -135,7 +139,6 @@ class Dictionary(ComponentStrategy):
             steps=self.steps,
             seed=self.seed,
         )
-        return self.explanation(component, found)
 
     def explanation(self, component: Component, found: Codebook) -> dict[str, Tensor]:
         """Write a codebook as this strategy's explanation."""
