@@ -43,6 +43,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction
 	$(RUN) -m benchmarks.groups
+	$(RUN) -m benchmarks.dictionaries
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.zoo.build

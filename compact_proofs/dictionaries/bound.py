@@ -91,7 +91,9 @@ class Bound:
 
     with B the dropped entries of a, ``al_j = sum_i gr_i |B_ji|``, ``T = B diag(gr) B^T``, ``S = W diag(gr) W^T`` (`Metric`): the
     triangle inequality, or Cauchy and Schwarz. Where neurons read the activations themselves, h - h^ is known, and the last two are
-    ``1/2 sum_i gr_i |h_i - h^_i|``. A constant added to all outputs of a neuron changes no margin, so G is centred first.
+    ``1/2 sum_i gr_i |h_i - h^_i|``. The linear half may also be of the features alone, ``(start + z a) G / 2`` in place of ``(x W +
+    b) G / 2``; then the residual, whose linear half is left out too, costs twice as much. A constant added to all outputs of a
+    neuron changes no margin, so G is centred first.
 
     **Cost**, for N inputs, L features, n neurons, C outputs, q directions for each of g groups, s directions V: before the inputs 2
     d n (L + C + s) and lower terms; then N (2 n q + 2 g q C + 5 n) and what the codes take (`Coding`).
@@ -99,13 +101,16 @@ class Bound:
 
     component: Component
     weight: Tensor
+    half: Tensor
     metric: Metric | None
     outputs: Outputs
     linear: Sequence[Tensor]
+    exact: bool
 
     @classmethod
-    def of(cls, c: Component, explanation: Explanation) -> Bound:
-        """Compute what depends on neither dictionary nor input."""
+    def of(cls, c: Component, explanation: Explanation, *, exact: bool = True) -> Bound:
+        """Compute what depends on neither dictionary nor input; `exact`: whether the linear half is (it always is without W)."""
+        exact = exact or c.W is None
         hints = {name: t.to(c.G.device) for name, t in explanation.items() if t.is_floating_point()}
         with stage("outputs"):
             G = c.G - c.G.mean(1, keepdim=True)
@@ -113,12 +118,12 @@ class Bound:
             half = G * 0.5
             outputs, beside = cls._split(half, explanation["group"], hints["directions"], hints["level"])
         with stage("linear half"):
-            linear = cls._linear_half(c, half, beside)
+            linear = cls._linear_half(c, half if exact else None, beside)
         metric = None
         if c.W is not None:
             with stage("metric"):
                 metric = Metric.of(c, weight, hints["metric"])
-        return cls(c, weight, metric, outputs, linear)
+        return cls(c, weight, half, metric, outputs, linear, exact)
 
     @staticmethod
     def _split(half: Tensor, group: Tensor, Y: Tensor, level: Tensor) -> tuple[Outputs, Tensor]:
@@ -133,14 +138,20 @@ class Bound:
         return Outputs(order, sizes, coordinates, Y.flatten(0, 1), level, spread), level @ rest
 
     @staticmethod
-    def _linear_half(c: Component, half: Tensor, constant: Tensor) -> list[Tensor]:
-        """What each row of each table adds to the logits in a straight line, of [n_t, C]; all constants are in the last."""
-        U = half if c.W is None else c.W @ half
-        U = U if c.U is None else U + c.U
-        constant = constant if c.b is None else constant + c.b @ half
+    def _linear_half(c: Component, half: Tensor | None, constant: Tensor) -> list[Tensor]:
+        """What each row of each table adds to the logits by ``U + W G / 2``, or by U: [n_t, C]; all constants are in the last."""
+        U = c.U
+        if half is not None:
+            through = half if c.W is None else c.W @ half
+            U = through if U is None else through + U
+            constant = constant if c.b is None else constant + c.b @ half
         constant = constant if c.c is None else constant + c.c
-        tables = [table @ U for table in c.tables]
+        tables = [torch.zeros(len(t), c.outputs, dtype=t.dtype, device=t.device) if U is None else t @ U for t in c.tables]
         return [*tables[:-1], tables[-1] + constant]
+
+    def features(self, decoder: Tensor, offset: Tensor) -> Features:
+        """The dictionary as the neurons see it."""
+        return Features.of(self.component, decoder, offset, None if self.exact else self.half)
 
     def coding(self, features: Features, explanation: Explanation, *, tokens: bool = False) -> Coding:
         """The explanation's codes, of inputs or of tokens, made ready."""
@@ -167,6 +178,7 @@ class Bound:
             projection = (size - out.level).abs() @ out.range
             parts = [s @ k for s, k in zip(size.split(out.sizes, 1), out.coordinates, strict=True)]
             logits = torch.cat(parts, 1) @ out.directions + self.component.gather(self.linear, rows)
+            logits = logits if self.exact else logits + coding.written(rows)
         with stage("margins"):
             own = logits.gather(1, labels[:, None]).squeeze(1)
             return Terms(own - largest_other(logits, labels), residual, interaction, projection)
@@ -178,10 +190,10 @@ class Bound:
             exact = self.component.activations(rows)
             exact = exact if self.component.b is None else exact + self.component.b
             return (exact - h).abs() @ (self.weight * 0.5), nothing
-        half = self.weight.sum().sqrt() * 0.5
-        residual = half * self.metric.bound(*coding.residual(rows))
+        root = self.weight.sum().sqrt()
+        residual = (root * (0.5 if self.exact else 1.0)) * self.metric.bound(*coding.residual(rows))
         found = coding.interaction(rows)
         if found is None:
             return residual, nothing
         by_feature, squares = found
-        return residual, torch.minimum(by_feature * 0.5, half * squares.clamp(min=0).sqrt())
+        return residual, 0.5 * torch.minimum(by_feature, root * squares.clamp(min=0).sqrt())

@@ -30,18 +30,24 @@ class Features:
         What each feature adds to each neuron.
     start : [n]
         What the offset and the biases add.
+    writes, constant : [L, C] and [C], or None
+        What each feature, and the start, add to the logits by the neurons' linear half, if that half is of the features alone.
     """
 
     decoder: Tensor
     offset: Tensor
     reads: Tensor
     start: Tensor
+    writes: Tensor | None
+    constant: Tensor | None
 
     @classmethod
-    def of(cls, c: Component, decoder: Tensor, offset: Tensor) -> Features:
-        """Multiply the dictionary by W: 2 L d n operations."""
-        start = c.read(offset[None]).squeeze(0)
-        return cls(decoder, offset, c.read(decoder), start if c.b is None else start + c.b)
+    def of(cls, c: Component, decoder: Tensor, offset: Tensor, half: Tensor | None = None) -> Features:
+        """Multiply the dictionary by W, and by the halved outputs if they are given: 2 L n (d + C) operations."""
+        start, reads = c.read(offset[None]).squeeze(0), c.read(decoder)
+        start = start if c.b is None else start + c.b
+        written = (None, None) if half is None else (reads @ half, start @ half)
+        return cls(decoder, offset, reads, start, *written)
 
 
 class Coding(ABC):
@@ -50,6 +56,10 @@ class Coding(ABC):
     @abstractmethod
     def neurons(self, rows: slice) -> Tensor:
         """What neurons read of the features that they follow, h^ [N, n], of some inputs."""
+
+    @abstractmethod
+    def written(self, rows: slice) -> Tensor:
+        """The features' `constant`, and z times their `writes`: [N, C]."""
 
     @abstractmethod
     def residual(self, rows: slice) -> tuple[Tensor, Tensor]:
@@ -120,6 +130,12 @@ class InputCodes(Coding):
         f = self.features
         return combined(f.start, f.reads, self.index[rows], self.value[rows], self.reads)
 
+    def written(self, rows: slice) -> Tensor:
+        f = self.features
+        assert f.writes is not None
+        assert f.constant is not None
+        return combined(f.constant, f.writes, self.index[rows], self.value[rows])
+
     def residual(self, rows: slice) -> tuple[Tensor, Tensor]:
         index, value = self._codes(rows)
         q = self.component.gather(self.turned, rows)
@@ -158,20 +174,27 @@ class TokenCodes(Coding):
     """
 
     def __init__(self, c: Component, features: Features, index: Tensor, value: Tensor, V: Tensor | None) -> None:
-        sizes = [len(t) for t in c.tables]
-        lists = zip(index.split(sizes), value.to(features.decoder.device).split(sizes), strict=True)
-        starts = [torch.zeros_like(features.start)] * (len(sizes) - 1) + [features.start]
-        self.component, self.read, rests = c, [], []
-        for start, table, (i, z) in zip(starts, shifted(c, features.offset), lists, strict=True):
-            self.read.append(combined(start, features.reads, i, z))
-            if V is not None:
-                rests.append(table - combined(torch.zeros_like(features.offset), features.decoder, i, z))
+        self.component, f, sizes = c, features, [len(t) for t in c.tables]
+        codes = list(zip(index.split(sizes), value.to(f.decoder.device).split(sizes), strict=True))
+
+        def tabulated(constant: Tensor, rows: Tensor) -> list[Tensor]:
+            """Each token's code times `rows`; the constant is the last table's."""
+            zeros = [torch.zeros_like(constant)] * (len(sizes) - 1)
+            return [combined(start, rows, i, z) for start, (i, z) in zip([*zeros, constant], codes, strict=True)]
+
+        self.read = tabulated(f.start, f.reads)
+        if f.writes is not None and f.constant is not None:
+            self.write = tabulated(f.constant, f.writes)
         if V is not None:
+            rests = [table - explained for table, explained in zip(c.tables, tabulated(f.offset, f.decoder), strict=True)]
             self.turned = [rest @ V.T for rest in rests]
             self.squares = SumSquares(rests, c.places)
 
     def neurons(self, rows: slice) -> Tensor:
         return self.component.gather(self.read, rows)
+
+    def written(self, rows: slice) -> Tensor:
+        return self.component.gather(self.write, rows)
 
     def residual(self, rows: slice) -> tuple[Tensor, Tensor]:
         return self.component.gather(self.turned, rows), self.squares(rows)

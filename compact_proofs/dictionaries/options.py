@@ -54,8 +54,8 @@ def dictionary_variants(model: nn.Module, additive: bool = True) -> Sequence[Dic
     options = [
         Dictionary("metric-pca", 4, 4, rank=2, metric=3),
         Dictionary("tokens", 28, 2, groups=2, rank=3, metric=2, drop=0.2),
-        Dictionary("pca", 6, 3, groups=3, rank=1, metric=4, drop=0.5),
-        Dictionary("tokens", 28, 1, codes="tokens", groups=2, rank=4, metric=0),
+        Dictionary("pca", 6, 3, groups=3, rank=1, metric=4, drop=0.5, linear="features"),
+        Dictionary("tokens", 28, 1, codes="tokens", groups=2, rank=4, metric=0, linear="features"),
         Dictionary("fourier", 4, 4, codes="tokens", rank=12, metric=8),
         Dictionary("random", 8, 2, groups=2, rank=0, metric=1, drop=0.9),
         Dictionary("topk", 8, 4, rank=12, steps=3),

@@ -11,7 +11,6 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.bound import Bound, Terms
-from compact_proofs.dictionaries.coding import Features
 from compact_proofs.dictionaries.finding import Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
@@ -87,6 +86,8 @@ class Dictionary(ComponentStrategy):
     """Output directions of each group that are followed exactly."""
     metric: int = 24
     """Directions in which the residual is weighed exactly."""
+    linear: Literal["exact", "features"] = "exact"
+    """The linear half of the ReLU: of the activations themselves, or of the features alone, at twice the cost of the residual."""
     drop: float = 0.0
     """Share of the reads (of a feature by a neuron) that are not followed but bounded; for codes of inputs."""
     objective: Objective = "bound"
@@ -122,6 +123,7 @@ class Dictionary(ComponentStrategy):
             raise BadInput(f"dictionary: found=tokens needs a feature for each token: features={table_rows(c)}")
 
     def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+        self.applies_to(model, task)
         component = plain_component(model, task)
         return self.explanation(component, self.find(component, task).codebook)
 
@@ -184,10 +186,9 @@ class Dictionary(ComponentStrategy):
         """All terms of all margins [N], under any reading."""
         component, labels = component_of(model, task)
         labels = labels.to(component.G.device)
-        bound = Bound.of(component, explanation)
+        bound = Bound.of(component, explanation, exact=self.linear == "exact")
         with stage("features"):
-            decoder, offset = (explanation[name].to(component.G.device) for name in ("decoder", "offset"))
-            features = Features.of(component, decoder, offset)
+            features = bound.features(*(explanation[name].to(component.G.device) for name in ("decoder", "offset")))
         with stage("codes"):
             coding = bound.coding(features, explanation, tokens=self.codes == "tokens")
         found = []

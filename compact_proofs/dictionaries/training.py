@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.bound import Bound
-from compact_proofs.dictionaries.coding import Coding, Features
+from compact_proofs.dictionaries.coding import Coding
 from compact_proofs.dictionaries.hints import sensitivity
 from compact_proofs.dictionaries.metric import find_directions
 from compact_proofs.models.component import Component
@@ -100,7 +100,7 @@ class DenseCodes(Coding):
     """The codes of a batch as a matrix Z: the numbers of `InputCodes`, made for learning."""
 
     def __init__(self, bound: Bound, decoder: Tensor, offset: Tensor, Z: Tensor) -> None:
-        self.features, self.Z = Features.of(bound.component, decoder, offset), Z
+        self.features, self.Z = bound.features(decoder, offset), Z
         self.metric, self.r = bound.metric, bound.component.activations() - offset - Z @ decoder
 
     def neurons(self, rows: slice) -> Tensor:
@@ -109,6 +109,9 @@ class DenseCodes(Coding):
     def residual(self, rows: slice) -> tuple[Tensor, Tensor]:
         assert self.metric is not None
         return self.r @ self.metric.V.T, self.r.square().sum(1)
+
+    def written(self, rows: slice) -> Tensor:
+        raise NotImplementedError("the linear half is exact in training")
 
     def interaction(self, rows: slice) -> None:
         return None
