@@ -110,7 +110,7 @@ def _architecture(path: Path, config: dict[str, Any]) -> str:
     """Which of the known architectures a configuration describes."""
     activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))
     name = "topk" if activation == "topk" else config.get("architecture", "standard")
-    if name not in _OWN:
+    if not isinstance(name, str) or name not in _OWN:
         raise BadInput(f"{path}: the architecture {name!r} cannot be read; those that can are {', '.join(_OWN)}")
     if activation not in ("relu", "topk"):
         raise BadInput(f"{path}: the activation function {activation!r} cannot be read; relu and topk can")

@@ -19,6 +19,7 @@ zoo           the models that ship
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_variants
@@ -34,6 +35,9 @@ from compact_proofs.tasks.groups.studies import heatmaps, studies
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.groups.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit
+
+if TYPE_CHECKING:
+    from compact_proofs.report.section import Section
 
 __all__ = [
     "KIT",
@@ -61,6 +65,12 @@ def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
     return [kind(), *(s for s in (*_OURS, *_COMPARED) if type(s) is kind and s != kind())]
 
 
+def _sections(model: PairMLP) -> Sequence[Section]:
+    from compact_proofs.dictionaries.pictures import DictionarySection  # which needs matplotlib
+
+    return [DictionarySection(model, Groups.of(model), kinds=("pca", "metric-pca"))]
+
+
 KIT = TaskKit(
     name=Groups.name,
     summary="name the product of two elements of a finite group",
@@ -79,5 +89,6 @@ KIT = TaskKit(
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,
+    sections=_sections,
 )
 """The task of group composition."""

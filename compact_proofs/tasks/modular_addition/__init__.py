@@ -113,9 +113,12 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
 
 
 def _sections(model: OneLayerMLP) -> Sequence[Section]:
-    from compact_proofs.tasks.modular_addition.pictures import IntegralSection  # which needs matplotlib
+    from compact_proofs.dictionaries.pictures import DictionarySection  # which need matplotlib
+    from compact_proofs.tasks.modular_addition.pictures import IntegralSection
 
-    return [IntegralSection(model)]
+    if model.config.attention == "learned":
+        return []
+    return [IntegralSection(model), DictionarySection(model, ModularAddition.of(model))]
 
 
 KIT = TaskKit(
