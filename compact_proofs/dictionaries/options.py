@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from compact_proofs.dictionaries.strategy import Dictionary, table_rows
+from compact_proofs.claim import Task
+from compact_proofs.dictionaries.strategy import Dictionary, shape_of, table_rows
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component
 
@@ -47,6 +49,15 @@ def named_dictionary(
     strategy = Dictionary.from_options(given)
     assert isinstance(strategy, Dictionary)
     return strategy
+
+
+def dictionary_candidates(model: nn.Module, task: Task) -> Sequence[Dictionary]:
+    """What a search tries: features of tokens in various numbers, with groups of neurons, shortest proofs first."""
+    c = shape_of(model, task)
+    if len(c.tables) < 2:
+        return [Dictionary(features=L, active=L) for L in (16, 24)]
+    base = Dictionary(codes="tokens", linear="features", groups=4)
+    return [replace(base, features=L, active=L, rank=rank) for L, rank in ((16, 3), (16, 4), (24, 4), (32, 6))]
 
 
 def dictionary_variants(model: nn.Module, additive: bool = True) -> Sequence[Dictionary]:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from compact_proofs.dictionaries import Dictionary
-from compact_proofs.dictionaries.options import dictionary_variants
+from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import training
@@ -79,7 +79,7 @@ KIT = TaskKit(
     strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Dictionary),
     default=lambda model: GSets(),
     brute_force=lambda model: BruteForce(),
-    candidates=lambda model: _OURS,
+    candidates=lambda model: (*_OURS, *dictionary_candidates(model, Groups.of(model))),
     always=lambda model: _COMPARED,
     linear=lambda model: LinearBaseline(),
     specimen=specimen,

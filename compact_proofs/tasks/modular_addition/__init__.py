@@ -28,7 +28,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compact_proofs.dictionaries import Dictionary
-from compact_proofs.dictionaries.options import dictionary_variants
+from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.loading_mlp import one_layer_mlp_from_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Strategy
@@ -60,9 +60,9 @@ def _default(model: OneLayerMLP) -> Strategy:
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
-    """Options of the two certificates, the telling ones first."""
+    """Options of the certificates, the telling ones first."""
     if model.config.attention == "learned":
-        return [BruteForce()]
+        return [BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
     found: list[Strategy] = []
     K = len(telling_frequencies(model))
     if is_projected(model):
@@ -73,7 +73,7 @@ def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
     found += [replace(strategy, q=q) for q, strategy in itertools.product((2, 1, 0, 3, 4, 6), cheaper)]
     found += [Clusters(n, q, "exact") for q in (2, 4, 6) for n in (K, K + 2)]
     found += [Clusters(n, q) for q in (1, 2, 4) for n in (K + 2, max(1, K - 1))]
-    return found
+    return [*found, *dictionary_candidates(model, ModularAddition.of(model))]
 
 
 def _always(model: OneLayerMLP) -> Sequence[Strategy]:
