@@ -61,7 +61,7 @@ def dictionary_candidates(model: nn.Module, task: Task) -> Sequence[Dictionary]:
 
 
 def dictionary_variants(model: nn.Module, additive: bool = True) -> Sequence[Dictionary]:
-    """Options that matter at the size of a specimen, two of them for each model; `additive`: tokens add to its activations."""
+    """Options that matter at the size of a specimen, one for each model; `additive`: whether tokens add to its activations."""
     options = [
         Dictionary("metric-pca", 4, 4, rank=2, metric=3),
         Dictionary("tokens", 28, 2, groups=2, rank=3, metric=2, drop=0.2),
@@ -74,5 +74,5 @@ def dictionary_variants(model: nn.Module, additive: bool = True) -> Sequence[Dic
     ]
     if not additive:
         options = [s for s in options if s.codes == "inputs" and s.found not in ("tokens", "fourier")]
-    first = sum(p.numel() for p in model.parameters()) % len(options)
-    return [options[(first + 3 * i) % len(options)] for i in range(2)]
+    size = sum(p.numel() for p in model.parameters())
+    return [options[(size + size // len(options)) % len(options)]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,13 @@ from compact_proofs.dictionaries.finding import Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
-from compact_proofs.length import stage
+from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
+
+if TYPE_CHECKING:
+    from compact_proofs.confidence.partition import Partition
 
 ROWS = 4096
 """Inputs that are bounded at once."""
@@ -176,6 +179,22 @@ class Dictionary(ComponentStrategy):
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return self._proven(model, task, explanation)[places_of(task, inputs)]
+
+    @property
+    def exact_member(self) -> bool:
+        return True
+
+    def partition(self, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
+        """Partition the inputs by one table, made once; looking an input up is one integer operation."""
+        from compact_proofs.confidence.partition import Partition
+
+        right = self._proven(model, task, explanation)
+
+        def member(inputs: Tensor) -> Tensor:
+            charge_integers(len(inputs))
+            return right[places_of(task, inputs)]
+
+        return Partition(model, task, whole(right.sum()), member)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         """The residual of each input, and what the output directions leave of each neuron."""
