@@ -15,7 +15,7 @@ from compact_proofs.dictionaries.finding import Kind
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.options import TRAINED, named_dictionary
 from compact_proofs.dictionaries.score import Score, bound_terms, score
-from compact_proofs.dictionaries.strategy import Dictionary, table_rows
+from compact_proofs.dictionaries.strategy import Dictionary
 from compact_proofs.prove import measure
 from compact_proofs.tasks import LoadedModel, load_model
 
@@ -96,7 +96,7 @@ def shortest() -> list[str]:
     for name, codes in itertools.product((*ATTN, *MLP), ("inputs", "tokens")):
         loaded = load_model(name)
         model, task = loaded.model, loaded.task
-        tokens = table_rows(plain_component(model, task))
+        tokens = plain_component(model, task).tokens()[1]
         brute = measure(model, task, loaded.kit.brute_force(model)).total
         for kind in ("tokens", "metric-pca"):
             tried = ((measure(model, task, s).total, s) for s in options(tokens, kind, codes))  # type: ignore[arg-type]

@@ -116,13 +116,14 @@ def fourier(component: Component, X: Tensor, frequencies: int) -> Codebook:
 
 
 def tokens(component: Component) -> Codebook:
-    """A feature for each row of each table: exact, with one feature of each table in a code, and no insight."""
-    decoder = token_rows(component)
-    codes = torch.zeros(component.size, len(decoder), dtype=decoder.dtype)
-    first = 0
-    for table, places in zip(component.tables, component.places, strict=True):
-        codes[torch.arange(component.size), first + places] = 1.0
-        first += len(table)
+    """A feature for each different row of the tables: exact, with one of each table in a code, and no insight."""
+    starts, total = component.tokens()
+    rows, decoder = token_rows(component), torch.zeros(total, component.width, dtype=component.tables[0].dtype)
+    codes = torch.zeros(component.size, total, dtype=rows.dtype)
+    inputs = torch.arange(component.size)
+    for start, part, places in zip(starts, rows.split([len(t) for t in component.tables]), component.places, strict=True):
+        decoder[start : start + len(part)] = part
+        codes[inputs, start + places] += 1.0
     offset = torch.stack([table.mean(0) for table in component.tables]).sum(0)
     return Codebook(decoder, finite(offset), codes)
 
@@ -137,7 +138,9 @@ def by_token(component: Component, found: Codebook, identity: bool) -> Codebook:
     rows = token_rows(component)
     offset = finite(torch.stack([table.mean(0) for table in component.tables]).sum(0))
     if identity:
-        return Codebook(found.decoder, offset, torch.eye(len(rows), dtype=rows.dtype))
+        starts, total = component.tokens()
+        places = [start + torch.arange(len(t)) for start, t in zip(starts, component.tables, strict=True)]
+        return Codebook(found.decoder, offset, torch.eye(total, dtype=rows.dtype)[torch.cat(places)])
     every = Codebook(found.decoder, offset, torch.ones(len(rows), len(found.decoder), dtype=rows.dtype))
     return refitted(every, rows + offset, metric_of(component))
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from compact_proofs.claim import Task
-from compact_proofs.dictionaries.strategy import Dictionary, shape_of, table_rows
+from compact_proofs.dictionaries.strategy import Dictionary, shape_of
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component
 
@@ -40,7 +40,7 @@ def named_dictionary(
         raise BadInput(f"there is no dictionary {name!r}; there are {', '.join(NAMES)}")
     if name == "tokens":
         together = 1 if given.get("codes") == "tokens" else len(component.tables)
-        given |= {"found": name, "features": table_rows(component), "active": together}
+        given |= {"found": name, "features": component.tokens()[1], "active": together}
     elif name in TRAINED:
         found, objective = name.split("-")
         given |= {"found": found, "objective": objective, "features": features or 64, "active": active or min(16, features or 64)}

@@ -52,11 +52,6 @@ def shape_of(model: nn.Module, task: Task) -> Component:
         return model.component(task.inputs(0, 1))
 
 
-def table_rows(c: Component) -> int:
-    """Rows of all tables together."""
-    return sum(len(table) for table in c.tables)
-
-
 def component_of(model: nn.Module, task: Task) -> tuple[Component, Tensor]:
     """The component on all inputs of a task, counted, and the labels [N]."""
     assert isinstance(model, HasComponent)
@@ -122,8 +117,8 @@ class Dictionary(ComponentStrategy):
         by_token = self.codes == "tokens" or self.found in ("tokens", "fourier")
         if by_token and len(c.tables) < 2:
             raise BadInput("dictionary: tokens do not add to this model's activations, so neither codes nor features are of tokens")
-        if self.found == "tokens" and self.features < table_rows(c):
-            raise BadInput(f"dictionary: found=tokens needs a feature for each token: features={table_rows(c)}")
+        if self.found == "tokens" and self.features < c.tokens()[1]:
+            raise BadInput(f"dictionary: found=tokens needs a feature for each token: features={c.tokens()[1]}")
 
     def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         self.applies_to(model, task)
@@ -160,7 +155,7 @@ class Dictionary(ComponentStrategy):
 
     def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
         c = shape_of(model, task)
-        coded = task.size if self.codes == "inputs" else table_rows(c)
+        coded = task.size if self.codes == "inputs" else c.rows
         specs = {
             "decoder": Spec((self.features, c.width)),
             "offset": Spec((c.width,)),

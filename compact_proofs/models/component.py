@@ -68,6 +68,21 @@ class Component:
         """C."""
         return self.G.shape[1]
 
+    @property
+    def rows(self) -> int:
+        """Rows of all tables together."""
+        return sum(len(table) for table in self.tables)
+
+    def tokens(self) -> tuple[list[int], int]:
+        """Where each table starts in a list of all rows, and how many these are; a table that stands twice is listed once."""
+        starts: list[int] = []
+        total = 0
+        for i, table in enumerate(self.tables):
+            twin = next((j for j in range(i) if self.tables[j] is table), None)
+            starts.append(total if twin is None else starts[twin])
+            total += len(table) if twin is None else 0
+        return starts, total
+
     def read(self, rows: Tensor) -> Tensor:
         """What the neurons read of activations [k, d], without their biases: [k, n]; 2 k d n operations if there is a W."""
         return rows if self.W is None else rows @ self.W
