@@ -166,6 +166,18 @@ def test_whoever_follows_everything_proves_everything(options, folded):
     assert prove(model, task, strategy, explanation=explanation).claim.numerator == right > 30
 
 
+def test_a_model_whose_attention_is_learned_is_a_set_of_activations():
+    kit, proven = KITS["modular-addition"], 0
+    learned = [s for s in map(kit.specimen, range(18, 96)) if s.model.config.attention == "learned" and not s.decided_by_rounding]
+    for specimen in learned[:6]:
+        model, task = specimen.model, kit.task_of(specimen.model)
+        strategy = Dictionary("pca", model.config.d_model, model.config.d_model, rank=model.p, metric=model.config.d_model)
+        right = int(evaluate(specimen, task).right.sum())
+        assert prove(model, task, strategy).claim.numerator == right
+        proven += right
+    assert proven > 50
+
+
 def hostile(strategy, model, task):
     """Explanations of a kind that random numbers do not reach: each spoils what a proof would rest on if it trusted it."""
     own = strategy.explain(model, task)
