@@ -64,12 +64,12 @@ def _cells(kind: str, s: Score) -> tuple[str, ...]:
 def inversion() -> list[str]:
     """Autoencoders trained for the error and for the bound, at equal size and L0, over seeds."""
     rows = []
-    for active, name in itertools.product((16, 12), ATTN):
+    for active, name in [*itertools.product((16, 12), ATTN), *itertools.product((32,), MLP)]:
         loaded = load_model(name)
         for seed in SEEDS:
             cells = [str(active), str(seed)]
             for objective in ("mse", "bound"):
-                strategy = Dictionary("topk", 64, active, objective=objective, steps=STEPS, seed=seed)  # type: ignore[arg-type]
+                strategy = Dictionary("topk", 64, active, rank=SIZES[name][1], objective=objective, steps=STEPS, seed=seed)  # type: ignore[arg-type]
                 s = _scored(objective, loaded, strategy)
                 cells += [f"{float(s.certificate.bound):.5f}", f"{s.relative_mse:.5f}", f"{s.terms['smallest margin']:.2f}"]
             rows.append((name, *cells))

@@ -21,10 +21,8 @@ Objective = Literal["mse", "bound"]
 
 BATCH = 512
 """Inputs in a step, at most."""
-RATE, LATER = 3e-3, 6e-4
-"""Adam's learning rate, and that of the last 30 % of the steps."""
-WARM = 0.3
-"""Share of the steps that are for the error, whatever the objective."""
+RATE, LATER, LAST = 3e-3, 6e-4, 0.7
+"""Adam's learning rate, that of the last steps, and after which share of all steps those begin."""
 SPARSITY_STEP = 0.02
 """By what share the weight of the l1 penalty is moved in a step."""
 PENALTY = 1e-2
@@ -49,8 +47,9 @@ def train(
     the float reading, the mean of ``10 softplus(-margin / 2) + 0.1 residual``: most is gained where an input is barely proven or
     barely missed.
 
-    Far from any proof the bound says little of where to go, so that its first steps (`WARM`) are for the error too. Decoder rows
-    have norm 1; the offset is the mean. The same seed gives the same bits on the same machine.
+    Far from any proof the bound says little of where to go. So both are trained for the error first, and the last steps, at a lower
+    rate, are for the objective. Decoder rows have norm 1; the offset is the mean. The same seed gives the same bits on the same
+    machine.
     """
     c = _as_float32(component)
     generator = make_generator(seed, "dictionary")
@@ -65,8 +64,8 @@ def train(
     optimizer = torch.optim.Adam([W_enc, D, b_enc], lr=RATE)
     penalty = PENALTY
     for step in track(range(steps), f"training for {objective}"):
-        if step == int(0.7 * steps):
-            optimizer.param_groups[0]["lr"] = LATER
+        late = step >= int(LAST * steps)
+        optimizer.param_groups[0]["lr"] = LATER if late else RATE
         rows = torch.randperm(len(X), generator=generator)[:BATCH]
         x = X[rows] / spread
         Z = x @ W_enc + b_enc
@@ -74,7 +73,7 @@ def train(
             top = Z.topk(min(active, features), 1)
             Z = torch.zeros_like(Z).scatter(1, top.indices, top.values)
         Z = Z.relu()
-        if bound is None or step < WARM * steps:
+        if bound is None or not late:
             loss = (x - Z @ D).square().sum(1).mean()
         else:
             batch = replace(bound, component=replace(c, places=[p[rows] for p in c.places]))

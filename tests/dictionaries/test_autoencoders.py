@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from fractions import Fraction
 
 import pytest
 import safetensors.torch
@@ -183,11 +182,11 @@ def test_what_is_trained_for_the_bound_ignores_what_no_neuron_reads():
     teach(model, task)
     found = {}
     for objective in ("mse", "bound"):
-        strategy = Dictionary("topk", 12, 4, objective=objective, steps=400, rank=5, metric=8)
+        strategy = Dictionary("topk", 12, 4, objective=objective, steps=800, rank=5, metric=8)
         explanation = strategy.explain(model, task)
         found[objective] = score(objective, model, task, strategy, explanation)
     assert found["bound"].relative_mse > found["mse"].relative_mse + 0.1
-    assert found["bound"].certificate.bound > found["mse"].certificate.bound + Fraction(1, 10)
+    assert found["bound"].certificate.bound > 2 * found["mse"].certificate.bound
 
 
 @pytest.mark.parametrize("kind", ["topk", "l1"])
