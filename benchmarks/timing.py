@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 REPEATS = 5
 
 
-def interleaved(runs: Mapping[str, Callable[[], object]], repeats: int = REPEATS) -> dict[str, float]:
+def interleaved(
+    runs: Mapping[str, Callable[[], object]], repeats: int = REPEATS, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Median seconds of each run after one of each to warm up; they take turns, so that what disturbs one disturbs all."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(repeats + 1):
         for name, run in runs.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if turn:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

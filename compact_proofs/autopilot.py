@@ -14,6 +14,7 @@ from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.frontier import Frontier
+from compact_proofs.polish import polish
 from compact_proofs.progress import track
 from compact_proofs.prove import prove
 from compact_proofs.search.proposal import Proposal, Result
@@ -121,8 +122,11 @@ def best_within(
     seconds: float,
     max_length: float | None = None,
     min_bound: Fraction | None = None,
+    moves: int = 0,
 ) -> Certificate:
     """Prove the highest bound of at most `max_length`, or the shortest of at least `min_bound`.
+
+    The explanation of what fits is polished by so many `moves`, unless it then fits no more.
 
     Raises
     ------
@@ -135,9 +139,12 @@ def best_within(
         fitting = fitting[::-1]  # the highest bound first
     fitting = [c for c in fitting if min_bound is None or c.bound >= min_bound]
     for c in fitting:
-        certificate = prove(model, task, c.strategy, explanation=c.explanation)
-        if min_bound is None or certificate.bound >= min_bound:
-            return certificate
+        polished = [polish(model, task, c.strategy, c.explanation, moves=moves)] if moves else []
+        for explanation in (*polished, c.explanation):
+            certificate = prove(model, task, c.strategy, explanation=explanation)
+            short = max_length is None or certificate.length.total <= max_length
+            if short and (min_bound is None or certificate.bound >= min_bound):
+                return certificate
     if not found:
         raise BadInput("no strategy that was tried proves anything about this model; give it more time with --search-seconds")
     nearest = found[-1] if max_length is None else found[0]
@@ -148,11 +155,23 @@ def best_within(
 
 
 def fill_frontier(
-    model: nn.Module, task: Task, strategies: Sequence[Strategy], always: Sequence[Strategy], seconds: float, points: int = 16
+    model: nn.Module,
+    task: Task,
+    strategies: Sequence[Strategy],
+    always: Sequence[Strategy],
+    seconds: float,
+    points: int = 16,
+    moves: int = 0,
 ) -> Frontier:
-    """Prove the unbeaten strategies, thinned to about so many `points`, and those that are `always` wanted."""
+    """Prove the unbeaten strategies, thinned to about so many `points`, and those that are `always` wanted.
+
+    Explanations of the former are polished by so many `moves` each, for at most as long as the search took.
+    """
     chosen = thin(explore(model, task, strategies, seconds), points)
-    work = [(c.strategy, c.explanation) for c in chosen] + [(s, None) for s in always]
+    each = seconds / max(1, len(chosen))
+    work: list[tuple[Strategy, dict[str, Tensor] | None]] = [(s, None) for s in always]
+    for c in track(chosen, "explanations polished") if moves else chosen:
+        work.append((c.strategy, polish(model, task, c.strategy, c.explanation, moves=moves, seconds=each)))
     return Frontier.of(prove(model, task, s, explanation=e) for s, e in track(work, "proofs"))
 
 

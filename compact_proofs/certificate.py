@@ -59,7 +59,7 @@ class _Document(Document):
     package_version: Name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate:
     """A bound, how it was proved, and how long the proof is.
 
@@ -99,6 +99,15 @@ class Certificate:
     def __str__(self) -> str:
         kind = "bound" if self.reading == "sound" else "estimate (float reading, not a theorem)"
         return f"{self.strategy}: {kind} {decimal(self.bound)}, length {self.length.total:,}"
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self}>"
+
+    def _repr_html_(self) -> str:
+        """The claim and the proof's length, for notebooks."""
+        from compact_proofs.report.notebook import certificate_html
+
+        return certificate_html(self)
 
     def to_json(self, true_accuracy: float | None = None) -> dict[str, Any]:
         """The object printed by ``--json``."""

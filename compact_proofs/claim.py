@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -139,6 +140,10 @@ class LogLikelihood(Score):
         return "log softmax(l)_y"
 
 
+SCORES: dict[str, Callable[..., Score]] = {Margin.name: Margin, LogLikelihood.name: LogLikelihood}
+"""The scores that a claim can be about, by name."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """The theorem: E_{x ~ task}[score(label(x), M(x))] >= numerator / denominator, for M the real-valued function.
@@ -170,16 +175,23 @@ class Claim:
         """The bound as an exact fraction."""
         return Fraction(self.numerator, self.denominator)
 
+    def inputs(self) -> str:
+        """Return which inputs it is about, in words."""
+        return f"{self.task} ({', '.join(f'{k} = {v}' for k, v in self.parameters.items())})"
+
+    def formula(self) -> str:
+        """Return the score f(y, l) as a formula."""
+        return SCORES[self.score](**self.score_options).formula()
+
     def statement(self) -> str:
         """Return the theorem in words."""
-        given = ", ".join(f"{k} = {v}" for k, v in self.parameters.items())
         what = (
             "the probability that M is right"
             if self.score == "margin" and not self.score_options
             else f"the mean {self.score} of M"
         )
         return (
-            f"For x uniform over the inputs of {self.task} ({given}), {what} is at least "
+            f"For x uniform over the inputs of {self.inputs()}, {what} is at least "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is the real-valued function "
             f"defined by the weights with SHA-256 {self.model_sha256[:16]}..."
         )

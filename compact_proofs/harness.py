@@ -8,7 +8,7 @@ being registered; a user's own by ``violations(strategy, Specimen(model), task)`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,20 @@ def dice(generator: torch.Generator) -> tuple[Callable[[float, float], float], C
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
     return uniform, integer, gaussian
+
+
+def gaussian_weights(
+    shapes: Mapping[str, Sequence[int]], scale: float, generator: torch.Generator, *, degenerate: bool = False, huge: float = 1e200
+) -> dict[str, Tensor]:
+    """Weights of a specimen without structure; if `degenerate`, one of them zero, tiny or huge, and two rows of the first alike."""
+    _, integer, gaussian = dice(generator)
+    weights = {name: gaussian(*shape) * scale for name, shape in shapes.items()}
+    if degenerate:
+        name = list(weights)[integer(0, len(weights) - 1)]
+        weights[name] = weights[name] * (0.0, 1e12, 1e-12, huge)[integer(0, 3)]
+        embedding = next(iter(weights.values()))
+        embedding[integer(0, len(embedding) - 1)] = embedding[0]
+    return weights
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Every example runs, and what it shows is true."""
 
+import copy
 import importlib
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
+from nbclient import NotebookClient
 
 import compact_proofs as cp
 from examples import own_verifier
@@ -17,6 +20,20 @@ NAMES = sorted(file.stem for file in FOLDER.glob("*.py"))
 def test_example_runs(name, capsys):
     importlib.import_module(f"examples.{name}").main()
     assert "is at least" in capsys.readouterr().out
+
+
+def test_the_notebook_runs_and_shows_what_it_says():
+    notebook = nbformat.read(FOLDER / "tour.ipynb", as_version=4)
+    shown = copy.deepcopy(notebook)
+    NotebookClient(shown, timeout=300, resources={"metadata": {"path": str(FOLDER.parent)}}).execute()
+    for stored, here in zip(notebook.cells, shown.cells, strict=True):
+        assert texts(stored) == texts(here), stored.source
+
+
+def texts(cell) -> list[str]:
+    """What a cell printed and returned, but for pictures and times."""
+    found = (output.get("text") or output["data"]["text/plain"] for output in cell.get("outputs", []))
+    return [text.strip() for text in found]
 
 
 @pytest.fixture(params=range(4), ids=lambda steps: f"{steps} steps")

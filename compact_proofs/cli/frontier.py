@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,6 +48,9 @@ def frontier(
     search_seconds: Annotated[
         float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
     ] = 20.0,
+    polish: Annotated[
+        int, typer.Option("--polish", min=0, help="Moves by which each chosen proof's explanation is bettered.")
+    ] = 100,
     confidence: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +65,7 @@ def frontier(
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
 
     The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
-    **--search-seconds**; the promising ones are proved.
+    **--search-seconds**; the explanations of the promising ones are bettered by small moves, and they are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -72,6 +75,7 @@ def frontier(
     """
     from compact_proofs.autopilot import fill_frontier
     from compact_proofs.progress import progress_bars
+    from compact_proofs.report import DEFAULT_SECTIONS, StudySection, data_of, write_report
     from compact_proofs.tasks import load_model
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
@@ -81,14 +85,17 @@ def frontier(
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds, moves=polish)
     accuracy = true_accuracy(loaded, found.certificates)
-    proofs = _json(found, accuracy)
+    known = None if accuracy is None else float(accuracy)
+    proofs = found.to_json(known)
     baseline = _baseline(loaded, found, accuracy)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
     statements = [] if delta is None else _sampled(loaded, found, delta)
-    with_confidence = [s.to_json(None if accuracy is None else float(accuracy)) | {"on_frontier": False} for s in statements]
-    page = _report(loaded, title, [*proofs, *with_confidence], baseline, folder)
+    with_confidence = [s.to_json(known) | {"on_frontier": False} for s in statements]
+    data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
+    studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
+    page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
         write_json({"proofs": proofs, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)})
@@ -126,11 +133,6 @@ def _sampled(loaded: LoadedModel, found: Frontier, delta: Fraction) -> list[Conf
     ]
 
 
-def _json(found: Frontier, accuracy: Fraction | None) -> list[dict[str, Any]]:
-    known = None if accuracy is None else float(accuracy)
-    return [{**c.to_json(known), "on_frontier": c in found.best} for c in found.certificates]
-
-
 def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -> tuple[float, float] | None:
     """The end of the line through the measured share of brute force."""
     from compact_proofs.frontier import linear_baseline
@@ -143,42 +145,22 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
     return linear_baseline(measured, 1.0 if accuracy is None else float(accuracy))
 
 
-def _telling(certificate: Certificate, found: Frontier) -> dict[str, Any]:
-    """The options that tell a proof from the others by the same strategy."""
-    alike = [c.options for c in found.certificates if c.strategy == certificate.strategy]
-    return {k: v for k, v in certificate.options.items() if any(other.get(k) != v for other in alike)}
-
-
 def _file_name(certificate: Certificate, found: Frontier) -> str:
-    words = [certificate.strategy, *(f"{key}-{value}" for key, value in _telling(certificate, found).items())]
+    from compact_proofs.frontier import telling_options
+
+    words = [certificate.strategy, *(f"{key}-{value}" for key, value in telling_options(certificate, found.certificates).items())]
     return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)) + ".cert"
 
 
-def _report(
-    loaded: LoadedModel, title: str, proofs: list[dict[str, Any]], baseline: tuple[float, float] | None, folder: Path
-) -> Path:
-    from compact_proofs.report import DEFAULT_SECTIONS, LinearBaseline, ReportData, StudySection, read_proofs, write_report
-
-    score = loaded.kit.default(loaded.model).score
-    data = ReportData(
-        model_name=title,
-        claim_words=f"For x from {loaded.task.describe()}: the mean of the score below is at least the bound b.",
-        claim_formula=f"E over x of {score.formula()} ≥ b",
-        proofs=read_proofs(proofs),
-        baseline=None if baseline is None else LinearBaseline(*baseline),
-        heatmaps=tuple(loaded.kit.heatmaps(loaded.model)),
-    )
-    studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
-    return write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
-
-
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
+    from compact_proofs.frontier import telling_options
+
     numbers = ("bound", "bound / true", "length", "seconds")
     shown = table("", "strategy", "options", *numbers, right=numbers, wrap="options")
     for c in found.certificates:
         on = c in found.best
         relative = "-" if accuracy is None else share_text(c.bound, accuracy)
-        row = ("*" if on else "", c.strategy, options_text(_telling(c, found)), decimal(c.bound), relative)
+        row = ("*" if on else "", c.strategy, options_text(telling_options(c, found.certificates)), decimal(c.bound), relative)
         shown.add_row(*row, f"{c.length.total:,}", f"{c.seconds:.2f}", style="bold" if on else "dim")
     show_table(shown)
     say("\n* on the frontier: no other proof is both shorter and better")

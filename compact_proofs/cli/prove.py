@@ -89,6 +89,10 @@ def prove(
     search_seconds: Annotated[
         float, typer.Option("--search-seconds", min=0, help="Time for the search of --max-flops and --min-bound.")
     ] = 20.0,
+    polish: Annotated[
+        int,
+        typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Prove a lower bound of a model's accuracy over all inputs of its task.
@@ -108,8 +112,11 @@ def prove(
     **Example:** compact-proofs prove max-of-4-seed-123 -s additive -O groups=8 --at-least 0.99 -o proof.cert
 
     **Example:** compact-proofs prove max-of-10-seed-0 --max-flops 2e6
+
+    **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
     """
     from compact_proofs.autopilot import best_within
+    from compact_proofs.polish import polish as better
     from compact_proofs.progress import progress_bars
     from compact_proofs.prove import prove as run
     from compact_proofs.tasks import load_model
@@ -127,14 +134,19 @@ def prove(
     loaded = load_model(model)
     if searching:
         with progress_bars("searching"):
-            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget)
+            certificate = best_within(
+                loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget, moves=polish
+            )
         _finish(loaded, certificate, model, output, required, at_least, as_json)
         return
     chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
-        certificate = run(loaded.model, loaded.task, chosen, reading=reading.value)
+        explanation = chosen.explain(loaded.model, loaded.task)
+        if polish:
+            explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
+        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)
     _finish(loaded, certificate, model, output, required, at_least, as_json)
 
 

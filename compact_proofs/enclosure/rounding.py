@@ -1,8 +1,8 @@
 """Outward rounding: the few facts about binary64 on which every bound rests.
 
-Assumed of the machine (and nothing else): ``+ - * / sqrt`` on float64 tensors are IEEE 754 binary64, rounded to nearest,
+Assumed of the machine (and nothing else): ``+ - * /`` on float64 tensors are IEEE 754 binary64, rounded to nearest,
 with gradual underflow (``torch.set_flush_denormal`` off); a sum or an inner product is evaluated by *some* order of
-such additions and multiplications, fused or not. Nothing is assumed of exp, log or any other library function.
+such additions and multiplications, fused or not. Nothing is assumed of sqrt, exp, log or any other library function.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ it in the `sections` of :func:`write_report`.
 """
 
 from compact_proofs.report.data import Heatmap, LinearBaseline, MeasuredBaseline, Proof, ReportData
+from compact_proofs.report.of_frontier import data_of
 from compact_proofs.report.page import DEFAULT_SECTIONS, write_report
 from compact_proofs.report.read import read_proofs
 from compact_proofs.report.section import Block, Section, render
@@ -21,6 +22,7 @@ __all__ = [
     "ReportData",
     "Section",
     "StudySection",
+    "data_of",
     "read_proofs",
     "render",
     "write_report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from compact_proofs.errors import BadInput
+from compact_proofs.frontier import telling_options
 from compact_proofs.report.text import options_text
 
 TOLERANCE = 1e-9
@@ -212,11 +214,17 @@ class ReportData:
         return self.proofs[0].model_sha256
 
 
-def labels(proofs: Sequence[Proof]) -> list[str]:
-    """Short names: the strategy, and those of its options that tell it from other proofs by the same strategy."""
-    names = []
+def common_options(proofs: Sequence[Proof]) -> dict[str, dict[str, str]]:
+    """What the options of all proofs by a strategy have in common, for each strategy with several proofs."""
+    crowd = Counter(proof.strategy for proof in proofs)
+    common = {}
     for proof in proofs:
-        alike = [other.options for other in proofs if other.strategy == proof.strategy]
-        telling = {key: value for key, value in proof.options.items() if any(other.get(key) != value for other in alike)}
-        names.append(f"{proof.strategy} {options_text(telling)}".strip())
-    return names
+        if crowd[proof.strategy] > 1:
+            telling = telling_options(proof, proofs)
+            common[proof.strategy] = {key: value for key, value in proof.options.items() if key not in telling}
+    return {strategy: options for strategy, options in common.items() if options}
+
+
+def labels(proofs: Sequence[Proof]) -> list[str]:
+    """Names of proofs: the strategy, and the options that tell it from other proofs by the same strategy."""
+    return [f"{proof.strategy} {options_text(telling_options(proof, proofs))}".strip() for proof in proofs]

@@ -33,6 +33,7 @@ from compact_proofs.report.placement import Label, place_labels
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import accuracy_text, bound_text, clipped, plural, short_count
 
+_LONGEST = 24  # a longer name gives way to the strategy's with the proof's number in the table
 _FEW = 8  # dominated proofs and estimates are labelled when their strategy has at most this many proofs
 
 
@@ -62,7 +63,7 @@ def frontier_section(data: ReportData) -> Block:
     """Draw the frontier, in two panels."""
     panels = (_BOUND, _uncovered_panel(data))
     with settings():
-        both = _draw(data, panels, width=12.6)
+        both = frontier_figure(data)
         files = {"frontier.png": to_png(both), "frontier.svg": to_svg(both)}
         pictures = [
             inline_svg(_draw(data, (panel,), width=6.6), name, _description(data, panel), _hover(data, panel))
@@ -74,6 +75,11 @@ def frontier_section(data: ReportData) -> Block:
         body=render("frontier.html", pictures=pictures, notes=_notes(data), files=files),
         files=files,
     )
+
+
+def frontier_figure(data: ReportData) -> Figure:
+    """Draw both panels side by side, to be called under `compact_proofs.report.drawing.settings`."""
+    return _draw(data, (_BOUND, _uncovered_panel(data)), width=12.6)
 
 
 def _draw(data: ReportData, panels: Sequence[_Panel], width: float) -> Figure:
@@ -176,7 +182,8 @@ def _draw_labels(axes: Axes, data: ReportData, panel: _Panel, curves: list[np.nd
     crowd = Counter(proof.strategy for proof in proofs)
     wanted = []
     for number, (proof, name) in enumerate(zip(proofs, labels(proofs), strict=True), start=1):
-        text, fallback = clipped(name, 30), str(number)
+        fallback = str(number)
+        text = name if len(name) <= _LONGEST else f"{clipped(proof.strategy, _LONGEST)} {fallback}"
         if not proof.sound:
             text, fallback = f"{text} ({proof.kind})", f"{fallback} ({proof.kind})"
         if proof.on_frontier or crowd[proof.strategy] <= _FEW:

@@ -42,6 +42,11 @@ class _Bar:
     proof: Proof
     label: str
 
+    @property
+    def short(self) -> str:
+        """The label if there is room for it, else the strategy's name: the number tells which."""
+        return self.label if len(self.label) <= 26 else self.proof.strategy
+
 
 @dataclass(frozen=True)
 class _Split:
@@ -125,7 +130,7 @@ def _draw_bars(axes: Axes, shown: list[_Bar], split: _Split, colours: Mapping[st
                 )
             start += share
         axes.text(1.015, row, short_count(bar.proof.length), va="center", fontsize=8.5)
-    names = [f"{clipped(bar.label, 26)}{_remark(bar.proof)}  {bar.number}" for bar in shown]
+    names = [f"{clipped(bar.short, 26)}{_remark(bar.proof)}  {bar.number}" for bar in shown]
     axes.set_yticks(range(len(shown)), names, parse_math=False)
     axes.set_ylim(len(shown) - 0.45, -0.55)
     axes.set_xlim(0, 1)

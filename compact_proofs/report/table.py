@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from compact_proofs.report.data import Proof, ReportData
+from compact_proofs.report.data import Proof, ReportData, common_options
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import bound_text, count, options_text, ratio_text
 
@@ -63,12 +64,20 @@ _NUMERIC = (
 def table_section(data: ReportData) -> Block:
     """List the proofs from short to long."""
     ranks = {bound: str(rank) for rank, bound in enumerate(sorted({proof.bound for proof in data.proofs}))}
+    common = common_options(data.proofs)
     rows = [
-        _Row(proof, number, options_text(proof.options), _cells(proof, ranks[proof.bound]))
+        _Row(proof, number, _own_options(proof, common), _cells(proof, ranks[proof.bound]))
         for number, proof in enumerate(data.by_length, start=1)
     ]
+    shared = [(strategy, options_text(options)) for strategy, options in common.items()]
     faults = [row for row in rows if row.proof.contradicts]
-    return Block("proofs", "Proofs", render("table.html", rows=rows, headings=_NUMERIC, faults=faults))
+    return Block("proofs", "Proofs", render("table.html", rows=rows, headings=_NUMERIC, faults=faults, common=shared))
+
+
+def _own_options(proof: Proof, common: Mapping[str, Mapping[str, str]]) -> str:
+    """The options that a row shows: all that are not said once for all proofs by its strategy."""
+    shared = common.get(proof.strategy, {})
+    return options_text({key: value for key, value in proof.options.items() if key not in shared})
 
 
 def _cells(proof: Proof, bound_rank: str) -> tuple[_Cell, ...]:

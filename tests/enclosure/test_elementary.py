@@ -396,3 +396,26 @@ def test_a_claimed_error_is_compared():
     approximation.confirm(Fraction(1, 3), 0.5)
     with pytest.raises(AssertionError, match="exceeds"):
         approximation.confirm(Fraction(2, 3), 0.5)
+
+
+def test_square_roots_do_not_trust_the_library(monkeypatch):
+    """Whatever torch.sqrt answers, the enclosure holds; right answers give narrow ones, at every size and in every lane."""
+    generator = torch.Generator().manual_seed(0)
+    exponents = torch.randint(-1074, 1024, (20_000,), generator=generator).double()
+    x = (1 + torch.rand(20_000, generator=generator, dtype=torch.float64)) * torch.exp2(exponents)
+    x = torch.cat([x, torch.tensor([0.0, TINY, 2.0**-1022, 2.0**-500, 1.0, 4.0, MAX])])
+    x = x[x.isfinite()]
+
+    def holds(lo: torch.Tensor, hi: torch.Tensor) -> bool:
+        return all(
+            Fraction(a) ** 2 <= Fraction(v) and (b == math.inf or Fraction(b) ** 2 >= Fraction(v))
+            for a, b, v in zip(lo.tolist(), hi.tolist(), x.tolist(), strict=True)
+        )
+
+    lo, hi = elementary.sqrt(x, x)
+    assert holds(lo, hi)
+    assert bool((hi <= lo * (1 + 2.0**-49)).all())
+    true_root = torch.sqrt
+    for wrong in (1 + 2.0**-50, 1 - 2.0**-50, 2.0, 0.0, math.inf, math.nan):
+        monkeypatch.setattr(torch, "sqrt", lambda t, wrong=wrong: true_root(t) * wrong)
+        assert holds(*elementary.sqrt(x, x))

@@ -72,7 +72,7 @@ def test_sizes_and_scale():
     assert (model.d_vocab, model.n_ctx, model.d_model, model.d_head) == (11, 3, 5, 2)
     assert model.config == CONFIG
     assert model.attn_scale().dtype == torch.float64
-    assert model.attn_scale().item() == math.sqrt(2)
+    assert model.attn_scale().item() == pytest.approx(math.sqrt(2), rel=2**-52)
 
 
 @pytest.mark.parametrize("shape", [(), (2,), (5, 4)])

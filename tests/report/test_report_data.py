@@ -9,8 +9,9 @@ import pytest
 from synthetic_proofs import proof
 
 from compact_proofs.errors import BadInput
+from compact_proofs.frontier import telling_options
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
-from compact_proofs.report.data import labels
+from compact_proofs.report.data import common_options, labels
 from compact_proofs.report.text import bound_text, count, ratio_text, short_count
 
 
@@ -85,6 +86,15 @@ def test_labels_say_only_what_differs(make, proofs):
     data: ReportData = make(proofs)
     assert labels(data.by_length)[:3] == ["low-rank rank=4", "low-rank rank=6", "additive groups=1, tail=merged"]
     assert labels(data.by_length)[-2:] == ["cubic", "brute-force"]
+
+
+def test_what_all_proofs_of_a_strategy_share_is_said_once():
+    options = ({"window": 3, "rank": 0}, {"window": 4, "rank": 0})
+    additive = [proof("additive", 3, 4, 100 + i, options=o) for i, o in enumerate(options)]
+    shown = read_proofs([*additive, proof("cubic", 1, 4, 9)])
+    assert common_options(shown) == {"additive": {"rank": "0"}}
+    assert [telling_options(one, shown) for one in shown] == [{"window": "3"}, {"window": "4"}, {}]
+    assert common_options(shown[:1]) == {}, "a single proof says all of its options"
 
 
 def test_a_sound_bound_above_the_true_accuracy_is_a_contradiction():

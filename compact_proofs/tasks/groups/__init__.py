@@ -5,13 +5,18 @@ subgroups     their subgroups up to conjugacy
 irreps        their real irreducible representations
 task          the inputs and their labels
 brute_force   every pair; the linear baseline
-circuits      ideal networks that are symmetric under the group, described by G-sets and checked exactly
-errors        how far a network is from an ideal one
-gsets         ours: irreducible representations as G-sets, O(n^2 m q), and in linear cost O(n m)
+circuits      what an explanation says of neurons, by G-sets, checked exactly
+errors        how far a network is from that
+gaps          what circuits prove, by their symmetry
+separate      bounds that are a term of x plus a term of y
+compared      a network beside its circuits
+gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
+fitting       numbers of a circuit by least squares
 search        finds circuits in weights
 specimens     small models that try to break proofs
-studies       what the search found, and which explanation is right
+studies       what the search found, and where proofs lose margin
+pictures      which explanation is right; margins against errors
 training      the published recipe
 zoo           the models that ship
 """
@@ -52,8 +57,13 @@ __all__ = [
     "group_named",
 ]
 
-_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(first=False, second=False))
-_COMPARED: tuple[Strategy, ...] = (LinearBaseline(), GSets("norms", first=False), Cosets(joint=False), Cosets(), BruteForce())
+_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(rest=False))
+_COMPARED: tuple[Strategy, ...] = (
+    LinearBaseline(),
+    Cosets(joint=False),
+    Cosets(),
+    BruteForce(),
+)
 
 
 def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
@@ -66,9 +76,10 @@ def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
 
 
 def _sections(model: PairMLP) -> Sequence[Section]:
-    from compact_proofs.dictionaries.pictures import DictionarySection  # which needs matplotlib
+    from compact_proofs.dictionaries.pictures import DictionarySection  # which need matplotlib
+    from compact_proofs.tasks.groups.pictures import sections
 
-    return [DictionarySection(model, Groups.of(model), kinds=("pca", "metric-pca"))]
+    return [*sections(model), DictionarySection(model, Groups.of(model), kinds=("pca", "metric-pca"))]
 
 
 KIT = TaskKit(
@@ -86,9 +97,9 @@ KIT = TaskKit(
     variants=_variants,
     studies=studies,
     heatmaps=heatmaps,
+    sections=_sections,
     recipe=training.TrainingConfig,
     train=training.train,
     zoo=ZOO,
-    sections=_sections,
 )
 """The task of group composition."""

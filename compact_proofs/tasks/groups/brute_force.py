@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 import torch
@@ -12,12 +10,12 @@ from torch import Tensor
 
 from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
+from compact_proofs.tasks.shares import InputShare
 
 ROWS = 4096
 """Pairs evaluated at once."""
@@ -46,30 +44,18 @@ class BruteForce(GroupStrategy):
     def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_right(model, model.left(), model.right(), inputs[:, 0], inputs[:, 1], task.labels(inputs))
 
-    def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
+    def unexplained_dimension(self, model: PairMLP, task: Task) -> int | None:
         return model.order**3
 
 
 @dataclass(frozen=True)
-class LinearBaseline(BruteForce):
-    """Evaluate the first `share` of all pairs; the rest counts as wrong. Bound and length both grow linearly with the share."""
+class LinearBaseline(InputShare[PairMLP], BruteForce):
+    """Brute force on the first pairs."""
 
     share: float = 1 / 16
-    """Share of the n^2 pairs to evaluate, in (0, 1]."""
-
-    name: ClassVar[str] = "linear"
-    summary: ClassVar[str] = "a share of the pairs by brute force: the linear baseline"
-    partial: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
 
     def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
-        return count_right(model, task, math.ceil(Fraction(self.share) * model.order**2))
-
-    def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
-        return math.ceil(self.share * model.order**3)
+        return count_right(model, task, self.part(task.size))
 
 
 def count_right(model: PairMLP, task: Task, pairs: int) -> int:

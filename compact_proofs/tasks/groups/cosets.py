@@ -13,9 +13,10 @@ from compact_proofs.enclosure import provably
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.strategy import Explanation, Spec, whole
+from compact_proofs.tasks.groups.compared import both_sides, shifted
 from compact_proofs.tasks.groups.errors import spread, whole_neurons
-from compact_proofs.tasks.groups.gsets import both_sides
-from compact_proofs.tasks.groups.search import Weights, balanced_shifts, find_fits
+from compact_proofs.tasks.groups.fitting import Weights
+from compact_proofs.tasks.groups.search import balanced_shifts, find_fits
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 
 
@@ -87,7 +88,7 @@ class Cosets(GroupStrategy):
         n = model.order
         with stage("group"):
             charge_integers(task.group.checks)
-        _, sides = both_sides(model, explanation)
+        sides = shifted(both_sides(model), explanation)
         with stage("weights"):
             weight = spread(model.U)
             gain = model.bias[:, None] - model.bias

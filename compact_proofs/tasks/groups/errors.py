@@ -1,12 +1,23 @@
-"""How far a network is from a symmetric ideal one: bounds that are a term of x plus a term of y.
+"""How far a network is from what its circuits say: sums that are known for x and z and for y and z, tables, and bounds of the rest.
 
-Let h_i = ReLU(l_i(x) + r_i(y)) be the network's neurons and h^_j = ReLU(u_j) the ideal ones, u_j = alpha(x^-1 b) + beta(y c). A
-reading says that neuron i, to the share s, is about ReLU(t u_j), which is |t| h^_j, less |t| u_j if t < 0. So
+Take one circuit. A reading says that h_i = ReLU(l_i(x) + r_i(y)) depends on the points p = x^-1 b and q = y c alone. So let a_i(p)
+be about l_i, and a'_i(q) about r_i, for any x and y that see these points (any numbers will do). With d(x) = l_i(x) - a_i(p) and
+d'(y) on the right, h_i - ReLU(a_i(p) + a'_i(q)) = g (d + d') for some g in [0, 1], since ReLU is monotone and 1-Lipschitz. Split,
+as in an analysis of variance,
 
-    f - f^ = sum over readings of s U_i (h_i - ReLU(t u_j))  +  sum_j K_j h^_j  +  sum_j L_j u_j  +  unexplained neurons  +  bias,
-    K_j = (sum over the readings of j of s |t| U_i) - gamma_j,      L_j = sum over those with t < 0 of s t U_i.
+    ReLU(a_i(p) + a'_i(q)) = mean_i + row_i(p) + column_i(q) + w_i(p, q),          share U_i(z) = s gamma(b, z c) + R_i(z).
 
-Every bound here is of |(f - f^)(xy) - (f - f^)(z)| over all z. What matters of a vector w over outputs is its *spread*,
+So what the readings write is, with the tables T_bc(p, q) = sum over the readings of (b, c) of s w_i(p, q),
+
+      sum_i share U_i(z) (mean_i + row_i(p) + column_i(q))        known for z, for x and z, and for y and z
+    + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `gaps`
+    + sum_i R_i(z) w_i(p, q)                                      by Cauchy and Schwarz
+    + sum_i share U_i(z) g_i (d_i(x) + d'_i(y))                   half of it known, see `sums_of`.
+
+Where tables are compared for each left point alone, T has s column_i too, and what is known for y and z is of R_i column_i: without
+that side's symmetry, columns do not cancel over a circuit. Likewise s row_i for right points.
+
+Bounds here are of differences between two outputs z and z'. What matters of a vector w over outputs is then its *spread*,
 max_z w_z - min_z w_z, since |w_z - w_z'| is at most that.
 """
 
@@ -19,23 +30,8 @@ from torch import Tensor
 
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
-from compact_proofs.tasks.groups.circuits import Circuits
-
-
-@dataclass(frozen=True)
-class Separate:
-    """A bound sides[0, x] + sides[1, y] + constant.
-
-    Attributes
-    ----------
-    sides : [2, n]
-        Terms of x and of y.
-    constant
-        [].
-    """
-
-    sides: Tensor
-    constant: Tensor
+from compact_proofs.tasks.groups.circuits import Alike, Circuit
+from compact_proofs.tasks.groups.separate import Separate
 
 
 def spread(w: Tensor) -> Tensor:
@@ -49,10 +45,10 @@ def norm(x: Tensor, dim: int = 0) -> Tensor:
 
 
 def distances(x: Tensor) -> Tensor:
-    """||x_z - x_z'|| for all columns z and z' of x [..., p, n]: [..., n, n], from inner products. Cost: 2 p n^2 and less."""
+    """||x_z - x_z'|| for all columns z and z' of x [p, n]: [n, n], from inner products. Cost: 2 p n^2 and less."""
     inner = x.mT @ x
-    square = torch.diagonal(inner, dim1=-2, dim2=-1)
-    return torch.sqrt(torch.relu(square[..., :, None] + square[..., None, :] - 2 * inner))
+    square = torch.diagonal(inner)
+    return torch.sqrt(torch.relu(square[:, None] + square - 2 * inner))
 
 
 def whole_neurons(sides: Tensor, weight: Tensor) -> Tensor:
@@ -73,127 +69,136 @@ def whole_neurons(sides: Tensor, weight: Tensor) -> Tensor:
     return torch.relu(sides) @ weight
 
 
-def output_differences(output: Tensor, circuits: Circuits) -> Tensor:
-    """K and L [2, N, n], from s U_i of every reading [k, n]. Cost: about 4 n operations for each reading and ideal neuron."""
-    factors = torch.stack([circuits.factor.abs(), torch.clamp(circuits.factor, max=0.0)])
-    summed = _with_zero(factors[:, :, None] * output)[:, circuits.layout.readings].sum(2)
-    return torch.stack([summed[0] - circuits.output, summed[1]])
-
-
-def _with_zero(x: Tensor) -> Tensor:
-    """x [..., k, n] with a row of zeros after the last, where filled up places point."""
-    return torch.cat([x, x.new_zeros((*x.shape[:-2], 1, x.shape[-1]))], -2)
-
-
 @dataclass(frozen=True)
-class Split:
-    """sum_j K_j h^_j + L_j u_j, split exactly.
+class Sums:
+    """What is known, and what is bounded: of some readings, or of all, and the bias.
 
-    For one circuit with P left and Q right points, h^_bc(x, y) = H[x^-1 b, y c] with the table H_pq = ReLU(alpha_p + beta_q). Split
-    H = mean + v_p + v'_q + w_pq with v, v' and the rows and columns of w summing to 0. As x^-1 and y permute the points,
-
-        sum_bc K_bc h^_bc = mean sum_bc K_bc + sum_b K_b. v(x^-1 b) + sum_c K_.c v'(y c) + sum_bc K'_bc w(x^-1 b, y c)
-
-    where K_b. and K_.c are sums over c and b, and K' is K with the means of its rows and columns taken off, which changes
-    nothing in the last sum; and sum_bc L_bc u_bc = sum_b L_b. alpha(x^-1 b) + sum_c L_.c beta(y c).
-    By Cauchy and Schwarz the difference of the last sum of K between z and z' is at most ||K'_z - K'_z'|| ||w||, for all x and y.
+        moved[0, x, z] + moved[1, y, z] + constant[z] + e(z) + e'(z) for every z,
+        |e(z) - e(z')| <= error[0, x] + error[1, y],       |e'(z) - e'(z')| <= apart[z, z'].
 
     Attributes
     ----------
+    moved : [2, n, n]
     constant : [n]
-        The first sums of all circuits.
-    left, right : ([2, points, n], [2, points])
-        (K_b., L_b.) and (v, alpha); (K_.c, L_.c) and (v', beta).
-    kernel : [circuits, P Q, n], size [circuits]
-        K' and ||w||, filled up with zeros.
+    error : [2, n]
+    apart : [n, n] or []
+        One number for all z and z' if so.
     """
 
+    moved: Tensor
     constant: Tensor
-    left: tuple[Tensor, Tensor]
-    right: tuple[Tensor, Tensor]
-    kernel: Tensor
-    size: Tensor
+    error: Tensor
+    apart: Tensor
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.moved + other.moved, self.constant + other.constant, self.error + other.error, self.apart + other.apart)
+
+    def separate(self) -> Separate:
+        """A bound of how much more these may write to some z' than to z = xy, for all z'."""
+        with stage("known sums"):
+            if self.apart.dim():
+                largest = (self.constant[:, None] - self.constant + self.apart).amax()
+            else:
+                largest = spread(self.constant) + self.apart
+            return Separate(self.error + spread(self.moved), largest)
 
 
-def split(KL: Tensor, circuits: Circuits) -> Split:
-    """Split the sums of all circuits. Parameters: KL [2, N, n], K and L. Cost: about 7 N n."""
-    at = circuits.layout
-    padded, H = _with_zero(KL), torch.relu(circuits.inputs)
-    rows, columns, total = padded[:, at.left].sum(2), padded[:, at.right].sum(2), padded[0, at.whole].sum(1)
-    tables = torch.cat([H, H.new_zeros(1)])
-    mean = tables[at.whole].sum(1) / at.whole_size
-    v, v_ = tables[at.left].sum(1) / at.left_size, tables[at.right].sum(1) / at.right_size
-    w = H - v[circuits.b] - v_[circuits.c] + mean[at.of_neuron]
-    kernel = KL[0] - (rows[0] / at.left_size[:, None])[circuits.b] - (columns[0] / at.right_size[:, None])[circuits.c]
-    kernel = kernel + (total / at.whole_size[:, None])[at.of_neuron]
-    return Split(
-        mean @ total,
-        (rows, torch.stack([v - mean[at.of_left], circuits.alpha])),
-        (columns, torch.stack([v_ - mean[at.of_right], circuits.beta])),
-        _with_zero(kernel)[at.whole],
-        norm(torch.cat([w, w.new_zeros(1)])[at.whole], 1),
-    )
+def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exact: bool) -> tuple[Sums, Tensor]:
+    """The sums of one circuit's readings, and the tables T_bc of the pairs that have readings, [pairs, P, Q].
 
+    *Half is known* (if `exact`). With g = 1/2 + (g - 1/2), half of ``sum_i share U_i (d_i + d'_i)`` is computed for every x and z,
+    and the rest differs between outputs by at most ``1/2 sum_i spread(share U_i) (|d_i| + |d'_i|)``; else by twice that.
 
-def explained_neurons(sides: Tensor, output: Tensor, bias: Tensor, circuits: Circuits, *, exact: bool) -> Separate:
-    """Bound what readings explain, and the bias: all of f - f^ but the unexplained neurons.
+    *Cauchy and Schwarz.* With the table v = sum_i s w_i, any numbers t_i, and K_bc = sum of t_i R_i over the readings of (b, c),
 
-    With d(x) = l_i(x) - t alpha(x^-1 b) and d'(y) on the right, h_i - ReLU(t u_j) = g (d + d') for some g in [0, 1], since ReLU is
-    monotone and 1-Lipschitz. So its sum is at most ``sum spread(s U_i) (|d| + |d'|)``; or, with g = 1/2 + (g - 1/2), `exact`, at
-    most ``1/2 spread_z(sum s U_iz d) + 1/2 sum spread(s U_i) |d|`` and the same on the right.
+        sum_i R_i w_i = sum_bc K_bc v(x^-1 b, y c) + sum_i R_i (w_i - t_i v).
 
-    For K and L see `Split`: its constants are added to the bias, where most of a one-dimensional representation's cancels. If
-    `exact`, sums such as sum_b K_b. v(x^-1 b) are computed for every x and z, and ||K'_z - K'_z'|| for every z and z'; else they
-    are bounded by norms for each circuit (`_by_norms`) and by ||K'_z|| + ||K'_z'||.
+    Rows and columns of v sum to 0, so means of K over b and over c may be taken off. As x and y permute the points, the first sum
+    differs between z and z' by at most ||K_z - K_z'|| ||v||, the second by at most ||R_z - R_z'|| times the root of the sum over p
+    and q of the largest, over pairs (b, c), sum of (w_i - t_i v)^2 at (p, q) over their readings. Distances are computed for every
+    z and z' if `exact`, else bounded by norms.
 
     Parameters
     ----------
-    sides : [2, n, k]
-        l and r of every reading's neuron.
-    output, bias : [k, n], [n]
-        s U_i of every reading, and the bias.
+    alike
+        Which pairs of points have tables that are compared.
+    inputs : [2, n, m]
+        l and r.
+    output : [m, n]
+        U.
 
-    Cost: O(n (k + N)) for k readings and N ideal neurons; `exact` O(n^2 (k + N)) more.
+    Cost: about 2 n k (P + Q) + n^2 (P + Q) for k readings, and `exact` 6 n^2 k more.
     """
+    sides = inputs[:, :, circuit.neurons].mT  # [2, k, n]
+    with stage("output weights"):
+        U = circuit.share[:, None] * output[circuit.neurons]
+        rest = U - circuit.scale[:, None] * circuit.output[circuit.b, circuit.c]
     with stage("input error"):
-        weight = spread(output)
-        ideal = torch.stack([circuits.left[circuits.b[circuits.ideal]], circuits.right[circuits.c[circuits.ideal]]])
-        d = sides - (circuits.factor[:, None] * ideal).mT
-        error = d.abs() @ weight
-        moves = d @ output / 2 if exact else None
-    with stage("output error"):
-        parts = split(output_differences(output, circuits), circuits)
-        constant = bias + parts.constant
-        if moves is None:
-            rest = (norm(parts.kernel, 1) * parts.size[:, None]).sum(0)
-            for (sums, values), points in ((parts.left, circuits.layout.left_points), (parts.right, circuits.layout.right_points)):
-                rest = rest + _by_norms(_with_zero(sums)[:, points], _with_zero(values.T).T[:, points])
-            return Separate(error, spread(constant) + 2 * rest.amax())
-        moved = [
-            values[:, image].flatten(0, 1).T @ sums.flatten(0, 1)
-            for (sums, values), image in ((parts.left, circuits.left_image), (parts.right, circuits.right_image))
-        ]
-        apart = (distances(parts.kernel) * parts.size[:, None, None]).sum(0)
-        largest = (constant[:, None] - constant + apart).amax()
-        return Separate(error / 2 + spread(moves + torch.stack(moved)), largest)
+        seen = ((circuit.left_image, circuit.left_classes, circuit.b), (circuit.right_image, circuit.right_classes, circuit.c))
+        (a_left, d_left), (a_right, d_right) = (_own(side, *points) for side, points in zip(sides, seen, strict=True))
+        d = torch.stack([d_left, d_right]).mT  # [2, n, k]
+        error = d.abs() @ spread(U)
+    with stage("tables"):
+        h = torch.relu(a_left[:, :, None] + a_right[:, None])
+        mean, rows, columns = h.mean((1, 2)), h.mean(2), h.mean(1)
+        rows, columns = rows - mean[:, None], columns - mean[:, None]
+        w = h - (rows + mean[:, None])[:, :, None] - columns[:, None]
+        compared = w + columns[:, None] if alike == "left" else w + rows[:, :, None] if alike == "right" else w
+        tables = _sum_by(circuit.of_pair, circuit.scale[:, None, None] * compared)
+        v = (circuit.scale[:, None, None] * w).sum(0)
+        t = lower((w * v).sum((1, 2)) / v.square().sum())
+        t = torch.where(t.isfinite(), t, 0.0)
+        other = _sum_by(circuit.of_pair, (w - t[:, None, None] * v).square())
+        reach = torch.sqrt(other.amax(0).sum()) if len(other) else t.new_zeros(())
+    with stage("known sums"):
+        by_point = (
+            (rest if alike == "right" else U, circuit.of_left, rows, circuit.left_image),
+            (rest if alike == "left" else U, circuit.of_right, columns, circuit.right_image),
+        )
+        moved = torch.stack([_moved(*points) for points in by_point])
+        constant = mean @ U
+        K, size = _centred(circuit, _sum_by(circuit.of_pair, t[:, None] * rest)), norm(v.flatten())
+        if not exact:
+            return Sums(moved, constant, error, 2 * (norm(K) * size + norm(rest) * reach).amax()), tables
+        apart = distances(K) * size + distances(rest) * reach
+        return Sums(moved + d @ U / 2, constant, error / 2, apart), tables
 
 
-def _by_norms(sums: Tensor, values: Tensor) -> Tensor:
-    """Bound sum_b K_b. v(x^-1 b) + L_b. alpha(x^-1 b) for every z, over all circuits, by norms: [n].
+def _centred(circuit: Circuit, K: Tensor) -> Tensor:
+    """K [pairs, n] for all pairs of points, less the means over b and over c, [P Q, n]; or as it is, if few pairs have readings."""
+    P, Q = circuit.gamma.shape
+    if 2 * len(K) < P * Q:
+        return K
+    whole = torch.cat([K, K.new_zeros((1, K.shape[1]))])[circuit.place]
+    over_b = whole - whole.mean(0)
+    return (over_b - over_b.mean(1, keepdim=True)).flatten(0, 1)
 
-    For any number r of a circuit, the sum is that of (r K_b. + L_b.) alpha and K_b. (v - r alpha), so it is at most
-    ||r K + L|| ||alpha|| + ||K|| ||v - r alpha||. The r that makes the last norm least lets what the neurons of one sign lack
-    cancel against what those of the other have.
+
+def _own(side: Tensor, image: Tensor, classes: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
+    """a [k, points] and d [k, n] of one side: means over the elements that see each point, and what is left.
 
     Parameters
     ----------
-    sums : [2, circuits, points, n]
-        K_b. and L_b.
-    values : [2, circuits, points]
-        v and alpha.
+    side : [k, n]
+    image, classes
+        See `Circuit`.
+    base : int [k]
+        The readings' points.
     """
-    (K, L), (v, alpha) = sums, values
-    r = lower((v * alpha).sum(1) / alpha.square().sum(1))
-    r = torch.where(r.isfinite(), r, 0.0)[:, None]
-    parts = (norm(r[:, :, None] * K + L, 1), norm(alpha, 1)), (norm(K, 1), norm(v - r * alpha, 1))
-    return sum(((s * t[:, None]).sum(0) for s, t in parts), torch.zeros_like(K[0, 0]))
+    a = lower(side.gather(1, classes[base].flatten(1)).unflatten(1, classes.shape[1:]).mean(2))
+    return a, side - a.gather(1, image[base])
+
+
+def _sum_by(rows: Tensor, values: Tensor) -> Tensor:
+    """Sums of values [k, ...] over rows of places, which are filled up with k."""
+    return torch.cat([values, values.new_zeros((1, *values.shape[1:]))])[rows].sum(1)
+
+
+def _moved(U: Tensor, of_point: Tensor, values: Tensor, image: Tensor) -> Tensor:
+    """sum_i U_i(z) values_i(image of b_i by x) for every x and z: [n, n].
+
+    For each point b the sums D_b(p, z) over its readings; then for each x the sum of D_b(x^-1 b, z) over points.
+    """
+    padded = torch.cat([values, values.new_zeros((1, values.shape[1]))])[of_point]  # [points, ..., points]
+    D = padded.mT @ torch.cat([U, U.new_zeros((1, U.shape[1]))])[of_point]  # [b, p, z]
+    return D[torch.arange(len(image), device=image.device)[:, None], image].sum(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -178,18 +179,24 @@ _MAKERS = {
 
 @functools.lru_cache(maxsize=64)
 def group_named(name: str) -> Group:
-    """Make a group from a name: S4, A5, C12 (or Z12), D8 (order 16), and products such as C2xS3.
+    """Make a group from a name: S4, A5, C12 (or Z12), D8 (order 16), and products such as C2xS3; or from permutations that
+    generate it, as text: "[[1, 2, 0], [1, 0, 2]]" is S3.
 
     Raises
     ------
     BadInput
         If the name is not understood or the group is too large.
     """
+    if name.lstrip().startswith("["):
+        return from_permutations(_permutations(name))
     factors = []
     for part in name.split("x"):
         match = re.fullmatch(r"([SACZD])([1-9]\d{0,3})", part)
         if match is None:
-            raise BadInput(f"the group {name!r} is unknown; name S4, A5, C12, D8 (of order 16) or a product such as C2xS3")
+            raise BadInput(
+                f"the group {name!r} is unknown; name S4, A5, C12, D8 (of order 16), a product such as C2xS3, or permutations that "
+                "generate it, such as [[1, 2, 0], [1, 0, 2]]"
+            )
         maker, largest = _MAKERS[match[1]]
         if int(match[2]) > largest:
             raise BadInput(f"the group {part} is too large: {match[1]}{largest} is the largest of its kind here")
@@ -197,6 +204,19 @@ def group_named(name: str) -> Group:
     if math.prod(f.order for f in factors) > LARGEST:
         raise BadInput(f"the group {name} has more than {LARGEST} elements, the largest order that is supported")
     return functools.reduce(direct_product, factors)
+
+
+def _permutations(text: str) -> list[list[int]]:
+    """Lists of integers from JSON."""
+    try:
+        read = json.loads(text)
+    except ValueError as e:
+        raise BadInput(f"the group {text!r} should be permutations, such as [[1, 2, 0], [1, 0, 2]], but {e}") from None
+    if not all(isinstance(p, list) and all(type(i) is int for i in p) for p in read):
+        raise BadInput(
+            f"the group {text!r} should be permutations, each a list of the images of 0 ... d - 1: [[1, 2, 0], [1, 0, 2]]"
+        )
+    return read
 
 
 def _of_permutations(elements: list[tuple[int, ...]]) -> Group:

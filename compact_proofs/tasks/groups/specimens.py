@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice
+from compact_proofs.harness import Specimen, dice, gaussian_weights
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.group import Group, group_named
 
@@ -37,11 +37,8 @@ def specimen(seed: int) -> Specimen:
         scale, m = 10 ** uniform(-1, 0.5), integer(1, 8)
         d = integer(1, 5) if seed % 2 else None
         model = PairMLP(group.table, m, d, dtype=torch.float64)
-        weights = {name: gaussian(*p.shape) * scale for name, p in model.named_parameters()}
-        if kind == "degenerate":
-            name = list(weights)[integer(0, len(weights) - 1)]
-            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e150)[integer(0, 3)]
-            weights["E_l"][integer(0, n - 1)] = weights["E_l"][0]
+        shapes = {name: p.shape for name, p in model.named_parameters()}
+        weights = gaussian_weights(shapes, scale, generator, degenerate=kind == "degenerate", huge=1e150)
     else:
         weights = _symmetric(group, integer(0, 2), generator)
         noise = {"good": 0.01, "noisy": 0.3, "tied": 0.0}[kind] * uniform(0.2, 1)

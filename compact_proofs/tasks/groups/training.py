@@ -29,7 +29,7 @@ class TrainingConfig(Recipe):
     Parameters
     ----------
     group : str
-        S4, A5, C12, D8 (of order 16), or a product such as C2xS3.
+        S4, A5, C12, D8 (of order 16), a product such as C2xS3, or permutations that generate it: "[[1, 2, 0], [1, 0, 2]]".
     d_embed : int
         Width of the two embeddings. They are folded into the hidden layer after training.
     width : int

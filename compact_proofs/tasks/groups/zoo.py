@@ -20,6 +20,7 @@ RECIPES: dict[str, TrainingConfig] = {
     },
     "c31-seed-0": TrainingConfig(group="C31", width=128),
     "d12-seed-0": TrainingConfig(group="D12", steps=5000),
+    "c2xc2xs3-seed-0": TrainingConfig(group="C2xC2xS3", steps=4000),
 }
 
 ZOO = {name: partial(train, config) for name, config in RECIPES.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 import torch
@@ -13,7 +12,6 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
@@ -21,6 +19,7 @@ from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.tables import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
+from compact_proofs.tasks.shares import InputShare
 
 ROWS = 2**13
 """Sequences of different tokens evaluated at once, about."""
@@ -46,33 +45,16 @@ class BruteForce(InductionStrategy):
     def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_right(vectors(model), inputs)
 
-    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
+    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int | None:
         return task.size * model.d_vocab
 
 
 @dataclass(frozen=True)
-class LinearBaseline(InductionStrategy):
-    """Evaluate about `share` of all inputs; the rest counts as wrong. Bound and length both grow linearly with the share."""
-
-    share: float = 1 / 64
-    """Share of the inputs to evaluate, in (0, 1]; whole blocks are evaluated until it is reached."""
-
-    name: ClassVar[str] = "linear"
-    summary: ClassVar[str] = "a share of the inputs by brute force: the linear baseline"
-    partial: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+class LinearBaseline(InputShare[AttentionStack], BruteForce):
+    """Brute force on the inputs that begin with a share of all sequences of different tokens."""
 
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
-        return count_correct(vectors(model), math.ceil(Fraction(self.share) * math.perm(model.d_vocab, model.n_ctx - 1)))
-
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_right(vectors(model), inputs)
-
-    def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
-        return math.ceil(Fraction(self.share) * task.size * model.d_vocab)
+        return count_correct(vectors(model), self.part(math.perm(model.d_vocab, model.n_ctx - 1)))
 
 
 def count_correct(t: Vectors, budget: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice
+from compact_proofs.harness import Specimen, dice, gaussian_weights
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.finetuning import project
 
@@ -37,12 +37,7 @@ def specimen(seed: int) -> Specimen:
     config = AttentionStackConfig(D, n, d_model=3 * D + n + 3, d_head=max(D, n))
     tied: tuple[int, ...] = ()
     if kind in ("random", "degenerate"):
-        scale = 10 ** uniform(-1, 0.5)
-        weights = {name: gaussian(*shape) * scale for name, shape in config.shapes.items()}
-        if kind == "degenerate":
-            name = list(weights)[integer(0, len(weights) - 1)]
-            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
-            weights["W_E"][integer(0, D - 1)] = weights["W_E"][0]
+        weights = gaussian_weights(config.shapes, 10 ** uniform(-1, 0.5), generator, degenerate=kind == "degenerate")
     else:
         clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many groups and not for all
         weights = _good(config, uniform(5, 10) if clear else uniform(2, 9), uniform(6, 15), strength=uniform(2, 8))

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.max_of_k.paths import attention_weights, away_from, others, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
+from compact_proofs.tasks.shares import InputShare
 
 ROWS = 8192
 """Sequences evaluated at once."""
@@ -45,33 +45,16 @@ class BruteForce(MaxOfKStrategy):
     def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_correct(model, inputs)
 
-    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
+    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int | None:
         return model.d_vocab ** (model.n_ctx + 1)
 
 
 @dataclass(frozen=True)
-class LinearBaseline(MaxOfKStrategy):
-    """Evaluate about `share` of all sequences; the rest counts as wrong. Bound and length both grow linearly with the share."""
-
-    share: float = 1 / 64
-    """Share of the v^K sequences to evaluate, in (0, 1]; whole blocks are evaluated until it is reached."""
-
-    name: ClassVar[str] = "linear"
-    summary: ClassVar[str] = "a share of the sequences by brute force: the linear baseline"
-    partial: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
+class LinearBaseline(InputShare[AttentionOnlyTransformer], BruteForce):
+    """Brute force on about a share of all sequences."""
 
     def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, math.ceil(self.share * model.d_vocab**model.n_ctx))
-
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_correct(model, inputs)
-
-    def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
-        return math.ceil(self.share * model.d_vocab ** (model.n_ctx + 1))
+        return count_correct(model, self.part(task.size))
 
 
 def count_correct(model: AttentionOnlyTransformer, budget: int) -> int:

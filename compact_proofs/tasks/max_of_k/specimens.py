@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice
+from compact_proofs.harness import Specimen, dice, gaussian_weights
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 
 KINDS = ("random", "good", "noisy", "tied", "degenerate", "parabola")
@@ -37,12 +37,7 @@ def specimen(seed: int) -> Specimen:
     d = 2 * v + 1
     config = AttentionOnlyConfig(d_vocab=v, n_ctx=K, d_model=d, d_head=d)
     if kind in ("random", "degenerate"):
-        scale = 10 ** uniform(-1, 0.5)
-        weights = {name: gaussian(*shape) * scale for name, shape in config.shapes.items()}
-        if kind == "degenerate":
-            name = list(weights)[integer(0, len(weights) - 1)]
-            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
-            weights["W_E"][integer(0, v - 1)] = weights["W_E"][0]
+        weights = gaussian_weights(config.shapes, 10 ** uniform(-1, 0.5), generator, degenerate=kind == "degenerate")
     else:
         build = _parabola if kind == "parabola" else _good
         weights = build(v, K, d, slope=10 ** uniform(-1.3, 0.5), strength=uniform(2, 10))

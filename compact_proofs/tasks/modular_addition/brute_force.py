@@ -13,13 +13,13 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy
+from compact_proofs.tasks.shares import InputShare
 
 ROWS = 1024
 """Pairs evaluated at once."""
@@ -38,33 +38,18 @@ class BruteForce(ModularAdditionStrategy):
     def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return is_correct(evaluator(model)(inputs), task.labels(inputs))
 
-    def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
+    def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int | None:
         return model.p**3
 
 
 @dataclass(frozen=True)
-class LinearBaseline(ModularAdditionStrategy):
-    """Evaluate a `share` of the pairs; the rest counts as wrong. Beyond the folding, bound and length grow with the share."""
+class LinearBaseline(InputShare[OneLayerMLP], BruteForce):
+    """Brute force on a share of the pairs. The folding comes first, whatever the share."""
 
     share: float = 1 / 8
-    """Share of the p^2 pairs to evaluate, in (0, 1]."""
-
-    name: ClassVar[str] = "linear"
-    summary: ClassVar[str] = "a share of the pairs by brute force: the linear baseline"
-    partial: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
 
     def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, math.ceil(self.share * task.size))
-
-    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_correct(evaluator(model)(inputs), task.labels(inputs))
-
-    def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
-        return math.ceil(self.share * task.size) * model.p
+        return count_correct(model, self.part(task.size))
 
 
 def evaluator(model: OneLayerMLP) -> Callable[[Tensor], Tensor]:

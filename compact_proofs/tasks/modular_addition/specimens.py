@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice
+from compact_proofs.harness import Specimen, dice, gaussian_weights
 from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP, OneLayerMLPConfig
 
 KINDS = ("waves", "random", "noisy", "tied", "degenerate", "hidden")
@@ -41,12 +41,7 @@ def specimen(seed: int) -> Specimen:
     biases = bool(integer(0, 1))
     config = OneLayerMLPConfig(p + equals, p, d, m, attention, heads, 2 * K, biases)
     if kind in ("random", "degenerate"):
-        scale = 10 ** uniform(-1, 0.5)
-        weights = {name: gaussian(*shape) * scale for name, shape in config.shapes.items()}
-        if kind == "degenerate":
-            name = list(weights)[integer(0, len(weights) - 1)]
-            weights[name] = weights[name] * (0.0, 1e12, 1e-12, 1e200)[integer(0, 3)]
-            weights["W_E"][integer(0, p - 1)] = weights["W_E"][0]
+        weights = gaussian_weights(config.shapes, 10 ** uniform(-1, 0.5), generator, degenerate=kind == "degenerate")
     else:
         weights = _waves(config, K, generator)
         noise = 1e-5 if kind == "tied" else 1e-9

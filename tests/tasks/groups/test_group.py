@@ -31,7 +31,7 @@ def test_known_groups():
     quaternions = from_permutations([[1, 2, 3, 0, 5, 6, 7, 4], [4, 7, 6, 5, 2, 1, 0, 3]])
     assert quaternions.order == 8
     assert sorted(quaternions.orders.tolist()) == [1, 2, 4, 4, 4, 4, 4, 4]
-    assert from_permutations([[1, 2, 0], [1, 0, 2]]) == group_named("S3")
+    assert from_permutations([[1, 2, 0], [1, 0, 2]]) == group_named("S3") == group_named("[[1, 2, 0], [1, 0, 2]]")
     assert direct_product(group_named("C2"), group_named("C3")).abelian
 
 
@@ -77,7 +77,7 @@ def test_a_table_with_one_wrong_entry_is_rejected(seed):
         Group(table)
 
 
-@pytest.mark.parametrize("name", ["X5", "S", "S99", "C2y", "", "S6xS6", "D0"])
+@pytest.mark.parametrize("name", ["X5", "S", "S99", "C2y", "", "S6xS6", "D0", "[[1, 0", "[1, 0]", '[["a"]]', "[[0.5]]"])
 def test_an_unknown_name_is_rejected(name):
     with pytest.raises(BadInput, match="group"):
         group_named(name)

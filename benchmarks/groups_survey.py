@@ -1,0 +1,143 @@
+"""Which explanation is right for networks of many seeds and groups: ``python -m benchmarks.groups_survey``.
+
+Trains what ``build/groups_survey`` does not hold (twenty minutes on one core), proves, and writes
+``benchmarks/results/groups_survey.md``. Training takes a fixed number of steps and does not look at proofs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+
+import compact_proofs as cp
+from benchmarks.timing import markdown
+from compact_proofs.certificate import Certificate
+from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks import load_model
+from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
+from compact_proofs.tasks.groups.compared import in_double
+from compact_proofs.tasks.groups.studies import circuits_text
+from compact_proofs.tasks.groups.training import TrainingConfig, train
+
+BUILD = Path(__file__).parents[1] / "build" / "groups_survey"
+RESULTS = Path(__file__).parent / "results" / "groups_survey.md"
+OTHERS = ("A4", "D6", "D8", "D12", "D16", "C2xS3", "C2xD4", "C4xC4", "C2xC2xS3", "S3xS3", "C2xC2xC2xC2")
+RECIPES: dict[str, TrainingConfig] = {
+    **{f"s4-seed-{s}": TrainingConfig(group="S4", seed=s, steps=3000, check_every=0) for s in range(16)},
+    **{
+        f"s5-seed-{s}": TrainingConfig(group="S5", d_embed=128, width=128, share=0.4, seed=s, steps=3000, check_every=0)
+        for s in range(8)
+    },
+    **{
+        f"a5-seed-{s}": TrainingConfig(
+            group="A5", d_embed=256, width=256, share=0.6, weight_decay=1e-4, seed=s, steps=2000, check_every=0
+        )
+        for s in range(4)
+    },
+    **{f"{group.lower()}-seed-0": TrainingConfig(group=group, steps=4000, check_every=0) for group in OTHERS},
+}
+STRATEGIES: dict[str, Strategy] = {
+    "linear, norms": GSetsLinear(exact=False),
+    "linear, exact": GSetsLinear(),
+    "every output": GSets(rest=False),
+    "and the rest": GSets(),
+    "cosets": Cosets(),
+    "brute force": BruteForce(),
+}
+STORIES = {"irreps": ("linear, norms", "linear, exact", "every output"), "cosets": ("cosets",)}
+
+
+def model_file(name: str) -> Path:
+    """The trained model, from an earlier run or a new one."""
+    file = BUILD / f"{name}.safetensors"
+    if not file.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        train(RECIPES[name]).save(file)
+    return file
+
+
+def shortest(found: dict[str, Certificate], story: str) -> Certificate:
+    """The shortest of a story's proofs with the highest bound."""
+    return max((found[label] for label in STORIES[story]), key=lambda c: (c.bound, -c.length.total))
+
+
+def right(found: dict[str, Certificate]) -> str:
+    """The explanation that proves most in the fewest operations, if in fewer than brute force."""
+    best = {story: shortest(found, story) for story in STORIES}
+    story = max(best, key=lambda s: (best[s].bound, -best[s].length.total))
+    brute = found["brute force"].length.total
+    if best[story].bound == 0 or best[story].length.total >= brute:
+        return "none"
+    return f"{story}, {brute / best[story].length.total:.3g} x shorter"
+
+
+def symmetric_part(model: PairMLP) -> tuple[float, float]:
+    """Of the mean of f(x w y | x, y) over x and y, a function of w: its margin at w = e; and the largest spread of f less that.
+
+    No explanation by the symmetry of both sides can be better than this one, whatever it says of neurons.
+    """
+    group = Groups.of(model).group
+    n, table, e = group.order, group.table, group.identity
+    with torch.no_grad():
+        logits = in_double(model)(torch.cartesian_prod(torch.arange(n), torch.arange(n))).reshape(n, n, n)
+    at = table[table[:, :, None].expand(n, n, n), torch.arange(n)].transpose(1, 2)  # [x, y, w]: x w y
+    turned = logits.gather(2, at)
+    mean = turned.mean((0, 1))
+    others = torch.cat([mean[:e], mean[e + 1 :]])
+    rest = turned - mean
+    return float(mean[e] - others.max()), float((rest.amax(2) - rest.amin(2)).max())
+
+
+def summary(rows: dict[str, list[dict[str, Certificate]]]) -> str:
+    """For every group: how many models each strategy proves wholly, and how long the shortest such proof is."""
+    table = []
+    for group, models in rows.items():
+        accuracy = [m["brute force"].bound for m in models]
+        whole = [str(sum(m[s].bound == a for m, a in zip(models, accuracy, strict=True))) for s in list(STRATEGIES)[:3]]
+        cosets = str(sum(m["cosets"].bound == a for m, a in zip(models, accuracy, strict=True)))
+        table.append([group, str(len(models)), *whole, cosets])
+    return markdown(["group", "models", *list(STRATEGIES)[:3], "cosets"], table)
+
+
+def main() -> None:
+    """Train, prove, print and write the report."""
+    torch.set_num_threads(1)
+    table, circuits = [], []
+    groups: dict[str, list[dict[str, Certificate]]] = defaultdict(list)
+    for name, recipe in RECIPES.items():
+        loaded = load_model(str(model_file(name)))
+        found = {label: cp.prove(loaded.model, loaded.task, strategy) for label, strategy in STRATEGIES.items()}
+        groups[recipe.group].append(found)
+        cells = [f"{cp.decimal(c.bound, 4).rstrip('.')} ({c.length.total / 1e6:.3g})" for c in found.values()]
+        margin, away = symmetric_part(loaded.model)
+        table.append([name, *cells, f"{margin:.1f}", f"{away:.1f}", right(found)])
+        circuits.append([name, circuits_text(loaded.model)])
+        print(table[-1], circuits[-1][1], flush=True)
+    report = f"""# Group composition: a survey over seeds and groups
+
+Made by `make groups-survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and S5,
+2000 on A5, 4000 elsewhere), seeds in order, none left out.
+
+Models that are proven as right as they are, without brute force:
+
+{summary(groups)}
+
+## Bounds, and lengths in millions of operations
+
+Symmetric: the margin of the mean of f(x w y | x, y) over x and y. Away: the largest spread over outputs of f less that mean; of a
+network that is further away than the margin, its symmetry alone does not say that it is right.
+
+{markdown(["model", *STRATEGIES, "symmetric", "away", "right, by proof"], table)}
+
+## What the search found
+
+{markdown(["model", "circuits"], circuits)}
+"""
+    RESULTS.write_text(report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""How certificates and frontiers look in a notebook: HTML that needs no style sheet, with the picture in it."""
+
+from __future__ import annotations
+
+import base64
+
+from compact_proofs.certificate import Certificate
+from compact_proofs.claim import decimal
+from compact_proofs.frontier import Frontier, telling_options
+from compact_proofs.report.drawing import settings, to_png
+from compact_proofs.report.frontier import frontier_figure
+from compact_proofs.report.of_frontier import data_of
+from compact_proofs.report.section import render
+from compact_proofs.report.text import options_text
+
+DPI = 90
+
+
+def certificate_html(c: Certificate) -> str:
+    """The claim, in words, and where the operations went."""
+    stages = [(stage, sum(operations.values())) for stage, operations in c.length.by_stage.items()]
+    stages.sort(key=lambda part: -part[1])
+    return str(render("certificate.html", c=c, options=options_text(c.options), stages=stages, sound=c.reading == "sound"))
+
+
+def frontier_html(frontier: Frontier) -> str:
+    """The picture of the frontier, and a table of the proofs."""
+    if not frontier.certificates:
+        return "<p>No proofs.</p>"
+    with settings():
+        picture = base64.b64encode(to_png(frontier_figure(data_of(frontier, "frontier")), DPI)).decode()
+    rows = [
+        (c, options_text(telling_options(c, frontier.certificates)), decimal(c.bound), c in frontier.best)
+        for c in frontier.certificates
+    ]
+    return str(render("notebook_frontier.html", picture=picture, rows=rows))

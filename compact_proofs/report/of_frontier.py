@@ -1,0 +1,54 @@
+"""A report's data from certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compact_proofs.errors import BadInput
+from compact_proofs.frontier import Frontier
+from compact_proofs.report.data import Heatmap, LinearBaseline, ReportData
+from compact_proofs.report.read import read_proofs
+
+
+def data_of(
+    frontier: Frontier,
+    name: str,
+    accuracy: float | None = None,
+    baseline: tuple[float, float] | None = None,
+    statements: Sequence[Mapping[str, Any]] = (),
+    heatmaps: Sequence[Heatmap] = (),
+) -> ReportData:
+    """What a report shows about the certificates of one model.
+
+    Parameters
+    ----------
+    frontier
+        At least one certificate, all of one model.
+    name
+        The report's title.
+    accuracy
+        The true accuracy, where it is known.
+    baseline
+        The end of the linear baseline, from `compact_proofs.frontier.linear_baseline`.
+    statements
+        Statements with confidence about the same model, in the ``--json`` format.
+    heatmaps
+        Pictures of the model.
+
+    Raises
+    ------
+    BadInput
+        If there is no certificate, or they are not of one model.
+    """
+    if not frontier.certificates:
+        raise BadInput("a report needs at least one certificate; this frontier has none")
+    claim = frontier.certificates[0].claim
+    return ReportData(
+        model_name=name,
+        claim_words=f"For x uniform over the inputs of {claim.inputs()}: the mean of the score below is at least the bound b.",
+        claim_formula=f"E over x of {claim.formula()} ≥ b",
+        proofs=read_proofs([*frontier.to_json(accuracy), *statements]),
+        baseline=None if baseline is None else LinearBaseline(*baseline),
+        heatmaps=tuple(heatmaps),
+    )
