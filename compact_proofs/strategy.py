@@ -222,6 +222,12 @@ def explanation_size(explanation: Explanation) -> int:
     return sum(math.prod(t.shape) for t in explanation.values())
 
 
+def finite(t: Tensor) -> Tensor:
+    """Replace what overflowed, or would when squared: explanations must be finite, and matrices to be decomposed."""
+    largest = torch.finfo(t.dtype).max ** 0.5 / 1e4
+    return t.nan_to_num(nan=0.0, posinf=largest, neginf=-largest).clamp(-largest, largest)
+
+
 def whole(count: Tensor) -> int:
     """Return an integer tensor's one value as a Python int; 0 on meta tensors, which have none."""
     return 0 if count.is_meta else int(count)

@@ -10,7 +10,21 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from compact_proofs.cli import check, estimate, explain, formalize, frontier, prove, sample, search, strategies, sweep, train, zoo
+from compact_proofs.cli import (
+    check,
+    dictionary,
+    estimate,
+    explain,
+    formalize,
+    frontier,
+    prove,
+    sample,
+    search,
+    strategies,
+    sweep,
+    train,
+    zoo,
+)
 from compact_proofs.cli.output import messages
 from compact_proofs.errors import CertificateRejected, CompactProofsError
 
@@ -108,6 +122,7 @@ app.command()(frontier.frontier)
 app.command()(search.search)
 app.command()(estimate.estimate)
 app.command()(explain.explain)
+app.command()(dictionary.dictionary)
 app.command()(formalize.formalize)
 app.add_typer(sweep.app, name="sweep")
 

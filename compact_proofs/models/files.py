@@ -219,12 +219,21 @@ def _check_tensors(weights: Mapping[str, Tensor], max_bytes: int) -> None:
         raise BadInput(f"its tensors declare {declared} bytes, more than the limit of {max_bytes}")
 
 
+def read_json(path: str | Path, what: str = "it") -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises
+    ------
+    BadInput
+        If the file is missing, too large (16 MiB), or holds anything else.
+    """
+    text = _read_bytes(Path(path), 2**24).decode(errors="replace")
+    return _parse_metadata(text, f"{path}: {what}")
+
+
 def _sibling_metadata(path: Path) -> dict[str, Any]:
     sibling = path.with_suffix(".json")
-    if not sibling.is_file():
-        return {}
-    text = _read_bytes(sibling, 2**24).decode(errors="replace")
-    return _parse_metadata(text, f"{sibling}: the metadata of {path.name}")
+    return read_json(sibling, f"the metadata of {path.name}") if sibling.is_file() else {}
 
 
 def _parse_metadata(text: Any, what: str) -> dict[str, Any]:

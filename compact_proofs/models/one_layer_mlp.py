@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.component import Component, checked_places
 
 Attention = Literal["none", "uniform", "learned"]
 """How the two tokens meet: summed embeddings without a skip path, the same weight for every position, or a softmax."""
@@ -172,11 +173,48 @@ class OneLayerMLP(nn.Module):
             raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads pairs of tokens")
         if self.config.attention == "none":
             return self._mlp(self.W_E[tokens[..., 0]] + self.W_E[tokens[..., 1]]) @ self.W_U
+        middle = self._middle(tokens)
+        return (middle + self._mlp(middle)) @ self.W_U
+
+    def component(self, inputs: Tensor) -> Component:
+        """The MLP on pairs of tokens [N, 2].
+
+        Where attention is uniform or there is none, the activations are sums over the two tokens, two tables of p rows. With e_i
+        the embedding and its position, M = W_V W_O (all heads) and the pattern 1/n, they are ``e_0[a] M / n + (e_1[b] M / n +
+        e_1[b])`` for n = 2; with an "=" sign the last term is a constant, ``x M / n + x``. Where attention is learned, they are one
+        table of N rows. Cost: that of the activations, and 2 m d p for G.
+        """
+        c, G = self.config, self.W_out @ self.W_U
+        places = checked_places(inputs, (self.p, self.p))
+        W_U = None if c.attention == "none" else self.W_U
+        constant = self.b_out @ self.W_U if c.biases else None
+        bias = self.b_in if c.biases else None
+        if c.attention == "learned":
+            everywhere = torch.arange(len(inputs), device=inputs.device)
+            return Component((self._middle(inputs),), (everywhere,), self.W_in, bias, G, W_U, constant)
+        first = second = self.W_E[: self.p]
+        if c.attention == "uniform":
+            first = self.W_E[: self.p] @ self.values @ self.outputs / c.n_ctx
+            second = first + self.constant_part()
+            if c.n_ctx == 2:
+                second = second + self.W_E
+        return Component((first, second), places, self.W_in, bias, G, W_U, constant)
+
+    def constant_part(self) -> Tensor:
+        """What uniform attention, positions and an "=" sign put into the residual stream, whatever a and b are: [1, d_model]."""
+        if self.config.n_ctx == 2:
+            read, last = self.W_pos.sum(0), self.W_pos[-1]
+        else:
+            last = self.W_pos[-1] + self.W_E[-1]
+            read = self.W_pos[:2].sum(0) + last
+        return ((read @ self.values) @ self.outputs / self.config.n_ctx + last)[None]
+
+    def _middle(self, tokens: Tensor) -> Tensor:
+        """The residual stream at the last position, after attention: [..., d_model]."""
         if self.config.n_ctx == 3:
             tokens = torch.cat([tokens, torch.full_like(tokens[..., :1], self.p)], -1)
         residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
-        middle = residual[..., -1, :] + self._mixed(residual) @ self.outputs
-        return (middle + self._mlp(middle)) @ self.W_U
+        return residual[..., -1, :] + self._mixed(residual) @ self.outputs
 
     def _mixed(self, residual: Tensor) -> Tensor:
         """The heads' weighted means of the values, side by side: [..., n_heads * d_head]."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.component import Component, checked_places
 
 _WEIGHTS = ("E_l", "W_l", "E_r", "W_r", "U", "bias")
 
@@ -121,6 +122,15 @@ class PairMLP(nn.Module):
             raise BadInput(f"inputs of shape {list(pairs.shape)}: this model reads pairs of group elements")
         hidden = torch.relu(self.left()[pairs[..., 0]] + self.right()[pairs[..., 1]])
         return hidden @ self.U + self.bias
+
+    def component(self, inputs: Tensor) -> Component:
+        """The MLP on pairs [N, 2]: neurons read both embeddings side by side, or, in a folded model, the sum l[x] + r[y] itself."""
+        places = checked_places(inputs, (self.order, self.order))
+        if self.W_l is None or self.W_r is None:
+            return Component((self.E_l, self.E_r), places, None, None, self.U, None, self.bias)
+        zero = torch.zeros_like(self.E_l)
+        tables = (torch.cat([self.E_l, zero], 1), torch.cat([zero, self.E_r], 1))
+        return Component(tables, places, torch.cat([self.W_l, self.W_r]), None, self.U, None, self.bias)
 
     def folded(self) -> PairMLP:
         """Another model, with l and r multiplied out in float64 and rounded to this model's dtype."""

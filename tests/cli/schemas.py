@@ -122,3 +122,17 @@ class Strategy(Strict):
 
 class Strategies(Strict):
     strategies: list[Strategy]
+
+
+class Scored(Strict):
+    name: str
+    features: int
+    l0: float
+    relative_mse: float
+    margins: dict[str, float]
+    proof: Proof
+
+
+class Dictionaries(Strict):
+    true_accuracy: float | None
+    dictionaries: list[Scored]

@@ -26,6 +26,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from compact_proofs.dictionaries import Dictionary
+from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import training
@@ -68,13 +70,16 @@ def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
     """Options that matter at the size of a specimen."""
     if kind is LinearBaseline:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
+    if kind is Dictionary:
+        return dictionary_variants(model)
     return [kind(), *(s for s in (*_OURS, *_COMPARED) if type(s) is kind and s != kind())]
 
 
 def _sections(model: PairMLP) -> Sequence[Section]:
-    from compact_proofs.tasks.groups.pictures import sections  # which needs matplotlib
+    from compact_proofs.dictionaries.pictures import DictionarySection  # which need matplotlib
+    from compact_proofs.tasks.groups.pictures import sections
 
-    return sections(model)
+    return [*sections(model), DictionarySection(model, Groups.of(model), kinds=("pca", "metric-pca"))]
 
 
 KIT = TaskKit(
@@ -82,10 +87,10 @@ KIT = TaskKit(
     summary="name the product of two elements of a finite group",
     load=pair_mlp_from_state,
     task_of=Groups.of,
-    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets),
+    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Dictionary),
     default=lambda model: GSets(),
     brute_force=lambda model: BruteForce(),
-    candidates=lambda model: _OURS,
+    candidates=lambda model: (*_OURS, *dictionary_candidates(model, Groups.of(model))),
     always=lambda model: _COMPARED,
     linear=lambda model: LinearBaseline(),
     specimen=specimen,

@@ -27,6 +27,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compact_proofs.dictionaries import Dictionary
+from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.loading_mlp import one_layer_mlp_from_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Strategy
@@ -58,9 +60,9 @@ def _default(model: OneLayerMLP) -> Strategy:
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
-    """Options of the two certificates, the telling ones first."""
+    """Options of the certificates, the telling ones first."""
     if model.config.attention == "learned":
-        return [BruteForce()]
+        return [BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
     found: list[Strategy] = []
     K = len(telling_frequencies(model))
     if is_projected(model):
@@ -71,7 +73,7 @@ def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
     found += [replace(strategy, q=q) for q, strategy in itertools.product((2, 1, 0, 3, 4, 6), cheaper)]
     found += [Clusters(n, q, "exact") for q in (2, 4, 6) for n in (K, K + 2)]
     found += [Clusters(n, q) for q in (1, 2, 4) for n in (K + 2, max(1, K - 1))]
-    return found
+    return [*found, *dictionary_candidates(model, ModularAddition.of(model))]
 
 
 def _always(model: OneLayerMLP) -> Sequence[Strategy]:
@@ -90,6 +92,8 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
     if kind is BruteForce:
         return [BruteForce()]
+    if kind is Dictionary:
+        return dictionary_variants(model, additive=model.config.attention != "learned")
     if model.config.attention == "learned":
         return []
     if kind is Clusters:
@@ -109,9 +113,12 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
 
 
 def _sections(model: OneLayerMLP) -> Sequence[Section]:
-    from compact_proofs.tasks.modular_addition.pictures import IntegralSection  # which needs matplotlib
+    from compact_proofs.dictionaries.pictures import DictionarySection  # which need matplotlib
+    from compact_proofs.tasks.modular_addition.pictures import IntegralSection
 
-    return [IntegralSection(model)]
+    if model.config.attention == "learned":
+        return []
+    return [IntegralSection(model), DictionarySection(model, ModularAddition.of(model))]
 
 
 KIT = TaskKit(
@@ -119,7 +126,7 @@ KIT = TaskKit(
     summary="add two numbers modulo p",
     load=one_layer_mlp_from_state,
     task_of=ModularAddition.of,
-    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature),
+    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature, Dictionary),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

@@ -55,7 +55,7 @@ def fold(model: OneLayerMLP) -> Folded:
             return Folded(L, L, G, None, None)
         return Folded(L, L + model.b_in, G, None, (model.b_out @ model.W_U)[None])
     mixed = (E @ model.values) @ model.outputs / c.n_ctx  # [p, d]
-    constant = constant_part(model)
+    constant = model.constant_part()
     L, S_a = mixed @ model.W_in, mixed @ model.W_U
     R = L + constant @ model.W_in
     S_b = S_a + (constant + model.b_out if c.biases else constant) @ model.W_U
@@ -64,16 +64,6 @@ def fold(model: OneLayerMLP) -> Folded:
     if c.biases:
         R = R + model.b_in
     return Folded(L, R, G, S_a, S_b)
-
-
-def constant_part(model: OneLayerMLP) -> Tensor:
-    """What positions and an "=" sign put into the residual stream that the MLP reads, whatever a and b are: [1, d]."""
-    if model.config.n_ctx == 2:
-        read, last = model.W_pos.sum(0), model.W_pos[-1]
-    else:
-        last = model.W_pos[-1] + model.W_E[-1]
-        read = model.W_pos[:2].sum(0) + last
-    return ((read @ model.values) @ model.outputs / model.config.n_ctx + last)[None]
 
 
 def folded_logits(f: Folded, pairs: Tensor) -> Tensor:

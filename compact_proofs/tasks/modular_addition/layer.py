@@ -16,7 +16,6 @@ from torch import Tensor
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Explanation, Spec
-from compact_proofs.tasks.modular_addition.folding import constant_part
 from compact_proofs.tasks.modular_addition.grouping import Layout, padded
 from compact_proofs.tasks.modular_addition.response import Cluster, Range
 
@@ -129,7 +128,7 @@ def neurons(model: OneLayerMLP, hints: Explanation, layout: Layout, e_E: Tensor,
     with stage("attention"):
         if attends:
             H = (C @ model.values) @ model.outputs / c.n_ctx
-            constant = constant_part(model).squeeze(0)
+            constant = model.constant_part().squeeze(0)
             e_A = e_E * _norm(model.values) * _norm(model.outputs) / c.n_ctx
             e_B = e_A + e_E if two else e_A
             h = _norm(constant)

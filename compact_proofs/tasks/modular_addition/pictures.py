@@ -40,9 +40,7 @@ class IntegralSection:
     model: OneLayerMLP
 
     def __call__(self, data: ReportData) -> Block | None:
-        """Draw the most important frequency and the margins; nothing where attention is learned."""
-        if self.model.config.attention == "learned":
-            return None
+        """Draw the most important frequency and the margins; for models whose attention is not learned."""
         found = analyse(self.model)
         j = int(found.layer.u.argmax())
         k = int(found.hints["frequencies"][j])

@@ -8,15 +8,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.strategy import finite
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
 
 SMALLEST = 1e-9
 """Relative size below which a number is not divided by."""
-
-
-def finite(t: Tensor) -> Tensor:
-    """Replace what overflowed: hints must be finite, and singular values are found of finite matrices only."""
-    return t.nan_to_num(nan=0.0, posinf=1e150, neginf=-1e150).clamp(-1e150, 1e150)
 
 
 def folded_in_float64(model: OneLayerMLP) -> Folded:

@@ -1,0 +1,154 @@
+"""Autoencoders in the files of SAELens: a folder with ``cfg.json`` and ``sae_weights.safetensors``. Nothing in them is trusted."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from compact_proofs.dictionaries.autoencoder import Autoencoder
+from compact_proofs.errors import BadInput
+from compact_proofs.models.files import read_json, read_weights, write_atomically
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+
+_SHAPES = {
+    "W_enc": ("d_in", "d_sae"),
+    "W_dec": ("d_sae", "d_in"),
+    "b_dec": ("d_in",),
+    "b_enc": ("d_sae",),
+    "threshold": ("d_sae",),
+    "b_gate": ("d_sae",),
+    "b_mag": ("d_sae",),
+    "r_mag": ("d_sae",),
+}
+_COMMON = ("W_enc", "W_dec", "b_dec")
+_OWN = {
+    "standard": ("b_enc",),
+    "topk": ("b_enc",),
+    "jumprelu": ("b_enc", "threshold"),
+    "gated": ("b_gate", "b_mag", "r_mag"),
+}
+"""The tensors of each architecture, beside those that all have."""
+
+
+def load_saelens(folder: str | Path) -> Autoencoder:
+    """Read an autoencoder; its numbers are kept as stored.
+
+    Files of version 6 of SAELens and older ones are understood: there, top-k is written as ``activation_fn_str``.
+
+    Raises
+    ------
+    BadInput
+        Naming the file, what is wrong with it, and the cure.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: a dictionary of SAELens is a folder that holds {CONFIG} and {WEIGHTS}; give that folder")
+    config = read_json(folder / CONFIG)
+    architecture = _architecture(folder / CONFIG, config)
+    weights, _ = read_weights(folder / WEIGHTS)
+    named = _checked(folder / WEIGHTS, weights, config, architecture)
+    k = _active(folder / CONFIG, config) if architecture == "topk" else 0
+    return Autoencoder(
+        architecture,  # type: ignore[arg-type]
+        named["W_enc"],
+        named.get("b_enc", named.get("b_gate", torch.zeros(0))),
+        named["W_dec"],
+        named["b_dec"],
+        k=k,
+        threshold=named.get("threshold"),
+        r_mag=named.get("r_mag"),
+        b_mag=named.get("b_mag"),
+        apply_b_dec_to_input=bool(config.get("apply_b_dec_to_input", True)),
+        rescale_acts_by_decoder_norm=bool(config.get("rescale_acts_by_decoder_norm", False)),
+    )
+
+
+def save_saelens(autoencoder: Autoencoder, folder: str | Path) -> Path:
+    """Write an autoencoder, in float32, as SAELens 6 does; return the folder.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be written there.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: no such folder can be made ({error.strerror}); choose another place") from None
+    a = autoencoder
+    config = {
+        "architecture": a.architecture,
+        "d_in": a.W_dec.shape[1],
+        "d_sae": a.features,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": a.apply_b_dec_to_input,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "metadata": {"sae_lens_version": "6.0.0", "made_by": f"compact-proofs {version('compact-proofs')}"},
+    }
+    if a.architecture == "topk":
+        config |= {"k": a.k, "rescale_acts_by_decoder_norm": a.rescale_acts_by_decoder_norm}
+    gated = a.architecture == "gated"
+    named = {"W_enc": a.W_enc, "W_dec": a.W_dec, "b_dec": a.b_dec, "b_gate" if gated else "b_enc": a.b_enc}
+    named |= {name: t for name in ("threshold", "r_mag", "b_mag") if (t := getattr(a, name)) is not None}
+    tensors = {name: t.detach().float().contiguous().clone() for name, t in named.items()}
+    write_atomically(folder / WEIGHTS, safetensors.torch.save(tensors))
+    write_atomically(folder / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+    return folder
+
+
+def _architecture(path: Path, config: dict[str, Any]) -> str:
+    """Which of the known architectures a configuration describes."""
+    activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))
+    name = "topk" if activation == "topk" else config.get("architecture", "standard")
+    if not isinstance(name, str) or name not in _OWN:
+        raise BadInput(f"{path}: the architecture {name!r} cannot be read; those that can are {', '.join(_OWN)}")
+    if activation not in ("relu", "topk"):
+        raise BadInput(f"{path}: the activation function {activation!r} cannot be read; relu and topk can")
+    normalised = config.get("normalize_activations", "none")
+    if normalised not in ("none", None, False):
+        raise BadInput(
+            f"{path}: normalize_activations = {normalised!r} makes codes depend on each input's norm; fold it into the weights (in "
+            "SAELens: fold_activation_norm_scaling_factor) and save it again"
+        )
+    if config.get("reshape_activations", "none") not in ("none", None):
+        raise BadInput(f"{path}: reshape_activations must be none: the dictionary must be over what enters the MLP")
+    return str(name)
+
+
+def _active(path: Path, config: dict[str, Any]) -> int:
+    """k of an autoencoder of the architecture topk."""
+    older = config.get("activation_fn_kwargs")
+    k = config.get("k", older.get("k") if isinstance(older, dict) else None)
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise BadInput(f"{path}: k = {k!r} must be a whole number of at least 1")
+    return k
+
+
+def _checked(path: Path, weights: dict[str, Tensor], config: dict[str, Any], architecture: str) -> dict[str, Tensor]:
+    """The tensors of the architecture, of the sizes that the configuration says."""
+    if "log_threshold" in weights and "threshold" not in weights:
+        weights["threshold"] = weights["log_threshold"].exp()
+    if "scaling_factor" in weights and bool((weights["scaling_factor"] != 1).any()):
+        raise BadInput(f"{path}: scaling_factor is not 1; multiply it into W_dec, and save it again")
+    needed = (*_COMMON, *_OWN[architecture])
+    missing = [name for name in needed if name not in weights]
+    if missing:
+        raise BadInput(f"{path}: missing {', '.join(missing)}, which an autoencoder of the architecture {architecture} has")
+    sizes = {name: config.get(name) for name in ("d_in", "d_sae")}
+    for name in needed:
+        tensor, expected = weights[name], [sizes[axis] for axis in _SHAPES[name]]
+        if list(tensor.shape) != expected:
+            raise BadInput(f"{path}: {name} has shape {list(tensor.shape)}; {CONFIG} says {_SHAPES[name]} = {expected}")
+        if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            raise BadInput(f"{path}: {name} has entries that are not finite numbers; train or export it again")
+    return {name: weights[name] for name in needed}
