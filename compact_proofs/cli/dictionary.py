@@ -72,7 +72,7 @@ def dictionary(
             "-O",
             metavar="NAME=VALUE",
             help="An option of the strategy **dictionary** (see **compact-proofs strategies**), for all that are compared: codes, "
-            "groups, rank, metric, drop, refit, steps, seed. Repeat for more.",
+            "groups, rank, metric, drop, refit, steps, seed, warmup. Repeat for more.",
             show_default=False,
         ),
     ] = None,

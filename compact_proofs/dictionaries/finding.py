@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.hints import Codebook, metric_of
-from compact_proofs.dictionaries.training import Objective, train
+from compact_proofs.dictionaries.training import LAST, Objective, train
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component
 from compact_proofs.strategy import finite
@@ -38,6 +38,7 @@ def find(
     refit: bool = False,
     steps: int = 1000,
     seed: int = 0,
+    warmup: float = LAST,
 ) -> Found:
     """Find a dictionary of at most so many `features`, with `active` of them in a code.
 
@@ -62,6 +63,7 @@ def find(
             objective=objective,
             steps=steps,
             seed=seed,
+            warmup=warmup,
         )
         found = trained.codebook(X)
         refit = refit or kind == "l1"

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.bound import Bound, Terms
-from compact_proofs.dictionaries.finding import Found, Kind, Objective, find
+from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
@@ -96,6 +96,8 @@ class Dictionary(ComponentStrategy):
     """Of an autoencoder's training."""
     seed: int = 0
     """Of whatever is random."""
+    warmup: float = LAST
+    """Share of the steps that are for the squared error, before those for the objective."""
 
     name: ClassVar[str] = "dictionary"
     summary: ClassVar[str] = "any MLP: every input by its code over a dictionary (PCA, Fourier, sparse autoencoders)"
@@ -106,8 +108,8 @@ class Dictionary(ComponentStrategy):
                 f"dictionary: features, active, groups and steps >= 1, not {self.features}, {self.active}, {self.groups} and "
                 f"{self.steps}; rank, metric and seed >= 0, not {self.rank}, {self.metric} and {self.seed}"
             )
-        if not 0 <= self.drop < 1:
-            raise BadInput(f"dictionary: drop = {self.drop} must be at least 0 and below 1")
+        if not (0 <= self.drop < 1 and 0 <= self.warmup <= 1):
+            raise BadInput(f"dictionary: 0 <= drop < 1 and 0 <= warmup <= 1, not {self.drop} and {self.warmup}")
         if self.drop and self.codes == "tokens":
             raise BadInput("dictionary: reads are dropped from codes of inputs only; leave out drop, or codes=tokens")
 
@@ -138,6 +140,7 @@ class Dictionary(ComponentStrategy):
             refit=self.refit,
             steps=self.steps,
             seed=self.seed,
+            warmup=self.warmup,
         )
 
     def explanation(self, component: Component, found: Codebook) -> dict[str, Tensor]:

@@ -39,6 +39,7 @@ def train(
     objective: Objective,
     steps: int,
     seed: int,
+    warmup: float = LAST,
 ) -> Autoencoder:
     """Train an autoencoder on a component's activations.
 
@@ -47,9 +48,9 @@ def train(
     the float reading, the mean of ``10 softplus(-margin / 2) + 0.1 residual``: most is gained where an input is barely proven or
     barely missed.
 
-    Far from any proof the bound says little of where to go. So both are trained for the error first, and the last steps, at a lower
-    rate, are for the objective. Decoder rows have norm 1; the offset is the mean. The same seed gives the same bits on the same
-    machine.
+    Far from any proof the bound says little of where to go. So both are trained for the error first, a share `warmup` of the steps;
+    the last steps are at a lower rate. Decoder rows have norm 1; the offset is the mean. The same seed gives the same bits on the
+    same machine.
     """
     c = _as_float32(component)
     generator = make_generator(seed, "dictionary")
@@ -73,7 +74,7 @@ def train(
             top = Z.topk(min(active, features), 1)
             Z = torch.zeros_like(Z).scatter(1, top.indices, top.values)
         Z = Z.relu()
-        if bound is None or not late:
+        if bound is None or step < int(warmup * steps):
             loss = (x - Z @ D).square().sum(1).mean()
         else:
             batch = replace(bound, component=replace(c, places=[p[rows] for p in c.places]))

@@ -245,7 +245,8 @@ def test_forms_that_are_refused():
     [
         ({"features": 0}, "features, active, groups and steps >= 1"),
         ({"rank": -1}, "rank, metric and seed >= 0"),
-        ({"drop": 1.0}, "below 1"),
+        ({"drop": 1.0}, "0 <= drop < 1"),
+        ({"warmup": 1.5}, "0 <= warmup <= 1"),
         ({"drop": 0.5, "codes": "tokens"}, "codes of inputs only"),
         ({"found": "magic"}, "found"),
     ],
