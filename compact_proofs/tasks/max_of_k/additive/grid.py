@@ -29,12 +29,26 @@ import torch
 from torch import Tensor
 
 from compact_proofs.enclosure import lower, upper
+from compact_proofs.errors import BadInput
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
 from compact_proofs.tasks.max_of_k.paths import pair_number
 
 LARGEST_INT64 = 2**62
+LARGEST_GRID = 2**20
+
+
+def check_grid(name: str, steps: int, reach: int) -> None:
+    """Check the options of a grid (both at least 1), for the strategy of a name.
+
+    Raises
+    ------
+    BadInput
+        If the grid points are not exact, or too many.
+    """
+    if steps & (steps - 1) or steps > LARGEST_GRID or reach > LARGEST_GRID:
+        raise BadInput(f"{name}: steps must be a power of two up to 2^20, and reach at most 2^20, not {steps}, {reach}")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,14 @@ from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
-from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, on_grid, symbols_by_group
+from compact_proofs.tasks.max_of_k.additive.grid import (
+    GroupSymbols,
+    check_grid,
+    count_on_grid,
+    grid_member,
+    on_grid,
+    symbols_by_group,
+)
 from compact_proofs.tasks.max_of_k.additive.parts import (
     direct_by_norms,
     direct_by_ranges,
@@ -68,10 +75,7 @@ class Additive(MaxOfKStrategy):
         for option in ("window", "groups", "steps", "reach"):
             if getattr(self, option) < 1:
                 raise BadInput(f"additive: {option} must be at least 1, not {getattr(self, option)}")
-        if self.steps & (self.steps - 1) or self.steps > 2**20 or self.reach > 2**20:
-            raise BadInput(
-                f"additive: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}"
-            )
+        check_grid(self.name, self.steps, self.reach)
 
         if self.rank < 0 or (self.values == "lowrank" and (self.direct != "norms" or self.rank < 1)):
             raise BadInput("additive: values=lowrank needs direct=norms and rank >= 1")

@@ -14,7 +14,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Explanation, Spec
-from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, count_on_grid, grid_member, on_grid
+from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, check_grid, count_on_grid, grid_member, on_grid
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
@@ -75,10 +75,7 @@ class LargeMaxima(MaxOfKStrategy):
                 raise BadInput(f"large-maxima: {option} must be at least 1, not {getattr(self, option)}")
         if self.least < 0:
             raise BadInput(f"large-maxima: least must be at least 0, not {self.least}")
-        if self.steps & (self.steps - 1) or self.steps > 2**20 or self.reach > 2**20:
-            raise BadInput(
-                f"large-maxima: steps must be a power of two up to 2^20, and reach at most 2^20, not {self.steps}, {self.reach}"
-            )
+        check_grid(self.name, self.steps, self.reach)
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""
