@@ -97,6 +97,7 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
     Every other output x is named by an offset: x = (label + 1 + j) mod outputs for j = 0 ... outputs - 2.
     """
     outputs = logits.shape[-1]
+    labels = labels.to(logits.device)
     offsets = torch.arange(1, outputs, device=logits.device)
     others = (labels[:, None] + offsets) % outputs
     return logits.gather(1, labels[:, None]) - logits.gather(1, others)
@@ -122,7 +123,8 @@ class Margin(Score):
         return provably(margins(logits, labels) > self.c).all(-1)
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        return Fraction(int(self.correct(logits, labels).sum()))
+        right = self.correct(logits, labels).sum()
+        return Fraction(0 if right.is_meta else int(right))
 
     def options(self) -> dict[str, Any]:
         return {"c": self.c} if self.c else {}
@@ -142,7 +144,9 @@ class LogLikelihood(Score):
     most: ClassVar[float] = 0
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        log_p = torch.log_softmax(logits, -1).gather(1, labels[:, None])
+        log_p = torch.log_softmax(logits, -1).gather(1, labels.to(logits.device)[:, None])
+        if log_p.is_meta:
+            return Fraction(0)
         bounds = lower(log_p).flatten().tolist()
         if any(b == float("-inf") for b in bounds):
             raise BadInput("the log-likelihood has no finite lower bound on some input")
