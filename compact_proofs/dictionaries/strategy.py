@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
+from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
+from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
@@ -37,6 +39,12 @@ class ComponentStrategy(Strategy[nn.Module]):
                 "compact_proofs/models/component.py describes"
             )
         shape_of(model, task)
+
+    def accept(self, model: nn.Module, task: Task, explanation: Explanation) -> None:
+        """As for every strategy; of a module that does not ship, the component is also compared with the module."""
+        super().accept(model, task, explanation)
+        if architecture_of(model) is None:
+            check_component(model, task)
 
 
 def shape_of(model: nn.Module, task: Task) -> Component:
