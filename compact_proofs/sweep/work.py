@@ -127,9 +127,7 @@ def _from_file(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
     path = Path(job.path or "")
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != job.content:
         raise BadInput(f"{path}: the file has changed since the sweep was planned; run the sweep again")
-    loaded = load_model(path)
-    if loaded.kit.name != job.task:
-        raise BadInput(f"{path}: a model of {loaded.kit.name}, not of {job.task}")
+    loaded = load_model(path, job.task)
     return loaded.model, loaded.metadata
 
 

@@ -35,7 +35,7 @@ class LoadedModel:
     model, task, kit
         The module, its task, and what the task offers.
     metadata
-        What its file says about it (recipe, seed, ...): informative.
+        What its file says about it (recipe, seed, ...): informative. Its true accuracy is that on the task.
     """
 
     name: str
@@ -76,6 +76,8 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     declared = metadata if config is None else read_json(config, "the configuration")
     model = load_network(state, declared, str(path))
     kit = _kit_for(model, metadata.get("task") if task is None else task, str(path))
+    if kit.name != metadata.get("task"):
+        metadata.pop("true_accuracy", None)  # which is that on another task
     return LoadedModel(name, model, kit.task_of(model), kit, metadata)
 
 

@@ -33,7 +33,7 @@ def _as_it_is(tensor: Tensor, sizes: Sizes) -> Tensor:
 
 
 def _transposed(tensor: Tensor, sizes: Sizes) -> Tensor:
-    return tensor.T
+    return tensor.transpose(0, 1)
 
 
 def _heads_out(tensor: Tensor, sizes: Sizes) -> Tensor:
@@ -43,7 +43,7 @@ def _heads_out(tensor: Tensor, sizes: Sizes) -> Tensor:
 
 def _heads_in(tensor: Tensor, sizes: Sizes) -> Tensor:
     """[d_model, heads * d_head] to [heads, d_head, d_model]."""
-    return tensor.T.unflatten(0, (sizes.n_heads, sizes.d_head))
+    return tensor.transpose(0, 1).unflatten(0, (sizes.n_heads, sizes.d_head))
 
 
 _HEADS = ("Q", "K", "V")
@@ -110,10 +110,8 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
         try:
             found[own] = layout(tensor, sizes)
         except (RuntimeError, IndexError) as error:
-            shape = list(tensor.shape)
-            raise BadInput(
-                f"{source}: {name} has shape {shape}, which is not that of {sizes.n_heads} heads of width {sizes.d_head}; {READS}"
-            ) from error
+            heads = f"{sizes.n_heads} heads of width {sizes.d_head}"
+            raise BadInput(f"{source}: {name} has shape {list(tensor.shape)}, which does not fit {heads}; {READS}") from error
     shapes, biases = _shapes(sizes, found)
     check_names(found, shapes, biases, source, READS)
     check_shapes(found, {**shapes, **{b: biases[b] for b in biases if b in found}}, source, "the fields of the configuration")
