@@ -156,7 +156,7 @@ def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[Load
     claimed = Certificate.load(file)
     if load is None:
         candidates = (load_model(name) for name in names())
-        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.model_sha256), None)
+        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.function.weights_sha256), None)
         if loaded is None:
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
@@ -186,7 +186,7 @@ def _duration(seconds: float) -> str:
 def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
     return {
         "folder": str(theorem.folder),
-        "model_sha256": proven.claim.model_sha256,
+        "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
         "options": proven.options,
         "arithmetic": str(theorem.arithmetic),
