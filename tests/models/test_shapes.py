@@ -101,5 +101,5 @@ def test_shapes_that_no_proof_is_for(layers, n, D):
     """Refused in words, whether by the task or by its strategies."""
     model = AttentionStack(AttentionStackConfig(D, n, 4, 3, layers))
     kit = KITS["induction"]
-    with pytest.raises(BadInput, match="induction needs|this proof is for two"):
+    with pytest.raises(BadInput, match=r"induction needs|this proof is for two"):
         cp.prove(model, kit.task_of(model), kit.brute_force(model))

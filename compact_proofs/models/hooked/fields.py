@@ -17,8 +17,8 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.weights import check_scale
 
 READS = (
-    "read are networks of TransformerLens with one layer and a ReLU MLP, or attention only with one head in every layer; learned "
-    "positions, no LayerNorm"
+    "this reader takes networks of one layer with a ReLU MLP, or of attention only with one head in every layer; with learned "
+    "positions and without LayerNorm"
 )
 
 _HOOKS = "another way to compute the same, so that hooks can see it"

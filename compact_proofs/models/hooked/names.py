@@ -117,7 +117,7 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
     check_shapes(found, {**shapes, **{b: biases[b] for b in biases if b in found}}, source, "the fields of the configuration")
     for name in biases:
         if name in found and bool((found.pop(name) != 0).any()):
-            raise BadInput(f"{source}: the bias {name} is not zero; {READS}, no biases but the MLP's")
+            raise BadInput(f"{source}: the bias {name} is not zero; {READS} and biases, but the MLP's")
     return found
 
 
