@@ -25,7 +25,7 @@ from typing import Any
 
 from torch import Tensor
 
-from compact_proofs.enclosure.table import words
+from compact_proofs.enclosure.once import words
 
 Cost = Callable[[tuple[Any, ...], Any], dict[str, int]]
 """From the operation's arguments (all of its schema, in order) and its result to operations by category."""
