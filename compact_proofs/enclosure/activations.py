@@ -31,9 +31,7 @@ def increasing(f: Callable[[Enclosure], Enclosure], x: Enclosure) -> Enclosure:
     return Enclosure._rounded(f(Enclosure._wrap(x.lo, x.lo)).lo, f(Enclosure._wrap(x.hi, x.hi)).hi)
 
 
-def pieces(
-    x: Enclosure, above: Callable[[Enclosure], Enclosure], below: Callable[[Enclosure], Enclosure]
-) -> Enclosure:
+def pieces(x: Enclosure, above: Callable[[Enclosure], Enclosure], below: Callable[[Enclosure], Enclosure]) -> Enclosure:
     """Enclose f from `above`, which encloses it for x >= 0, and `below`, for x <= 0.
 
     Each is asked on the part of x on its side, [max(lo, 0), max(hi, 0)] and [min(lo, 0), min(hi, 0)]. A real t in x lies in one of the

@@ -80,7 +80,7 @@ def _scatter(x: Any, dim: int, index: Any, src: Any, *, reduce: str | None = Non
         raise NoSoundRule("aten.scatter with reduce= has no sound rule; use scatter_reduce, or scatter_add")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]
-    return _moved("scatter", lambda t, v: aten.scatter(t, dim, index, v if v.dim() else v.expand(index.shape)), x, src)
+    return _moved("scatter", lambda t, v: aten.scatter.src(t, dim, index, v if v.dim() else v.expand(index.shape)), x, src)
 
 
 @rule("index_copy")

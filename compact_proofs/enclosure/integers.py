@@ -24,7 +24,9 @@ from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import UNIT_ROUNDOFF
 from compact_proofs.errors import NoSoundRule
 
-_ASSIGNING = words("where masked_fill constant_pad_nd fill copy index_fill scatter index_put index_copy masked_scatter put as_strided")
+_ASSIGNING = words(
+    "where masked_fill constant_pad_nd fill copy index_fill scatter index_put index_copy masked_scatter put as_strided"
+)
 
 _IN_RANGE = words(
     """
@@ -109,6 +111,10 @@ def _known_in_range(func: Any, stem: str, moves: frozenset[str], args: Any, kwar
         return False
     (dtype,) = {torch.int64} if stem in ("sum", "cumsum") else types
     dtype = given.get("dtype") or dtype
+    if dtype.is_floating_point:
+        return True  # no integers come of it
+    if dtype != torch.bool and not torch.iinfo(dtype).min:
+        return False  # a difference may be negative
     first = operands[0]
     width = first.shape[-1] if isinstance(first, Tensor) and first.dim() else 1
     sizes = _sizes(func, args, kwargs)
@@ -154,12 +160,11 @@ def _on_reals(func: Any, stem: str, args: Any, kwargs: Any) -> Any:
         return leaf.to(torch.float64) if isinstance(leaf, Tensor) else leaf
 
     copies = [
-        a if argument.name in NOT_NUMBERS else map_leaves(real, a) for argument, a in zip(func._schema.arguments, args, strict=False)
+        a if argument.name in NOT_NUMBERS else map_leaves(real, a)
+        for argument, a in zip(func._schema.arguments, args, strict=False)
     ]
     outputs = {argument.name for argument in func._schema.arguments if argument.is_out}
-    options = {
-        k: v if k in NOT_NUMBERS else map_leaves(real, v) for k, v in kwargs.items() if k != "dtype" and k not in outputs
-    }
+    options = {k: v if k in NOT_NUMBERS else map_leaves(real, v) for k, v in kwargs.items() if k != "dtype" and k not in outputs}
     try:
         return getattr(torch.ops.aten, stem)(*copies, **options)
     except (AttributeError, RuntimeError, NotImplementedError) as problem:

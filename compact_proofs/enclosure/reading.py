@@ -18,6 +18,7 @@ from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
 from compact_proofs.enclosure.seal import sealed
+from compact_proofs.enclosure.table import check_kinds
 from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
 _COMPARISONS = words("lt le gt ge eq ne searchsorted")
@@ -122,6 +123,7 @@ class sound(TorchDispatchMode):
             return apply_rule(func, args, kwargs)
         if name not in _MIXING:
             return func(*args, **kwargs)
+        check_kinds(func, name, args, kwargs)
         args = map_leaves(_widen, args)
         if name != "searchsorted":  # whose sorter is an index
             kwargs = map_leaves(_widen, kwargs)

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
-from contextlib import ContextDecorator
+from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator, contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -57,6 +56,16 @@ class sealed(ContextDecorator):
                 _restore()
 
 
+@contextmanager
+def unsealed() -> Iterator[None]:
+    """Be outside for a while, in this thread (``compact_proofs.length.unseen``)."""
+    depth, _thread.depth = _depth(), 0
+    try:
+        yield
+    finally:
+        _thread.depth = depth
+
+
 def _depth() -> int:
     return getattr(_thread, "depth", 0)
 
@@ -65,6 +74,8 @@ def _replace() -> None:
     for name in READING:
         _originals[name] = getattr(Tensor, name)
         setattr(Tensor, name, _refusing(name, _originals[name]))
+    _originals["__repr__"] = Tensor.__repr__
+    Tensor.__repr__ = _shown  # type: ignore[assignment,method-assign]
     _originals["data"] = Tensor.data
     Tensor.data = property(Tensor.data.__get__, _set_data)  # type: ignore[assignment,attr-defined,arg-type]
     _originals["start"] = threading.Thread.start
@@ -78,6 +89,7 @@ def _restore() -> None:
         else:
             delattr(Tensor, name)  # it is inherited from torch._C.TensorBase
     del Tensor.data  # likewise
+    Tensor.__repr__ = _originals["__repr__"]  # type: ignore[method-assign]
     threading.Thread.start = _originals["start"]  # type: ignore[method-assign]
 
 
@@ -91,6 +103,12 @@ def _refusing(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, *args, **kwargs)
 
     return method
+
+
+def _shown(self: Tensor, **kwargs: Any) -> str:
+    """A tensor may be printed, and is in messages of errors."""
+    with unsealed():
+        return _originals["__repr__"](self, **kwargs)
 
 
 def _set_data(self: Tensor, value: Tensor) -> None:

@@ -129,8 +129,7 @@ def _by_table(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
     elif name in CREATION:
         return create(func, map_leaves(_shell, args), kwargs)
     elif name in RULES or name in EXACT:
-        if name not in _PROMOTING:
-            _check_kinds(func, args, kwargs)
+        check_kinds(func, name, args, kwargs)
         return RULES[name](*args, **kwargs) if name in RULES else _exact(func, args, kwargs)
     elif name in ON_BOOLS and all(leaf.dtype == torch.bool for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)):
         return wrap_pair(*both_bounds(func, args, kwargs))
@@ -146,12 +145,18 @@ _PROMOTING = words("add sub rsub mul div lt le gt ge eq ne where cat stack maxim
 """Operations that give real numbers, or truth values, wherever a real number takes part: they need no question. (Others may be.)"""
 
 
-def _check_kinds(func: Any, args: Any, kwargs: dict[str, Any]) -> None:
+_QUESTIONS = words("isnan isin searchsorted bucketize")
+"""Operations whose answer is a truth value or a place."""
+
+
+def check_kinds(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> None:
     """Raise where torch gives integers and a real number takes part, so that it would be rounded: ``index_put`` into integers."""
+    if name in _PROMOTING:
+        return
     operands = numbers(func, args, kwargs)
     if any(is_whole(x) for x in operands) and any(is_real(x) for x in operands):
         dtype = kind_by_torch(func, args, kwargs)
-        if dtype is not None and not dtype.is_floating_point:
+        if dtype is not None and not dtype.is_floating_point and name not in _QUESTIONS:
             raise NoSoundRule(f"{func} would turn real numbers into {dtype}, so nothing can be proved through it")
 
 

@@ -139,8 +139,9 @@ class Enclosure(torch.Tensor):
         return self._nonnegative
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        numbers = torch._C.TensorBase.tolist
         if self.numel() <= 8:
-            return f"Enclosure(lo={torch._C.TensorBase.tolist(self._lo)}, hi={torch._C.TensorBase.tolist(self._hi)})"
+            return f"Enclosure(lo={numbers(self._lo)}, hi={numbers(self._hi)})"
         return f"Enclosure(shape={tuple(self.shape)}, dtype={self.dtype}, widest={float(self.width.max()):.3g})"
 
     def __bool__(self) -> bool:

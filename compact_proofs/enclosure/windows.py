@@ -216,7 +216,9 @@ def _adaptive_max(n: int) -> Callable[..., Any]:
         out = largest(x, places)
         return out, Undetermined(out.shape, out.device)
 
-    apply.__doc__ = f"The largest entry of every one of the windows into which the last {n} axes are divided; its place is not known."
+    apply.__doc__ = (
+        f"The largest entry of every one of the windows into which the last {n} axes are divided; its place is not known."
+    )
     return apply
 
 
