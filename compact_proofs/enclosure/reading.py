@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
 from compact_proofs.enclosure.integers import on_integers
-from compact_proofs.enclosure.kinds import kind_by_torch
+from compact_proofs.enclosure.kinds import kind_by_torch, numbers
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import check_machine
@@ -133,9 +133,14 @@ class sound(TorchDispatchMode):
 
 
 def _gives_integers(func: Any, args: Any, kwargs: Any) -> bool:
-    """Tell whether integers that meet Python floats stay integers, as in ``masked_fill(mask, 0.5)``, which fills with 0."""
+    """Tell whether integers that meet Python floats stay integers, as in ``masked_fill(mask, 0.5)``, which fills with 0.
+
+    (Truth values are such integers if they were truth values; else they are answers to a comparison.)
+    """
     dtype = kind_by_torch(func, args, kwargs)
-    return dtype is not None and dtype != torch.bool and not dtype.is_floating_point and not dtype.is_complex
+    if dtype == torch.bool:
+        return all(x.dtype == torch.bool for x in numbers(func, args, kwargs) if isinstance(x, Tensor))
+    return dtype is not None and not dtype.is_floating_point and not dtype.is_complex
 
 
 def _inexact(leaf: Any) -> bool:
