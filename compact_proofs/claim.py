@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.draws import Draws
@@ -50,7 +50,7 @@ class Task(ABC):
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n independent inputs, uniformly distributed over the task."""
         numbers = [draws.integer(self.size) for _ in range(n)]
-        with _disable_current_modes():
+        with unseen("inputs, made from their numbers"):
             return torch.cat([self.inputs(i, i + 1) for i in numbers])
 
     def describe(self) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.agreement import check_component
@@ -16,7 +15,7 @@ from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, fi
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
-from compact_proofs.length import charge_integers, stage
+from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
@@ -56,14 +55,14 @@ def shape_of(model: nn.Module, task: Task) -> Component:
         If the task's inputs are not the model's.
     """
     assert isinstance(model, HasComponent)
-    with _disable_current_modes(), torch.no_grad():
+    with unseen("the component on one input, for its sizes"), torch.no_grad():
         return model.component(task.inputs(0, 1))
 
 
 def component_of(model: nn.Module, task: Task) -> tuple[Component, Tensor]:
     """The component on all inputs of a task, counted, and the labels [N]."""
     assert isinstance(model, HasComponent)
-    with _disable_current_modes():
+    with unseen("a task's inputs and labels"):
         inputs = task.inputs(0, task.size)
         labels = task.labels(inputs)
     with stage("component"):
@@ -232,6 +231,6 @@ class Dictionary(ComponentStrategy):
 
 def places_of(task: Task, inputs: Tensor) -> Tensor:
     """Where inputs stand in a task's enumeration, int64 [n]."""
-    with _disable_current_modes():
+    with unseen("where inputs stand in a task's enumeration"):
         number = {tuple(row): i for i, row in enumerate(task.inputs(0, task.size).flatten(1).tolist())}
         return torch.tensor([number[tuple(row)] for row in inputs.flatten(1).tolist()], dtype=torch.int64)

@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
-from compact_proofs.length import stage
+from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
@@ -93,7 +92,7 @@ def _prefixes(D: int, n: int, fixed: int, block: int) -> list[Prefixes]:
 
     Addresses, made from numbers alone: free.
     """
-    with _disable_current_modes():
+    with unseen("addresses, made from numbers alone"):
         digits = []
         for j in reversed(range(fixed)):
             digits.append(block % (D - j))
