@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
-from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, proof_json, statement_json, true_accuracy
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
 
@@ -57,13 +57,15 @@ def check(
     except CertificateRejected as e:
         reason = str(e).removeprefix(f"{certificate}: ")
         if as_json:
-            write_json({"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None})
+            result = {"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None}
+            write_json(about(loaded) | result)
         raise CertificateRejected(f"{certificate}: {reason}") from None
     claim = claimed.claim
     if as_json:
         accuracy = true_accuracy(loaded, [proven])
         write_json(
-            {
+            about(loaded)
+            | {
                 "accepted": True,
                 "reason": None,
                 "certificate": str(certificate),
@@ -73,7 +75,7 @@ def check(
                     "bound": float(claim.bound),
                     "statement": claim.statement(),
                 },
-                "proof": proven.to_json(None if accuracy is None else float(accuracy)),
+                "proof": proof_json(proven, accuracy),
             }
         )
         return
@@ -98,12 +100,13 @@ def _with_confidence(loaded: LoadedModel, file: Path, as_json: bool) -> None:
         bound = said.bound
         claim = {"numerator": str(bound.numerator), "denominator": str(bound.denominator), "bound": float(bound)}
         write_json(
-            {
+            about(loaded)
+            | {
                 "accepted": True,
                 "reason": None,
                 "certificate": str(file),
                 "claim": {**claim, "statement": said.statement()},
-                "proof": again.to_json(None if accuracy is None else float(accuracy)),
+                "proof": statement_json(again, accuracy),
             }
         )
         return

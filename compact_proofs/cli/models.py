@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from compact_proofs.certificate import Certificate
+    from compact_proofs.confidence import Confidence
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[
@@ -20,6 +21,31 @@ ModelSource = Annotated[
         show_default=False,
     ),
 ]
+
+
+def about(loaded: LoadedModel) -> dict[str, Any]:
+    """What ``--json`` says a result is about: the model, its architecture with its configuration, and the task."""
+    from compact_proofs.models.architectures import architecture_of
+
+    architecture, configuration = architecture_of(loaded.model) or (None, None)
+    return {
+        "model": loaded.name,
+        "architecture": architecture,
+        "configuration": configuration,
+        "task": loaded.task.name,
+        "parameters": loaded.task.parameters(),
+    }
+
+
+def proof_json(certificate: Certificate, accuracy: Fraction | None) -> dict[str, Any]:
+    """What ``--json`` says of a proof, with its statement; an estimate states nothing."""
+    statement = certificate.claim.statement() if certificate.reading == "sound" else None
+    return {"statement": statement, **certificate.to_json(None if accuracy is None else float(accuracy))}
+
+
+def statement_json(said: Confidence, accuracy: Fraction | None) -> dict[str, Any]:
+    """What ``--json`` says of a statement with confidence."""
+    return {"statement": said.statement(), **said.to_json(None if accuracy is None else float(accuracy))}
 
 
 def true_accuracy(loaded: LoadedModel, certificates: Iterable[Certificate] = ()) -> Fraction | None:
