@@ -334,6 +334,6 @@ def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_fi
     monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder, sections: folder / "index.html")
     names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, *QUICK, "--json").stdout)["proofs"]]
     assert "brute-force" not in names
-    result = run("frontier", tiny_file, "--with-brute-force", *QUICK, "--json")
+    result = run("frontier", tiny_file, "--with-brute-force", "--force", *QUICK, "--json")
     assert "Brute force on 512 inputs." in result.stderr
     assert "brute-force" in [p["strategy"] for p in json.loads(result.stdout)["proofs"]]
