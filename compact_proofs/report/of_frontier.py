@@ -49,8 +49,8 @@ def data_of(
         raise BadInput("a report is about one function, but these certificates are about several; split them by model")
     return ReportData(
         model_name=name,
-        claim_words=f"For x uniform over the inputs of {claim.inputs()}, and M {claim.function.describe()}: with logits l = M(x), the "
-        "mean of the score below is at least the bound b.",
+        claim_words=f"For x uniform over the inputs of {claim.inputs()}, and M {claim.function.describe()}: with logits l = M(x), "
+        "the mean of the score below is at least the bound b.",
         claim_formula=f"E over x of {claim.formula()} ≥ b",
         proofs=read_proofs([*frontier.to_json(accuracy), *statements]),
         baseline=None if baseline is None else LinearBaseline(*baseline),
