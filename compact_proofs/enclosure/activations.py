@@ -85,7 +85,7 @@ def _softplus(x: Any, beta: float = 1, threshold: float = 20) -> Enclosure:
     """
     x = real(x)
     b = constant(beta, x)
-    t = ia.mul(b, x)
+    t = x if beta == 1 else ia.mul(b, x)
     smooth = ia.div(fn.log1p(fn.exp(clamp(t, max=threshold))), b)
     return choose(RULES["gt"](t, threshold), x, smooth)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._mode_utils import no_dispatch
 
 from compact_proofs.enclosure import arithmetic as ia
+from compact_proofs.enclosure.order_rules import choose
 from compact_proofs.enclosure.table import rule, wrap_pair
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, real
 from compact_proofs.errors import NoSoundRule
@@ -52,7 +53,14 @@ def _moved(name: str, move: Callable[[Any, Any], Any], x: Any, values: Any) -> E
 
 @rule("index_put")
 def _index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Enclosure:
-    """x with values at the indices; with ``accumulate`` they are added to what is there."""
+    """x with values at the indices; with ``accumulate`` they are added to what is there.
+
+    A single number may be assigned by an uncertain mask: ``where(mask, number, x)``.
+    """
+    mask = indices[0]
+    if isinstance(mask, Enclosure) and mask.dtype == torch.bool and len(indices) == 1 and values.numel() == 1 and not accumulate:
+        shape = [*mask.shape, *[1] * (x.dim() - mask.dim())]
+        return choose(mask.reshape(shape), _like(x, values).reshape([]), enclose(x))
     for index in indices:
         _known(index, "index_put")
     if accumulate:
