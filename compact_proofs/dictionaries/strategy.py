@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
+from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage, unseen
+from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
@@ -36,6 +38,12 @@ class ComponentStrategy(Strategy[nn.Module]):
                 "compact_proofs/models/component.py describes"
             )
         shape_of(model, task)
+
+    def accept(self, model: nn.Module, task: Task, explanation: Explanation) -> None:
+        """As for every strategy; of a module that does not ship, the component is also compared with the module."""
+        super().accept(model, task, explanation)
+        if architecture_of(model) is None:
+            check_component(model, task)
 
 
 def shape_of(model: nn.Module, task: Task) -> Component:
@@ -184,6 +192,7 @@ class Dictionary(ComponentStrategy):
     def partition(self, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
         """Partition the inputs by one table, made once; looking an input up is one integer operation."""
         from compact_proofs.confidence.partition import Partition
+        from compact_proofs.program import program_of
 
         right = self._proven(model, task, explanation)
 
@@ -191,7 +200,7 @@ class Dictionary(ComponentStrategy):
             charge_integers(len(inputs))
             return right[places_of(task, inputs)]
 
-        return Partition(model, task, whole(right.sum()), member)
+        return Partition(program_of(model, task), task, whole(right.sum()), member)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         """The residual of each input, and what the output directions leave of each neuron."""

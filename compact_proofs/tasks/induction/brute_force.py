@@ -124,7 +124,7 @@ def _row(t: Vectors, k: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Key [p, h] and logits [p, D] that place k offers after tokens [p, k + 1]."""
     place, own = torch.arange(k + 1), tokens[:, k]
     mean = _mean(t.score[k, own[:, None], place, tokens], torch.cat([t.o_key, t.oW], 2)[place, tokens])
-    copied_key, copied_logits = mean.split(t.o_key.shape[2], 1)
+    copied_key, copied_logits = mean.split([t.o_key.shape[2], t.oW.shape[2]], 1)
     return t.x_key[k, own] + copied_key, t.xW[k, own] + copied_logits
 
 
