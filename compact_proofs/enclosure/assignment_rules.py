@@ -1,12 +1,14 @@
 """Rules for functional assignment, which programs without in-place operations use: ``index_put``, ``scatter``, ``copy``, ...
 
-A number is moved into a place, exactly; so lower bounds are moved like lower bounds, and upper ones alike. Where several numbers go to
-one place, torch does not say which one stays, so that is refused. Where they are *added* there, the sum is enclosed like any other.
+A number is moved into a place, exactly; so lower bounds are moved like lower bounds, and upper ones alike. Where several numbers
+go to one place, torch does not say which one stays, so that is refused. Where they are *added* there, the sum is enclosed like
+any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -46,7 +48,7 @@ def _moved(name: str, move: Callable[[Any, Any], Any], x: Any, values: Any) -> E
         places = move(torch.zeros(x.shape, dtype=torch.int64, device=x.device), labels)
         if int((places != 0).sum()) != values.numel():
             raise NoSoundRule(
-                f"aten.{name} assigns several numbers to one place, or one of several to many, and torch does not say which one stays"
+                f"aten.{name} assigns several numbers to one place, or one of several to many; torch does not say which one stays"
             )
     return wrap_pair(*both_bounds(move, (x, values), {}))
 
@@ -201,8 +203,8 @@ def _embedding_bag(
     if per_sample_weights is not None:
         rows = ia.mul(rows, real(per_sample_weights)[:, None])  # type: ignore[arg-type]
     taken = (indices != padding_idx).tolist()
-    bags = []
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    bags: list[Tensor] = []
+    for start, end in pairwise(ends):
         bag: Any = rows[[i for i in range(start, end) if taken[i]]]
         if not len(bag):
             bags.append(enclose(weight.lo.new_zeros(weight.shape[1])))

@@ -214,7 +214,7 @@ def test_embedding_bag(mode: str) -> None:
         weight = operand(rng, (5, 3), "mixed", spread)
         p = inside(rng, weight)
         bags = [[1, 4, 0], [2], [], [3, 3]]
-        indices, offsets = torch.tensor(sum(bags, [])), torch.tensor([0, 3, 4, 4])
+        indices, offsets = torch.tensor([i for bag in bags for i in bag]), torch.tensor([0, 3, 4, 4])
         result = F.embedding_bag(indices, weight, offsets, mode=mode)
         for row, bag in zip(result, bags, strict=True):
             rows = p[bag]

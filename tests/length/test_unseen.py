@@ -16,6 +16,7 @@ ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
     "claim.py": ["inputs, made from their numbers"],
+    "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
     "dictionaries/score.py": ["numbers to look at, not to believe"],
@@ -38,8 +39,10 @@ WITHOUT_MODES = {
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",
+    "program/batching.py",  # a graph for many inputs, on fake tensors
+    "program/tracing.py",  # the graph of a module: the statement, not its proof
 }
-"""Files that switch modes off in another way: rules, which are the sound reading themselves, and ``unseen``."""
+"""Files that switch modes off in another way: rules, which are the sound reading themselves, tracing, and ``unseen``."""
 
 SWITCHES = ("_disable_current_modes", "no_dispatch", "_pop_mode", "_push_mode", "DisableTorchFunction", "_DisableTorchDispatch")
 
