@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Claim, Task
@@ -18,6 +18,7 @@ from compact_proofs.enclosure import sound
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
+from compact_proofs.threads import one_thread
 
 Reading = Literal["sound", "float"]
 
@@ -59,7 +60,7 @@ def prove(
         If the explanation does not have the form that the strategy asks for.
     """
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
@@ -88,6 +89,12 @@ def prove(
     )
 
 
+def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
+    """Let a strategy find its explanation, which is the same with any number of threads."""
+    with one_thread():
+        return strategy.explain(model, task)
+
+
 def run(
     model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading, limit: int | None = None
 ) -> tuple[int | Fraction, ProofLength]:
@@ -104,7 +111,9 @@ def run(
     return proven, counter.length
 
 
-def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None) -> ProofLength:
+def measure(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None, limit: int | None = None
+) -> ProofLength:
     """Return the length of a strategy's proof from shapes alone, at any size.
 
     Parameters
@@ -115,11 +124,13 @@ def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Expla
         As for `prove`.
     explanation
         One to take integers from (they may decide shapes); `Strategy.blank` unless given.
+    limit
+        Give up (`compact_proofs.length.TooLong`) once it is longer than this.
     """
     with torch.no_grad():
         shapes = copy.deepcopy(model).double().to("meta")
     if explanation is None:
         explanation = strategy.blank(shapes, task)
     explanation = {name: t.to("meta") if t.is_floating_point() else t for name, t in explanation.items()}
-    _, length = run(shapes, task, strategy, explanation, "float")
+    _, length = run(shapes, task, strategy, explanation, "float", limit)
     return length

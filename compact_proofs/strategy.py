@@ -81,6 +81,8 @@ class Strategy(ABC, Generic[Model]):
     """One line for ``compact-proofs strategies``."""
     partial: ClassVar[bool] = False
     """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
+    search_cost: ClassVar[int] = 0
+    """How many times the operations of a proof `explain` takes, about, if that is many: what the autopilot's effort is charged."""
 
     def explain(self, model: Model, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""

@@ -119,7 +119,7 @@ def _certificate_file(source: str) -> Path | None:
 def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import prove
+    from compact_proofs.prove import find_explanation, prove
     from compact_proofs.tasks import load_model
 
     loaded = load_model(source)
@@ -132,7 +132,7 @@ def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[Load
         if name not in known:
             raise BadInput(f"{loaded.task.name} has no strategy {name!r}; formalize takes additive, prefix and brute-force")
         chosen = known[name].from_options(options)
-    explanation = chosen.explain(loaded.model, loaded.task)
+    explanation = find_explanation(loaded.model, loaded.task, chosen)
     checker_for(chosen, model, explanation)  # refuses before anything is proved
     with progress_bars(f"proving by {chosen.name}"):
         proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)

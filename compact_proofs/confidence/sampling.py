@@ -19,6 +19,7 @@ from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.progress import track
+from compact_proofs.prove import find_explanation
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 BATCH = 1024
@@ -72,7 +73,7 @@ def sample(
     if not (1 <= samples <= MOST_SAMPLES and 1 <= tries <= MOST_SAMPLES):
         raise BadInput(f"samples and tries must be from 1 to {MOST_SAMPLES:,}, not {samples:,} and {tries:,}")
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     started = time.perf_counter()
     undrawn = Confidence(
