@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, NotProven
 from compact_proofs.frontier import Frontier
 from compact_proofs.polish import polish
 from compact_proofs.progress import track
@@ -156,7 +156,7 @@ def best_within(
 
     Raises
     ------
-    BadInput
+    NotProven
         If nothing that was tried fits; the message says what came nearest.
     """
     found = explore(model, task, strategies, effort)
@@ -172,9 +172,9 @@ def best_within(
             if short and (min_bound is None or certificate.bound >= min_bound):
                 return certificate
     if not found:
-        raise BadInput("no strategy that was tried proves anything about this model; look longer with --effort")
+        raise NotProven("no strategy that was tried proves anything about this model; look longer with --effort")
     nearest = found[-1] if max_length is None else found[0]
-    raise BadInput(
+    raise NotProven(
         f"nothing that was tried fits; nearest is {nearest.strategy} with an estimated bound of {float(nearest.bound):.6f} "
         f"at length {nearest.length:,}. Look longer with --effort, or relax the budget"
     )

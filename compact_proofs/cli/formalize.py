@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from compact_proofs.claim import decimal
-from compact_proofs.cli.files import writable_folder
+from compact_proofs.cli.declared import ConfigFile, TaskName
+from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.models import about
 from compact_proofs.cli.options import parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
@@ -37,6 +41,8 @@ def formalize(
         str | None,
         typer.Option("--model", help="The model of a certificate, unless it is one of the zoo.", show_default=False),
     ] = None,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -59,6 +65,7 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
@@ -76,6 +83,7 @@ def formalize(
     from compact_proofs.formal.theorem import check_theorem
     from compact_proofs.formal.theorem import formalize as write
     from compact_proofs.progress import progress_bars
+    from compact_proofs.tasks import load_model
 
     if check and not Coq.find().place().is_dir():  # what is missing is said before the work starts
         note("The formal development is compiled first, this once: about 20 s.")
@@ -85,27 +93,28 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
-    writable_folder(output)
+    free_folder(output, force=force)
     if certificate_file is None:
-        loaded, proven, chosen = _prove(source, strategy, given)
+        loaded, proven, chosen = _prove(partial(load_model, source, task, config), strategy, given)
     else:
-        loaded, proven, chosen = _recompute(certificate_file, model)
+        named = None if model is None else partial(load_model, model, task, config)
+        loaded, proven, chosen = _recompute(certificate_file, named)
     theorem = write(
         _transformer(loaded),
         chosen,
         proven.explanation,
         proven.claim.numerator,
-        output,
+        made(output),
         title=loaded.name,
         arithmetic=arithmetic,
     )
     note(f"Written to {output}: Weights.v, Hints.v, Accuracy.v. Checking takes Coq about {_duration(theorem.seconds())}.")
     if not check:
-        _show_written(theorem, proven, as_json)
+        _show_written(loaded, theorem, proven, as_json)
         return
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
         checked = check_theorem(theorem)
-    _show_checked(theorem, proven, checked, as_json)
+    _show_checked(loaded, theorem, proven, checked, as_json)
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -116,13 +125,12 @@ def _certificate_file(source: str) -> Path | None:
     return path if path.is_file() and is_certificate(path) else None
 
 
-def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
+def _prove(load: Callable[[], LoadedModel], name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.progress import progress_bars
     from compact_proofs.prove import find_explanation, prove
-    from compact_proofs.tasks import load_model
 
-    loaded = load_model(source)
+    loaded = load()
     model = _transformer(loaded)
     default = formal_default(model)
     if name is None or name == default.name:
@@ -139,7 +147,7 @@ def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[Load
     return loaded, proven, chosen
 
 
-def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate, Strategy]:
+def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.certificate import Certificate
     from compact_proofs.check import check
     from compact_proofs.models.files import weights_sha256
@@ -148,13 +156,13 @@ def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate
     from compact_proofs.zoo import names
 
     claimed = Certificate.load(file)
-    if source is None:
+    if load is None:
         candidates = (load_model(name) for name in names())
-        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.model_sha256), None)
+        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.function.weights_sha256), None)
         if loaded is None:
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
-        loaded = load_model(source)
+        loaded = load()
     _transformer(loaded)
     with progress_bars(f"recomputing {claimed.strategy}"):
         proven = check(claimed, loaded.model, loaded.task)
@@ -177,10 +185,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
-    return {
+def _document(loaded: LoadedModel, theorem: Formalization, proven: Certificate) -> dict[str, Any]:
+    return about(loaded) | {
+        "statement": proven.claim.statement(),
         "folder": str(theorem.folder),
-        "model_sha256": proven.claim.model_sha256,
+        "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
         "options": proven.options,
         "arithmetic": str(theorem.arithmetic),
@@ -190,16 +199,16 @@ def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
     }
 
 
-def _show_written(theorem: Formalization, proven: Certificate, as_json: bool) -> None:
+def _show_written(loaded: LoadedModel, theorem: Formalization, proven: Certificate, as_json: bool) -> None:
     claim = proven.claim
     if as_json:
-        write_json(_document(theorem, proven) | {"checked": None})
+        write_json(_document(loaded, theorem, proven) | {"checked": None})
         return
     say(f"Not checked yet. Claim: accuracy params max_of_k >= {claim.numerator} / {claim.denominator} = {decimal(claim.bound)}.")
-    say("Let Coq check it: the same command with --check.")
+    say("Let Coq check it: the same command with --check --force.")
 
 
-def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
+def _show_checked(loaded: LoadedModel, theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
     from fractions import Fraction
 
     claim = proven.claim
@@ -213,7 +222,7 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
             "seconds": checked.seconds,
             "coq": checked.coq,
         }
-        write_json(_document(theorem, proven) | {"checked": found})
+        write_json(_document(loaded, theorem, proven) | {"checked": found})
         return
     say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")

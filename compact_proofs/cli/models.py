@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
+    from compact_proofs.certificate import Run
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[
@@ -22,7 +22,26 @@ ModelSource = Annotated[
 ]
 
 
-def true_accuracy(loaded: LoadedModel, certificates: Iterable[Certificate] = ()) -> Fraction | None:
+def about(loaded: LoadedModel) -> dict[str, Any]:
+    """What ``--json`` says a result is about: the model, its architecture with its configuration, and the task."""
+    from compact_proofs.models.architectures import architecture_of
+
+    architecture, configuration = architecture_of(loaded.model) or (None, None)
+    return {
+        "model": loaded.name,
+        "architecture": architecture,
+        "configuration": configuration,
+        "task": loaded.task.name,
+        "parameters": loaded.task.parameters(),
+    }
+
+
+def as_float(accuracy: Fraction | None) -> float | None:
+    """An accuracy as ``--json`` gives it."""
+    return None if accuracy is None else float(accuracy)
+
+
+def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Fraction | None:
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
     everything = loaded.kit.brute_force(loaded.model).name
     for c in certificates:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource
+from compact_proofs.cli.declared import ConfigFile, TaskName
+from compact_proofs.cli.files import free_file, made
+from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
@@ -35,6 +36,8 @@ class Who(StrEnum):
 
 def search(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     also: Annotated[
         list[str] | None,
         typer.Option("--also", metavar="MODEL", help="Another model of the same task; bounds are averaged.", show_default=False),
@@ -81,7 +84,7 @@ def search(
 
     if (proposer is Who.command) != (command is not None):
         raise BadInput("--proposer command and --command belong together")
-    loaded = [load_model(source) for source in (model, *(also or []))]
+    loaded = [load_model(source, task, config) for source in (model, *(also or []))]
     first = loaded[0]
     if any(other.kit is not first.kit for other in loaded):
         raise BadInput("the models of a search must be of one task")
@@ -90,13 +93,15 @@ def search(
     memory_bytes = int(memory * 2**30)
     remembered = None
     if archive:
-        about = {
+        searched = {
             "models": [weights_sha256(other.model) for other in loaded],
             "shortest": shortest,
             "longest": longest,
             "package_version": version("compact-proofs"),
         }
-        remembered = Archive(writable_file(archive, sources=(model,)), about)
+        free_file(archive, force=True, sources=(model,))  # which goes on with what is there
+        made(archive.parent)
+        remembered = Archive(archive, searched)
         if remembered.tried:
             note(f"{archive} has {len(remembered.tried)} proposals already.")
     if seconds is None and proposer is Who.command:
@@ -108,7 +113,8 @@ def search(
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]
         best = [p.key for p, _ in state.frontier]
         frontier = [t for t, (p, _) in zip(tried, state.tried, strict=True) if p.key in best]
-        write_json({"q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
+        models = [about(m) for m in loaded]
+        write_json({"models": models, "q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
         return
     _show(state)
 

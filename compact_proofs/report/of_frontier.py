@@ -7,8 +7,9 @@ from typing import Any
 
 from compact_proofs.errors import BadInput
 from compact_proofs.frontier import Frontier
-from compact_proofs.report.data import Heatmap, LinearBaseline, ReportData
+from compact_proofs.report.data import LinearBaseline, ReportData
 from compact_proofs.report.read import read_proofs
+from compact_proofs.study import Heatmap
 
 
 def data_of(

@@ -10,7 +10,7 @@ import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, weights_sha256
-from compact_proofs.models.pair_mlp import pair_mlp_from_state
+from compact_proofs.models.own_names import pair_mlp_from_state
 from compact_proofs.tasks.groups import Groups, GSetsLinear
 from compact_proofs.tasks.groups.training import TrainingConfig, initial_model, train
 from compact_proofs.tasks.groups.zoo import RECIPES
@@ -64,7 +64,7 @@ def test_the_zoo_is_what_its_recipes_say():
     for name, recipe in RECIPES.items():
         metadata = zoo.metadata(name)
         model = zoo.load(name)
-        assert metadata["config"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+        assert metadata["config"] == json.loads(json.dumps(dataclasses.asdict(recipe())))
         assert metadata["weights_sha256"] == weights_sha256(model)
         assert len(metadata["curves"]["step"]) <= 201
         assert metadata["true_accuracy"] == {"numerator": str(model.order**2), "denominator": str(model.order**2)}
