@@ -128,7 +128,7 @@ def _certificate_file(source: str) -> Path | None:
 def _prove(load: Callable[[], LoadedModel], name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import prove
+    from compact_proofs.prove import find_explanation, prove
 
     loaded = load()
     model = _transformer(loaded)
@@ -140,7 +140,7 @@ def _prove(load: Callable[[], LoadedModel], name: str | None, options: dict[str,
         if name not in known:
             raise BadInput(f"{loaded.task.name} has no strategy {name!r}; formalize takes additive, prefix and brute-force")
         chosen = known[name].from_options(options)
-    explanation = chosen.explain(loaded.model, loaded.task)
+    explanation = find_explanation(loaded.model, loaded.task, chosen)
     checker_for(chosen, model, explanation)  # refuses before anything is proved
     with progress_bars(f"proving by {chosen.name}"):
         proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)

@@ -19,7 +19,7 @@ from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.progress import track
-from compact_proofs.prove import subject
+from compact_proofs.prove import find_explanation, subject
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 BATCH = 1024
@@ -75,7 +75,7 @@ def sample(
     function = Function.of(model, task)
     model = subject(model, task, strategy)
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     started = time.perf_counter()
     undrawn = Confidence(

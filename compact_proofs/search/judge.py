@@ -1,4 +1,4 @@
-"""`Judge`: proves a proposal in the sound reading, within limits of time, memory and length."""
+"""`Judge`: proves a proposal in the sound reading, within limits of length, memory and, if asked for, time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Judge:
     max_length
         Proofs that are longer are not run; their length is known from shapes.
     seconds
-        Time for each model's explanation and proof; watched in the main thread of a program only.
+        Time for each model's explanation and proof, if there is to be a limit: a safety net against proposals that nobody vouches
+        for, since what is out of time on a busy machine may be in time on a quiet one. Watched in the main thread of a program
+        only.
     memory
         Bytes that the program may take in addition while a proposal is judged.
     """
@@ -51,7 +53,7 @@ class Judge:
         models: Sequence[tuple[nn.Module, Task]],
         space: Space,
         max_length: float,
-        seconds: float = 60.0,
+        seconds: float | None = None,
         memory: int = 4 * 2**30,
     ) -> None:
         self.models, self.space, self.max_length, self.seconds, self.memory = models, space, max_length, seconds, memory
@@ -69,7 +71,7 @@ class Judge:
         except TooLong as e:
             return Result(status="too long", reason=str(e)[:500])
         except TooSlow:
-            return Result(status="too slow", reason=f"it takes more than {self.seconds:g} seconds")
+            return Result(status="too slow", reason=f"stopped by the clock, after {self.seconds:g} seconds")
         except (MemoryError, RuntimeError) as e:
             if isinstance(e, RuntimeError) and "memory" not in str(e):
                 raise
@@ -125,24 +127,24 @@ def _leaves(x: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _limited(seconds: float, memory: int) -> Iterator[None]:
-    """Raise `TooSlow` after some time, and let allocations beyond so many bytes fail."""
+def _limited(seconds: float | None, memory: int) -> Iterator[None]:
+    """Raise `TooSlow` after some time, if any is given, and let allocations beyond so many bytes fail."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = _address_space() + memory
     if hard == resource.RLIM_INFINITY or wanted < hard:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    timed = threading.current_thread() is threading.main_thread()
+    clock = seconds if threading.current_thread() is threading.main_thread() else None
 
     def stop(*_: Any) -> None:
         raise TooSlow("out of time")
 
-    before = signal.signal(signal.SIGALRM, stop) if timed else None
+    before = signal.signal(signal.SIGALRM, stop) if clock is not None else None
     try:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+        if clock is not None:
+            signal.setitimer(signal.ITIMER_REAL, clock)
         yield
     finally:
-        if timed:
+        if clock is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
