@@ -16,6 +16,7 @@ from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Claim, Task
 from compact_proofs.enclosure import sound
 from compact_proofs.length import ProofLength, charge_integers, count
+from compact_proofs.memory import limited_memory
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
@@ -57,6 +58,8 @@ def prove(
     ------
     BadInput
         If the explanation does not have the form that the strategy asks for.
+    TooLarge
+        If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
     if explanation is None:
         explanation = strategy.explain(model, task)
@@ -93,6 +96,7 @@ def run(
 ) -> tuple[int | Fraction, ProofLength]:
     """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
+        stack.enter_context(limited_memory())
         if reading == "sound":
             stack.enter_context(sound())
         else:

@@ -9,6 +9,7 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.models import ModelSource, about, proof_json, statement_json, true_accuracy
+from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
 
@@ -24,6 +25,7 @@ def check(
         ),
     ],
     model: ModelSource,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Check a certificate: recompute its proof from the weights of a model, trusting nothing in the file.

@@ -12,7 +12,7 @@ import typer
 from compact_proofs.claim import decimal
 from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, statement_json, true_accuracy
-from compact_proofs.cli.options import parse_fraction
+from compact_proofs.cli.options import MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def frontier(
         ),
     ] = None,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
