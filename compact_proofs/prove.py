@@ -18,6 +18,7 @@ from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, charge_integers, count
+from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
@@ -99,6 +100,8 @@ def prove(
     BadInput
         If the model computes no function, if the strategy does not apply to it, if the explanation does not have the form that the
         strategy asks for, or if the strategy counts more inputs than there are.
+    TooLarge
+        If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
     function = Function.of(model, task)
     model = subject(model, task, strategy)
@@ -167,6 +170,7 @@ def run(
 ) -> tuple[int | Fraction, ProofLength]:
     """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
+        stack.enter_context(limited_memory())
         if reading == "sound":
             stack.enter_context(sound())
         else:

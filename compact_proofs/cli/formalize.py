@@ -13,7 +13,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import about
-from compact_proofs.cli.options import parse_options
+from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
@@ -66,6 +66,7 @@ def formalize(
         ),
     ] = Arithmetic.hardware,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
