@@ -18,15 +18,17 @@ Section Checks.
   Definition count_additive (o : options) (group_of : list nat) : Z :=
     counted 2 (additive_count M o (path_tables (A := A) M) group_of).
 
-  (** Do the hints prove at least N right answers? *)
-  Definition check_exhaustive (N : Z) : bool := (N <=? count_exhaustive)%Z.
-  Definition check_prefix hint (N : Z) : bool := (N <=? count_prefix hint)%Z.
-  Definition check_additive o group_of (N : Z) : bool := (N <=? count_additive o group_of)%Z.
+  (** Are the weights shaped, and do the hints prove at least N right answers? *)
+  Definition check (n N : Z) : bool := shaped M && (N <=? n)%Z.
+  Definition check_exhaustive (N : Z) : bool := check count_exhaustive N.
+  Definition check_prefix hint (N : Z) : bool := check (count_prefix hint) N.
+  Definition check_additive o group_of (N : Z) : bool := check (count_additive o group_of) N.
 
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
 
-  Definition bound (N : Z) : Prop := (accuracy M max_of_k >= IZR N / IZR (Z.of_nat (d_vocab M)) ^ n_ctx M)%R.
+  Definition bound (N : Z) : Prop :=
+    shaped M = true /\ (accuracy M max_of_k >= IZR N / IZR (Z.of_nat (d_vocab M)) ^ n_ctx M)%R.
 
   Lemma accuracy_nonneg : (accuracy M max_of_k >= 0)%R.
   Proof.
@@ -37,10 +39,11 @@ Section Checks.
       destruct (pow_le (INR (d_vocab M)) (n_ctx M) (pos_INR _)) as [L|L]; [exact L|now rewrite <- L in E].
   Qed.
 
-  Lemma bound_of_count least_context n N : (N <=? counted least_context n)%Z = true ->
+  Lemma bound_of_count least_context n N : check (counted least_context n) N = true ->
     ((least_context <= n_ctx M)%nat -> (n <= number_right M max_of_k)%Z) -> bound N.
   Proof.
-    intros H Hn. apply Z.leb_le in H. unfold counted in H. unfold bound.
+    intros H Hn. unfold check in H. apply andb_true_iff in H. destruct H as [Shaped H]. split; [exact Shaped|].
+    apply Z.leb_le in H. unfold counted in H.
     destruct (((0 <? d_vocab M) && (least_context <=? n_ctx M))%nat) eqn:E.
     - apply andb_true_iff in E. destruct E as [Hv Hc]. apply Nat.ltb_lt in Hv. apply Nat.leb_le in Hc.
       apply accuracy_of_count; [exact Hv|]. apply (Z.le_trans _ _ _ H), Hn, Hc.

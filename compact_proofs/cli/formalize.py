@@ -59,13 +59,16 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compile the formal development anew, whatever was kept in the cache.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
 
     The folder gets the weights, each exactly, hints that need no trust, and Accuracy.v with the theorem
-    **accuracy params max_of_k >= N / v ^ K**. Its proof runs a checker that is verified in Coq, so that what
-    must be trusted is Coq and the one page that says what accuracy means (formal/Statement.v); not this program.
+    **shaped params = true /\\ accuracy params max_of_k >= N / v ^ K**. Its proof runs a checker that is verified in Coq, so
+    that what must be trusted is Coq and the one page that says what accuracy means (formal/Statement.v); not this program.
 
     With **--check** Coq checks it, and says what the theorem rests on. On Debian 12 Coq and what it needs are installed by
     apt-get install --no-install-recommends coq libcoq-interval libcoq-flocq libcoq-coquelicot libcoq-bignums.
@@ -73,12 +76,12 @@ def formalize(
     **Example:** compact-proofs formalize max-of-4-seed-123 -o theorem --check
     """
     from compact_proofs.formal.coq import Coq
+    from compact_proofs.formal.sources import formalize as write
     from compact_proofs.formal.theorem import check_theorem
-    from compact_proofs.formal.theorem import formalize as write
     from compact_proofs.progress import progress_bars
 
-    if check and not Coq.find().place().is_dir():  # what is missing is said before the work starts
-        note("The formal development is compiled first, this once: about 20 s.")
+    if check and (fresh or not Coq.find().place().is_dir()):  # what is missing is said before the work starts
+        note("The formal development is compiled first: about 20 s.")
     given = parse_options(option or [])
     certificate_file = _certificate_file(source)
     if certificate_file is not None and (strategy or given):
@@ -101,11 +104,11 @@ def formalize(
     )
     note(f"Written to {output}: Weights.v, Hints.v, Accuracy.v. Checking takes Coq about {_duration(theorem.seconds())}.")
     if not check:
-        _show_written(theorem, proven, as_json)
+        _show_written(theorem, proven, arithmetic, as_json)
         return
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
-        checked = check_theorem(theorem)
-    _show_checked(theorem, proven, checked, as_json)
+        checked = check_theorem(theorem, fresh=fresh)
+    _show_checked(theorem, proven, checked, arithmetic, as_json)
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -177,29 +180,29 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
+def _document(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic) -> dict[str, Any]:
     return {
         "folder": str(theorem.folder),
         "model_sha256": proven.claim.model_sha256,
         "strategy": proven.strategy,
         "options": proven.options,
-        "arithmetic": str(theorem.arithmetic),
+        "arithmetic": str(arithmetic),
         "claimed": str(proven.claim.numerator),
         "denominator": str(proven.claim.denominator),
         "expected_seconds": theorem.seconds(),
     }
 
 
-def _show_written(theorem: Formalization, proven: Certificate, as_json: bool) -> None:
+def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic, as_json: bool) -> None:
     claim = proven.claim
     if as_json:
-        write_json(_document(theorem, proven) | {"checked": None})
+        write_json(_document(theorem, proven, arithmetic) | {"checked": None})
         return
-    say(f"Not checked yet. Claim: accuracy params max_of_k >= {claim.numerator} / {claim.denominator} = {decimal(claim.bound)}.")
+    say(f"Not checked yet. Claim: {theorem.statement.words(claim.numerator)}   (= {decimal(claim.bound)}).")
     say("Let Coq check it: the same command with --check.")
 
 
-def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
+def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:
     from fractions import Fraction
 
     claim = proven.claim
@@ -213,11 +216,11 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
             "seconds": checked.seconds,
             "coq": checked.coq,
         }
-        write_json(_document(theorem, proven) | {"checked": found})
+        write_json(_document(theorem, proven, arithmetic) | {"checked": found})
         return
     say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")
-    say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {theorem.arithmetic} arithmetic.")
+    say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {arithmetic} arithmetic.")
     same = f"{claim.numerator} inputs, Coq {difference:+d} (rounding at the edge)" if difference else "the same number of inputs"
     say(f"The certificate in Python proves {same}.")
     s = checked.seconds
