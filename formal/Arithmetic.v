@@ -16,6 +16,7 @@ Record arithmetic := {
   exact : Z -> nat -> option W;  (* z / 2 ^ n, if it is one *)
   of_W : W -> T;
   of_Z : Z -> T;
+  tpi : T;
   add : T -> T -> T;
   sub : T -> T -> T;
   mul : T -> T -> T;
@@ -33,6 +34,7 @@ Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Pr
   sound_exact : forall z n w, exact A z n = Some w -> is w (IZR z / 2 ^ n);
   sound_of_W : forall w r, is w r -> contains (of_W A w) r;
   sound_of_Z : forall z, contains (of_Z A z) (IZR z);
+  sound_pi : contains (tpi A) PI;
   sound_add : forall a b x y, contains a x -> contains b y -> contains (add A a b) (x + y);
   sound_sub : forall a b x y, contains a x -> contains b y -> contains (sub A a b) (x - y);
   sound_mul : forall a b x y, contains a x -> contains b y -> contains (mul A a b) (x * y);
@@ -92,6 +94,7 @@ Section Plain.
     exact := fun z n => Some (E.div A (E.of_Z A z) (E.of_Z A (2 ^ Z.of_nat n)));
     of_W := fun w => w;
     of_Z := E.of_Z A;
+    tpi := E.tpi A;
     add := E.add A;
     sub := E.sub A;
     mul := E.mul A;
@@ -138,6 +141,7 @@ Section Plain.
       apply (E.sound_div _ _ Sd); apply (E.sound_of_Z _ _ Sd).
     - trivial.
     - apply (E.sound_of_Z _ _ Sd).
+    - apply (E.sound_pi _ _ Sd).
     - apply (E.sound_add _ _ Sd).
     - apply (E.sound_sub _ _ Sd).
     - apply (E.sound_mul _ _ Sd).

@@ -58,7 +58,7 @@ Fixpoint all_within (tb ab ds : list nat) (l : list index) : bool :=
 Fixpoint safe (shapes : list (list nat)) (tb ab : list nat) (e : scalar) : bool :=
   match e with
   | Read x l => match nth_error shapes x with Some ds => all_within tb ab ds l | None => false end
-  | Number _ _ => true
+  | Number _ _ | Pi => true
   | Sum n b => safe shapes tb (ab ++ [n]) b
   | Plus a b | Minus a b | Times a b | Over a b => safe shapes tb ab a && safe shapes tb ab b
   | Relu a | Exp a | Sqrt a => safe shapes tb ab a
@@ -86,7 +86,7 @@ Fixpoint constant_index (i : index) : bool :=
 Fixpoint constant (e : scalar) : bool :=
   match e with
   | Read _ l => forallb constant_index l
-  | Number _ _ => true
+  | Number _ _ | Pi => true
   | Sum _ b => constant b
   | Plus a b | Minus a b | Times a b | Over a b => constant a && constant b
   | Relu a | Exp a | Sqrt a => constant a
@@ -165,6 +165,7 @@ Section Evaluator.
           | None => everything A
           end
       | Number n d => div A (of_Z A n) (of_Z A (Zpos d))
+      | Pi => tpi A
       | Sum n b =>
           let term_by_term := fun (_ : unit) => total_of n (fun p => eval (axes ++ [p]) b) in
           match b with
@@ -196,16 +197,16 @@ Section Evaluator.
       Enclosed (strides (shape d))
         (of_list (everything A) (map (fun axes => eval axes (body d)) (places (shape d)))).
 
-    (** What only moves exact numbers about stays exact. *)
+    (** What only moves exact numbers about, whatever the input, stays exact. *)
     Definition define (d : definition) : store :=
       match body d with
       | Read x l =>
-          match nth_error env x, exact A 0 0 with
-          | Some (Exact st a), Some z =>
+          match nth_error env x, exact A 0 0, forallb constant_index l with
+          | Some (Exact st a), Some z, true =>
               Exact (strides (shape d))
                 (of_list z (map (fun axes => a.[position st (map (place_i axes) l)])
                                 (places (shape d))))
-          | _, _ => enclosed d
+          | _, _, _ => enclosed d
           end
       | _ => enclosed d
       end.

@@ -228,7 +228,7 @@ Section Soundness.
       in_range ab axes -> safe shapes tb ab e = true ->
       contains (eval A env tp (map point_of axes) e) (meaning t fs axes e).
     Proof using Sd Env Tokens.
-      induction e as [x l|n d|n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa|a IHa|a IHa];
+      induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa|a IHa|a IHa];
         intros axes ab Axes Safe;
         try (pose proof Safe as Both; cbn [safe] in Both; apply andb_prop in Both;
              destruct Both as [SafeA SafeB];
@@ -238,15 +238,16 @@ Section Soundness.
         destruct (env_at _ _ _ Env x ds Shape) as [s [-> Stored]]. rewrite places_i_of.
         apply (fetch_sound s ds); [exact Stored|]. now apply (all_within_sound t tb ab).
       - cbn. apply (sound_div _ _ _ Sd); apply (sound_of_Z _ _ _ Sd).
+      - apply (sound_pi _ _ _ Sd).
       - cbn [safe] in Safe.
         assert (Slow : contains
           (total_of A n (fun p => eval A env tp (map point_of axes ++ [p]) b))
           (sum n (fun i => meaning t fs (axes ++ [i]) b))).
         { apply total_of_sound. intros k Before. change [point_of k] with (map point_of [k]).
           rewrite <- map_app. apply (IH _ (ab ++ [n])); [now apply in_range_snoc|exact Safe]. }
-        clear IH. cbn [eval meaning]. destruct b as [| | | | |a b| | | |]; try exact Slow.
-        destruct a as [x l| | | | | | | | |]; try exact Slow.
-        destruct b as [y k| | | | | | | | |]; try exact Slow. rewrite map_length.
+        clear IH. cbn [eval meaning]. destruct b as [| | | | | |a b| | | |]; try exact Slow.
+        destruct a as [x l| | | | | | | | | |]; try exact Slow.
+        destruct b as [y k| | | | | | | | | |]; try exact Slow. rewrite map_length.
         exact (product_sound axes ab n x y l k Axes Safe
           (fun _ => total_of A n (fun p => eval A env tp (map point_of axes ++ [p]) _)) Slow).
       - now apply (sound_add _ _ _ Sd).
@@ -287,9 +288,10 @@ Section Soundness.
       stored (define A env tp d) (shape d) (fun axes => meaning t fs axes (body d)).
     Proof using Sd Env Tokens.
       intros Fits Safe. pose proof (enclosed_sound d Fits Safe) as Slow. unfold define.
-      destruct (body d) as [x l| | | | | | | | |] eqn:Body; try exact Slow.
+      destruct (body d) as [x l| | | | | | | | | |] eqn:Body; try exact Slow.
       destruct (nth_error env x) as [[st a|st a]|] eqn:Found; try exact Slow.
-      destruct (exact A 0 0) as [z|]; [|exact Slow]. clear Slow.
+      destruct (exact A 0 0) as [z|]; [|exact Slow].
+      destruct (forallb constant_index l); [|exact Slow]. clear Slow.
       split; [reflexivity|]. intros ix In. cbn [safe meaning] in *.
       destruct (nth_error shapes x) as [ds|] eqn:Shape; [|discriminate].
       destruct (env_at _ _ _ Env x ds Shape) as [s [Same Stored]]. rewrite Found in Same.

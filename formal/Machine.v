@@ -71,6 +71,7 @@ Definition machine : arithmetic := {|
   exact := exact_float;
   of_W := fun w => Float.Ibnd w w;
   of_Z := I.fromZ prec;
+  tpi := I.pi prec;
   add := I.add prec;
   sub := I.sub prec;
   mul := I.mul prec;

@@ -31,6 +31,7 @@ Inductive index :=
 Inductive scalar :=
 | Read (x : nat) (places : list index)  (* an entry of tensor number x *)
 | Number (n : Z) (d : positive)         (* n / d *)
+| Pi
 | Sum (n : nat) (body : scalar)         (* over 0, ..., n - 1; in the body, the variable is the next axis *)
 | Plus (a b : scalar)
 | Minus (a b : scalar)
@@ -94,6 +95,7 @@ Section Meaning.
     match e with
     | Read x places => nth x env (fun _ => 0) (map (place axes) places)
     | Number n d => IZR n / IZR (Zpos d)
+    | Pi => PI
     | Sum n b => sum n (fun i => meaning env (axes ++ [i]) b)
     | Plus a b => meaning env axes a + meaning env axes b
     | Minus a b => meaning env axes a - meaning env axes b

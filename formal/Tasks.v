@@ -17,3 +17,20 @@ Definition maximum : task := fold_right Nat.max 0.
 (** Any task, by the labels of all inputs: rows of the last token's values, in the order of [inputs values]. *)
 Definition tabulated (values : list nat) (labels : list (list nat)) : task :=
   fun t => nth (last t 0) (nth (offset (removelast values) (removelast t)) labels []) 0.
+
+(** The token that followed the last token's first occurrence. *)
+Fixpoint after (a : nat) (t : list nat) : nat :=
+  match t with
+  | b :: (c :: _ as rest) => if b =? a then c else after a rest
+  | _ => 0
+  end.
+Definition follower : task := fun t => after (last t 0) t.
+
+(** All tokens but the last differ, and the last one is one of them, not the one just before. *)
+Fixpoint distinct (t : list nat) : bool :=
+  match t with
+  | [] => true
+  | a :: t => negb (existsb (Nat.eqb a) t) && distinct t
+  end.
+Definition comes_back (t : list nat) : bool :=
+  distinct (removelast t) && existsb (Nat.eqb (last t 0)) (removelast (removelast t)).

@@ -31,6 +31,7 @@ class TransformerStatement:
     arithmetic: Arithmetic
 
     open = ("Statement",)
+    counts_first = True
 
     @cached_property
     def parts(self) -> dict[str, str]:
@@ -111,7 +112,7 @@ def weights_source(model: AttentionOnlyTransformer, title: str) -> str:
     write = _whole if small else _shifted
     read = "Sint63.to_Z" if small else "fun '(m, e) => Z.shiftl (Sint63.to_Z m) (Sint63.to_Z e)"
     head = [
-        f"(** The weights of {_comment(title)}, SHA-256 {weights_sha256(model)}:",
+        f"(** The weights of {comment(title)}, SHA-256 {weights_sha256(model)}:",
         f"    integers{'' if small else ' (m, e), which is m 2^e'}, of which each stands for itself over 2 ^ {bits}. *)",
         "",
         "From Coq Require Import ZArith List Sint63.",
@@ -199,6 +200,6 @@ def _shifted(x: int) -> str:
     return f"({x >> shift}, {shift})"
 
 
-def _comment(text: str) -> str:
-    """Text from a file's name, fit for a comment: nothing that could end it."""
+def comment(text: str) -> str:
+    """Return text from a file's name, fit for a comment: nothing that could end it."""
     return "".join(c if c.isalnum() or c in " -_.," else "_" for c in text)[:80]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.assumptions import read_assumptions
-from compact_proofs.formal.coq import ROOT, Coq
+from compact_proofs.formal.coq import ROOT, Coq, Output
 from compact_proofs.models.files import write_atomically
 from compact_proofs.progress import track
 
@@ -26,6 +26,8 @@ class Statement(Protocol):
         The files on which the theorem and its proof build, in the order in which they are compiled: names and texts.
     open
         Names of the development's trusted files, that say what the statement means.
+    counts_first
+        Whether Coq counts before it checks, as its count may be the larger one; otherwise it counts if it rejects the theorem.
     """
 
     @property
@@ -33,6 +35,9 @@ class Statement(Protocol):
 
     @property
     def open(self) -> tuple[str, ...]: ...
+
+    @property
+    def counts_first(self) -> bool: ...
 
     def words(self, numerator: int) -> str:
         """The statement in Coq, with names of the folder's files in front of what they define."""
@@ -127,24 +132,34 @@ def check_theorem(theorem: Formalization, *, fresh: bool = False) -> Checked:
     CertificateRejected
         If Coq does not accept the files, or the theorem rests on something that it should not.
     """
-    coq, seconds = Coq.find(), {}
+    coq = Coq.find()
+    seconds: dict[str, float] = {}
     paths = ((coq.build(fresh=fresh), ROOT), (theorem.folder, NAME))
-    parts, numerator, printed = list(theorem.statement.parts), theorem.numerator, ""
-    files = [*parts, "Count.v", "Accuracy.v", "Assumptions.v"]
-    _check_alone(theorem.folder, files)
-    write_atomically(theorem.folder / "Count.v", theorem.statement.count().encode())
-    for name in track(files, "Coq checks the theorem"):
-        if name == "Assumptions.v":
-            write_atomically(theorem.folder / name, assumptions_source(theorem.statement, numerator).encode())
+    statement, numerator = theorem.statement, theorem.numerator
+    _check_alone(theorem.folder, [*statement.parts, "Count.v", "Accuracy.v", "Assumptions.v"])
+
+    def compiled(name: str, text: str | None = None) -> Output:
+        if text is not None:
+            write_atomically(theorem.folder / name, text.encode())
         output = coq.compile(theorem.folder / name, *paths)
-        seconds[name] = output.seconds
+        seconds[name] = seconds.get(name, 0.0) + output.seconds
+        return output
+
+    def accepted(name: str, text: str | None = None) -> str:
+        output = compiled(name, text)
         if not output.accepted:
             raise CertificateRejected(f"{theorem.folder / name}: Coq does not accept it: {output.text.strip()[:1000]}")
-        printed = output.text
-        if name == "Count.v":
-            numerator = _count(printed, theorem.folder / name)
-            if numerator != theorem.numerator:
-                write_atomically(theorem.folder / "Accuracy.v", theorem.statement.accuracy(numerator).encode())
+        return output.text
+
+    for name in track([*statement.parts, "Accuracy.v", "Assumptions.v"], "Coq checks the theorem"):
+        if name == "Accuracy.v":
+            if statement.counts_first or not compiled(name).accepted:
+                numerator = _count(accepted("Count.v", statement.count()), theorem.folder / "Count.v")
+                accepted(name, statement.accuracy(numerator) if numerator != theorem.numerator else None)
+        elif name == "Assumptions.v":
+            printed = accepted(name, assumptions_source(statement, numerator))
+        else:
+            accepted(name)
     found = read_assumptions(printed)
     if found.objections:
         listed = "; ".join(found.objections)
@@ -158,9 +173,10 @@ def assumptions_source(statement: Statement, numerator: int) -> str:
     return f"""(** What the theorem says, and what it rests on. Of the names here, only those that begin with {NAME} are from this
     folder: nothing in it can change what the others mean. *)
 
-From Coq Require Import Reals.
+From Coq Require Import Reals List.
 From CompactProofs Require Import {" ".join(statement.open)}.
 From {NAME} Require {files} Accuracy.
+Import ListNotations.
 Open Scope R_scope.
 
 Theorem statement :
