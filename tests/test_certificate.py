@@ -372,4 +372,4 @@ def test_the_document_is_readable_json(valid: Path) -> None:
     header = valid.read_bytes()[8 : 8 + int.from_bytes(valid.read_bytes()[:8], "little")]
     document = json.loads(json.loads(header)["__metadata__"][KEY])
     assert document["claim"]["task"] == "max-of-k"
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 3
