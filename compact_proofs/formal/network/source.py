@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 from compact_proofs.formal.network.language import Index, Network, Scalar, exact_numbers
 from compact_proofs.formal.network.tasks import TaskInCoq
@@ -89,7 +88,8 @@ def program_source(network: Network, title: str) -> str:
         f"(** The program of {comment(title)}, SHA-256",
         f"    {network.sha256}.",
         "",
-        "    What it means is defined in Network.v of the development. t is the input; places and sums begin at 0. *)",
+        "    What it means is defined in Network.v of the development. In the formulas t is the input, places and sums begin",
+        "    at 0, and a decimal stands for the binary number next to it, which the definition has. *)",
         "",
         "From Coq Require Import ZArith List.",
         "From CompactProofs Require Import Network.",
@@ -148,7 +148,7 @@ class Formula:
                 places = ", ".join(self.index(i) for i in a[1])
                 return 3, f"{self.names[a[0]]}[{places}]" if places else self.names[a[0]]
             case "Number":
-                return (3 if a[1] == 1 and a[0] >= 0 else 2), str(Fraction(*a))
+                return (3 if a[0] >= 0 else 1), str(a[0]) if a[1] == 1 else repr(a[0] / a[1])
             case "Pi":
                 return 3, "pi"
             case "Sum":
