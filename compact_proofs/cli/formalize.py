@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import writable_folder
 from compact_proofs.cli.objects import is_object, load_object
 from compact_proofs.cli.options import parse_options
@@ -43,8 +46,14 @@ def formalize(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="file.py:name", help="The task of a module of your own.", show_default=False),
+        typer.Option(
+            "--task",
+            metavar="NAME",
+            help="The model's task, if its file does not say it; that of a module of your own as **file.py:name**.",
+            show_default=False,
+        ),
     ] = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -90,6 +99,7 @@ def formalize(
     from compact_proofs.formal.coq import Coq
     from compact_proofs.formal.theorem import check_theorem
     from compact_proofs.progress import progress_bars
+    from compact_proofs.tasks import load_model
 
     if check and (fresh or not Coq.find().place().is_dir()):  # what is missing is said before the work starts
         note("The formal development is compiled first: about 40 s.")
@@ -99,15 +109,16 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
-    if (task is not None) != is_object(source):
-        raise BadInput("--task names the task of a module of your own (file.py:name), which needs one")
+    if is_object(source) != (task is not None and is_object(task)):
+        raise BadInput("a module of your own (file.py:name) and a task of your own (--task file.py:name) need each other")
     writable_folder(output)
-    if task is not None:
+    if task is not None and is_object(task):
         theorem, proven = _own(source, task, strategy, given, output, arithmetic)
     elif certificate_file is None:
-        theorem, proven = _model(source, strategy, given, output, arithmetic)
+        theorem, proven = _model(partial(load_model, source, task, config), strategy, given, output, arithmetic)
     else:
-        theorem, proven = _certificate(certificate_file, model, output, arithmetic)
+        named = None if model is None else partial(load_model, model, task, config)
+        theorem, proven = _certificate(certificate_file, named, output, arithmetic)
     files = ", ".join([*theorem.statement.parts, "Accuracy.v"])
     note(f"Written to {output}: {files}. Checking takes Coq about {_duration(theorem.seconds())}.")
     if not check:
@@ -139,16 +150,15 @@ def _own(
 
 
 def _model(
-    source: str, strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
+    load: Callable[[], LoadedModel], strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
 ) -> tuple[Formalization, Certificate]:
     """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.formal.sources import formalize as write
     from compact_proofs.progress import progress_bars
     from compact_proofs.prove import prove
-    from compact_proofs.tasks import load_model
 
-    loaded = load_model(source)
+    loaded = load()
     model = _transformer(loaded)
     if model is None:
         return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
@@ -168,14 +178,16 @@ def _model(
     return write(model, chosen, explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
 
 
-def _certificate(file: Path, source: str | None, output: Path, arithmetic: Arithmetic) -> tuple[Formalization, Certificate]:
+def _certificate(
+    file: Path, load: Callable[[], LoadedModel] | None, output: Path, arithmetic: Arithmetic
+) -> tuple[Formalization, Certificate]:
     """A theorem with a certificate's bound."""
     from compact_proofs.formal.network.statement import statement_of
     from compact_proofs.formal.sources import formalize as write
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.tasks import strategies_for
 
-    loaded, proven = _recompute(file, source)
+    loaded, proven = _recompute(file, load)
     model, numerator = _transformer(loaded), proven.claim.numerator
     if model is None:
         statement = statement_of(loaded.model, loaded.task, title=loaded.name, arithmetic=arithmetic)
@@ -209,7 +221,7 @@ def _network(
     return write_theorem(statement, proven.claim.numerator, output), proven
 
 
-def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate]:
+def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate]:
     from compact_proofs.certificate import Certificate
     from compact_proofs.check import check
     from compact_proofs.models.files import weights_sha256
@@ -218,13 +230,13 @@ def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate
     from compact_proofs.zoo import names
 
     claimed = Certificate.load(file)
-    if source is None:
+    if load is None:
         candidates = (load_model(name) for name in names())
         loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.function.weights_sha256), None)
         if loaded is None:
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
-        loaded = load_model(source)
+        loaded = load()
     with progress_bars(f"recomputing {claimed.strategy}"):
         return loaded, check(claimed, loaded.model, loaded.task)
 
