@@ -1,8 +1,8 @@
 (** * What the evaluator of networks computes with
 
-    As Enclosure.v, with exact numbers (the weights) beside enclosures, and an inner product of the two read from strided
-    arrays: the operation on which all time is spent. [plain] makes such an arithmetic of any enclosures; Machine.v has a
-    faster one on the processor's numbers. *)
+    As Enclosure.v, with exact numbers (the weights) beside enclosures, and an inner product of
+    the two read from strided arrays: the operation on which all time is spent. [plain] makes such
+    an arithmetic of any enclosures; Machine.v has a faster one on the processor's numbers. *)
 
 From Coq Require Import Uint63 PArray Ring63 ZArith Reals List Lia Lra.
 From CompactProofs Require Import Network Arrays.

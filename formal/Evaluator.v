@@ -1,8 +1,9 @@
 (** * An evaluator of all networks
 
-    A program over an abstract arithmetic (Arithmetic.v): arrays of enclosures for the definitions, in order. What does not
-    depend on the input is evaluated once. The form [Sum n (Times (Read ..) (Read ..))] with one exact side is a strided inner
-    product; everything else is interpreted. All places that are read are checked beforehand, once, for every input. *)
+    A program over an abstract arithmetic (Arithmetic.v): arrays of enclosures for the
+    definitions, in order. What does not depend on the input is evaluated once. The form [Sum n
+    (Times (Read ..) (Read ..))] with one exact side is a strided inner product; everything else
+    is interpreted. All places that are read are checked beforehand, once, for every input. *)
 
 From Coq Require Import Uint63 PArray ZArith List Bool.
 From CompactProofs Require Import Network Arrays Arithmetic.
@@ -263,8 +264,9 @@ Section Evaluator.
     | _, _ => false
     end.
 
-  (** Inputs of the domain that are provably right. Two hints: [values], how many values each token has (an input out of
-      range is not counted), and [constants], how many definitions, from the first, do not depend on the input. *)
+  (** Inputs of the domain that are provably right. Two hints: [values], how many values each
+      token has (an input out of range is not counted), and [constants], how many definitions,
+      from the first, do not depend on the input. *)
   Definition count_right (M : network) (values : list nat) (constants : nat)
       (domain : list (list nat)) (label : task) : Z :=
     let first := firstn constants (program M) in

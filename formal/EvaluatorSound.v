@@ -159,10 +159,12 @@ Section Soundness.
       stored (Exact A st a) ds f -> in_range ab axes -> all_within tb (ab ++ [n]) ds l = true ->
       forallb (straight (length axes)) l = true ->
       line tp (map point_of axes) (length axes) st l = (start, step) ->
-      forall k, k < n -> is a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
+      forall k, k < n ->
+        is a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
     Proof using Tokens.
       intros [-> Holds] Axes Within Straight Line k Before.
-      destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before) as [In ->].
+      destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before)
+        as [In ->].
       now apply Holds.
     Qed.
 
@@ -174,7 +176,8 @@ Section Soundness.
         contains a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
     Proof using Tokens.
       intros [-> Holds] Axes Within Straight Line k Before.
-      destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before) as [In ->].
+      destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before)
+        as [In ->].
       now apply Holds.
     Qed.
 
@@ -228,13 +231,15 @@ Section Soundness.
       in_range ab axes -> safe shapes tb ab e = true ->
       contains (eval A env tp (map point_of axes) e) (meaning t fs axes e).
     Proof using Sd Env Tokens.
-      induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa|a IHa|a IHa];
+      induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb
+        |a IHa|a IHa|a IHa];
         intros axes ab Axes Safe;
         try (pose proof Safe as Both; cbn [safe] in Both; apply andb_prop in Both;
              destruct Both as [SafeA SafeB];
              specialize (IHa axes ab Axes SafeA); specialize (IHb axes ab Axes SafeB));
         try specialize (IHa axes ab Axes Safe).
-      - cbn [eval meaning safe] in *. destruct (nth_error shapes x) as [ds|] eqn:Shape; [|discriminate].
+      - cbn [eval meaning safe] in *.
+        destruct (nth_error shapes x) as [ds|] eqn:Shape; [|discriminate].
         destruct (env_at _ _ _ Env x ds Shape) as [s [-> Stored]]. rewrite places_i_of.
         apply (fetch_sound s ds); [exact Stored|]. now apply (all_within_sound t tb ab).
       - cbn. apply (sound_div _ _ _ Sd); apply (sound_of_Z _ _ _ Sd).

@@ -1,4 +1,5 @@
-(** Lists of integers from arrays of machine integers, which Coq reads fastest. Trusted: it says what weights are. *)
+(** Lists of integers from arrays of machine integers, which Coq reads fastest. Trusted: it says
+    what weights are. *)
 
 From Coq Require Import ZArith List Uint63 Sint63 PArray.
 Import ListNotations.

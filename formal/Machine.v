@@ -1,7 +1,8 @@
 (** * The evaluator's arithmetic on the processor's numbers
 
-    Enclosures are coq-interval's. Exact numbers are floats, and an inner product of exact numbers and enclosures needs no
-    comparison of bounds: the sign of the exact number says which bound is multiplied. Four times faster than [plain]. *)
+    Enclosures are coq-interval's. Exact numbers are floats, and an inner product of exact numbers
+    and enclosures needs no comparison of bounds: the sign of the exact number says which bound is
+    multiplied. Four times faster than [plain]. *)
 
 From Coq Require Import Uint63 PArray PrimFloat Floats ZArith Bool.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
@@ -19,7 +20,8 @@ Notation float := PrimFloat.float.
 Fixpoint strip (p : positive) : positive * nat :=
   match p with xO p => let (q, k) := strip p in (q, S k) | _ => (p, O) end.
 
-(** The float with sign s that stands for p / 2 ^ n, through its normalized significand; None if there is none. *)
+(** The float with sign s that stands for p / 2 ^ n, through its normalized significand; None if
+    there is none. *)
 Definition signed_float (s : bool) (p : positive) (n : nat) : option float :=
   let (q, k) := strip p in
   let d := (53 - Zpos (SpecFloat.digits2_pos q))%Z in

@@ -83,10 +83,12 @@ Proof.
     change (F.classify 0%float) with Freal in NonNeg. cbv iota in NonNeg.
     pose proof (classify_nan u Is) as Not. pose proof (F.valid_lb_correct u) as Lower.
     rewrite Valid in Lower. destruct (F.classify u); try discriminate. now apply Not.
-  - exists r. split; [reflexivity|]. pose proof (sign_real u r Is) as Sign. now rewrite NonNeg in Sign.
+  - exists r. split; [reflexivity|]. pose proof (sign_real u r Is) as Sign.
+    now rewrite NonNeg in Sign.
 Qed.
 
-Lemma real_neg u : (u <? 0)%float = true -> F.valid_ub u = true -> exists r, F.toX u = Xreal r /\ r < 0.
+Lemma real_neg u : (u <? 0)%float = true -> F.valid_ub u = true ->
+  exists r, F.toX u = Xreal r /\ r < 0.
 Proof.
   intros Neg Valid. rewrite ltb_cmp in Neg. destruct (F.toX u) as [|r] eqn:Is.
   - exfalso. rewrite F.cmp_correct in Neg. change (F.classify 0%float) with Freal in Neg.
@@ -130,7 +132,8 @@ Proof.
     destruct (F.toX b) as [|r]; cbn in Le; [destruct Le|]. nra.
 Qed.
 
-Lemma lower_product_neg u b f g : is u f -> f <= 0 -> upper b g -> lower (F.mul_DN prec u b) (f * g).
+Lemma lower_product_neg u b f g :
+  is u f -> f <= 0 -> upper b g -> lower (F.mul_DN prec u b) (f * g).
 Proof.
   intros Is Sign [Valid Below]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold below in Below.
   destruct (F.mul_DN_correct prec u b) as [Valid' Le].
@@ -140,7 +143,8 @@ Proof.
     destruct (F.toX b) as [|r]; cbn in Le; [destruct Le|]. nra.
 Qed.
 
-Lemma upper_product_neg u a f g : is u f -> f <= 0 -> lower a g -> upper (F.mul_UP prec u a) (f * g).
+Lemma upper_product_neg u a f g :
+  is u f -> f <= 0 -> lower a g -> upper (F.mul_UP prec u a) (f * g).
 Proof.
   intros Is Sign [Valid Above]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold above in Above.
   destruct (F.mul_UP_correct prec u a) as [Valid' Le].
@@ -176,14 +180,17 @@ Lemma dot_from_sound n w si x sj : forall i j l h s f g,
 Proof.
   induction n as [|n IH]; intros i j l h s f g Left Right Start.
   - cbn. unfold sum. cbn. now rewrite Rplus_0_r.
-  - cbn [dot_from]. pose proof (Left 0%nat ltac:(lia)) as W0. pose proof (Right 0%nat ltac:(lia)) as X0.
+  - cbn [dot_from]. pose proof (Left 0%nat ltac:(lia)) as W0.
+    pose proof (Right 0%nat ltac:(lia)) as X0.
     rewrite stride_0 in W0, X0. rewrite sum_first, <- Rplus_assoc.
     assert (Left' : forall k, (k < n)%nat -> is w.[(i + si + int_of k * si)%uint63] (f (S k)))
       by (intros; rewrite <- stride_S; apply Left; lia).
-    assert (Right' : forall k, (k < n)%nat -> contains x.[(j + sj + int_of k * sj)%uint63] (g (S k)))
+    assert (Right' : forall k, (k < n)%nat ->
+      contains x.[(j + sj + int_of k * sj)%uint63] (g (S k)))
       by (intros; rewrite <- stride_S; apply Right; lia).
     destruct (x.[j]) as [|a b]; [exact I|]. apply contains_bnd in X0. apply contains_bnd in Start.
-    destruct X0 as [Lower Upper]. destruct Start as [Low High]. pose proof (sign_real _ _ W0) as Sign.
+    destruct X0 as [Lower Upper]. destruct Start as [Low High].
+    pose proof (sign_real _ _ W0) as Sign.
     destruct (0 <=? w.[i])%float;
       apply (IH _ _ _ _ _ (fun k => f (S k)) (fun k => g (S k)) Left' Right');
       apply contains_bnd; split.

@@ -1,17 +1,20 @@
 (** * Networks as programs in index notation, and their accuracy
 
-    All that a reader must trust of a theorem about any network, besides Coq, Tasks.v and the program itself. A network is a
-    list of definitions of tensors, each as one would write it on paper:
+    All that a reader must trust of a theorem about any network, besides Coq, Tasks.v and the
+    program itself. A network is a list of definitions of tensors, each as one would write it on
+    paper:
 
         x5[j] = relu (sum_k x4[k] * W_in[k, j] + b_in[j])
 
-    A tensor is a function from places (lists of natural numbers) to real numbers. Weights come first, then the definitions,
-    in order; each may read all tensors before it. The last one holds the logits. Theorems are of the form
+    A tensor is a function from places (lists of natural numbers) to real numbers. Weights come
+    first, then the definitions, in order; each may read all tensors before it. The last one holds
+    the logits. Theorems are of the form
 
         shaped model = true /\ accuracy model (inputs [59; 59]) (addition 59) >= 3481 / 3481.
 
-    Reading guide: [nth i l x] is entry number i of the list l (x if there is none), [seq 0 n] is the list 0, 1, ..., n - 1,
-    [IZR] and [INR] turn an integer and a natural number into the real number that they are. *)
+    Reading guide: [nth i l x] is entry number i of the list l (x if there is none), [seq 0 n] is
+    the list 0, 1, ..., n - 1, [IZR] and [INR] turn an integer and a natural number into the real
+    number that they are. *)
 
 From Coq Require Import Reals ZArith List.
 Import ListNotations.
@@ -20,7 +23,7 @@ Open Scope R_scope.
 (** ** Syntax *)
 
 Inductive index :=
-| Axis (i : nat)                  (* place number i of the entry being defined; further ones are variables of sums *)
+| Axis (i : nat)                  (* place number i of the entry; further ones: variables of sums *)
 | Token (i : index)               (* token number i of the input *)
 | Fixed (n : nat)
 | Shifted (a b : index)           (* a + b *)
@@ -32,7 +35,7 @@ Inductive scalar :=
 | Read (x : nat) (places : list index)  (* an entry of tensor number x *)
 | Number (n : Z) (d : positive)         (* n / d *)
 | Pi
-| Sum (n : nat) (body : scalar)         (* over 0, ..., n - 1; in the body, the variable is the next axis *)
+| Sum (n : nat) (body : scalar)         (* over the next axis: 0, ..., n - 1 *)
 | Plus (a b : scalar)
 | Minus (a b : scalar)
 | Times (a b : scalar)
@@ -43,7 +46,7 @@ Inductive scalar :=
 
 Record definition := { shape : list nat; body : scalar }.
 
-(** Entries are integers, each stands for itself over 2 ^ fraction_bits; rows one after the other. *)
+(** Entries are integers, which stand for themselves over 2 ^ fraction_bits; row after row. *)
 Record weight := { dims : list nat; entries : list Z }.
 
 Record network := {
@@ -55,8 +58,8 @@ Record network := {
 
 Definition product : list nat -> nat := fold_right Nat.mul 1%nat.
 
-(** Every weight has as many entries as its dimensions say (one that is missing would be read as 0), and the last definition
-    is a row of logits. *)
+(** Every weight has as many entries as its dimensions say (one that is missing would be read as
+    0), and the last definition is a row of logits. *)
 Definition shaped (M : network) : bool :=
   forallb (fun w => length (entries w) =? product (dims w))%nat (weights M) &&
   match last (map shape (program M)) [] with [n] => (n =? outputs M)%nat | _ => false end.
@@ -118,8 +121,8 @@ Definition logit (M : network) (t : list nat) (x : nat) : R :=
 
 (** ** Accuracy
 
-    A task says which output is right for an input. The network is right if it has that output, and the output's logit is
-    strictly above every other: a tie is wrong. *)
+    A task says which output is right for an input. The network is right if it has that output,
+    and the output's logit is strictly above every other: a tie is wrong. *)
 
 Definition task := list nat -> nat.
 
@@ -127,8 +130,8 @@ Definition right (M : network) (label : task) (t : list nat) : Prop :=
   (label t < outputs M)%nat /\
   forall x, (x < outputs M)%nat -> x <> label t -> logit M t x < logit M t (label t).
 
-(** [right] as a truth value, so that it can be counted ([right_b_spec] in NetworkTheorems.v: it is [true] exactly if
-    [right]). *)
+(** [right] as a truth value, so that it can be counted ([right_b_spec] in NetworkTheorems.v: it
+    is [true] exactly if [right]). *)
 Definition right_b (M : network) (label : task) (t : list nat) : bool :=
   (label t <? outputs M)%nat &&
   forallb (fun x => if Nat.eq_dec x (label t) then true
@@ -142,6 +145,6 @@ Fixpoint inputs (values : list nat) : list (list nat) :=
   | n :: values => flat_map (fun a => map (cons a) (inputs values)) (seq 0 n)
   end.
 
-(** The share of the inputs, each counted as often as it is listed, on which the network is right. *)
+(** The share of the inputs, each counted as often as it is listed, on which it is right. *)
 Definition accuracy (M : network) (domain : list (list nat)) (label : task) : R :=
   INR (length (filter (right_b M label) domain)) / INR (length domain).

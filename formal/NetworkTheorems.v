@@ -55,7 +55,8 @@ Qed.
 Lemma meaning_constant t t' fs e : forall axes,
   constant e = true -> meaning t fs axes e = meaning t' fs axes e.
 Proof.
-  induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa|a IHa|a IHa];
+  induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb
+    |a IHa|a IHa|a IHa];
     intros axes Constant; cbn in Constant |- *; try reflexivity;
     try (apply andb_prop in Constant; destruct Constant; now rewrite IHa, IHb);
     try (now rewrite IHa).
@@ -175,7 +176,8 @@ Section Counting.
     assert (Split : program M = first ++ rest) by (symmetry; apply firstn_skipn).
     set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
     pose proof (store_weights_sound _ _ _ Weights) as Env. fold fs in Env.
-    pose proof (evaluate_sound Sd [] [] first ltac:(constructor) env _ fs Env SafeFirst) as EnvFirst.
+    pose proof (evaluate_sound Sd [] [] first ltac:(constructor) env _ fs Env SafeFirst)
+      as EnvFirst.
     cbn [map] in EnvFirst.
     induction domain as [|t domain IH]; [cbn; lia|]. cbn [fold_right filter]. cbv zeta.
     set (k := fold_right _ _ _) in *.

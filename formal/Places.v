@@ -1,4 +1,4 @@
-(** Points, places and offsets: what the evaluator's enumeration of a tensor's entries amounts to. *)
+(** Points, places and offsets: what the evaluator's enumeration of entries amounts to. *)
 
 From Coq Require Import Uint63 PArray ZArith List Lia.
 From CompactProofs Require Import Network Arrays Evaluator.

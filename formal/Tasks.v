@@ -1,4 +1,5 @@
-(** Tasks: which output is right for which input. Trusted, with Network.v: a theorem names one of them. *)
+(** Tasks: which output is right for which input. Trusted, with Network.v: a theorem names one of
+    them. *)
 
 From Coq Require Import List Arith.
 From CompactProofs Require Import Network.
@@ -14,7 +15,8 @@ Definition composition (table : list (list nat)) : task :=
 (** The largest token. *)
 Definition maximum : task := fold_right Nat.max 0.
 
-(** Any task, by the labels of all inputs: rows of the last token's values, in the order of [inputs values]. *)
+(** Any task, by the labels of all inputs: rows of the last token's values, in the order of
+    [inputs values]. *)
 Definition tabulated (values : list nat) (labels : list (list nat)) : task :=
   fun t => nth (last t 0) (nth (offset (removelast values) (removelast t)) labels []) 0.
 

@@ -4,7 +4,8 @@
     hints, a number N, and the computation that [check_additive hardware params hints group_of N] is [true]. *)
 
 From Coq Require Import Reals ZArith List Bool Lia.
-From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Prefix Additive AdditiveSound Instances.
+From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Prefix Additive AdditiveSound
+  Positions PositionsSound Instances.
 
 Section Checks.
   Variable A : enclosures.
@@ -17,12 +18,14 @@ Section Checks.
   Definition count_prefix (hint : list (list nat)) : Z := counted 1 (prefix_count M (path_tables (A := A) M) hint).
   Definition count_additive (o : options) (group_of : list nat) : Z :=
     counted 2 (additive_count M o (path_tables (A := A) M) group_of).
+  Definition count_positions (o : options) : Z := counted 2 (positions_count M o (path_tables (A := A) M)).
 
   (** Are the weights shaped, and do the hints prove at least N right answers? *)
   Definition check (n N : Z) : bool := shaped M && (N <=? n)%Z.
   Definition check_exhaustive (N : Z) : bool := check count_exhaustive N.
   Definition check_prefix hint (N : Z) : bool := check (count_prefix hint) N.
   Definition check_additive o group_of (N : Z) : bool := check (count_additive o group_of) N.
+  Definition check_positions o (N : Z) : bool := check (count_positions o) N.
 
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
@@ -68,19 +71,27 @@ Section Checks.
   Proof.
     intros H. apply (bound_of_count _ _ N H). intros Hc. exact (additive_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc group_of).
   Qed.
+
+  Theorem positions_bound o N : check_positions o N = true -> bound N.
+  Proof.
+    intros H. apply (bound_of_count _ _ N H). intros Hc. exact (positions_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc).
+  Qed.
 End Checks.
 
 (** ** The processor's numbers *)
 Definition exhaustive_hardware M := exhaustive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 Definition prefix_hardware M := prefix_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 Definition additive_hardware M := additive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
+Definition positions_hardware M := positions_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 
 (** ** Coq's numbers on machine integers *)
 Definition exhaustive_software M := exhaustive_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 Definition prefix_software M := prefix_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 Definition additive_software M := additive_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
+Definition positions_software M := positions_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 
 (** ** Coq's numbers on its own integers *)
 Definition exhaustive_pure M := exhaustive_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
 Definition prefix_pure M := prefix_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
 Definition additive_pure M := additive_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
+Definition positions_pure M := positions_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).

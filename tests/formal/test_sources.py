@@ -92,7 +92,10 @@ def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     ("strategy", "reason"),
     [
         (Cubic(), "cubic: no checker is verified for this strategy"),
-        (Additive(), "additive with counting=positions: the verified checker is for counting=grid, direct=joint"),
+        (
+            Additive(direct="norms", values="lowrank", rank=1),
+            "additive with values=lowrank: the verified checker is for values=exact",
+        ),
         (Additive(counting="grid", direct="separate"), "additive with direct=separate"),
     ],
 )

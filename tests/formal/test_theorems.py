@@ -210,6 +210,15 @@ def test_coq_counts_what_python_counts(seed: int, coq, tmp_path: Path):
         assert abs(checked.numerator - found.claim.numerator) <= 2
 
 
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_counting_by_positions(window: int, tiny: LoadedModel, coq, tmp_path: Path):
+    """Coq bounds each query by itself, so that it proves at least what Python does, and no more than is true."""
+    strategy = Additive(window, groups=2)
+    proven = prove(tiny.model, tiny.task, strategy)
+    checked = check_theorem(formalize(tiny.model, strategy, proven.explanation, proven.claim.numerator, tmp_path))
+    assert proven.claim.numerator <= checked.numerator <= evaluate_count(tiny.model)
+
+
 def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_path: Path):
     certificate = proven.save(tmp_path / "proof.cert")
     arguments = ["formalize", str(certificate), "--model", str(tiny_file), "-o", str(tmp_path / "t"), "--check", "--json"]
