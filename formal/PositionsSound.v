@@ -227,7 +227,8 @@ Section Soundness.
     intros Moved Max Query. unfold pair_count.
     destruct (harm o P F m (column_of M o F m) [q]) as [[ys far]|] eqn:Found; [|apply count_nonneg].
     destruct (harm_sound Sd M o P Tables two F V delta pi Moved m Max [q])
-      with (ys := ys) (far := far) as [Window [f [Far [Nonneg Harm]]]]; [intros q' [<-|[]]; exact Query|exact Found|].
+      with (ys := ys) (far := far) as [Window [f [Far [Nonneg Harm]]]];
+      [intros q' [<-|[]]; exact Query|exact Found|].
     assert (Harm_q := fun x => Harm q x (or_introl eq_refl)). cbv zeta.
     assert (Factor : entry_of (map (texp A) (centred P q)) n :> r q n)
       by (now apply (factor_sound m q)).
