@@ -78,6 +78,10 @@ class Formalization:
         """About how long `check_theorem` takes."""
         return self.statement.seconds()
 
+    def check(self, *, fresh: bool = False) -> Checked:
+        """Let Coq check the theorem (`check_theorem`)."""
+        return check_theorem(self, fresh=fresh)
+
 
 @dataclass(frozen=True)
 class Checked:

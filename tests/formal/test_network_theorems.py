@@ -16,10 +16,11 @@ from typer.testing import CliRunner
 from compact_proofs.claim import Task
 from compact_proofs.cli.app import app
 from compact_proofs.exhaustive import brute_force
+from compact_proofs.formal import formalize
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.coq import Output
-from compact_proofs.formal.network.statement import formalize, statement_of
-from compact_proofs.formal.theorem import check_theorem, write_theorem
+from compact_proofs.formal.network.statement import statement_of
+from compact_proofs.formal.theorem import write_theorem
 from compact_proofs.harness import evaluate
 from compact_proofs.tasks import KITS
 from tests.formal.modules import Copy, Function, Transformer, modules
@@ -51,7 +52,7 @@ def transformer() -> nn.Module:
 def accepted(transformer: nn.Module, coq, tmp_path_factory) -> Path:
     """The folder of a theorem that Coq has checked."""
     folder = tmp_path_factory.mktemp("network")
-    checked = check_theorem(formalize(transformer, TASK, folder))
+    checked = formalize(transformer, TASK, folder).check()
     assert checked.numerator == proven_by(transformer, TASK) > 0
     model, labels = "Formalized.Program.model", "(tabulated [4; 4; 4]%nat Formalized.Task.labels)"
     accuracy = f"accuracy {model} (inputs [4; 4; 4]%nat) {labels} >= {checked.numerator} / 64"
@@ -102,7 +103,7 @@ def test_with_fewer_assumptions(arithmetic: Arithmetic, coq, tmp_path: Path):
     torch.manual_seed(0)
     module, task = Function(lambda x: (x[:, 0] + x[:, 1]).relu(), 4), Copy((4, 4), 1)
     n = proven_by(module, task)
-    checked = check_theorem(formalize(module, task, tmp_path, arithmetic=arithmetic))
+    checked = formalize(module, task, tmp_path, arithmetic=arithmetic).check()
     assert checked.numerator == n > 0
     assert not any("binary64" in word for word in checked.assumptions)
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from torch import nn
 
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
-from compact_proofs.exhaustive import brute_force
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, SLOWDOWN
 from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.lowering import network_of
 from compact_proofs.formal.network.source import program_source, task_source, weights_source
 from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
-from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
+from compact_proofs.formal.theorem import NAME
 from compact_proofs.program import program_of
 
 MOST = 10**10
@@ -115,43 +113,3 @@ def statement_of(
             f"{work * PRODUCT / 3600:.0f} hours; at most {MOST:.0e} are let through"
         )
     return NetworkStatement(network, task_in_coq(task), task.size, title, arithmetic)
-
-
-def formalize(
-    module: nn.Module,
-    task: Task,
-    folder: Path | str,
-    *,
-    numerator: int | None = None,
-    title: str = "a network",
-    arithmetic: Arithmetic = Arithmetic.hardware,
-) -> Formalization:
-    """Write the theorem that a network answers at least `numerator` of a task's inputs rightly.
-
-    Coq runs the network on every input, in interval arithmetic, when `compact_proofs.formal.theorem.check_theorem` checks it.
-
-    Parameters
-    ----------
-    module
-        Any module that has a program (`compact_proofs.program.trace`) and reads a row of tokens.
-    task
-        The inputs and their labels.
-    folder
-        Files of the same names are replaced; it is made if it does not exist.
-    numerator
-        What `brute_force` proves, unless given.
-    title
-        Names the network in a comment.
-    arithmetic
-        What Coq computes with.
-
-    Raises
-    ------
-    BadInput
-        As `statement_of`; or if the files cannot be written.
-    """
-    statement = statement_of(module, task, title=title, arithmetic=arithmetic)
-    if numerator is None:
-        numerator = int(brute_force(module, task).claim.numerator)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return write_theorem(statement, numerator, Path(folder))
