@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import Claim, Task
@@ -18,10 +18,12 @@ from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, charge_integers, count
+from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
+from compact_proofs.threads import one_thread
 
 Reading = Literal["sound", "float"]
 
@@ -98,11 +100,13 @@ def prove(
     BadInput
         If the model computes no function, if the strategy does not apply to it, if the explanation does not have the form that the
         strategy asks for, or if the strategy counts more inputs than there are.
+    TooLarge
+        If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
     function = Function.of(model, task)
     model = subject(model, task, strategy)
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
@@ -136,6 +140,12 @@ def prove(
     )
 
 
+def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
+    """Let a strategy find its explanation, which is the same with any number of threads."""
+    with one_thread():
+        return strategy.explain(model, task)
+
+
 def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:
     """Return what a strategy's methods are given: the model's program, if the strategy is for any module, else the model.
 
@@ -160,6 +170,7 @@ def run(
 ) -> tuple[int | Fraction, ProofLength]:
     """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
+        stack.enter_context(limited_memory())
         if reading == "sound":
             stack.enter_context(sound())
         else:
@@ -171,7 +182,9 @@ def run(
     return proven, counter.length
 
 
-def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None) -> ProofLength:
+def measure(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None, limit: int | None = None
+) -> ProofLength:
     """Return the length of a strategy's proof from shapes alone, at any size.
 
     Parameters
@@ -182,11 +195,13 @@ def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Expla
         As for `prove`.
     explanation
         One to take integers from (they may decide shapes); `Strategy.blank` unless given.
+    limit
+        Give up (`compact_proofs.length.TooLong`) once it is longer than this.
     """
     with torch.no_grad():
         shapes = copy.deepcopy(subject(model, task, strategy)).double().to("meta")
     if explanation is None:
         explanation = strategy.blank(shapes, task)
     explanation = {name: t.to("meta") if t.is_floating_point() else t for name, t in explanation.items()}
-    _, length = run(shapes, task, strategy, explanation, "float")
+    _, length = run(shapes, task, strategy, explanation, "float", limit)
     return length
