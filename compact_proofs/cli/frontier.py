@@ -13,7 +13,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import EFFORT, parse_fraction
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def frontier(
         ),
     ] = None,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.

@@ -13,7 +13,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import EFFORT, parse_fraction, parse_options
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
     command,
@@ -100,6 +100,7 @@ def prove(
         typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
     ] = 0,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove a lower bound of a model's accuracy over all inputs of its task.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
 from compact_proofs.length import TooLong
+from compact_proofs.memory import limited_memory
 from compact_proofs.prove import measure, prove
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.space import Space
@@ -64,7 +64,7 @@ class Judge:
             strategy = self.space.build(proposal)
             certificates = []
             for model, task in self.models:
-                with _limited(self.seconds, self.memory):
+                with _limited(self.seconds), limited_memory(self.memory):
                     certificates.append(self._prove(strategy, model, task, proposal))
         except BadInput as e:
             return Result(status="rejected", reason=str(e)[:500])
@@ -72,9 +72,7 @@ class Judge:
             return Result(status="too long", reason=str(e)[:500])
         except TooSlow:
             return Result(status="too slow", reason=f"stopped by the clock, after {self.seconds:g} seconds")
-        except (MemoryError, RuntimeError) as e:
-            if isinstance(e, RuntimeError) and "memory" not in str(e):
-                raise
+        except TooLarge:
             return Result(status="too large", reason=f"it takes more than {self.memory:,} bytes of memory")
         return Result(
             status="proved",
@@ -127,33 +125,19 @@ def _leaves(x: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _limited(seconds: float | None, memory: int) -> Iterator[None]:
-    """Raise `TooSlow` after some time, if any is given, and let allocations beyond so many bytes fail."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = _address_space() + memory
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    clock = seconds if threading.current_thread() is threading.main_thread() else None
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Raise `TooSlow` after some time, if any is given, in the main thread of a program."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def stop(*_: Any) -> None:
         raise TooSlow("out of time")
 
-    before = signal.signal(signal.SIGALRM, stop) if clock is not None else None
+    before = signal.signal(signal.SIGALRM, stop)
     try:
-        if clock is not None:
-            signal.setitimer(signal.ITIMER_REAL, clock)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
-        if clock is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has already; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm") as f:
-            return int(f.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
