@@ -11,9 +11,9 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile
-from compact_proofs.cli.files import writable_folder
+from compact_proofs.cli.files import Force, free_folder
 from compact_proofs.cli.objects import is_object, load_object
-from compact_proofs.cli.options import parse_options
+from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
@@ -80,6 +80,8 @@ def formalize(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compile the formal development anew, whatever was kept in the cache.")
     ] = False,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
@@ -111,7 +113,7 @@ def formalize(
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
     if is_object(source) != (task is not None and is_object(task)):
         raise BadInput("a module of your own (file.py:name) and a task of your own (--task file.py:name) need each other")
-    writable_folder(output)
+    free_folder(output, force=force)
     if task is not None and is_object(task):
         theorem, proven = _own(source, task, strategy, given, output, arithmetic)
     elif certificate_file is None:
@@ -156,7 +158,7 @@ def _model(
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.formal.sources import formalize as write
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import prove
+    from compact_proofs.prove import find_explanation, prove
 
     loaded = load()
     model = _transformer(loaded)
@@ -170,7 +172,7 @@ def _model(
         if strategy not in known:
             raise BadInput(f"{loaded.task.name} has no strategy {strategy!r}; formalize takes additive, prefix and brute-force")
         chosen = known[strategy].from_options(options)
-    explanation = chosen.explain(loaded.model, loaded.task)
+    explanation = find_explanation(loaded.model, loaded.task, chosen)
     checker_for(chosen, model, explanation)  # refuses before anything is proved
     with progress_bars(f"proving by {chosen.name}"):
         proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
@@ -260,7 +262,8 @@ def _duration(seconds: float) -> str:
 
 
 def _document(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic) -> dict[str, Any]:
-    return {
+    said = proven.to_json()
+    return {name: said[name] for name in ("task", "parameters", "function", "statement")} | {
         "folder": str(theorem.folder),
         "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
@@ -278,7 +281,7 @@ def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arith
         write_json(_document(theorem, proven, arithmetic) | {"checked": None})
         return
     say(f"Not checked yet. Claim: {theorem.statement.words(claim.numerator)}   (= {decimal(claim.bound)}).")
-    say("Let Coq check it: the same command with --check.")
+    say("Let Coq check it: the same command with --check --force.")
 
 
 def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:

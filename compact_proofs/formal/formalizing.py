@@ -55,5 +55,4 @@ def formalize(
     statement = statement_of(module, task, title=title, arithmetic=Arithmetic(arithmetic))
     if numerator is None:
         numerator = int(brute_force(module, task).claim.numerator)
-    Path(folder).mkdir(parents=True, exist_ok=True)
     return write_theorem(statement, numerator, Path(folder))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.assumptions import read_assumptions
 from compact_proofs.formal.coq import ROOT, Coq, Output
-from compact_proofs.models.files import write_atomically
 from compact_proofs.progress import track
 
 NAME = "Formalized"
@@ -109,7 +109,17 @@ class Checked:
 
 
 def write_theorem(statement: Statement, numerator: int, folder: Path) -> Formalization:
-    """Write a theorem's files into an existing folder; files of the same names are replaced."""
+    """Write a theorem's files into a folder, which is made if it is not there; files of the same names are replaced.
+
+    Raises
+    ------
+    BadInput
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: the folder cannot be made ({error.strerror})") from error
     for name, text in {**statement.parts, "Accuracy.v": statement.accuracy(numerator)}.items():
         write_atomically(folder / name, text.encode())
     return Formalization(folder, statement, numerator)
