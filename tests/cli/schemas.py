@@ -85,6 +85,8 @@ class Sampled(Said):
 class Proven(About, Proof):
     """By ``prove``."""
 
+    note: str | None
+
 
 class SampledAlone(About, Sampled):
     """By ``sample``."""
@@ -108,6 +110,7 @@ class Frontier(About):
     with_confidence: list[FrontierSample]
     linear_baseline: Line | None
     report: str
+    note: str | None
 
 
 class Claim(Strict):
