@@ -12,8 +12,7 @@ _HEAD = """\
 
 What a module or a verifier may call under `sound()` and `count()`: operations of PyTorch's `aten` namespace, by which every call of
 `torch` and `torch.nn` ends (`F.linear` in `addmm`, attention in `bmm` and `_softmax`, an RNN in `addmm` and `tanh`). In-place forms
-(`add_`) have the rule of the operation itself, for a tensor that shares no memory. A call that is not here raises an error that names
-it.
+(`add_`) have the rule of the operation itself, for a tensor that shares no memory. What is not here raises an error that names it.
 
 This page is made from the tables of [rules](../compact_proofs/enclosure/rules.py) and [costs](../compact_proofs/length/costs.py) by
 `python -m compact_proofs.length.operations > docs/operations.md`.
