@@ -129,7 +129,7 @@ def check_confidence(
 ) -> Confidence:
     """Make a statement again from the weights and its seed; every field but the seconds must be as recomputed.
 
-    What it says is then true in the sense that it says: unless the draw, which the prover did not choose, was unlucky.
+    What it says is then true in the sense that it says: unless the draw was unlucky, or chosen (`Confidence.caution`).
 
     Parameters
     ----------

@@ -67,6 +67,7 @@ class Sampled(Strict):
     samples: int
     right: int
     public: str
+    caution: str | None
     seconds: float
     model_sha256: str
 
