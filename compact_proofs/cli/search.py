@@ -97,7 +97,7 @@ def search(
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]
         best = [p.key for p, _ in state.frontier]
         frontier = [t for t, (p, _) in zip(tried, state.tried, strict=True) if p.key in best]
-        models = [about(m) for m in loaded]
+        about_all = [about(m) for m in loaded]
         write_json(
             {
                 "models": models,

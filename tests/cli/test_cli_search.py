@@ -34,9 +34,10 @@ def test_a_program_that_fails(run: Any, tiny_file: Path) -> None:
     assert json.loads(result.stdout)["tried"] == []
     assert "the proposer failed, so that the search ended early: of 3 answers in a row none could be read" in result.stderr
     assert "the program false gave no answer (exit code 1)" in result.stderr
-    Path("llm.py").write_text("""import sys
-if 'by cubic' in sys.stdin.read():
+    Path("llm.py").write_text("""import pathlib, sys
+if pathlib.Path('called').exists():
     sys.exit('out of credit')
+pathlib.Path('called').touch()
 print('[{"strategy": "cubic"}]')
 """)
     result = run("search", tiny_file, "--proposer", "command", "--command", f"{sys.executable} llm.py", code=2)
