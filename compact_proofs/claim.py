@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.draws import Draws
+    from compact_proofs.function import Function
 
 
 class Task(ABC):
@@ -35,7 +36,7 @@ class Task(ABC):
         """Number of inputs, exactly."""
 
     @abstractmethod
-    def parameters(self) -> dict[str, int]:
+    def parameters(self) -> Mapping[str, int | str]:
         """What distinguishes this task from others of its name, for certificates."""
 
     @abstractmethod
@@ -49,7 +50,7 @@ class Task(ABC):
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n independent inputs, uniformly distributed over the task."""
         numbers = [draws.integer(self.size) for _ in range(n)]
-        with _disable_current_modes():
+        with unseen("inputs, made from their numbers"):
             return torch.cat([self.inputs(i, i + 1) for i in numbers])
 
     def describe(self) -> str:
@@ -62,6 +63,10 @@ class Score(ABC):
     """f(y, M(x)): how well logits answer a label. `lower_total` is sound in the sound reading."""
 
     name: ClassVar[str]
+    least: ClassVar[float] = -math.inf
+    """No input scores less."""
+    most: ClassVar[float] = math.inf
+    """No input scores more."""
 
     @abstractmethod
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
@@ -77,6 +82,10 @@ class Score(ABC):
         """The score's own parameters."""
         return {}
 
+    def can_be(self, mean: Fraction) -> bool:
+        """Whether a bound of the mean lies where the score does."""
+        return self.least <= mean <= self.most
+
     def formula(self) -> str:
         """Return f(y, l) for logits l, as a formula."""
         raise NotImplementedError
@@ -88,6 +97,7 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
     Every other output x is named by an offset: x = (label + 1 + j) mod outputs for j = 0 ... outputs - 2.
     """
     outputs = logits.shape[-1]
+    labels = labels.to(logits.device)
     offsets = torch.arange(1, outputs, device=logits.device)
     others = (labels[:, None] + offsets) % outputs
     return logits.gather(1, labels[:, None]) - logits.gather(1, others)
@@ -105,13 +115,16 @@ class Margin(Score):
 
     c: float = 0.0
     name: ClassVar[str] = "margin"
+    least: ClassVar[float] = 0
+    most: ClassVar[float] = 1
 
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return bool [n]: the score is provably 1."""
         return provably(margins(logits, labels) > self.c).all(-1)
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        return Fraction(int(self.correct(logits, labels).sum()))
+        right = self.correct(logits, labels).sum()
+        return Fraction(0 if right.is_meta else int(right))
 
     def options(self) -> dict[str, Any]:
         return {"c": self.c} if self.c else {}
@@ -128,9 +141,12 @@ class LogLikelihood(Score):
     """log softmax(l)_y, the negative of the cross-entropy loss: a bound of its mean bounds the loss from above."""
 
     name: ClassVar[str] = "log-likelihood"
+    most: ClassVar[float] = 0
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        log_p = torch.log_softmax(logits, -1).gather(1, labels[:, None])
+        log_p = torch.log_softmax(logits, -1).gather(1, labels.to(logits.device)[:, None])
+        if log_p.is_meta:
+            return Fraction(0)
         bounds = lower(log_p).flatten().tolist()
         if any(b == float("-inf") for b in bounds):
             raise BadInput("the log-likelihood has no finite lower bound on some input")
@@ -158,17 +174,17 @@ class Claim:
         Name of the score; `score_options` its parameters.
     numerator, denominator
         The bound, exactly and not reduced: for accuracy, proven inputs over all inputs.
-    model_sha256
-        Hash of the weights (`compact_proofs.models.files.weights_sha256`).
+    function
+        M: which function it is.
     """
 
     task: str
-    parameters: dict[str, int]
+    parameters: Mapping[str, int | str]
     score: str
     score_options: dict[str, Any]
     numerator: int
     denominator: int
-    model_sha256: str
+    function: Function
 
     @property
     def bound(self) -> Fraction:
@@ -192,8 +208,7 @@ class Claim:
         )
         return (
             f"For x uniform over the inputs of {self.inputs()}, {what} is at least "
-            f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is the real-valued function "
-            f"defined by the weights with SHA-256 {self.model_sha256[:16]}..."
+            f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is {self.function.describe()}"
         )
 
 

@@ -20,6 +20,14 @@ def test_the_code_of_the_readme_runs(capsys):
         assert number in shown
 
 
+def test_the_program_that_is_shown_is_printed(capsys):
+    page = (ROOT / "docs" / "programs.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "programs.md", "exec"), {"__name__": "programs"})
+    assert capsys.readouterr().out == shown
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())

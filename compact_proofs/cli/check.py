@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
-from compact_proofs.cli.models import ModelSource, about, proof_json, statement_json, true_accuracy
+from compact_proofs.cli.declared import ConfigFile, TaskName
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
@@ -25,6 +26,8 @@ def check(
         ),
     ],
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +51,7 @@ def check(
 
     if not certificate.is_file():
         raise BadInput(f"{certificate}: {'not a file' if certificate.exists() else 'there is no such file'}; give a certificate")
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     try:
         if is_container(certificate, KEY):
             _with_confidence(loaded, certificate, as_json)
@@ -77,7 +80,7 @@ def check(
                     "bound": float(claim.bound),
                     "statement": claim.statement(),
                 },
-                "proof": proof_json(proven, accuracy),
+                "proof": proven.to_json(as_float(accuracy)),
             }
         )
         return
@@ -108,7 +111,7 @@ def _with_confidence(loaded: LoadedModel, file: Path, as_json: bool) -> None:
                 "reason": None,
                 "certificate": str(file),
                 "claim": {**claim, "statement": said.statement()},
-                "proof": statement_json(again, accuracy),
+                "proof": again.to_json(as_float(accuracy)),
             }
         )
         return

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, free_folder, made
-from compact_proofs.cli.models import ModelSource, about, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, command, note, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
@@ -27,6 +28,8 @@ USUAL = ("tokens", "fourier", "pca", "metric-pca")
 
 def dictionary(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -123,7 +126,7 @@ def dictionary(
         free_file(output, force=force, sources=(model,))
     if save:
         free_folder(save, force=force)
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     Dictionary().applies_to(loaded.model, loaded.task)
     component = plain_component(loaded.model, loaded.task)
     read = [(str(folder), load_saelens(folder)) for folder in folders]
@@ -146,10 +149,8 @@ def dictionary(
         scores[0].certificate.save(output)
         note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
     if as_json:
-        accuracy = true_accuracy(loaded)
-        known = None if accuracy is None else float(accuracy)
-        found = [s.to_json() | {"statement": s.certificate.claim.statement()} for s in scores]
-        write_json(about(loaded) | {"true_accuracy": known, "dictionaries": found})
+        accuracy = as_float(true_accuracy(loaded))
+        write_json(about(loaded) | {"true_accuracy": accuracy, "dictionaries": [s.to_json() for s in scores]})
         return
     _show(loaded, scores)
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_folder, made
-from compact_proofs.cli.models import ModelSource, about, statement_json, true_accuracy
-from compact_proofs.cli.options import MaxMemory, parse_fraction
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ SAMPLED_PROOFS = 6
 
 def frontier(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the report and the certificates.", show_default="frontier-MODEL"),
@@ -45,9 +48,9 @@ def frontier(
             show_default=False,
         ),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
-    ] = 20.0,
+    effort: Annotated[
+        float, typer.Option("--effort", min=0, help=f"How long the autopilot searches for good strategies: {EFFORT}")
+    ] = 1.0,
     polish: Annotated[
         int, typer.Option("--polish", min=0, help="Moves by which each chosen proof's explanation is bettered.")
     ] = 100,
@@ -66,8 +69,8 @@ def frontier(
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
 
-    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
-    **--search-seconds**; the explanations of the promising ones are bettered by small moves, and they are proved.
+    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, as long as
+    **--effort** says; the explanations of the promising ones are bettered by small moves, and they are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -81,13 +84,13 @@ def frontier(
     from compact_proofs.tasks import load_model
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     title = Path(loaded.name).stem
     folder = free_folder(output or Path(f"frontier-{title}"), force=force)
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds, moves=polish)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, effort, moves=polish)
     accuracy = true_accuracy(loaded, found.certificates)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
@@ -95,7 +98,7 @@ def frontier(
     made(folder)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
     statements = [] if delta is None else _sampled(loaded, found, delta)
-    with_confidence = [statement_json(s, accuracy) | {"on_frontier": False} for s in statements]
+    with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
-    from compact_proofs.confidence import Confidence
+    from compact_proofs.certificate import Run
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[
@@ -37,18 +36,12 @@ def about(loaded: LoadedModel) -> dict[str, Any]:
     }
 
 
-def proof_json(certificate: Certificate, accuracy: Fraction | None) -> dict[str, Any]:
-    """What ``--json`` says of a proof, with its statement; an estimate states nothing."""
-    statement = certificate.claim.statement() if certificate.reading == "sound" else None
-    return {"statement": statement, **certificate.to_json(None if accuracy is None else float(accuracy))}
+def as_float(accuracy: Fraction | None) -> float | None:
+    """An accuracy as ``--json`` gives it."""
+    return None if accuracy is None else float(accuracy)
 
 
-def statement_json(said: Confidence, accuracy: Fraction | None) -> dict[str, Any]:
-    """What ``--json`` says of a statement with confidence."""
-    return {"statement": said.statement(), **said.to_json(None if accuracy is None else float(accuracy))}
-
-
-def true_accuracy(loaded: LoadedModel, certificates: Iterable[Certificate] = ()) -> Fraction | None:
+def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Fraction | None:
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
     everything = loaded.kit.brute_force(loaded.model).name
     for c in certificates:

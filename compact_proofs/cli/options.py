@@ -17,6 +17,9 @@ import typer
 from compact_proofs.errors import BadInput
 from compact_proofs.memory import limited_memory
 
+EFFORT = "1 is about 20 seconds of one core, 2 twice as much. It is counted in operations: no clock decides what is found."
+"""Help for ``--effort``."""
+
 _NUMBER = re.compile(r"[0-9]{1,60}([./][0-9]{1,60})?|\.[0-9]{1,60}|[0-9](\.[0-9]{1,20})?e-[0-9]{1,3}")
 
 

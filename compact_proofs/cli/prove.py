@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
-from compact_proofs.cli.models import ModelSource, about, proof_json, true_accuracy
-from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
     command,
@@ -28,7 +29,7 @@ from compact_proofs.cli.output import (
 from compact_proofs.errors import BadInput, NotProven
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
+    from compact_proofs.certificate import Certificate, Trial
     from compact_proofs.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
@@ -42,6 +43,8 @@ class Reading(StrEnum):
 
 def prove(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -91,9 +94,7 @@ def prove(
         str | None,
         typer.Option("--min-bound", metavar="BOUND", help="Search for the shortest proof of this bound.", show_default=False),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the search of --max-length and --min-bound.")
-    ] = 20.0,
+    effort: Annotated[float, typer.Option("--effort", min=0, help=f"How long --max-length and --min-bound search: {EFFORT}")] = 1.0,
     polish: Annotated[
         int,
         typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
@@ -125,6 +126,7 @@ def prove(
     from compact_proofs.autopilot import best_within
     from compact_proofs.polish import polish as better
     from compact_proofs.progress import progress_bars
+    from compact_proofs.prove import find_explanation
     from compact_proofs.prove import prove as run
     from compact_proofs.tasks import load_model
 
@@ -140,19 +142,18 @@ def prove(
         raise BadInput(
             "--max-length and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading"
         )
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
+    certificate: Certificate | Trial
     if searching:
         with progress_bars("searching"):
-            certificate = best_within(
-                loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget, moves=polish
-            )
+            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), effort, *budget, moves=polish)
         _finish(loaded, certificate, model, output, required, at_least, as_json)
         return
     chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
-        explanation = chosen.explain(loaded.model, loaded.task)
+        explanation = find_explanation(loaded.model, loaded.task, chosen)
         if polish:
             explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
         certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)
@@ -161,7 +162,7 @@ def prove(
 
 def _finish(
     loaded: LoadedModel,
-    certificate: Certificate,
+    certificate: Certificate | Trial,
     model: str,
     output: Path | None,
     required: Fraction | None,
@@ -169,13 +170,15 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Save and show what was proved; exit with 1 if it is less than required."""
-    if output:
+    from compact_proofs.certificate import Certificate
+
+    if output and isinstance(certificate, Certificate):
         made(output.parent)
         certificate.save(output)
         note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
     accuracy = true_accuracy(loaded, [certificate])
     if as_json:
-        write_json(about(loaded) | proof_json(certificate, accuracy))
+        write_json(about(loaded) | certificate.to_json(as_float(accuracy)))
     else:
         _summary(loaded, certificate, accuracy)
     if required is not None and certificate.bound < required:
@@ -193,7 +196,7 @@ def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, in
     return known[name].from_options(options)
 
 
-def _summary(loaded: LoadedModel, certificate: Certificate, accuracy: Fraction | None) -> None:
+def _summary(loaded: LoadedModel, certificate: Certificate | Trial, accuracy: Fraction | None) -> None:
     claim, length = certificate.claim, certificate.length
     if certificate.reading == "sound":
         say(f"Theorem. {claim.statement()}\n")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
-from compact_proofs.cli.models import ModelSource, about, statement_json, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 def sample(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +75,7 @@ def sample(
     allowed = parse_fraction(delta, "--delta")
     if output:
         free_file(output, force=force, sources=(model,))
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     if strategy == Nothing.name:
         chosen = Nothing.from_options(given)
     else:
@@ -88,7 +91,7 @@ def sample(
         note(f"Written to {output}; check it by: {command('check', output, model)}")
     accuracy = true_accuracy(loaded)
     if as_json:
-        write_json(about(loaded) | statement_json(said, accuracy))
+        write_json(about(loaded) | said.to_json(as_float(accuracy)))
         return
     _summary(loaded, said, accuracy)
 

@@ -36,10 +36,12 @@ def simplify(graph: Graph) -> None:
             _assignment_as_choice(graph, node)
         elif node.op == "call_function" and name_of(node) == "fill" and isinstance(node.args[1], Node):
             _fill_as_expand(graph, node)
+        elif node.op == "call_function" and name_of(node) in ("select_scatter", "slice_scatter"):
+            _part_as_cat(graph, node)
         elif node.op == "call_function" and node.target is operator.getitem:
             _piece_as_slice(graph, node)
     for node in list(graph.nodes):
-        if node.op == "call_function" and name_of(node) in _RESHAPES:
+        if node.op == "call_function" and _reshapes(node):
             _join_reshapes(node)
         if node.op == "call_function" and _does_nothing(node):
             node.replace_all_uses_with(_args(node)[0])
@@ -51,7 +53,7 @@ def simplify(graph: Graph) -> None:
 
 def _does_nothing(node: Node) -> bool:
     name, args = name_of(node), _args(node)
-    if name in _SAME_VALUE:
+    if name in _SAME_VALUE or (node.target is torch.ops.aten.mul.Scalar and args[1] == 1):  # which batching puts before a bias
         return True
     if name not in _SAME_IF_SAME_SHAPE or not args or not isinstance(args[0], Node):
         return False
@@ -63,6 +65,12 @@ def _does_nothing(node: Node) -> bool:
     return name != "slice" or len(args) < 5 or args[4] == 1
 
 
+def _reshapes(node: Node) -> bool:
+    """Whether a call keeps the order of the entries; to select from an axis of length 1 does, too."""
+    name, args = name_of(node), _args(node)
+    return name in _RESHAPES or (name == "select" and args[0].meta["val"].shape[args[1]] == 1)
+
+
 def _args(node: Node) -> list[Any]:
     """A call's arguments, whatever their types are."""
     return list(node.args)
@@ -71,7 +79,7 @@ def _args(node: Node) -> list[Any]:
 def _join_reshapes(node: Node) -> None:
     """Write a change of shape, or several in a row, as one ``view``."""
     source = _args(node)[0]
-    while source.op == "call_function" and name_of(source) in _RESHAPES:
+    while source.op == "call_function" and _reshapes(source):
         source = source.args[0]
     node.target, node.args, node.kwargs = torch.ops.aten.view.default, (source, list(node.meta["val"].shape)), {}
 
@@ -121,6 +129,32 @@ def _piece_as_slice(graph: Graph, node: Node) -> None:
             stop = start + node.meta["val"].shape[dim]
             piece = _insert(graph, aten.slice.Tensor, (args[0], dim, start, stop), node.meta["val"])
     node.replace_all_uses_with(piece)
+    graph.erase_node(node)
+
+
+def _part_as_cat(graph: Graph, node: Node) -> None:
+    """A tensor with one slice replaced is what was before it, the new slice, and what was after it."""
+    x, part, *where = _args(node)
+    target, given = x.meta["val"], part.meta["val"]
+    defaults: list[Any] = [0, None, None, 1]
+    dim, start, stop, step = where + defaults[len(where) :]
+    size = target.shape[dim]
+    aten = torch.ops.aten
+    with graph.inserting_before(node):
+        if name_of(node) == "select_scatter":
+            start, step = start % size, 1
+            stop, given = start + 1, given.unsqueeze(dim)
+            part = _insert(graph, aten.view.default, (part, list(given.shape)), given)
+        if step != 1 or given.dtype != target.dtype:
+            return
+        start, stop, _ = slice(start, stop).indices(size)
+        outside = [
+            _insert(graph, aten.slice.Tensor, (x, dim, first, end), target.narrow(dim, first, end - first))
+            for first, end in ((0, start), (stop, size))
+        ]
+        pieces = [piece for piece in (outside[0], part, outside[1]) if piece.meta["val"].shape[dim]]
+        whole = _insert(graph, aten.cat.default, (pieces, dim), target)
+    node.replace_all_uses_with(whole)
     graph.erase_node(node)
 
 

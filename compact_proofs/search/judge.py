@@ -1,4 +1,4 @@
-"""`Judge`: proves a proposal in the sound reading, within limits of time, memory and length."""
+"""`Judge`: proves a proposal in the sound reading, within limits of length, memory and, if asked for, time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ class Judge:
     max_length
         Proofs that are longer are not run; their length is known from shapes.
     seconds
-        Time for each model's explanation and proof; watched in the main thread of a program only.
+        Time for each model's explanation and proof, if there is to be a limit: a safety net against proposals that nobody vouches
+        for, since what is out of time on a busy machine may be in time on a quiet one. Watched in the main thread of a program
+        only.
     memory
         Bytes that the program may take in addition while a proposal is judged.
     """
@@ -51,7 +53,7 @@ class Judge:
         models: Sequence[tuple[nn.Module, Task]],
         space: Space,
         max_length: float,
-        seconds: float = 60.0,
+        seconds: float | None = None,
         memory: int = 4 * 2**30,
     ) -> None:
         self.models, self.space, self.max_length, self.seconds, self.memory = models, space, max_length, seconds, memory
@@ -69,7 +71,7 @@ class Judge:
         except TooLong as e:
             return Result(status="too long", reason=str(e)[:500])
         except TooSlow:
-            return Result(status="too slow", reason=f"it takes more than {self.seconds:g} seconds")
+            return Result(status="too slow", reason=f"stopped by the clock, after {self.seconds:g} seconds")
         except TooLarge:
             return Result(status="too large", reason=f"it takes more than {self.memory:,} bytes of memory")
         return Result(
@@ -123,9 +125,9 @@ def _leaves(x: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise `TooSlow` after some time, in the main thread of a program."""
-    if threading.current_thread() is not threading.main_thread():
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Raise `TooSlow` after some time, if any is given, in the main thread of a program."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
 

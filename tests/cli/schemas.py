@@ -18,7 +18,7 @@ class About(Strict):
     architecture: str | None
     configuration: dict[str, int | float | str | bool | None] | None
     task: str
-    parameters: dict[str, int]
+    parameters: dict[str, int | str]
 
 
 class Length(Strict):
@@ -29,7 +29,23 @@ class Length(Strict):
     by_stage: dict[str, int]
 
 
-class Bare(Strict):
+class Function(Strict):
+    architecture: str
+    configuration: dict[str, int | float | bool | str | None]
+    weights_sha256: str
+    program_sha256: str
+
+
+class Said(Strict):
+    """What is said, of which function, on which task."""
+
+    task: str
+    parameters: dict[str, int | str]
+    function: Function
+    statement: str
+
+
+class Proof(Said):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str
@@ -44,12 +60,7 @@ class Bare(Strict):
     model_sha256: str
 
 
-class Proof(Bare):
-    statement: str | None
-
-
-class Sampled(Strict):
-    statement: str
+class Sampled(Said):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str
@@ -155,7 +166,7 @@ class Scored(Strict):
     l0: float
     relative_mse: float
     margins: dict[str, float]
-    proof: Bare
+    proof: Proof
 
 
 class Dictionaries(About):

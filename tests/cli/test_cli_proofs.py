@@ -102,7 +102,8 @@ def test_prove_says_what_is_proven(run: Any, tiny_file: Path) -> None:
 @pytest.mark.parametrize("source", ["tiny_file", "npz"])
 def test_prove_json(run: Any, request: pytest.FixtureRequest, source: str) -> None:
     file = request.getfixturevalue(source)
-    found = proof(run("prove", file, "-s", "additive", "-O", "window=3", "-O", "groups=3", "--json"))
+    task = ("--task", "max-of-k") if source == "npz" else ()
+    found = proof(run("prove", file, *task, "-s", "additive", "-O", "window=3", "-O", "groups=3", "--json"))
     assert (found.strategy, found.options) == ("additive", Additive(window=3, groups=3).options())
     assert found.bound == int(found.numerator) / int(found.denominator)
     assert found.denominator == "512"
@@ -130,7 +131,7 @@ def test_brute_force_gives_the_true_accuracy(run: Any, tiny_file: Path) -> None:
     ],
 )
 def test_true_accuracy_from_the_metadata(run: Any, npz: Path, given: Any, expected: float | None) -> None:
-    npz.with_suffix(".json").write_text(json.dumps({"true_accuracy": given}))
+    npz.with_suffix(".json").write_text(json.dumps({"task": "max-of-k", "true_accuracy": given}))
     assert proof(run("prove", npz, "-s", "cubic", "--json")).true_accuracy == expected
 
 
@@ -208,8 +209,8 @@ def test_folders_without_permission(run: Any, tiny_file: Path, monkeypatch: pyte
 def test_prove_then_check(run: Any, tiny_file: Path, npz: Path) -> None:
     result = run("prove", tiny_file, "-o", "sub/proof.cert")
     assert f"check it by: compact-proofs check sub/proof.cert {tiny_file}" in result.stderr
-    for model in (tiny_file, npz):
-        text = run("check", "sub/proof.cert", model).stdout
+    for model in ((tiny_file,), (npz, "--task", "max-of-k")):
+        text = run("check", "sub/proof.cert", *model).stdout
         assert "Accepted: the certificate proves its claim for this model." in text
         assert "Theorem. For x uniform" in text
     found = schemas.Check.model_validate_json(run("check", "sub/proof.cert", tiny_file, "--json").stdout)
@@ -274,13 +275,13 @@ def test_explain(run: Any, tiny_file: Path) -> None:
     assert bounds[0] == max(bounds)
 
 
-QUICK = ("--search-seconds", 1)
+QUICK = ("--effort", 0.05)
 
 
 def test_the_autopilot_keeps_to_a_budget(run: Any, tiny_file: Path) -> None:
     short = proof(run("prove", tiny_file, "--min-bound", "0.2", *QUICK, "--json"))
     assert short.bound >= 0.2
-    everything = ("--search-seconds", 600)  # time for all that may be tried, which takes a few seconds
+    everything = ("--effort", 30)  # for all that may be tried, which takes a few seconds
     best = proof(run("prove", tiny_file, "--max-length", short.length.total + 1, *everything, "--json"))
     assert best.length.total <= short.length.total + 1
     assert best.bound > 0
@@ -333,6 +334,6 @@ def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_fi
     monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder, sections: folder / "index.html")
     names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, *QUICK, "--json").stdout)["proofs"]]
     assert "brute-force" not in names
-    result = run("frontier", tiny_file, "--with-brute-force", *QUICK, "--json")
+    result = run("frontier", tiny_file, "--with-brute-force", "--force", *QUICK, "--json")
     assert "Brute force on 512 inputs." in result.stderr
     assert "brute-force" in [p["strategy"] for p in json.loads(result.stdout)["proofs"]]
