@@ -12,6 +12,7 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import Claim, Task
 from compact_proofs.enclosure import sound
@@ -103,6 +104,8 @@ def prove(
     TooLarge
         If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
+    check_subject(model, task)
+    check_strategy(strategy)
     function = Function.of(model, task)
     model = subject(model, task, strategy)
     if explanation is None:
@@ -141,7 +144,8 @@ def prove(
 
 
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
-    """Let a strategy find its explanation, which is the same with any number of threads."""
+    """Let a strategy that applies find its explanation, which is the same with any number of threads."""
+    strategy.applies_to(model, task)
     with one_thread():
         return strategy.explain(model, task)
 
@@ -198,6 +202,8 @@ def measure(
     limit
         Give up (`compact_proofs.length.TooLong`) once it is longer than this.
     """
+    check_subject(model, task)
+    check_strategy(strategy)
     with torch.no_grad():
         shapes = copy.deepcopy(subject(model, task, strategy)).double().to("meta")
     if explanation is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
+from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.claim import ACCURACY, Task
 from compact_proofs.confidence.draws import Draws
 from compact_proofs.confidence.nothing import Nothing
@@ -67,7 +68,9 @@ def sample(
     BadInput
         For a strategy without an exact predicate, a delta outside (0, 1), or if nothing is left to sample.
     """
+    check_subject(model, task)
     strategy = Nothing() if strategy is None else strategy
+    check_strategy(strategy)
     delta = Fraction(delta)
     if not 0 < delta < 1:
         raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
