@@ -28,14 +28,12 @@ def check_subject(model: Any, task: Any) -> None:
     if not isinstance(model, nn.Module):
         raise BadInput(f"the model is a {_kind(model)}, not a torch.nn.Module; load it, or wrap the function into a module")
     if not isinstance(task, Task):
-        raise BadInput(
-            f"the task is a {_kind(task)}, not a Task, such as compact_proofs.tasks.max_of_k.MaxOfK(d_vocab=64, n_ctx=4)"
-        )
+        raise BadInput(f"the task is a {_kind(task)}, not a Task, such as compact_proofs.tasks.max_of_k.MaxOfK(64, 4)")
     labels = task.labels(task.inputs(0, 1))
     if not (isinstance(labels, Tensor) and labels.dtype == torch.int64 and labels.shape == (1,)):
         raise BadInput(
-            f"{task.name}: labels are numbers of classes, int64 [n] for n inputs; of one input they are {_said(labels)}. Convert them, "
-            "as by .long()"
+            f"{task.name}: labels are numbers of classes, int64 [n] for n inputs; of one input they are {_said(labels)}. "
+            "Convert them, as by .long()"
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.certificate import Certificate, Trial
-from compact_proofs.claim import Claim, Task
+from compact_proofs.claim import Claim, Task, Unproven
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
@@ -121,7 +121,8 @@ def prove(
             f"{strategy} counts {total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: report this "
             "fault of the strategy"
         )
-    claim = Claim(
+    said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
+    claim = said(
         task=task.name,
         parameters=task.parameters(),
         score=strategy.score.name,
@@ -130,7 +131,6 @@ def prove(
         denominator=total.denominator * task.size,
         function=function,
     )
-    kind = Certificate if reading == "sound" else Trial
     return kind(
         claim=claim,
         strategy=strategy.name,
