@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate, Trial
-from compact_proofs.claim import Claim, Task
+from compact_proofs.claim import Claim, Task, Unproven
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
@@ -103,8 +103,10 @@ def prove(
     TooLarge
         If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
+    check_arguments(model, task, strategy)
     function = Function.of(model, task)
     model = subject(model, task, strategy)
+    strategy.applies_to(model, task)
     if explanation is None:
         explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
@@ -118,7 +120,8 @@ def prove(
             f"{strategy} counts {total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: report this "
             "fault of the strategy"
         )
-    claim = Claim(
+    said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
+    claim = said(
         task=task.name,
         parameters=task.parameters(),
         score=strategy.score.name,
@@ -127,7 +130,6 @@ def prove(
         denominator=total.denominator * task.size,
         function=function,
     )
-    kind = Certificate if reading == "sound" else Trial
     return kind(
         claim=claim,
         strategy=strategy.name,
@@ -138,6 +140,33 @@ def prove(
         explanation=dict(explanation),
         seconds=seconds,
     )
+
+
+def check_arguments(model: object, task: object, strategy: object) -> None:
+    """Refuse what is no model, no task or no strategy, with the cure.
+
+    Raises
+    ------
+    BadInput
+        Naming the argument.
+    """
+    for given, kind, name, cure in (
+        (
+            model,
+            nn.Module,
+            "model",
+            "a torch.nn.Module: load files and names of the zoo by compact_proofs.tasks.load_model(...).model",
+        ),
+        (task, Task, "task", "a compact_proofs.Task, such as MaxOfK(d_vocab=64, n_ctx=4)"),
+        (
+            strategy,
+            Strategy,
+            "strategy",
+            "a compact_proofs.Strategy, such as Additive(): by name, compact_proofs.tasks.strategies_for(task)[name]()",
+        ),
+    ):
+        if not isinstance(given, kind):
+            raise BadInput(f"the {name} must be {cure}; not {given!r:.60}")
 
 
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
