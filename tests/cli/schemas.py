@@ -162,7 +162,6 @@ class Strategies(Strict):
 
 
 class Scored(Strict):
-    statement: str
     name: str
     features: int
     l0: float
