@@ -1,0 +1,6 @@
+"""Proofs of any small network over tokens: boxes of inputs, additive bounds on them, exact counting.
+
+boxes      products of token sets
+tree       the split tree, which an explanation gives and a verifier expands
+diagram    boxes of constant label, from a label function or an automaton
+"""
