@@ -63,7 +63,9 @@ def from_labels(labels: Callable[[Tensor], Tensor], n: int, v: int) -> Diagram:
     """
     found = []
     for query in range(v):  # v^(n-1) sequences at a time
-        rest = torch.cartesian_prod(*[torch.arange(v)] * (n - 1)).reshape(-1, n - 1) if n > 1 else torch.zeros(1, 0, dtype=torch.int64)
+        rest = (
+            torch.cartesian_prod(*[torch.arange(v)] * (n - 1)).reshape(-1, n - 1) if n > 1 else torch.zeros(1, 0, dtype=torch.int64)
+        )
         found.append(labels(torch.cat([rest, torch.full((len(rest), 1), query)], 1)).cpu().numpy())
     values, at = np.unique(np.concatenate(found), return_inverse=True)
     return _minimal_tree(at.reshape(-1), values.astype(np.int64), n, v)

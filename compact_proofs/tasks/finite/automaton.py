@@ -79,9 +79,7 @@ class Automaton:
         pairs = [(a, b) for a in range(len(self.step)) for b in range(len(other.step))]
         number = {pair: i for i, pair in enumerate(pairs)}
         step = [[number[s, t] for s, t in zip(self.step[a], other.step[b], strict=True)] for a, b in pairs]
-        return Automaton.of(
-            step, number[self.start, other.start], [label[self.labels[a], other.labels[b]] for a, b in pairs]
-        )
+        return Automaton.of(step, number[self.start, other.start], [label[self.labels[a], other.labels[b]] for a, b in pairs])
 
     def sha256(self) -> str:
         """Hash of the automaton as it is written."""
