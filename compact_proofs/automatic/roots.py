@@ -140,7 +140,7 @@ def overlap(masks: Tensor) -> tuple[int, int] | None:
     is still with others, at every step.
     """
     sets = masks.cpu().numpy()
-    waiting = [(0, np.flatnonzero(sets.any(2).all(1)))]
+    waiting = [(0, np.flatnonzero(np.all(np.any(sets, axis=2), axis=1)))]
     while waiting:
         position, together = waiting.pop()
         if len(together) < 2:
