@@ -1,0 +1,109 @@
+"""Take out of a traced graph what computes nothing, so that equal functions have equal programs and readers see mathematics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Graph, Node
+
+_SAME_VALUE = {"detach", "alias", "lift_fresh", "lift_fresh_copy", "lift", "clone", "contiguous"}
+"""Operations whose result is their first argument: a graph without writes cannot tell a copy from the original."""
+
+_SAME_IF_SAME_SHAPE = {"view", "_unsafe_view", "reshape", "expand", "squeeze", "unsqueeze", "permute", "slice", "_to_copy"}
+"""Operations that do nothing where the result has the argument's shape and type, and nothing was reordered."""
+
+
+_RESHAPES = {"view", "_unsafe_view", "reshape", "unsqueeze", "squeeze"}
+"""Operations that keep the order of the entries and change the shape only."""
+
+
+def name_of(node: Node) -> str:
+    """The name of a call's operation without namespace and overload: ``mm``."""
+    schema = getattr(node.target, "_schema", None)
+    return schema.name.removeprefix("aten::") if schema is not None else str(getattr(node.target, "__name__", node.target))
+
+
+def simplify(graph: Graph) -> None:
+    """Remove copies, views that change nothing, and results that nothing reads; write assignments as choices.
+
+    The values of what remains are the same.
+    """
+    for node in list(graph.nodes):
+        if node.op == "call_function" and name_of(node) == "index_put":
+            _assignment_as_choice(graph, node)
+        elif node.op == "call_function" and name_of(node) == "fill" and isinstance(node.args[1], Node):
+            _fill_as_expand(graph, node)
+    for node in list(graph.nodes):
+        if node.op == "call_function" and name_of(node) in _RESHAPES:
+            _join_reshapes(node)
+        if node.op == "call_function" and _does_nothing(node):
+            source = node.args[0]
+            assert isinstance(source, Node)
+            node.replace_all_uses_with(source)
+            graph.erase_node(node)
+    for node in reversed(list(graph.nodes)):
+        if not node.users and node.op in ("call_function", "get_attr"):
+            graph.erase_node(node)
+
+
+def _does_nothing(node: Node) -> bool:
+    name = name_of(node)
+    if name in _SAME_VALUE:
+        return True
+    if name not in _SAME_IF_SAME_SHAPE or not node.args or not isinstance(node.args[0], Node):
+        return False
+    before, after = node.args[0].meta["val"], node.meta["val"]
+    if (before.shape, before.dtype) != (after.shape, after.dtype):
+        return False
+    if name == "permute":
+        return list(node.args[1]) == sorted(i % max(before.dim(), 1) for i in node.args[1])  # type: ignore[union-attr,arg-type,call-overload]
+    if name == "slice":  # [start, end) of the same length with step 1 is everything
+        return True
+    return True
+
+
+def _join_reshapes(node: Node) -> None:
+    """Write a change of shape, or several in a row, as one ``view``."""
+    source = node.args[0]
+    assert isinstance(source, Node)
+    while source.op == "call_function" and name_of(source) in _RESHAPES:
+        source = source.args[0]  # type: ignore[assignment]
+    node.target, node.args, node.kwargs = torch.ops.aten.view.default, (source, list(node.meta["val"].shape)), {}
+
+
+def _assignment_as_choice(graph: Graph, node: Node) -> None:
+    """``x[mask] = c`` for one number c is ``where(mask, c, x)``, whose shape depends on no value."""
+    x, indices, value, *accumulate = node.args
+    mask = indices[0] if isinstance(indices, (list, tuple)) and len(indices) == 1 else None
+    if not (isinstance(x, Node) and isinstance(mask, Node) and isinstance(value, Node)) or any(accumulate):
+        return
+    target, chosen, given = x.meta["val"], mask.meta["val"], value.meta["val"]
+    if chosen.dtype != torch.bool or given.numel() != 1 or given.dtype != target.dtype:
+        return
+    shape = (*chosen.shape, *(1,) * (target.dim() - chosen.dim()))
+    with graph.inserting_before(node):
+        wide = _insert(graph, torch.ops.aten.view.default, (mask, list(shape)), chosen.new_empty(shape))
+        one = _insert(graph, torch.ops.aten.view.default, (value, []), given.new_empty(()))
+        choice = _insert(graph, torch.ops.aten.where.self, (wide, one, x), target)
+    node.replace_all_uses_with(choice)
+    graph.erase_node(node)
+
+
+def _fill_as_expand(graph: Graph, node: Node) -> None:
+    """``fill(x, c)`` for a number c of x's type is c in every place."""
+    x, value = node.args
+    assert isinstance(x, Node) and isinstance(value, Node)
+    target, given = x.meta["val"], value.meta["val"]
+    if given.dtype == target.dtype:
+        with graph.inserting_before(node):
+            filled = _insert(graph, torch.ops.aten.expand.default, (value, list(target.shape)), target)
+        node.replace_all_uses_with(filled)
+        graph.erase_node(node)
+
+
+def _insert(graph: Graph, target: Any, args: tuple[Any, ...], value: Tensor) -> Node:
+    node = graph.call_function(target, args)
+    node.meta["val"] = value
+    return node

@@ -1,0 +1,89 @@
+"""What a module changes when it is called: a function changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+
+_REGISTRIES = {"_parameters", "_buffers", "_modules", "training"}
+_DEPTH = 4
+
+
+def tensors_by_name(module: nn.Module) -> dict[str, Tensor]:
+    """Every tensor that a module holds, by its path: parameters, buffers, and plain attributes (also in lists, tuples and dicts)."""
+    found: dict[str, Tensor] = {}
+    found.update(module.named_parameters(remove_duplicate=False))
+    found.update(module.named_buffers(remove_duplicate=False))
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, value in vars(part).items():
+            if name not in _REGISTRIES:
+                path = f"{prefix}.{name}" if prefix else name
+                found.update((p, t) for p, t in _leaves(path, value, _DEPTH) if isinstance(t, Tensor) and p not in found)
+    return found
+
+
+class Unchanged:
+    """A context in which calling a module must leave it as it was: ``with Unchanged(module): module(x)``.
+
+    Compared are the versions of all its tensors, which every write raises, and its Python attributes. Tensors that were written into
+    get their numbers back, so that a refused module has lost nothing.
+
+    Raises
+    ------
+    BadInput
+        On leaving, if the module changed; the message names what changed.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __enter__(self) -> None:
+        tensors = tensors_by_name(self._module)
+        self._tensors = {name: (t, t._version, t.detach().clone()) for name, t in tensors.items() if not t.is_inference()}
+        self._attributes = dict(_attributes(self._module))
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        written = [name for name, (t, version, _) in self._tensors.items() if t._version != version]
+        for name in written:
+            t, _, numbers = self._tensors[name]
+            t.data.copy_(numbers)
+        if kind is not None:
+            return
+        now = dict(_attributes(self._module))
+        changed = [name for name in now.keys() | self._attributes.keys() if now.get(name, now) != self._attributes.get(name, now)]
+        if written or changed:
+            names = ", ".join(sorted({*written, *changed})[:5])
+            raise BadInput(
+                f"{type(self._module).__name__}: a call changes {names}, so that the module is no function of its input. Take the "
+                "change out of forward, or make it unconditional on earlier calls"
+            )
+
+
+def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Each Python attribute of a module and its parts, with a value that can be compared."""
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        for name, value in vars(part).items():
+            if name not in _REGISTRIES:
+                path = f"{prefix}.{name}" if prefix else name
+                for p, leaf in _leaves(path, value, _DEPTH):
+                    yield p, leaf if isinstance(leaf, (int, float, str, bytes, bool, complex, type(None))) else id(leaf)
+
+
+def _leaves(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    """Whatever is in nested lists, tuples, sets and dicts, by path; the container's own length too."""
+    if depth and isinstance(value, dict):
+        yield f"len({path})", len(value)
+        for key, item in value.items():
+            yield from _leaves(f"{path}[{key!r}]", item, depth - 1)
+    elif depth and isinstance(value, (list, tuple)):
+        yield f"len({path})", len(value)
+        for i, item in enumerate(value):
+            yield from _leaves(f"{path}[{i}]", item, depth - 1)
+    elif isinstance(value, (set, frozenset)):
+        yield f"len({path})", len(value)
+    else:
+        yield path, value
