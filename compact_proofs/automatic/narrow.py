@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.fx import Graph, Node
+from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.enclosure.table import words
 from compact_proofs.program.simplify import name_of
@@ -105,7 +106,7 @@ def narrowed(graph: Graph) -> Graph:
         return emit(node.target, _resized(node, args, axis), kwargs)
 
     [output] = [node for node in graph.nodes if node.op == "output"]
-    with _deep(20 * len(graph.nodes)):
+    with _disable_current_modes(), _deep(20 * len(graph.nodes)):  # shapes only
         new.output(build(output.all_input_nodes[0], None))
     return new
 
