@@ -22,9 +22,7 @@ def random_tree(generator: torch.Generator, n: int, v: int, depth: int) -> Tree:
     if depth == 0 or integer(0, 3) == 0:
         return integer(LIST, DROP)
     tokens = torch.rand(v, generator=generator) < 0.5
-    return Cut(
-        integer(0, n - 1), tokens, random_tree(generator, n, v, depth - 1), random_tree(generator, n, v, depth - 1)
-    )
+    return Cut(integer(0, n - 1), tokens, random_tree(generator, n, v, depth - 1), random_tree(generator, n, v, depth - 1))
 
 
 def test_boxes_list_and_recognise_their_inputs():
