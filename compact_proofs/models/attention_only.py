@@ -5,12 +5,14 @@ TransformerLens names and order of operations; no LayerNorm, no MLP, no biases, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class AttentionOnlyConfig:
         }
 
 
-class AttentionOnlyTransformer(nn.Module):
+class AttentionOnlyTransformer(Architecture):
     """One attention head between an embedding and an unembedding; only the last position's logits are computed.
 
     With q = t_K the last token and x_i = W_E[t_i] + W_pos[i]::
@@ -91,6 +93,8 @@ class AttentionOnlyTransformer(nn.Module):
     W_U : Parameter [d_model, d_vocab]
         Unembedding.
     """
+
+    architecture: ClassVar[str] = "attention-only"
 
     W_E: Tensor
     W_pos: Tensor
@@ -134,6 +138,9 @@ class AttentionOnlyTransformer(nn.Module):
     def config(self) -> AttentionOnlyConfig:
         """The four sizes."""
         return AttentionOnlyConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head)
+
+    def configuration(self) -> dict[str, Any]:
+        return asdict(self.config)
 
     def attn_scale(self) -> Tensor:
         """sqrt(d_head), as a float64 tensor of shape [].

@@ -5,12 +5,14 @@ TransformerLens names and order of operations; causal, no LayerNorm, no MLP, no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class AttentionHead(nn.Module):
         return pattern @ (residual @ self.W_V) @ self.W_O
 
 
-class AttentionStack(nn.Module):
+class AttentionStack(Architecture):
     """Layers of one causal attention head each; only the last position's logits are computed.
 
     With r_0 = W_E[t] + W_pos and r_l = r_{l-1} + head_l(r_{l-1})::
@@ -130,6 +132,8 @@ class AttentionStack(nn.Module):
     W_U : Parameter [d_model, d_vocab]
         Unembedding.
     """
+
+    architecture: ClassVar[str] = "attention-stack"
 
     W_E: Tensor
     W_pos: Tensor
@@ -163,6 +167,9 @@ class AttentionStack(nn.Module):
         """The five sizes."""
         d_model, d_head = self.head(0).W_Q.shape
         return AttentionStackConfig(self.d_vocab, self.n_ctx, d_model, d_head, len(self.blocks))
+
+    def configuration(self) -> dict[str, Any]:
+        return asdict(self.config)
 
     def head(self, layer: int) -> AttentionHead:
         """The head of a layer (from 0)."""

@@ -5,13 +5,14 @@ TransformerLens names and order of operations; no LayerNorm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.component import Component, checked_places
 
 Attention = Literal["none", "uniform", "learned"]
@@ -89,7 +90,7 @@ class OneLayerMLPConfig:
         return shapes | {"W_U": (d, self.d_out)}
 
 
-class OneLayerMLP(nn.Module):
+class OneLayerMLP(Architecture):
     """An MLP on the sum of two embeddings, or on the residual stream of a transformer layer at its last position.
 
     Without attention::
@@ -112,6 +113,8 @@ class OneLayerMLP(nn.Module):
     device : torch.device or str, optional
         Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
     """
+
+    architecture: ClassVar[str] = "one-layer-mlp"
 
     W_E: Tensor
     W_pos: Tensor
@@ -140,6 +143,12 @@ class OneLayerMLP(nn.Module):
     def p(self) -> int:
         """The modulus: number of outputs, and of tokens to add."""
         return self.config.d_out
+
+    def configuration(self) -> dict[str, Any]:
+        sizes = asdict(self.config)
+        if self.config.attention == "none":
+            del sizes["n_heads"], sizes["d_head"]
+        return {**sizes, "activation": "relu"}
 
     @property
     def values(self) -> Tensor:

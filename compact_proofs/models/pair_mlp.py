@@ -6,17 +6,19 @@ Its Cayley table is a buffer of the model, so that a file of weights says which 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.component import Component, checked_places
 
 _WEIGHTS = ("E_l", "W_l", "E_r", "W_r", "U", "bias")
 
 
-class PairMLP(nn.Module):
+class PairMLP(Architecture):
     """Logits of z for a pair (x, y) of elements of a group of order n, with m hidden neurons.
 
     ::
@@ -49,6 +51,8 @@ class PairMLP(nn.Module):
     table : int64 buffer [n, n]
         The Cayley table.
     """
+
+    architecture: ClassVar[str] = "pair-mlp"
 
     E_l: Tensor
     W_l: Tensor | None
@@ -92,6 +96,10 @@ class PairMLP(nn.Module):
     def width(self) -> int:
         """m, the number of hidden neurons."""
         return self.U.shape[0]
+
+    def configuration(self) -> dict[str, Any]:
+        d_embed = None if self.W_l is None else self.W_l.shape[0]
+        return {"order": self.order, "width": self.width, "d_embed": d_embed, "activation": "relu"}
 
     def left(self) -> Tensor:
         """l [n, m]: what each left operand adds to the hidden layer."""

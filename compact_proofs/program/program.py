@@ -60,7 +60,7 @@ class Program(nn.Module):
 
     def text(self) -> str:
         """The program in index notation, a line for each operation."""
-        return text(self.graph)
+        return text(self.graph, self.tensors)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute the logits [n, outputs] of inputs [n, ...]: each row depends on its own input only.

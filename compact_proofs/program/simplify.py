@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import torch
@@ -35,13 +36,13 @@ def simplify(graph: Graph) -> None:
             _assignment_as_choice(graph, node)
         elif node.op == "call_function" and name_of(node) == "fill" and isinstance(node.args[1], Node):
             _fill_as_expand(graph, node)
+        elif node.op == "call_function" and node.target is operator.getitem:
+            _piece_as_slice(graph, node)
     for node in list(graph.nodes):
         if node.op == "call_function" and name_of(node) in _RESHAPES:
             _join_reshapes(node)
         if node.op == "call_function" and _does_nothing(node):
-            source = node.args[0]
-            assert isinstance(source, Node)
-            node.replace_all_uses_with(source)
+            node.replace_all_uses_with(_args(node)[0])
             graph.erase_node(node)
     for node in reversed(list(graph.nodes)):
         if not node.users and node.op in ("call_function", "get_attr"):
@@ -49,35 +50,37 @@ def simplify(graph: Graph) -> None:
 
 
 def _does_nothing(node: Node) -> bool:
-    name = name_of(node)
+    name, args = name_of(node), _args(node)
     if name in _SAME_VALUE:
         return True
-    if name not in _SAME_IF_SAME_SHAPE or not node.args or not isinstance(node.args[0], Node):
+    if name not in _SAME_IF_SAME_SHAPE or not args or not isinstance(args[0], Node):
         return False
-    before, after = node.args[0].meta["val"], node.meta["val"]
+    before, after = args[0].meta["val"], node.meta["val"]
     if (before.shape, before.dtype) != (after.shape, after.dtype):
         return False
     if name == "permute":
-        return list(node.args[1]) == sorted(i % max(before.dim(), 1) for i in node.args[1])  # type: ignore[union-attr,arg-type,call-overload]
-    if name == "slice":  # [start, end) of the same length with step 1 is everything
-        return True
-    return True
+        return [d % max(before.dim(), 1) for d in args[1]] == list(range(before.dim()))
+    return name != "slice" or len(args) < 5 or args[4] == 1
+
+
+def _args(node: Node) -> list[Any]:
+    """A call's arguments, whatever their types are."""
+    return list(node.args)
 
 
 def _join_reshapes(node: Node) -> None:
     """Write a change of shape, or several in a row, as one ``view``."""
-    source = node.args[0]
-    assert isinstance(source, Node)
+    source = _args(node)[0]
     while source.op == "call_function" and name_of(source) in _RESHAPES:
-        source = source.args[0]  # type: ignore[assignment]
+        source = source.args[0]
     node.target, node.args, node.kwargs = torch.ops.aten.view.default, (source, list(node.meta["val"].shape)), {}
 
 
 def _assignment_as_choice(graph: Graph, node: Node) -> None:
     """``x[mask] = c`` for one number c is ``where(mask, c, x)``, whose shape depends on no value."""
-    x, indices, value, *accumulate = node.args
-    mask = indices[0] if isinstance(indices, (list, tuple)) and len(indices) == 1 else None
-    if not (isinstance(x, Node) and isinstance(mask, Node) and isinstance(value, Node)) or any(accumulate):
+    x, indices, value, *accumulate = _args(node)
+    mask = indices[0] if len(indices) == 1 else None
+    if mask is None or any(accumulate):
         return
     target, chosen, given = x.meta["val"], mask.meta["val"], value.meta["val"]
     if chosen.dtype != torch.bool or given.numel() != 1 or given.dtype != target.dtype:
@@ -93,14 +96,32 @@ def _assignment_as_choice(graph: Graph, node: Node) -> None:
 
 def _fill_as_expand(graph: Graph, node: Node) -> None:
     """``fill(x, c)`` for a number c of x's type is c in every place."""
-    x, value = node.args
-    assert isinstance(x, Node) and isinstance(value, Node)
+    x, value = _args(node)
     target, given = x.meta["val"], value.meta["val"]
     if given.dtype == target.dtype:
         with graph.inserting_before(node):
             filled = _insert(graph, torch.ops.aten.expand.default, (value, list(target.shape)), target)
         node.replace_all_uses_with(filled)
         graph.erase_node(node)
+
+
+def _piece_as_slice(graph: Graph, node: Node) -> None:
+    """One of the pieces that ``unbind``, ``split`` or ``chunk`` gives is a ``select`` or a ``slice`` of the whole."""
+    whole, number = _args(node)
+    name, args = name_of(whole), _args(whole)
+    if name not in ("unbind", "split", "unsafe_split", "split_with_sizes", "unsafe_chunk", "chunk"):
+        return
+    dim = whole.kwargs.get("dim", args[-1] if len(args) > (1 if name == "unbind" else 2) else 0)
+    start = sum(piece.shape[dim] for piece in whole.meta["val"][:number]) if name != "unbind" else number
+    aten = torch.ops.aten
+    with graph.inserting_before(node):
+        if name == "unbind":
+            piece = _insert(graph, aten.select.int, (args[0], dim, number), node.meta["val"])
+        else:
+            stop = start + node.meta["val"].shape[dim]
+            piece = _insert(graph, aten.slice.Tensor, (args[0], dim, start, stop), node.meta["val"])
+    node.replace_all_uses_with(piece)
+    graph.erase_node(node)
 
 
 def _insert(graph: Graph, target: Any, args: tuple[Any, ...], value: Tensor) -> Node:

@@ -14,7 +14,7 @@ _DEPTH = 4
 
 
 def tensors_by_name(module: nn.Module) -> dict[str, Tensor]:
-    """Every tensor that a module holds, by its path: parameters, buffers, and plain attributes (also in lists, tuples and dicts)."""
+    """Every tensor that a module holds, by its path: parameters, buffers, and plain attributes (also in lists and dicts)."""
     found: dict[str, Tensor] = {}
     found.update(module.named_parameters(remove_duplicate=False))
     found.update(module.named_buffers(remove_duplicate=False))
@@ -29,8 +29,7 @@ def tensors_by_name(module: nn.Module) -> dict[str, Tensor]:
 class Unchanged:
     """A context in which calling a module must leave it as it was: ``with Unchanged(module): module(x)``.
 
-    Compared are the versions of all its tensors, which every write raises, and its Python attributes. Tensors that were written into
-    get their numbers back, so that a refused module has lost nothing.
+    Compared are the versions of all its tensors, which every write raises, and its Python attributes.
 
     Raises
     ------
@@ -43,16 +42,13 @@ class Unchanged:
 
     def __enter__(self) -> None:
         tensors = tensors_by_name(self._module)
-        self._tensors = {name: (t, t._version, t.detach().clone()) for name, t in tensors.items() if not t.is_inference()}
+        self._tensors = {name: (t, t._version) for name, t in tensors.items() if not t.is_inference()}
         self._attributes = dict(_attributes(self._module))
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        written = [name for name, (t, version, _) in self._tensors.items() if t._version != version]
-        for name in written:
-            t, _, numbers = self._tensors[name]
-            t.data.copy_(numbers)
         if kind is not None:
             return
+        written = [name for name, (t, version) in self._tensors.items() if t._version != version]
         now = dict(_attributes(self._module))
         changed = [name for name in now.keys() | self._attributes.keys() if now.get(name, now) != self._attributes.get(name, now)]
         if written or changed:

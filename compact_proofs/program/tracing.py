@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from compact_proofs.errors import BadInput
 from compact_proofs.program.program import Program
 from compact_proofs.program.simplify import name_of, simplify
 from compact_proofs.program.state import Unchanged, tensors_by_name
+
+_has_data_mutation = torch._functionalize_has_data_mutation  # type: ignore[attr-defined]
 
 SAMPLES = 8
 """Inputs on which `program_of` compares a module with its program."""
@@ -43,8 +46,8 @@ def trace(module: nn.Module, example: Tensor) -> Program:
     Raises
     ------
     BadInput
-        If the module is no function of one input that is known beforehand: it branches on values, changes its own state, draws random
-        numbers, reads tensors outside of torch, or does not return one row of numbers for one input. The message names which.
+        If the module is no function of one input: it branches on values, changes its own state, draws random numbers, reads tensors
+        outside of torch, or does not return one row of numbers for one input. The message names which.
     """
     if isinstance(module, Program):
         return module
@@ -52,14 +55,16 @@ def trace(module: nn.Module, example: Tensor) -> Program:
         raise BadInput(f"a {type(module).__name__} is not a torch.nn.Module; load the model, or wrap the function into one")
     if not isinstance(example, Tensor):
         raise BadInput(f"an input of {type(module).__name__} must be a tensor, not a {type(example).__name__}")
-    with _disable_current_modes(), torch.no_grad(), _evaluating(module), plain_kernels():
+    with _disable_current_modes(), torch.no_grad(), plain_kernels():
+        subject = _copy(module)
         with _explained(module):
-            _check_output(module, module(example[None]))
-        with Unchanged(module):
-            program = _trace_once(module, example)
-        if _trace_once(module, example).sha256 != program.sha256:
+            check_output(module, subject(example[None]))
+            with Unchanged(subject):  # a second call: the first one may fill a cache
+                subject(example[None])
+        program = _trace_once(_copy(subject), example)
+        if _trace_once(_copy(subject), example).sha256 != program.sha256:
             raise BadInput(f"{type(module).__name__}: two calls on one input do different things, so that it is no function")
-        _check_same(module, program, example[None])
+        _check_same(subject, program, example[None])
     return program
 
 
@@ -81,10 +86,23 @@ def program_of(module: nn.Module, task: Task) -> Program:
             shape = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise BadInput(f"the task {task.name}: inputs(0, 1) must be a tensor of one input [1, ...], not {shape}")
     program = trace(module, first[0])
-    with _disable_current_modes(), torch.no_grad(), _evaluating(module), plain_kernels():
+    with _disable_current_modes(), torch.no_grad(), plain_kernels():
+        subject = _copy(module)
         for number in sorted({i * (task.size - 1) // (SAMPLES - 1) for i in range(SAMPLES)}):
-            _check_same(module, program, task.inputs(number, number + 1))
+            _check_same(subject, program, task.inputs(number, number + 1))
     return program
+
+
+def _copy(module: nn.Module) -> nn.Module:
+    """A copy in evaluation mode, on which tracing may leave its marks; tensors that were computed are copied as numbers."""
+    numbers: dict[int, Any] = {id(t): t.detach().clone() for t in tensors_by_name(module).values() if not t.is_leaf}
+    try:
+        return copy.deepcopy(module, numbers).eval()
+    except Exception as e:
+        text = str(e).split("\n", 1)[0][:200]
+        raise BadInput(
+            f"{type(module).__name__}: it cannot be copied ({type(e).__name__}: {text}), so that it cannot be traced"
+        ) from e
 
 
 def _trace_once(module: nn.Module, example: Tensor) -> Program:
@@ -95,7 +113,7 @@ def _trace_once(module: nn.Module, example: Tensor) -> Program:
         with _Guard():
             out = functional_call(module, dict(zip(names, constants, strict=True)), (x[None],))[0]
         for name, constant in zip(names, constants, strict=True):
-            if isinstance(constant, FunctionalTensor) and torch._functionalize_has_data_mutation(constant.elem):
+            if isinstance(constant, FunctionalTensor) and _has_data_mutation(constant.elem):
                 raise BadInput(f"{type(module).__name__}: a call changes {name}, so that the module is no function of its input")
         return out
 
@@ -115,7 +133,8 @@ def _with_named_constants(
     traced: GraphModule, names: list[str], named: dict[str, Tensor], held: dict[str, Tensor]
 ) -> tuple[Graph, dict[str, Tensor]]:
     """Copy the graph so that its only placeholder is the input, and every constant a `get_attr` node, one for each tensor."""
-    graph, tensors = Graph(), {}
+    graph = Graph()
+    tensors: dict[str, Tensor] = {}
     copies: dict[Node, Node] = {}
     constants: dict[int, Node] = {}
     holders = {id(t): path for path, t in reversed(held.items())}
@@ -139,8 +158,8 @@ def _with_named_constants(
             copies[node] = constant(getattr(traced, node.target))
             continue
         elif node.op == "output":
-            (result,) = node.args[0]  # type: ignore[misc]
-            graph.output(copies[result])  # type: ignore[index]
+            (result,) = node.args[0]
+            graph.output(copies[result])
             continue
         copies[node] = graph.node_copy(node, copies.__getitem__)
         copies[node].meta = {"val": _shell(node.meta.get("val"))}
@@ -170,8 +189,8 @@ def _check_graph(graph: Graph, module: str) -> None:
         for value in values if isinstance(values, tuple) else (values,):
             if isinstance(value, Tensor) and not _known(value):
                 raise BadInput(
-                    f"{module}: the shape of a result of {name_of(node)} depends on the input's values; use torch.where, or sums with "
-                    "a mask, so that every input is computed alike"
+                    f"{module}: the shape of a result of {name_of(node)} depends on the input's values; use torch.where, or sums "
+                    "with a mask, so that every input is computed alike"
                 )
 
 
@@ -185,18 +204,6 @@ class _Guard(TorchFunctionMode):
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode, and afterwards as it was."""
-    modes = [(part, part.training) for part in module.modules()]
-    try:
-        module.eval()
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
-@contextmanager
 def _explained(module: nn.Module) -> Iterator[None]:
     """Say in the user's words what stops a trace."""
     name = type(module).__name__
@@ -206,15 +213,16 @@ def _explained(module: nn.Module) -> Iterator[None]:
         raise BadInput(str(e) if str(e).startswith(name) else f"{name}: {e}") from None
     except torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode:
         raise BadInput(
-            f"{name}: it branches on a value that depends on its input, or turns one into a Python number, so that different inputs "
-            "take different paths; use torch.where, which computes both"
+            f"{name}: it branches on a value that depends on its input, or turns one into a Python number, so that different "
+            "inputs take different paths; use torch.where, which computes both"
         ) from None
     except Exception as e:
         text = str(e).split("\n", 1)[0][:200]
         raise BadInput(f"{name}: calling it on one input, or tracing that call, failed with {type(e).__name__}: {text}") from e
 
 
-def _check_output(module: nn.Module, out: Any) -> None:
+def check_output(module: nn.Module, out: Any) -> None:
+    """Refuse what is not one row of real logits for a batch of one input."""
     name = type(module).__name__
     if not isinstance(out, Tensor):
         raise BadInput(
@@ -222,14 +230,15 @@ def _check_output(module: nn.Module, out: Any) -> None:
         )
     if out.dim() != 2 or len(out) != 1 or not out.is_floating_point():
         raise BadInput(
-            f"{name} returns {out.dtype} of shape {list(out.shape)} for a batch of one input; it must return real logits [1, outputs]"
+            f"{name} returns {out.dtype} of shape {list(out.shape)} for a batch of one input; it must return real logits "
+            "[1, outputs]"
         )
 
 
 def _check_same(module: nn.Module, program: Program, batch: Tensor) -> None:
     """Compare a module with its program on one input, in ordinary arithmetic."""
     out = module(batch)
-    _check_output(module, out)
+    check_output(module, out)
     if out.is_meta:
         return
     again = program(batch)
