@@ -96,5 +96,8 @@ def _trace(target: Any, args: Any, kwargs: Any, axes: str, names: tuple[str, ...
         fakes = [torch.empty(t.shape, dtype=torch.float64 if t.is_floating_point() else t.dtype) for t in tensors]
         graph = make_fx(f)(*fakes)
     simplify(graph.graph)
+    for node in graph.graph.nodes:
+        if node.target in (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default):
+            node.target = torch.ops.aten.reshape.default  # strides of real operands differ from those of the trace
     graph.recompile()
     return graph
