@@ -225,6 +225,18 @@ def _reads_expand(node: Node, axis: int) -> Axes:
     return _broadcast(node, axis)
 
 
+def _reads_sum(node: Node, axis: int) -> Axes | None:
+    """Sums and means over given axes: any other axis."""
+    rank = len(_shape(node.args[0]))
+    dims = node.args[1] if len(node.args) > 1 else None
+    if not isinstance(dims, (list, tuple)) or not dims:
+        return None
+    summed = {d % rank for d in dims}  # type: ignore[operator]
+    keepdim = len(node.args) > 2 and bool(node.args[2]) or bool(node.kwargs.get("keepdim"))
+    kept = [None if d in summed else d for d in range(rank)] if keepdim else [d for d in range(rank) if d not in summed]
+    return None if kept[axis] is None else (kept[axis],)
+
+
 _VIEWS = (aten.view.default, aten._unsafe_view.default, aten._reshape_alias.default)
 
 READS: dict[str, Callable[[Node, int], Axes | None]] = {
@@ -233,6 +245,7 @@ READS: dict[str, Callable[[Node, int], Axes | None]] = {
     **dict.fromkeys(words("mm bmm addmm"), _reads_product),
     **dict.fromkeys(words("transpose t permute"), _reads_transpose),
     **dict.fromkeys(words("_softmax _safe_softmax"), _reads_rows),
+    **dict.fromkeys(words("sum mean amax amin"), _reads_sum),
     "unsqueeze": _reads_unsqueeze,
     "embedding": _reads_embedding,
     "index": _reads_index,
