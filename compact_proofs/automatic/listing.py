@@ -1,4 +1,4 @@
-"""Evaluating a program on listed inputs, with everything shared that inputs have in common: the cheapest brute force that is known.
+"""Evaluating a program on listed inputs with everything shared that they have in common: the cheapest brute force that is known.
 
 Brute force runs the whole program on each input. But most of it depends on few tokens, and linear maps can be applied to tables
 before they are applied to inputs. The program is read once, operation by operation, with four kinds of values:
@@ -8,33 +8,33 @@ before they are applied to inputs. The program is read once, operation by operat
     `Pair`      a table of two tokens, such as a score of a query token and a key token
     `Dense`     known for each input only
 
-Tables cost once what the operation costs on all v tokens (or v^2 pairs); reading an entry is free. A linear map of an Affine value maps
-its tables, so that an input pays for shares times tables only: with values V, pattern p and maps W_O, W_in, an input pays for
-``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Everything else is computed for each input, like brute force does. What comes out
-is the program's function, reordered: real arithmetic gives the same number, and the sound reading encloses it.
+Tables cost once what the operation costs on all v tokens (or v^2 pairs); reading an entry is free. A linear map of an Affine value
+maps its tables, so that an input pays for shares times tables only: with values V, pattern p and maps W_O, W_in, an input pays for
+``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Everything else is computed for each input, as brute force does it, or once
+for all inputs that agree where it depends on them. What comes out is the program's function, reordered: real arithmetic gives the
+same number, and the sound reading encloses it.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
+from compact_proofs.automatic.listed_steps import Steps
+from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Reader, Table, Value, Weighted, first_of, moves, shape_of
 from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.claim import ACCURACY
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
-from compact_proofs.length import charge_integers, count, stage
+from compact_proofs.length import count, stage
 from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
 
@@ -46,86 +46,6 @@ LARGEST_TABLE = 2**24
 """Entries of a table, at most."""
 BATCH = 1024
 """Inputs evaluated at once."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Entries that depend on the token at one position each.
-
-    Attributes
-    ----------
-    data : [v, *shape]
-        ``data[t, e]`` is entry e where the position ``owner[e]`` holds t.
-    owner : int64 [*shape]
-        -1 for entries that depend on none.
-    """
-
-    data: Tensor
-    owner: Tensor
-
-
-@dataclass(frozen=True)
-class Weighted:
-    """A sum of shares times tables.
-
-    Attributes
-    ----------
-    shares
-        A `Dense` value; its entries are numbered in row-major order.
-    owner : int64 [S]
-        The position whose token each share's table reads.
-    tables : [v, S, *shape]
-        ``tables[t, s, e]`` is what share s is multiplied by for entry e.
-    used : bool [S, *shape]
-        For which entries each share counts; elsewhere its table is 0.
-    """
-
-    shares: Dense
-    owner: Tensor
-    tables: Tensor
-    used: Tensor
-
-
-@dataclass(frozen=True)
-class Affine:
-    """``sum of tables + sum of weighted tables``."""
-
-    tables: tuple[Table, ...]
-    weighted: tuple[Weighted, ...] = ()
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Entries that depend on the tokens at two positions each: ``data[u, t, e]``, u at ``first[e]`` and t at ``second[e]``."""
-
-    data: Tensor
-    first: Tensor
-    second: Tensor
-
-
-@dataclass(frozen=True)
-class Dense:
-    """A value of each input, computed in a step of the run.
-
-    Attributes
-    ----------
-    step
-        The number of the step.
-    shape
-        Of the value for one input.
-    on
-        The positions whose tokens it depends on: inputs that agree there share it.
-    """
-
-    step: int
-    shape: torch.Size
-    on: frozenset[int]
-
-
-Value: TypeAlias = Tensor | Affine | Pair | Dense
-Reader: TypeAlias = Callable[[Dense], Tensor]
-Step: TypeAlias = Callable[[Tensor, Reader], Tensor]
-"""From inputs [L, n], and a function that gives the values [L, ...] of earlier steps, to values [L, *shape]."""
 
 
 class Listing:
@@ -145,50 +65,21 @@ class Listing:
 
     def __init__(self, program: Program, v: int) -> None:
         self.program, self.v, self.n = program, v, program.input.shape[0]
-        self._steps: list[tuple[Step, frozenset[int]]] = []
-        self._dense: dict[int, Dense] = {}
-        self._kept: list[Any] = []  # so that an id stays the name of one value
+        self._steps = Steps(v, self.n)
         with stage("tables"):
             self._logits = self._read()
 
     def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits."""
         with stage("list"):
-            parts = [ACCURACY.correct(self._run(x), y) for x, y in zip(inputs.split(BATCH), labels.split(BATCH), strict=True)]
+            batches = zip(inputs.split(BATCH), labels.split(BATCH), strict=True)
+            parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
-            return torch.cat([self._run(part) for part in inputs.split(BATCH)])
-
-    def _run(self, inputs: Tensor) -> Tensor:
-        """Step by step; a value that depends on some positions only is computed once for all inputs that agree there."""
-        done: list[Tensor] = []
-        kinds = {on: self._kinds(inputs, on) for on in {on for _, on in self._steps}}
-        for step, on in self._steps:
-            representatives, _ = kinds[on]
-
-            def read(value: Dense, representatives: Tensor = representatives) -> Tensor:
-                _, kind = kinds[value.on]
-                return done[value.step][kind[representatives]]
-
-            done.append(step(inputs[representatives], read))
-        _, kind = kinds[self._logits.on]
-        return done[self._logits.step][kind]
-
-    def _kinds(self, inputs: Tensor, on: frozenset[int]) -> tuple[Tensor, Tensor]:
-        """One input of each kind, and the kind of each input; those that agree at the positions `on` are of a kind.
-
-        Cost: an integer operation a token, where not every input is a kind of its own.
-        """
-        if len(on) == self.n:
-            each = torch.arange(len(inputs), device=inputs.device)
-            return each, each
-        rows = inputs[:, sorted(on)].cpu().numpy()
-        charge_integers(rows.size)
-        _, first, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-        return torch.from_numpy(first), torch.from_numpy(kind.reshape(-1))
+            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(BATCH)])
 
     # ------------------------------------------------------------------------------------------------- reading the graph
 
@@ -203,14 +94,14 @@ class Listing:
             elif node.op == "call_function":
                 values[node] = self._operation(node, values)
             else:
-                return self._as_dense(values[node.all_input_nodes[0]])
+                return self._steps.dense(values[node.all_input_nodes[0]])
         raise AssertionError("a graph ends with its output")
 
     def _operation(self, node: Node, values: dict[Node, Any]) -> Any:
         if node.target is operator.getitem:
             return values[node.args[0]][node.args[1]]  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
-        moving = [x for x in leaves((args, kwargs)) if isinstance(x, (Affine, Pair, Dense))]
+        moving = [x for x in leaves((args, kwargs)) if moves(x)]
         if not moving:
             return call(node.target, args, kwargs)[0]
         like = node.meta["val"]
@@ -240,7 +131,7 @@ class Listing:
             found = self._sum(args, kwargs, name == "sub", shape)
         if found is None and len(moving) == 1 and isinstance(moving[0], Affine) and name in LINEAR:
             found = self._linear(name, target, args, kwargs, moving[0], shape)
-        return found if found is not None else self._each(target, args, kwargs, shape)
+        return found if found is not None else self._steps.each(target, args, kwargs, shape)
 
     # ------------------------------------------------------------------------------------------------------------ tables
 
@@ -262,7 +153,7 @@ class Listing:
         """On which positions each entry of a result depends through one table: bool [n, *shape]."""
         with structure():
             marks = {id(x): torch.stack([x.tables[0].owner == i for i in range(self.n)])}
-            others = {id(y): torch.zeros(self.n, *_shape(y), dtype=torch.bool) for y in leaves((args, kwargs)) if _moves(y)}
+            others = {id(y): torch.zeros(self.n, *shape_of(y), dtype=torch.bool) for y in leaves((args, kwargs)) if moves(y)}
             return self._depends(name, target, args, kwargs, others | marks, shape)
 
     def _table(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Affine], shape: torch.Size) -> Affine | None:
@@ -272,11 +163,11 @@ class Listing:
             if bool((free.sum(0) > 1).any()):
                 return None
             owner = torch.where(free.any(0), free.to(torch.int64).argmax(0), -1)
-        result, _ = call(target, *map_leaves(lambda x: Lifted(x.tables[0].data, "k") if _moves(x) else x, (args, kwargs)))
-        return Affine((Table(_first(result), owner),))
+        result, _ = call(target, *map_leaves(lambda x: Lifted(x.tables[0].data, "k") if moves(x) else x, (args, kwargs)))
+        return Affine((Table(first_of(result), owner),))
 
     def _pair(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Affine], shape: torch.Size) -> Pair | None:
-        """Any operation on two tables, if every entry of its result depends on one position through each: for all pairs of tokens."""
+        """An operation on two tables, if each entry of its result depends on one position through each: for all pairs of tokens."""
         if self.v**2 * shape.numel() > LARGEST_TABLE:
             return None
         a = moving[0]
@@ -288,7 +179,7 @@ class Listing:
             owners = [m.to(torch.int64).argmax(0) for m in (first, second)]
         lifted = {id(a): Lifted(a.tables[0].data, "q"), id(b): Lifted(b.tables[0].data, "k")}
         result, _ = call(target, *map_leaves(lambda x: lifted.get(id(x), x), (args, kwargs)))
-        return Pair(_first(result), *owners)
+        return Pair(first_of(result), *owners)
 
     def _on_pair(self, name: str, target: Any, args: Any, kwargs: Any, x: Pair, shape: torch.Size) -> Pair:
         """An entrywise or moving operation on a table of pairs."""
@@ -308,8 +199,8 @@ class Listing:
     def _softmax(self, x: Any, dim: int) -> Dense | None:
         """Shares w_i / sum_j w_j with w = exp(score - a) from a table: an input pays for a sum and a division an entry.
 
-        Any a will do that is the same for all scores of one softmax: the largest over all tokens of the second position, for each of
-        the first, if that is one position for the whole softmax.
+        Any a will do that is the same for all scores of one softmax: the largest over all tokens of the second position, for each
+        of the first, if that is one position for the whole softmax.
         """
         if isinstance(x, Pair):
             with structure():
@@ -322,12 +213,12 @@ class Listing:
             weights = Affine((Table(torch.exp(data - upper(largest)), x.tables[0].owner),))
         else:
             return None
-        w = self._as_dense(weights)
+        w = self._steps.dense(weights)
 
         def shares(inputs: Tensor, read: Reader) -> Tensor:
             return read(w) / read(w).sum(1 + dim, keepdim=True)
 
-        return self._step(shares, w.shape, w.on)
+        return self._steps.add(shares, w.shape, w.on)
 
     def _averages(self, p: Any, x: Any, shape: torch.Size) -> Affine | None:
         """Shares times a table whose rows are of one position each: sum_k p[b, m, k] V[b, k, e]."""
@@ -387,7 +278,7 @@ class Listing:
 
     def _linear(self, name: str, target: Any, args: Any, kwargs: Any, x: Affine, shape: torch.Size) -> Affine | None:
         """A linear map of tables; None where an input would pay more for reading the result than for its argument and the map."""
-        if name == "div" and args[0] is not x or name in ("cat", "stack"):
+        if (name == "div" and args[0] is not x) or name in ("cat", "stack"):
             return None
         used = [self._depends(name, target, args, kwargs, {id(x): w.used}, shape) for w in x.weighted]
         if any(self.v * u.numel() > LARGEST_TABLE for u in used):
@@ -398,7 +289,7 @@ class Listing:
                 return None
 
         def mapped(data: Tensor, axes: str) -> Tensor:
-            return _first(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
+            return first_of(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
 
         weighted = tuple(Weighted(w.shares, w.owner, mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
         tables = []
@@ -420,103 +311,9 @@ class Listing:
     def _cost(target: Any, args: Any, kwargs: Any, x: Affine) -> int:
         """What an operation costs on one input."""
         with structure(), count() as counter:
-            example = torch.empty(_shape(x), dtype=torch.float64, device="meta")
+            example = torch.empty(shape_of(x), dtype=torch.float64, device="meta")
             target(*map_leaves(lambda y: example if y is x else _meta(y), args), **map_leaves(_meta, kwargs))
         return counter.length.total
-
-    # --------------------------------------------------------------------------------------------------- for each input
-
-    def _step(self, step: Step, shape: torch.Size, on: frozenset[int]) -> Dense:
-        self._steps.append((step, on))
-        return Dense(len(self._steps) - 1, shape, on)
-
-    def _each(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Dense:
-        """Any operation, for each input."""
-        args, kwargs = map_leaves(lambda x: self._as_dense(x) if _moves(x) else x, (args, kwargs))
-
-        def apply(inputs: Tensor, read: Reader) -> Tensor:
-            a, k = map_leaves(lambda x: Lifted(read(x), "j") if isinstance(x, Dense) else x, (args, kwargs))
-            return _first(call(target, a, k)[0])
-
-        on = frozenset[int]().union(*(x.on for x in leaves((args, kwargs)) if isinstance(x, Dense)))
-        return self._step(apply, shape, on)
-
-    def _as_dense(self, x: Value) -> Dense:
-        """Any value for each input; computed once, whoever reads it."""
-        if isinstance(x, Dense):
-            return x
-        if id(x) not in self._dense:
-            self._kept.append(x)
-            self._dense[id(x)] = self._step(self._gather(x), _shape(x), _positions(x))
-        return self._dense[id(x)]
-
-    def _gather(self, x: Affine | Pair | Tensor) -> Step:
-        """Read a value's tables at inputs: free, but for sums over positions, and 2 operations for each share and entry."""
-        shape = _shape(x)
-        if isinstance(x, Tensor):
-            return lambda inputs, read: x.expand(len(inputs), *x.shape)
-        with structure():
-            entry = torch.arange(shape.numel())
-            if isinstance(x, Pair):
-                first, second = x.first.reshape(-1), x.second.reshape(-1)
-        if isinstance(x, Pair):
-            pairs = x.data.reshape(self.v, self.v, -1)
-            return lambda inputs, read: pairs[inputs[:, first], inputs[:, second], entry].reshape(-1, *shape)
-        parts: list[Step] = [self._read_table(t, entry) for t in x.tables]
-        parts += [self._read_weighted(w) for w in x.weighted]
-
-        def gather(inputs: Tensor, read: Reader) -> Tensor:
-            total = parts[0](inputs, read)
-            for part in parts[1:]:
-                total = total + part(inputs, read)
-            return total.reshape(-1, *shape)
-
-        return gather
-
-    def _read_table(self, t: Table, entry: Tensor) -> Step:
-        with structure():
-            owner = t.owner.reshape(-1).clamp(min=0)  # an entry without an owner is the same for every token
-        data = t.data.reshape(self.v, -1)
-        return lambda inputs, read: data[inputs[:, owner], entry]
-
-    def _read_weighted(self, w: Weighted) -> Step:
-        """Entries that the same shares count for are one product of matrices for each input."""
-        with structure():
-            used = w.used.reshape(len(w.used), -1)
-            patterns, group = used.unique(dim=1, return_inverse=True)
-            groups = [((group == g).nonzero()[:, 0], patterns[:, g].nonzero()[:, 0]) for g in range(patterns.shape[1])]
-            back = torch.cat([entries for entries, _ in groups]).argsort()
-        flat = w.tables.reshape(self.v, len(used), -1)
-        parts = [(flat[:, shares][:, :, entries], shares, w.owner[shares]) for entries, shares in groups]
-
-        def weighted(inputs: Tensor, read: Reader) -> Tensor:
-            p = read(w.shares).flatten(1)
-            found = []
-            for tables, shares, owner in parts:
-                chosen = tables[inputs[:, owner], torch.arange(len(shares))]  # [L, shares, entries]
-                found.append(torch.bmm(p[:, shares][:, None], chosen)[:, 0])
-            return torch.cat(found, 1)[:, back]
-
-        return weighted
-
-
-def _positions(x: Any) -> frozenset[int]:
-    """The positions whose tokens a value depends on."""
-    with structure():
-        if isinstance(x, Affine):
-            owners = [t.owner for t in x.tables] + [w.owner for w in x.weighted]
-            shares = [w.shares.on for w in x.weighted]
-        else:
-            owners, shares = [x.first, x.second] if isinstance(x, Pair) else [], []
-        return frozenset(i for o in owners for i in o.unique().tolist() if i >= 0).union(*shares)
-
-
-def _first(result: Any) -> Any:
-    return result[0] if isinstance(result, (tuple, list)) else result
-
-
-def _moves(x: Any) -> bool:
-    return isinstance(x, (Affine, Pair, Dense))
 
 
 def _constant(x: Any) -> bool:
@@ -524,15 +321,7 @@ def _constant(x: Any) -> bool:
 
 
 def _meta(x: Any) -> Any:
+    """A tensor of the same shape without numbers, in float64 if it is real."""
     if not isinstance(x, Tensor):
         return x
     return torch.empty(x.shape, dtype=torch.float64 if x.is_floating_point() else x.dtype, device="meta")
-
-
-def _shape(x: Any) -> torch.Size:
-    """The shape of a value for one input."""
-    if isinstance(x, Affine):
-        return x.tables[0].data.shape[1:] if x.tables else x.weighted[0].tables.shape[2:]
-    if isinstance(x, Pair):
-        return x.data.shape[2:]
-    return x.shape

@@ -232,7 +232,7 @@ def _reads_sum(node: Node, axis: int) -> Axes | None:
     if not isinstance(dims, (list, tuple)) or not dims:
         return None
     summed = {d % rank for d in dims}  # type: ignore[operator]
-    keepdim = len(node.args) > 2 and bool(node.args[2]) or bool(node.kwargs.get("keepdim"))
+    keepdim = (len(node.args) > 2 and bool(node.args[2])) or bool(node.kwargs.get("keepdim"))
     kept = [None if d in summed else d for d in range(rank)] if keepdim else [d for d in range(rank) if d not in summed]
     return None if kept[axis] is None else (kept[axis],)
 
