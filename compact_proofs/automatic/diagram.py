@@ -63,10 +63,9 @@ def from_labels(labels: Callable[[Tensor], Tensor], n: int, v: int) -> Diagram:
     """
     found = []
     for query in range(v):  # v^(n-1) sequences at a time
-        rest = (
-            torch.cartesian_prod(*[torch.arange(v)] * (n - 1)).reshape(-1, n - 1) if n > 1 else torch.zeros(1, 0, dtype=torch.int64)
-        )
-        found.append(labels(torch.cat([rest, torch.full((len(rest), 1), query)], 1)).cpu().numpy())
+        tokens = [*[torch.arange(v)] * (n - 1), torch.tensor([query])]
+        inputs = torch.stack([x.reshape(-1) for x in torch.meshgrid(*tokens, indexing="ij")], -1)
+        found.append(labels(inputs).cpu().numpy())
     values, at = np.unique(np.concatenate(found), return_inverse=True)
     return _minimal_tree(at.reshape(-1), values.astype(np.int64), n, v)
 
@@ -144,12 +143,11 @@ def boxes(diagram: Diagram) -> Boxes:
 
 
 def _by_label(diagram: Diagram) -> Iterator[tuple[int, Tensor]]:
-    n, v = len(diagram.levels), diagram.levels[0].shape[1]
     for label in diagram.labels:
         if label == NOT_VALID:
             continue
         masks = _paths(diagram, label)
-        in_order = np.concatenate([masks[:, 1:], masks[:, :1]], 1) if n > 1 else masks
+        in_order = np.concatenate([masks[:, 1:], masks[:, :1]], 1)
         yield int(label), torch.from_numpy(np.ascontiguousarray(in_order))
 
 
@@ -171,7 +169,7 @@ def _paths(diagram: Diagram, label: int) -> np.ndarray:
 
 
 def _cross(row: np.ndarray, following: list[np.ndarray], each: bool) -> np.ndarray:
-    """Boxes of a node from those of the nodes that its tokens lead to: one edge for each of these, or, if `each`, for each token."""
+    """Boxes of a node from those of the nodes that its tokens lead to: an edge for each of these, or, if `each`, for each token."""
     v = len(row)
     parts = []
     for child in np.unique(row[row > 0]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,8 @@ def roots(task: FiniteTask, kind: Kind = "auto") -> Boxes:
     """Return disjoint boxes that a proof about `task` may divide.
 
     Boxes given by hand (``FiniteTask(boxes=...)``) are checked. Otherwise boxes of constant label come from the decision diagram of
-    an automaton, if the label function has one, or of the labels of all sequences, if these are at most 2^24; they hold valid
+    an automaton, if the label function has one, or of the labels of all sequences, if these are fewer than its steps or, without
+    one, at most 2^24; they hold valid
     sequences only. Boxes of mixed label may hold others; whoever counts leaves them out.
 
     Raises
@@ -41,7 +43,7 @@ def roots(task: FiniteTask, kind: Kind = "auto") -> Boxes:
         if kind == "mixed":
             return by_last_token(task)
         automaton = _with_validity(task)
-        if automaton is not None:
+        if automaton is not None and not (task.listable and task.space < task.n_ctx * task.d_vocab * automaton[0].numel()):
             step, labels = automaton
             return boxes(from_automaton(step, 0, labels, task.n_ctx))
         if task.listable:
@@ -98,8 +100,8 @@ def check_boxes(task: FiniteTask, given: Boxes) -> None:
     Notes
     -----
     A box of label y is right if every sequence in it is valid and has label y. With an automaton that is decided by the *set* of
-    states that its sequences may end in, n |Q| v integer operations a box; otherwise by labelling its sequences one by one. Boxes of
-    mixed label need no such check. Disjointness: see `overlap`.
+    states that its sequences may end in, n |Q| v integer operations a box; otherwise by labelling its sequences one by one. Boxes
+    of mixed label need no such check. Disjointness: see `overlap`.
     """
     shared = overlap(given.masks)
     if shared is not None:
@@ -138,7 +140,7 @@ def overlap(masks: Tensor) -> tuple[int, int] | None:
     is still with others, at every step.
     """
     sets = masks.cpu().numpy()
-    waiting = [(0, sets.any(2).all(1).nonzero()[0])]
+    waiting = [(0, np.flatnonzero(np.all(np.any(sets, axis=2), axis=1)))]
     while waiting:
         position, together = waiting.pop()
         if len(together) < 2:

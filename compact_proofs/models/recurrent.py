@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 
 Cell = Literal["relu", "tanh", "gru"]
 """How a state follows from the one before: an Elman cell with ReLU or tanh, or a gated recurrent unit."""
@@ -53,7 +54,7 @@ class RecurrentConfig:
         return shapes | {"W_U": (d, self.d_out), "b_U": (self.d_out,)}
 
 
-class Recurrent(nn.Module):
+class Recurrent(Architecture):
     """A network with a state h, zero at the start, that a cell updates for each token t.
 
     With x = W_E[t]::

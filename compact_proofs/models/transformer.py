@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
 
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
 """What a hidden neuron computes; "gelu" is z Phi(z), "gelu_tanh" its approximation by tanh ("gelu_new")."""
@@ -103,7 +104,7 @@ class TransformerConfig:
         return shapes | {"W_U": (d, self.d_out)} | ({"b_U": (self.d_out,)} if self.biases else {})
 
 
-class Transformer(nn.Module):
+class Transformer(Architecture):
     """A pre-norm transformer that reads n tokens and answers at the last position.
 
     With r = W_E[t] + W_pos, N the norm, and for each layer, in order::

@@ -119,7 +119,7 @@ class Language:
     def numbered(self, numbers: Tensor | Sequence[int]) -> Tensor:
         """Sequences by their numbers 0 ... size - 1, int64 [N, n]."""
         left = np.array([int(i) for i in numbers], dtype=self._kind)
-        if len(left) and not (0 <= left.min() and left.max() < self.size):
+        if any(not 0 <= i < self.size for i in left.tolist()):
             raise BadInput(f"inputs are numbered 0 ... {self.size - 1}")
         state = np.full(len(left), self.automaton.start)
         step = np.array(self.automaton.step)

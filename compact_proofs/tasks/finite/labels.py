@@ -43,7 +43,7 @@ class LabelFunction(ABC):
     def outputs(self, n: int, v: int) -> int:
         """One more than the largest label of sequences of n tokens below v."""
 
-    def check(self, n: int, v: int) -> None:
+    def check(self, n: int, v: int) -> None:  # noqa: B027 (most have a meaning everywhere)
         """Raise `BadInput` where the function has no meaning for sequences of n tokens below v."""
 
     def automaton(self, n: int, v: int) -> Automaton | None:
@@ -131,7 +131,7 @@ class SecondLargest(LabelFunction):
         return v
 
     def automaton(self, n: int, v: int) -> Automaton:
-        """States are pairs (largest, second largest) so far, in base v; both are 0 at the start, which no sequence of two notices."""
+        """States are pairs (largest, second largest) so far, in base v; both 0 at the start, which two tokens hide."""
 
         def step(s: int, t: int) -> int:
             _, second, first = sorted((s // v, s % v, t))

@@ -45,8 +45,8 @@ class FiniteTask(Task):
     label
         A function from int64 [N, n] to the right outputs int64 [N]. None if `dfa` gives them.
     valid
-        Which sequences the task is about: a function to bool [N] or an `Automaton` (a label other than 0); all of them unless given.
-        A function needs v^n <= 2^24, so that they can be counted; an automaton counts any number.
+        Which sequences the task is about: a function to bool [N] or an `Automaton` (a label other than 0); all unless given. A
+        function needs v^n <= 2^24, so that they can be counted; an automaton counts any number.
     boxes
         Boxes of sequences to be proven as a whole, found by hand: disjoint, and each of one label or `MIXED`. Proofs check that.
     dfa
@@ -104,7 +104,7 @@ class FiniteTask(Task):
         return self.space <= LARGEST_LISTED
 
     @cached_property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> int:
         """Number of valid sequences, exactly."""
         if self._valid is None:
             return self.space
@@ -126,7 +126,7 @@ class FiniteTask(Task):
         return self._valid is None
 
     def sequences(self, start: int, stop: int) -> Tensor:
-        """Sequences number `start` to `stop` - 1 of all v^n in lexicographic order, valid or not: int64 [N, n]; numbers below 2^62."""
+        """Sequences number `start` to `stop` - 1 < 2^62 of all v^n in lexicographic order, valid or not: int64 [N, n]."""
         number = torch.arange(start, min(stop, self.space))
         digits = []
         for _ in range(self.n_ctx):
@@ -213,8 +213,8 @@ class FiniteTask(Task):
             source = inspect.getsource(function)
         except (OSError, TypeError):
             raise BadInput(
-                f"the {role} function {function!r} cannot be named in a certificate: {self.space} sequences are too many to list its "
-                "values, and it has no source text; define it in a file, or use a label function that ships or an Automaton"
+                f"the {role} function {function!r} cannot be named in a certificate: {self.space} sequences are too many to list "
+                "its values, and it has no source text; define it in a file, or use a label function that ships or an Automaton"
             ) from None
         return {role: "declared by the user, by its source text", f"{role}_sha256": hashlib.sha256(source.encode()).hexdigest()}
 

@@ -1,4 +1,4 @@
-"""The networks for finite tasks in the zoo: one for each part that a proof must deal with, and each with a task it is nearly right on.
+"""The networks for finite tasks in the zoo: one for each part that a proof must deal with, each nearly right on its task.
 
 Six of them (`CONVERTED`) were trained elsewhere by the same kind of recipe, and only have their weights' names changed.
 """
