@@ -1,4 +1,4 @@
-"""`Certificate`: a proven claim in one file that another person can check."""
+"""`Certificate`: a proven claim in one file that another person can check; `Trial`: a float reading, which proves nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -14,7 +14,6 @@ from torch import Tensor
 from compact_proofs.claim import Claim, decimal
 from compact_proofs.container import (
     Count,
-    Digest,
     Document,
     Few,
     Name,
@@ -29,11 +28,12 @@ from compact_proofs.container import (
     read_container,
     write_container,
 )
-from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.errors import CertificateRejected
+from compact_proofs.function import Function, FunctionDocument
 from compact_proofs.length import ProofLength
 from compact_proofs.strategy import explanation_size
 
-__all__ = ["KEY", "Certificate", "explanation_sha256", "is_certificate"]
+__all__ = ["KEY", "Certificate", "Run", "Trial", "explanation_sha256", "is_certificate"]
 
 KEY = "compact-proofs"
 """The document's entry in a file's header."""
@@ -42,12 +42,12 @@ LARGEST_BOUND = 10**9
 
 class _ClaimDocument(Strict):
     task: Name
-    parameters: Annotated[dict[Name, Size], Few]
+    parameters: Annotated[dict[Name, Size | Name], Few]
     score: Name
     score_options: Annotated[dict[Name, float], Few]
     numerator: Whole
     denominator: Positive
-    model_sha256: Digest
+    function: FunctionDocument
 
 
 class _Document(Document):
@@ -60,26 +60,27 @@ class _Document(Document):
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate:
-    """A bound, how it was proved, and how long the proof is.
+class Run:
+    """What running a strategy once gives, whatever the reading: a bound or an estimate, and the length.
 
     Attributes
     ----------
     claim
-        The theorem, with its exact bound.
+        What is claimed, or, of a `Trial`, what would be.
     strategy, strategy_version, options
-        How it was proved.
+        How it was found.
     length
         Counted from the run.
     unexplained_dimension
         Dimension of what the proof treats by brute force or worst case; None if the strategy gives none.
     explanation
-        The tensors that guided the proof, by name.
-    reading
-        "sound" for a theorem, "float" for an estimate (which cannot be saved as a certificate).
+        The tensors that guided the run, by name.
     seconds
         Wall time of the verification; informative.
     """
+
+    reading: ClassVar[str]
+    """How the verifier was run."""
 
     claim: Claim
     strategy: str
@@ -88,30 +89,33 @@ class Certificate:
     length: ProofLength
     unexplained_dimension: int | None
     explanation: dict[str, Tensor]
-    reading: str
     seconds: float
 
     @property
     def bound(self) -> Fraction:
-        """The proven lower bound, exactly."""
+        """The number found for the mean score, exactly."""
         return self.claim.bound
 
-    def __str__(self) -> str:
-        kind = "bound" if self.reading == "sound" else "estimate (float reading, not a theorem)"
-        return f"{self.strategy}: {kind} {decimal(self.bound)}, length {self.length.total:,}"
-
     def __repr__(self) -> str:
-        return f"<Certificate {self}>"
+        return f"<{type(self).__name__} {self}>"
 
     def _repr_html_(self) -> str:
         """The claim and the proof's length, for notebooks."""
-        from compact_proofs.report.notebook import certificate_html
+        from compact_proofs.report.notebook import run_html
 
-        return certificate_html(self)
+        return run_html(self)
+
+    def statement(self) -> str:
+        """What is said, in words."""
+        return self.claim.statement()
 
     def to_json(self, true_accuracy: float | None = None) -> dict[str, Any]:
         """The object printed by ``--json``."""
         return {
+            "task": self.claim.task,
+            "parameters": dict(self.claim.parameters),
+            "function": self.claim.function.to_json(),
+            "statement": self.statement(),
             "strategy": self.strategy,
             "options": self.options,
             "numerator": str(self.claim.numerator),
@@ -123,8 +127,33 @@ class Certificate:
             "explanation_size": explanation_size(self.explanation),
             "reading": self.reading,
             "seconds": self.seconds,
-            "model_sha256": self.claim.model_sha256,
+            "model_sha256": self.claim.function.weights_sha256,
         }
+
+
+class Trial(Run):
+    """A strategy in the float reading: quick, without control of rounding. It states nothing and is no certificate."""
+
+    reading: ClassVar[str] = "float"
+
+    def __str__(self) -> str:
+        return f"{self.strategy}: estimate (float reading, not a theorem) {decimal(self.bound)}, length {self.length.total:,}"
+
+    def statement(self) -> str:
+        """That nothing is proven."""
+        return (
+            f"Nothing is proven: in the float reading, which has no control of rounding, {self.strategy} counts "
+            f"{self.claim.numerator}/{self.claim.denominator} = {decimal(self.bound)} on {self.claim.inputs()}"
+        )
+
+
+class Certificate(Run):
+    """A proven claim, how it was proved, and how long the proof is."""
+
+    reading: ClassVar[str] = "sound"
+
+    def __str__(self) -> str:
+        return f"{self.strategy}: bound {decimal(self.bound)}, length {self.length.total:,}"
 
     def save(self, path: str | Path) -> Path:
         """Write the certificate to a file, atomically: a reader finds the whole file or none.
@@ -132,19 +161,17 @@ class Certificate:
         Raises
         ------
         BadInput
-            For a float reading, which proves nothing, or if the file cannot be written.
+            If the file cannot be written.
         """
-        if self.reading != "sound":
-            raise BadInput("only a sound reading is a proof; prove with reading='sound' to write a certificate")
         document = {
             "claim": {
                 "task": self.claim.task,
-                "parameters": self.claim.parameters,
+                "parameters": dict(self.claim.parameters),
                 "score": self.claim.score,
                 "score_options": self.claim.score_options,
                 "numerator": str(self.claim.numerator),
                 "denominator": str(self.claim.denominator),
-                "model_sha256": self.claim.model_sha256,
+                "function": self.claim.function.to_json(),
             },
             "strategy": {"name": self.strategy, "version": self.strategy_version, "options": self.options},
             "length": self.length.by_stage,
@@ -169,15 +196,15 @@ class Certificate:
         numerator, denominator = int(c.numerator), int(c.denominator)
         if abs(numerator) > LARGEST_BOUND * denominator:
             raise CertificateRejected(f"{path}: the bound it claims is beyond {LARGEST_BOUND:.0e}")
+        function = Function.from_document(c.function)
         return cls(
-            claim=Claim(c.task, c.parameters, c.score, c.score_options, numerator, denominator, c.model_sha256),
+            claim=Claim(c.task, c.parameters, c.score, c.score_options, numerator, denominator, function),
             strategy=document.strategy.name,
             strategy_version=document.strategy.version,
             options=document.strategy.options,
             length=ProofLength(document.length),
             unexplained_dimension=document.unexplained_dimension,
             explanation=tensors,
-            reading="sound",
             seconds=document.seconds,
         )
 

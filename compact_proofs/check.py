@@ -6,17 +6,17 @@ from pathlib import Path
 
 from torch import nn
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.claim import Task
+from compact_proofs.certificate import Certificate, Run
+from compact_proofs.claim import Task, decimal
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.function import Function
 from compact_proofs.length import TooLong
-from compact_proofs.models.files import weights_sha256
 from compact_proofs.prove import prove
 from compact_proofs.strategy import Strategy
 
 
 def check(
-    certificate: Certificate | str | Path,
+    certificate: Run | str | Path,
     model: nn.Module,
     task: Task,
     strategies: dict[str, type[Strategy]] | None = None,
@@ -46,20 +46,23 @@ def check(
     CertificateRejected
         With the reason.
     """
-    prefix = "" if isinstance(certificate, Certificate) else f"{certificate}: "
-    claimed = certificate if isinstance(certificate, Certificate) else Certificate.load(certificate)
+    prefix = "" if isinstance(certificate, Run) else f"{certificate}: "
+    claimed = certificate if isinstance(certificate, Run) else Certificate.load(certificate)
 
     def reject(reason: str) -> CertificateRejected:
         return CertificateRejected(f"{prefix}{reason}")
 
     claim = claimed.claim
-    if claimed.reading != "sound":
+    if not isinstance(claimed, Certificate):
         raise reject("a float reading proves nothing")
-    if (claim.task, claim.parameters) != (task.name, task.parameters()):
+    if (claim.task, dict(claim.parameters)) != (task.name, dict(task.parameters())):
         raise reject(f"it is about {claim.task} {claim.parameters}, not about {task.name} {task.parameters()}")
-    if claim.model_sha256 != weights_sha256(model):
-        these = weights_sha256(model)
-        raise reject(f"it is about other weights (SHA-256 {claim.model_sha256[:16]}..., these have {these[:16]}...)")
+    try:
+        difference = claim.function.differs_from(Function.of(model, task))
+    except BadInput as e:
+        raise reject(f"this model has no function to compare: {e}") from None
+    if difference is not None:
+        raise reject(f"it is about {difference}")
     if strategies is None:
         from compact_proofs.tasks import strategies_for
 
@@ -84,6 +87,8 @@ def check(
     now = recomputed.claim
     if (claim.score, claim.score_options) != (now.score, now.score_options):
         raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")
+    if not strategy.score.can_be(claim.bound):
+        raise reject(f"it claims {decimal(claim.bound)}, which no mean {claim.score} can be")
     if claim.denominator % task.size:
         raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.size}")
     if now.bound < claim.bound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +18,7 @@ from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.draws import Draws
+    from compact_proofs.function import Function
 
 
 class Task(ABC):
@@ -35,7 +36,7 @@ class Task(ABC):
         """Number of inputs, exactly."""
 
     @abstractmethod
-    def parameters(self) -> dict[str, int]:
+    def parameters(self) -> Mapping[str, int | str]:
         """What distinguishes this task from others of its name, for certificates."""
 
     @abstractmethod
@@ -62,6 +63,10 @@ class Score(ABC):
     """f(y, M(x)): how well logits answer a label. `lower_total` is sound in the sound reading."""
 
     name: ClassVar[str]
+    least: ClassVar[float] = -math.inf
+    """No input scores less."""
+    most: ClassVar[float] = math.inf
+    """No input scores more."""
 
     @abstractmethod
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
@@ -76,6 +81,10 @@ class Score(ABC):
     def options(self) -> dict[str, Any]:
         """The score's own parameters."""
         return {}
+
+    def can_be(self, mean: Fraction) -> bool:
+        """Whether a bound of the mean lies where the score does."""
+        return self.least <= mean <= self.most
 
     def formula(self) -> str:
         """Return f(y, l) for logits l, as a formula."""
@@ -105,6 +114,8 @@ class Margin(Score):
 
     c: float = 0.0
     name: ClassVar[str] = "margin"
+    least: ClassVar[float] = 0
+    most: ClassVar[float] = 1
 
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return bool [n]: the score is provably 1."""
@@ -128,6 +139,7 @@ class LogLikelihood(Score):
     """log softmax(l)_y, the negative of the cross-entropy loss: a bound of its mean bounds the loss from above."""
 
     name: ClassVar[str] = "log-likelihood"
+    most: ClassVar[float] = 0
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
         log_p = torch.log_softmax(logits, -1).gather(1, labels[:, None])
@@ -158,17 +170,17 @@ class Claim:
         Name of the score; `score_options` its parameters.
     numerator, denominator
         The bound, exactly and not reduced: for accuracy, proven inputs over all inputs.
-    model_sha256
-        Hash of the weights (`compact_proofs.models.files.weights_sha256`).
+    function
+        M: which function it is.
     """
 
     task: str
-    parameters: dict[str, int]
+    parameters: Mapping[str, int | str]
     score: str
     score_options: dict[str, Any]
     numerator: int
     denominator: int
-    model_sha256: str
+    function: Function
 
     @property
     def bound(self) -> Fraction:
@@ -192,8 +204,7 @@ class Claim:
         )
         return (
             f"For x uniform over the inputs of {self.inputs()}, {what} is at least "
-            f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is the real-valued function "
-            f"defined by the weights with SHA-256 {self.model_sha256[:16]}..."
+            f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is {self.function.describe()}"
         )
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.models.files import write_atomically
 
-SCHEMA = 1
+SCHEMA = 3
 """Version of the file format."""
 
 LARGEST_FILE = 256 * 2**20
@@ -55,7 +55,7 @@ class StrategyDocument(Strict):
 class Document(Strict):
     """What every document holds."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[3]
     explanation_sha256: Digest
     digest: Digest
 
@@ -175,7 +175,8 @@ def _validate(path: Path, text: str, kind: type[D]) -> D:
         raise CertificateRejected(f"{path}: its document is not a JSON object")
     if repr(raw.get("schema_version")) != repr(SCHEMA):  # not True, nor 1.0
         given = _quoted(raw.get("schema_version"))
-        raise CertificateRejected(f"{path}: schema version {given} is unknown; this program reads version {SCHEMA}")
+        older = "; make it anew from the model: compact-proofs prove MODEL -o FILE" if raw.get("schema_version") in (1, 2) else ""
+        raise CertificateRejected(f"{path}: schema version {given} is unknown; this program reads version {SCHEMA}{older}")
     try:
         document = kind.model_validate(raw)
     except ValidationError as e:

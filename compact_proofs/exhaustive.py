@@ -10,7 +10,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import ACCURACY, LogLikelihood, Margin, Score, Task
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
@@ -21,7 +21,7 @@ from compact_proofs.strategy import Explanation, Strategy
 
 @dataclass(frozen=True)
 class Exhaustive(Strategy):
-    """Run the module on every input of the task, or on the first `share` of them; the rest counts as wrong."""
+    """Run a module's program on every input of the task, or on the first `share` of them; the rest counts as wrong."""
 
     share: float = 1.0
     """Share of the inputs to evaluate, in (0, 1]: below 1 this is the linear baseline."""
@@ -35,6 +35,7 @@ class Exhaustive(Strategy):
     name: ClassVar[str] = "exhaustive"
     summary: ClassVar[str] = "any module, every input (or a share: the linear baseline)"
     partial: ClassVar[bool] = True
+    reads_program: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1 or self.batch_size < 1:
@@ -82,14 +83,14 @@ def brute_force(
     score: Score = ACCURACY,
     batch_size: int = 256,
     reading: Reading = "sound",
-) -> Certificate:
+) -> Certificate | Trial:
     """Prove a bound of a module's mean score by evaluating it on every input of a finite task.
 
     Parameters
     ----------
     module
-        Any `torch.nn.Module` whose tensor calls have sound rules; in evaluation mode. ``module(task.inputs(i, j))``
-        must give logits [n, outputs].
+        Any `torch.nn.Module` whose tensor calls have sound rules. ``module(task.inputs(i, j))`` must give logits [n, outputs]. Its
+        `Program` is what is evaluated.
     task
         The inputs and their labels.
     share
@@ -102,6 +103,8 @@ def brute_force(
 
     Raises
     ------
+    BadInput
+        If the module computes no function of one input (`compact_proofs.program.trace` says why).
     NoSoundRule
         If the module makes a call without a sound rule; the message names it.
     """

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import Enclosure, sound
-from compact_proofs.prove import prove
+from compact_proofs.program import program_of
+from compact_proofs.prove import prove, subject
 from compact_proofs.strategy import Explanation, Spec, Strategy
 
 
@@ -89,8 +90,9 @@ def evaluate(specimen: Specimen, task: Task) -> Truth:
     """Evaluate a model on every input of a small task, in the sound reading; inputs with a `tied` label are wrong."""
     inputs = task.inputs(0, task.size)
     labels = task.labels(inputs)
+    program = program_of(specimen.model, task)
     with sound():
-        logits = specimen.model(inputs)
+        logits = program(inputs)
         own = logits.gather(1, labels[:, None])
         others = torch.where(torch.arange(logits.shape[1]) == labels[:, None], -torch.inf, logits).amax(1, keepdim=True)
         condition = (own > others).squeeze(1)
@@ -117,9 +119,9 @@ def violations(
     truth
         From `evaluate`, to save time over several calls.
     """
-    model = specimen.model
+    model = subject(specimen.model, task, strategy)
     truth = truth or evaluate(specimen, task)
-    certificate = prove(model, task, strategy, explanation=explanation)
+    certificate = prove(specimen.model, task, strategy, explanation=explanation)
     claimed, possible = certificate.claim.numerator, int(truth.possible.sum())
     found = []
     if claimed > possible:
@@ -151,6 +153,7 @@ def _partition_violations(strategy: Strategy, model: nn.Module, task: Task, expl
 
 def explanations(strategy: Strategy, model: nn.Module, task: Task, seed: int, number: int = 4) -> Iterator[dict[str, Tensor]]:
     """Yield the strategy's own explanation, then random and hostile ones of the right form."""
+    model = subject(model, task, strategy)
     yield strategy.explain(model, task)
     generator = torch.Generator().manual_seed(seed)
     specs = strategy.specs(model, task)

@@ -7,19 +7,59 @@ import importlib
 import time
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 from torch import nn
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import Claim, Task
 from compact_proofs.enclosure import sound
+from compact_proofs.errors import BadInput
+from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, charge_integers, count
-from compact_proofs.models.files import weights_sha256
+from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architectures import architecture_of
+from compact_proofs.program import program_of
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 Reading = Literal["sound", "float"]
+
+
+@overload
+def prove(
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy,
+    *,
+    explanation: Explanation | None = ...,
+    reading: Literal["sound"] = ...,
+    limit: int | None = ...,
+) -> Certificate: ...
+
+
+@overload
+def prove(
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy,
+    *,
+    explanation: Explanation | None = ...,
+    reading: Literal["float"],
+    limit: int | None = ...,
+) -> Trial: ...
+
+
+@overload
+def prove(
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy,
+    *,
+    explanation: Explanation | None = ...,
+    reading: Reading,
+    limit: int | None = ...,
+) -> Certificate | Trial: ...
 
 
 def prove(
@@ -30,7 +70,7 @@ def prove(
     explanation: Explanation | None = None,
     reading: Reading = "sound",
     limit: int | None = None,
-) -> Certificate:
+) -> Certificate | Trial:
     """Prove a lower bound of a model's accuracy (or of the strategy's own score) on a task.
 
     Parameters
@@ -50,14 +90,17 @@ def prove(
 
     Returns
     -------
-    Certificate
+    Certificate or, in the float reading, Trial
         With the exact bound and the length of the proof, counted from this run.
 
     Raises
     ------
     BadInput
-        If the explanation does not have the form that the strategy asks for.
+        If the model computes no function, if the strategy does not apply to it, if the explanation does not have the form that the
+        strategy asks for, or if the strategy counts more inputs than there are.
     """
+    function = Function.of(model, task)
+    model = subject(model, task, strategy)
     if explanation is None:
         explanation = strategy.explain(model, task)
     strategy.accept(model, task, explanation)
@@ -66,6 +109,11 @@ def prove(
     proven, length = run(model, task, strategy, explanation, reading, limit)
     seconds = time.perf_counter() - started
     total = Fraction(proven)
+    if not strategy.score.can_be(total / task.size):
+        raise BadInput(
+            f"{strategy} counts {total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: report this "
+            "fault of the strategy"
+        )
     claim = Claim(
         task=task.name,
         parameters=task.parameters(),
@@ -73,9 +121,10 @@ def prove(
         score_options=strategy.score.options(),
         numerator=total.numerator,
         denominator=total.denominator * task.size,
-        model_sha256=weights_sha256(model),
+        function=function,
     )
-    return Certificate(
+    kind = Certificate if reading == "sound" else Trial
+    return kind(
         claim=claim,
         strategy=strategy.name,
         strategy_version=strategy.version,
@@ -83,9 +132,27 @@ def prove(
         length=length,
         unexplained_dimension=strategy.unexplained_dimension(model, task),
         explanation=dict(explanation),
-        reading=reading,
         seconds=seconds,
     )
+
+
+def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:
+    """Return what a strategy's methods are given: the model's program, if the strategy is for any module, else the model.
+
+    Raises
+    ------
+    BadInput
+        If the strategy reads the weights of a network that was changed (hooks, replaced methods, a subclass), so that these weights
+        do not say what it computes.
+    """
+    if strategy.reads_program:
+        return program_of(model, task)
+    if isinstance(model, Architecture) and architecture_of(model) is None:
+        raise BadInput(
+            f"{strategy.name}: this {type(model).__name__} was changed (a subclass, a hook, another method or part), so that its "
+            "weights do not say what it computes; take the change out, or prove it as a module by brute force"
+        )
+    return model
 
 
 def run(
@@ -117,7 +184,7 @@ def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Expla
         One to take integers from (they may decide shapes); `Strategy.blank` unless given.
     """
     with torch.no_grad():
-        shapes = copy.deepcopy(model).double().to("meta")
+        shapes = copy.deepcopy(subject(model, task, strategy)).double().to("meta")
     if explanation is None:
         explanation = strategy.blank(shapes, task)
     explanation = {name: t.to("meta") if t.is_floating_point() else t for name, t in explanation.items()}

@@ -79,6 +79,8 @@ class Strategy(ABC, Generic[Model]):
     """Raised whenever `verify` changes what it computes; a certificate of another version is not checked."""
     summary: ClassVar[str]
     """One line for ``compact-proofs strategies``."""
+    reads_program: ClassVar[bool] = False
+    """True if the strategy is for any module: all its methods then get the module's `Program` in place of the module."""
     partial: ClassVar[bool] = False
     """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
 
@@ -124,12 +126,12 @@ class Strategy(ABC, Generic[Model]):
             If `member` is not exact.
         """
         from compact_proofs.confidence.partition import Partition
+        from compact_proofs.program import program_of
 
         if not self.exact_member:
             raise BadInput(f"{self}: which inputs it proves is known up to rounding only, so that the others cannot be sampled")
-        return Partition(
-            model, task, int(self.verify(model, task, explanation)), lambda inputs: self.member(model, task, explanation, inputs)
-        )
+        proven = int(self.verify(model, task, explanation))
+        return Partition(program_of(model, task), task, proven, lambda inputs: self.member(model, task, explanation, inputs))
 
     def unexplained_dimension(self, model: Model, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""

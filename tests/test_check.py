@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from compact_proofs.certificate import Certificate
 from compact_proofs.check import check
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.errors import CertificateRejected
+from compact_proofs.exhaustive import brute_force
 from compact_proofs.prove import prove
 from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.tasks import LoadedModel
@@ -51,8 +52,8 @@ def test_valid_certificate_from_memory_and_file(tiny: LoadedModel, tiny_certific
         assert check(source, tiny.model, tiny.task).claim == tiny_certificate.claim
 
 
-def test_rejection_from_memory_has_no_file_name(tiny: LoadedModel, tiny_certificate: Certificate) -> None:
-    estimate = dataclasses.replace(tiny_certificate, reading="float")
+def test_rejection_from_memory_has_no_file_name(tiny: LoadedModel) -> None:
+    estimate = prove(tiny.model, tiny.task, Cubic(), reading="float")
     with pytest.raises(CertificateRejected, match=r"^a float reading proves nothing$"):
         check(estimate, tiny.model, tiny.task)
 
@@ -67,6 +68,10 @@ def test_lowered_bound_is_a_true_weaker_theorem(tiny: LoadedModel, tiny_certific
 
 def claim(**changes: Any) -> Change:
     return lambda document, tensors: document["claim"].update(changes)
+
+
+def function(**changes: Any) -> Change:
+    return lambda document, tensors: document["claim"]["function"].update(changes)
 
 
 def strategy(**changes: Any) -> Change:
@@ -92,15 +97,22 @@ def shorten(document: Document, tensors: dict[str, Tensor]) -> None:
 FORGERIES: list[tuple[Change, str]] = [
     (raise_numerator, "is not proven; "),
     (claim(numerator="512"), "the claimed bound 512/512 is not proven; "),
-    (claim(numerator="51200"), "the claimed bound 51200/512 is not proven; "),
+    (claim(numerator="51200"), "it claims 100.0000000, which no mean margin can be"),
+    (claim(numerator="-5"), "it claims -0.0097657..., which no mean margin can be"),
     (claim(denominator="511"), "its denominator 511 is not a multiple of the number of inputs, 512"),
-    (claim(denominator="256"), "its denominator 256 is not a multiple of the number of inputs, 512"),
+    (claim(denominator="256", numerator="255"), "its denominator 256 is not a multiple of the number of inputs, 512"),
     (claim(task="max-of-n"), "it is about max-of-n {'d_vocab': 8, 'n_ctx': 3}, not about max-of-k"),
     (claim(parameters={"d_vocab": 8, "n_ctx": 2}), "it is about max-of-k {'d_vocab': 8, 'n_ctx': 2}, not about"),
     (claim(parameters={}), "it is about max-of-k {}, not about"),
     (claim(score="log-likelihood"), "it claims the score log-likelihood {}, but proves margin {}"),
     (claim(score_options={"c": 0.5}), "it claims the score margin {'c': 0.5}, but proves margin {}"),
-    (claim(model_sha256="0" * 64), "it is about other weights (SHA-256 0000000000000000..., these have "),
+    (function(weights_sha256="0" * 64), "it is about other weights (SHA-256 0000000000000000..., these have "),
+    (function(program_sha256="0" * 64), "it is about another program (SHA-256 0000000000000000..., this one has "),
+    (function(architecture="module"), "it is about the module {'d_vocab': 8, "),
+    (
+        function(configuration={"d_vocab": 8}),
+        "it is about the attention-only {'d_vocab': 8}, not the attention-only {'d_vocab': 8, ",
+    ),
     (strategy(name="telepathy"), "the strategy 'telepathy' is unknown; known are additive, brute-force, cubic"),
     (strategy(name="brute-force", version=1), "the strategy brute-force has no option 'window'; it has no options"),
     (strategy(name="cubic", options={}, version=1), "the explanation of cubic must hold nothing, not group_of"),
@@ -168,8 +180,8 @@ def test_other_weights_with_repaired_hash_prove_their_own_bound(
     with torch.no_grad():
         other.W_E.neg_()
     worse = dataclasses.replace(tiny, model=other)
-    sha = prove(other, tiny.task, Cubic()).claim.model_sha256
-    assert "is not proven" in rejection(forge(tiny_certificate, path, claim(model_sha256=sha)), worse)
+    theirs = prove(other, tiny.task, Cubic()).claim.function.to_json()
+    assert "is not proven" in rejection(forge(tiny_certificate, path, function(**theirs)), worse)
 
 
 def test_a_proof_longer_than_claimed_is_not_run_to_its_end(tiny: LoadedModel, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,14 +199,16 @@ def test_task_and_model_must_fit(tiny: LoadedModel, tiny_certificate: Certificat
         check(tiny_certificate, tiny.model, MaxOfK(8, 4))
 
 
-def test_task_without_registered_strategies(tiny: LoadedModel, tiny_certificate: Certificate) -> None:
+def test_a_task_without_registered_strategies_has_those_for_any_module(tiny: LoadedModel, tiny_certificate: Certificate) -> None:
     class Other(MaxOfK):
         name: ClassVar[str] = "other"
 
     task = Other(8, 3)
     renamed = dataclasses.replace(tiny_certificate, claim=dataclasses.replace(tiny_certificate.claim, task="other"))
-    with pytest.raises(BadInput, match="no strategies are registered for the task 'other'; pass them"):
+    with pytest.raises(CertificateRejected, match="the strategy 'additive' is unknown; known are exhaustive"):
         check(renamed, tiny.model, task)
+    everything = brute_force(tiny.model, task)
+    assert check(everything, tiny.model, task).claim == everything.claim
 
 
 @dataclass(frozen=True)

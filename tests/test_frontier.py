@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from compact_proofs.autopilot import fill_frontier
-from compact_proofs.certificate import Certificate
+from compact_proofs.certificate import Certificate, Run, Trial
 from compact_proofs.claim import decimal
 from compact_proofs.frontier import Frontier, linear_baseline
 from compact_proofs.length import ProofLength
@@ -20,17 +20,18 @@ from compact_proofs.tasks.max_of_k import BruteForce, Cubic
 
 @pytest.fixture
 def make(tiny_certificate: Certificate) -> Callable[..., Certificate]:
-    def certificate(numerator: int, length: int, reading: str = "sound") -> Certificate:
+    def certificate(numerator: int, length: int, kind: type[Run] = Certificate) -> Run:
         claim = dataclasses.replace(tiny_certificate.claim, numerator=numerator)
         counted = ProofLength({"all": {"add": length}})
-        return dataclasses.replace(tiny_certificate, claim=claim, length=counted, reading=reading)
+        given = {f.name: getattr(tiny_certificate, f.name) for f in dataclasses.fields(tiny_certificate)}
+        return kind(**{**given, "claim": claim, "length": counted})
 
     return certificate
 
 
 def test_best_are_those_that_no_other_beats(make: Callable[..., Certificate]) -> None:
     short, equal, worse, long = make(100, 10), make(200, 20), make(150, 20), make(300, 30)
-    vacuous, wasteful, estimate = make(0, 1), make(299, 40), make(512, 5, "float")
+    vacuous, wasteful, estimate = make(0, 1), make(299, 40), make(512, 5, Trial)
     found = Frontier.of([wasteful, long, worse, equal, estimate, short, vacuous])
     assert found.best == (short, equal, long)
     assert found.highest is long

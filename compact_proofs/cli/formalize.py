@@ -150,7 +150,7 @@ def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate
     claimed = Certificate.load(file)
     if source is None:
         candidates = (load_model(name) for name in names())
-        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.model_sha256), None)
+        loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.function.weights_sha256), None)
         if loaded is None:
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
@@ -180,7 +180,7 @@ def _duration(seconds: float) -> str:
 def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
     return {
         "folder": str(theorem.folder),
-        "model_sha256": proven.claim.model_sha256,
+        "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
         "options": proven.options,
         "arithmetic": str(theorem.arithmetic),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
+    from compact_proofs.certificate import Run
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[
@@ -22,7 +22,7 @@ ModelSource = Annotated[
 ]
 
 
-def true_accuracy(loaded: LoadedModel, certificates: Iterable[Certificate] = ()) -> Fraction | None:
+def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Fraction | None:
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
     everything = loaded.kit.brute_force(loaded.model).name
     for c in certificates:

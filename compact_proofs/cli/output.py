@@ -13,7 +13,7 @@ from rich.table import Table
 from compact_proofs.claim import decimal
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
+    from compact_proofs.certificate import Run
 
 results = Console()
 """Standard output, for a person."""
@@ -59,7 +59,7 @@ def options_text(options: dict[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in options.items())
 
 
-def length_text(certificate: Certificate) -> str:
+def length_text(certificate: Run) -> str:
     """Write a proof's length with its two parts."""
     length = certificate.length
     return f"{length.total:,} operations: {length.flops:,} FLOPs and {length.int_ops:,} integer operations"

@@ -28,7 +28,7 @@ from compact_proofs.cli.output import (
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
+    from compact_proofs.certificate import Certificate, Trial
     from compact_proofs.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
@@ -132,6 +132,7 @@ def prove(
     if searching and (strategy or given or reading is Reading.float):
         raise BadInput("--max-flops and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading")
     loaded = load_model(model)
+    certificate: Certificate | Trial
     if searching:
         with progress_bars("searching"):
             certificate = best_within(
@@ -152,7 +153,7 @@ def prove(
 
 def _finish(
     loaded: LoadedModel,
-    certificate: Certificate,
+    certificate: Certificate | Trial,
     model: str,
     output: Path | None,
     required: Fraction | None,
@@ -160,7 +161,9 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Save and show what was proved; exit with 1 if it is less than required."""
-    if output:
+    from compact_proofs.certificate import Certificate
+
+    if output and isinstance(certificate, Certificate):
         certificate.save(output)
         note(f"Certificate written to {output}; check it by: compact-proofs check {output} {model}")
     accuracy = true_accuracy(loaded, [certificate])
@@ -184,7 +187,7 @@ def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, in
     return known[name].from_options(options)
 
 
-def _summary(loaded: LoadedModel, certificate: Certificate, accuracy: Fraction | None) -> None:
+def _summary(loaded: LoadedModel, certificate: Certificate | Trial, accuracy: Fraction | None) -> None:
     claim, length = certificate.claim, certificate.length
     if certificate.reading == "sound":
         say(f"Theorem. {claim.statement()}\n")

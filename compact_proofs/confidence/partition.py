@@ -25,7 +25,7 @@ class Partition:
     Parameters
     ----------
     model, task
-        What the inputs are of.
+        A program, which is run on what is sampled, and the task that the inputs are of.
     proven
         |C|, exactly.
     member

@@ -16,9 +16,10 @@ from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
-from compact_proofs.models.files import weights_sha256
 from compact_proofs.progress import track
+from compact_proofs.prove import subject
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 BATCH = 1024
@@ -71,6 +72,8 @@ def sample(
         raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
     if not (1 <= samples <= MOST_SAMPLES and 1 <= tries <= MOST_SAMPLES):
         raise BadInput(f"samples and tries must be from 1 to {MOST_SAMPLES:,}, not {samples:,} and {tries:,}")
+    function = Function.of(model, task)
+    model = subject(model, task, strategy)
     if explanation is None:
         explanation = strategy.explain(model, task)
     strategy.accept(model, task, explanation)
@@ -78,7 +81,7 @@ def sample(
     undrawn = Confidence(
         task=task.name,
         parameters=task.parameters(),
-        model_sha256=weights_sha256(model),
+        function=function,
         strategy=strategy.name,
         strategy_version=strategy.version,
         options=strategy.options(),
@@ -146,10 +149,11 @@ def check_confidence(
     def reject(reason: str) -> CertificateRejected:
         return CertificateRejected(f"{prefix}{reason}")
 
-    if (said.task, said.parameters, said.inputs) != (task.name, task.parameters(), task.size):
+    if (said.task, dict(said.parameters), said.inputs) != (task.name, dict(task.parameters()), task.size):
         raise reject(f"it is about {said.task} {said.parameters}, not about {task.name} {task.parameters()}")
-    if said.model_sha256 != weights_sha256(model):
-        raise reject(f"it is about other weights (SHA-256 {said.model_sha256[:16]}...)")
+    difference = said.function.differs_from(Function.of(model, task))
+    if difference is not None:
+        raise reject(f"it is about {difference}")
     if strategies is None:
         from compact_proofs.tasks import strategies_for
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -17,7 +18,6 @@ from compact_proofs.claim import decimal
 from compact_proofs.confidence.binomial import clopper_pearson
 from compact_proofs.container import (
     Count,
-    Digest,
     Document,
     Few,
     Name,
@@ -31,6 +31,7 @@ from compact_proofs.container import (
     write_container,
 )
 from compact_proofs.errors import CertificateRejected
+from compact_proofs.function import Function, FunctionDocument
 from compact_proofs.length import ProofLength
 from compact_proofs.strategy import explanation_size
 
@@ -46,8 +47,8 @@ Text = Annotated[str, Field(max_length=1000)]
 
 class _Said(Strict):
     task: Name
-    parameters: Annotated[dict[Name, Size], Few]
-    model_sha256: Digest
+    parameters: Annotated[dict[Name, Size | Name], Few]
+    function: FunctionDocument
     inputs: Positive
     proven: Whole
     samples: Samples
@@ -75,7 +76,7 @@ class Confidence:
 
     Attributes
     ----------
-    task, parameters, model_sha256
+    task, parameters, function
         What it is about, as in a `Claim`.
     strategy, strategy_version, options, explanation
         What proves the proven part.
@@ -96,8 +97,8 @@ class Confidence:
     """
 
     task: str
-    parameters: dict[str, int]
-    model_sha256: str
+    parameters: Mapping[str, int | str]
+    function: Function
     strategy: str
     strategy_version: int
     options: dict[str, Any]
@@ -134,8 +135,8 @@ class Confidence:
         tries = "" if self.tries == 1 else f", for the best of at most {self.tries} such statements"
         return (
             f"With confidence 1 - {_short(self.delta)} over the draw{tries}: for x uniform over the inputs of {self.task} "
-            f"({given}), the probability that M is right is at least {decimal(self.bound)}, where M is the real-valued function "
-            f"defined by the weights with SHA-256 {self.model_sha256[:16]}... ({self.proven} of {self.inputs} inputs are proven; "
+            f"({given}), the probability that M is right is at least {decimal(self.bound)}, where M is "
+            f"{self.function.describe()} ({self.proven} of {self.inputs} inputs are proven; "
             f"of {self.samples} drawn from the others {self.right} are right)"
         )
 
@@ -152,6 +153,10 @@ class Confidence:
         """The object printed by ``--json``."""
         bound = self.bound
         return {
+            "task": self.task,
+            "parameters": dict(self.parameters),
+            "function": self.function.to_json(),
+            "statement": self.statement(),
             "strategy": self.strategy,
             "options": self.options,
             "numerator": str(bound.numerator),
@@ -170,7 +175,7 @@ class Confidence:
             "right": self.right,
             "public": self.public,
             "seconds": self.seconds,
-            "model_sha256": self.model_sha256,
+            "model_sha256": self.function.weights_sha256,
         }
 
     def save(self, path: str | Path) -> Path:
@@ -178,8 +183,8 @@ class Confidence:
         document = {
             "confidence": {
                 "task": self.task,
-                "parameters": self.parameters,
-                "model_sha256": self.model_sha256,
+                "parameters": dict(self.parameters),
+                "function": self.function.to_json(),
                 "inputs": str(self.inputs),
                 "proven": str(self.proven),
                 "samples": self.samples,
@@ -213,7 +218,7 @@ class Confidence:
         return cls(
             task=said.task,
             parameters=said.parameters,
-            model_sha256=said.model_sha256,
+            function=Function.from_document(said.function),
             strategy=document.strategy.name,
             strategy_version=document.strategy.version,
             options=document.strategy.options,
@@ -235,8 +240,8 @@ def seed(s: Confidence) -> bytes:
     fixed = {
         "format": KEY,
         "task": s.task,
-        "parameters": s.parameters,
-        "model": s.model_sha256,
+        "parameters": dict(s.parameters),
+        "function": s.function.to_json(),
         "strategy": [s.strategy, s.strategy_version, s.options],
         "explanation": explanation_sha256(s.explanation),
         "samples": s.samples,

@@ -16,7 +16,7 @@ from compact_proofs.dictionaries.bound import Terms
 from compact_proofs.dictionaries.hints import Codebook, plain_component
 from compact_proofs.dictionaries.strategy import Dictionary
 from compact_proofs.models.component import Component
-from compact_proofs.prove import Reading, prove
+from compact_proofs.prove import prove
 from compact_proofs.strategy import explanation_size
 
 
@@ -62,11 +62,9 @@ class Score:
         }
 
 
-def score(
-    name: str, model: nn.Module, task: Task, strategy: Dictionary, explanation: dict[str, Tensor], reading: Reading = "sound"
-) -> Score:
+def score(name: str, model: nn.Module, task: Task, strategy: Dictionary, explanation: dict[str, Tensor]) -> Score:
     """Prove what a dictionary proves, and measure it."""
-    certificate = prove(model, task, strategy, explanation=explanation, reading=reading)
+    certificate = prove(model, task, strategy, explanation=explanation)
     component = plain_component(model, task)
     codebook = Codebook.of(explanation)
     codes = codebook.codes

@@ -185,6 +185,7 @@ class Dictionary(ComponentStrategy):
     def partition(self, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
         """Partition the inputs by one table, made once; looking an input up is one integer operation."""
         from compact_proofs.confidence.partition import Partition
+        from compact_proofs.program import program_of
 
         right = self._proven(model, task, explanation)
 
@@ -192,7 +193,7 @@ class Dictionary(ComponentStrategy):
             charge_integers(len(inputs))
             return right[places_of(task, inputs)]
 
-        return Partition(model, task, whole(right.sum()), member)
+        return Partition(program_of(model, task), task, whole(right.sum()), member)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         """The residual of each input, and what the output directions leave of each neuron."""

@@ -32,13 +32,15 @@ class Program(nn.Module):
         ``meta["val"]`` is a meta tensor with its shape and dtype.
     tensors
         The constants, by the names that the `get_attr` nodes have.
+    weights_sha256
+        Hash of the parameters and buffers of the module that it was traced from.
     widened
         Whether floats are computed in float64 whatever the graph says (`double`, for the float reading).
     """
 
-    def __init__(self, graph: Graph, tensors: Mapping[str, Tensor], widened: bool = False) -> None:
+    def __init__(self, graph: Graph, tensors: Mapping[str, Tensor], weights_sha256: str, widened: bool = False) -> None:
         super().__init__()
-        self.graph, self.tensors, self._widened = graph, dict(tensors), widened
+        self.graph, self.tensors, self.weights_sha256, self._widened = graph, dict(tensors), weights_sha256, widened
         self._used = [str(node.target) for node in graph.nodes if node.op == "get_attr"]
         self._batches: dict[int, GraphModule] = {}
         self.eval()
@@ -89,7 +91,7 @@ class Program(nn.Module):
         return self
 
     def __deepcopy__(self, memo: Any) -> Program:
-        return Program(self.graph, {name: t.clone() for name, t in self.tensors.items()}, self._widened)
+        return Program(self.graph, {name: t.clone() for name, t in self.tensors.items()}, self.weights_sha256, self._widened)
 
     def __repr__(self) -> str:
         return f"<Program {self.sha256[:16]} on {list(self.input.shape)} -> {list(self.output.shape)}>\n{self.text()}"

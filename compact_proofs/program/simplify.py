@@ -51,7 +51,7 @@ def simplify(graph: Graph) -> None:
 
 def _does_nothing(node: Node) -> bool:
     name, args = name_of(node), _args(node)
-    if name in _SAME_VALUE:
+    if name in _SAME_VALUE or (node.target is torch.ops.aten.mul.Scalar and args[1] == 1):  # which batching puts before a bias
         return True
     if name not in _SAME_IF_SAME_SHAPE or not args or not isinstance(args[0], Node):
         return False

@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from compact_proofs.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
+from compact_proofs.models.files import weights_sha256
 from compact_proofs.program.program import Program
 from compact_proofs.program.simplify import name_of, simplify
 from compact_proofs.program.state import Unchanged, tensors_by_name
@@ -126,7 +127,7 @@ def _trace_once(module: nn.Module, example: Tensor) -> Program:
     _check_graph(graph, type(module).__name__)
     simplify(graph)
     used = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
-    return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used})
+    return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used}, weights_sha256(module))
 
 
 def _with_named_constants(

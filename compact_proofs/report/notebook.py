@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.certificate import Run
 from compact_proofs.claim import decimal
 from compact_proofs.frontier import Frontier, telling_options
 from compact_proofs.report.drawing import settings, to_png
@@ -16,11 +16,11 @@ from compact_proofs.report.text import options_text
 DPI = 90
 
 
-def certificate_html(c: Certificate) -> str:
-    """The claim, in words, and where the operations went."""
+def run_html(c: Run) -> str:
+    """What is said, in words, and where the operations went."""
     stages = [(stage, sum(operations.values())) for stage, operations in c.length.by_stage.items()]
     stages.sort(key=lambda part: -part[1])
-    return str(render("certificate.html", c=c, options=options_text(c.options), stages=stages, sound=c.reading == "sound"))
+    return str(render("certificate.html", c=c, options=options_text(c.options), stages=stages))
 
 
 def frontier_html(frontier: Frontier) -> str:

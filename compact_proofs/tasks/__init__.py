@@ -14,6 +14,7 @@ from torch import nn
 from compact_proofs import zoo
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
+from compact_proofs.exhaustive import Exhaustive
 from compact_proofs.models.files import read_weights
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
@@ -73,15 +74,11 @@ def load_model(source: str | Path) -> LoadedModel:
     raise BadInput("; ".join(problems))
 
 
-def strategies_for(task: Task) -> dict[str, type[Strategy]]:
-    """The registered strategies of a task, by name.
+UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive,)
+"""Strategies for any module and any task."""
 
-    Raises
-    ------
-    BadInput
-        If the task is not one that ships.
-    """
+
+def strategies_for(task: Task) -> dict[str, type[Strategy]]:
+    """The strategies that are known for a task, by name: those for any task, and those that a task that ships has registered."""
     kit = KITS.get(task.name)
-    if kit is None:
-        raise BadInput(f"no strategies are registered for the task {task.name!r}; pass them as check(..., strategies={{...}})")
-    return {s.name: s for s in kit.strategies}
+    return {s.name: s for s in (*UNIVERSAL, *(kit.strategies if kit else ()))}

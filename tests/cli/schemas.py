@@ -19,7 +19,21 @@ class Length(Strict):
     by_stage: dict[str, int]
 
 
-class Proof(Strict):
+class Function(Strict):
+    architecture: str
+    configuration: dict[str, int | float | bool | str | None]
+    weights_sha256: str
+    program_sha256: str
+
+
+class About(Strict):
+    task: str
+    parameters: dict[str, int | str]
+    function: Function
+    statement: str
+
+
+class Proof(About):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str
@@ -34,7 +48,7 @@ class Proof(Strict):
     model_sha256: str
 
 
-class Sampled(Strict):
+class Sampled(About):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str

@@ -222,6 +222,9 @@ def test_what_is_said_is_reproduced(tiny: LoadedModel, said: Confidence, tmp_pat
     assert 0 < said.right < 40
 
 
+FUNCTION = {"architecture": "module", "configuration": {}, "weights_sha256": "1" * 64, "program_sha256": "2" * 64}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -236,7 +239,7 @@ def test_what_is_said_is_reproduced(tiny: LoadedModel, said: Confidence, tmp_pat
         ({"right": 41}, "out of range"),
         ({"samples": 0}, "malformed certificate"),
         ({"inputs": "511"}, "out of range|it is about"),
-        ({"model_sha256": "0" * 64}, "it is about other weights"),
+        ({"function": {**FUNCTION, "weights_sha256": "0" * 64}}, "it is about the module"),
         ({"task": "max-of-n"}, "it is about max-of-n"),
         ({"more": 1}, "malformed certificate"),
     ],

@@ -48,7 +48,7 @@ def test_rows_are_what_prove_gives(finished: Path) -> None:
     assert Fraction(int(row["numerator"]), int(row["denominator"])) == proven.bound
     assert row["length"] == proven.length.total == row["flops"] + row["int_ops"] == sum(row["by_stage"].values())
     assert row["by_category"] == proven.length.by_category
-    assert row["model_sha256"] == proven.claim.model_sha256
+    assert row["model_sha256"] == proven.claim.function.weights_sha256
     assert row["sampled_accuracy"] == result.final.accuracy
     assert row["explanation_size"] == 6
     assert row["options"] == Additive(2, 2).options()
