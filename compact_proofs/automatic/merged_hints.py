@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.rivals import Families, Readout
+from compact_proofs.automatic.rivals import Families, AverageReadout
 from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_heads
 
 STEPS = 60
@@ -59,7 +59,7 @@ def drawn(jobs: Jobs, number: int, generator: torch.Generator) -> Tensor:
     return within[box, :, torch.arange(number)]
 
 
-def fitted(readout: Readout, families: list[Jobs], hard: int, seed: int = 0) -> Families:
+def fitted(readout: AverageReadout, families: list[Jobs], hard: int, seed: int = 0) -> Families:
     """Choose hard outputs and fit betas for families of jobs, each of one token.
 
     Hard are the outputs of least margin on the hardest of the drawn inputs. The betas minimise, by Adam, how far the merged row is
