@@ -54,10 +54,9 @@ class Sums:
 
 @dataclass(frozen=True)
 class Unary:
-    """Symbol e = f(z_e), for a function f of one number and a form z [E]."""
+    """Symbol e = f(z_e), for a function f of one number that has lines (`compact_proofs.automatic.lines`) and a form z [E]."""
 
     function: str
-    options: dict[str, Any]
     z: Form
 
     @property

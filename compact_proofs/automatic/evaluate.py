@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -49,7 +49,7 @@ def _symbols(block: Block, network: Network, inputs: Tensor, symbols: list[Tenso
             return block.tables[position, inputs].sum(1)
         return block.tables[inputs[:, network.context, None], position, inputs].sum(1)
     if isinstance(block, Unary):
-        return function(block.function, block.options)(form_at(block.z, network, inputs, symbols))
+        return function(block.function)(form_at(block.z, network, inputs, symbols))
     if isinstance(block, Norm):
         z = form_at(block.z, network, inputs, symbols)
         return z / (z.square().mean(-1, keepdim=True) + block.eps).sqrt()
@@ -61,7 +61,6 @@ def _symbols(block: Block, network: Network, inputs: Tensor, symbols: list[Tenso
     return (result[0] if isinstance(result, (tuple, list)) else result).reshape(len(inputs), -1)
 
 
-def function(name: str, options: dict[str, Any]) -> Any:
-    """A function of `compact_proofs.automatic.reading.UNARY` as a tensor function."""
-    operation = getattr(aten, name).default
-    return lambda z: operation(z, **options)
+def function(name: str) -> Callable[[Tensor], Tensor]:
+    """An aten operation of one tensor, by name."""
+    return getattr(aten, name).default  # type: ignore[no-any-return]

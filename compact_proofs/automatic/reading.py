@@ -11,6 +11,7 @@ from torch.fx import Node
 
 from compact_proofs.automatic.blocks import Averages, Block, Network, Norm, Opaque, Sums, Unary
 from compact_proofs.automatic.lifted import Lifted, call
+from compact_proofs.automatic.lines import has_lines
 from compact_proofs.automatic.narrow import map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value
@@ -22,9 +23,6 @@ from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
 
 aten = torch.ops.aten
-
-UNARY = words("relu gelu silu sigmoid tanh exp square")
-"""Functions of one number that get symbols of their own, with lines below and above (`compact_proofs.automatic.lines`)."""
 
 LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg cumsum")
 """Operations that are linear in each tensor argument while the others are constant."""
@@ -193,9 +191,9 @@ class _Reader:
             return self.joined(target, args, kwargs, shape)
         if len(moving) == 1 and name in LINEAR and not (name == "div" and args[0] is not moving[0]):
             return self.linear(target, args, kwargs, moving[0])
-        if len(moving) == 1 and name in UNARY or name == "pow" and args[1] == 2 and len(moving) == 1:
-            z = self.flat(moving[0])
-            return self.symbols(Unary("square" if name == "pow" else name, dict(kwargs), z), shape)
+        function = "square" if name == "pow" and args[1] == 2 else name
+        if len(moving) == 1 and has_lines(function, kwargs):
+            return self.symbols(Unary(function, self.flat(moving[0])), shape)
         if name == "native_layer_norm" and len(moving) == 1 and moving[0].shape.numel() == shape[-1] == args[1][0]:
             return self.norm(args, moving[0], shape)
         opened = map_leaves(lambda x: _data(x) if _is_constant(x) else self.form(x) if _is_value(x) else x, (args, kwargs))

@@ -24,7 +24,7 @@ from compact_proofs.length import stage
 
 
 @dataclass(frozen=True)
-class Readout:
+class AverageReadout:
     """Logits that are sums of averages: M_z = direct[q, z] + sum_g avg_g P_{g,z}.
 
     Attributes
@@ -47,7 +47,7 @@ class Readout:
         return all(isinstance(network.blocks[b], Averages) for b in network.logits.parts)
 
     @classmethod
-    def of(cls, network: Network) -> Readout:
+    def of(cls, network: Network) -> AverageReadout:
         """Compute the tables: 2 n K E outputs operations for each head of width E."""
         form = network.logits
         heads, tables = [], []
@@ -83,7 +83,7 @@ class Families:
     beta: Tensor
 
 
-def merge(readout: Readout, families: Families) -> tuple[Tensor, Tensor]:
+def merge(readout: AverageReadout, families: Families) -> tuple[Tensor, Tensor]:
     """Return upper bounds of max_z (P_{g,z} + beta_{g,z}) over the outputs that are not hard: plain numbers.
 
     Returns
@@ -108,7 +108,7 @@ def merge(readout: Readout, families: Families) -> tuple[Tensor, Tensor]:
         return found.values, found.indices[..., 0]
 
 
-def margin_rows(readout: Readout, families: Families, family: Tensor, jobs: Jobs, merged: tuple[Tensor, Tensor]) -> Rows:
+def margin_rows(readout: AverageReadout, families: Families, family: Tensor, jobs: Jobs, merged: tuple[Tensor, Tensor]) -> Rows:
     """Rows below the margins of each job's label: over the merged outputs, then over each hard one.
 
     The row of a hard output that is the label itself is a copy of the first.

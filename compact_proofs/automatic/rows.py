@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Averages
+from compact_proofs.automatic.owners import structure
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import stage
 
@@ -56,6 +57,15 @@ class Jobs:
     def __len__(self) -> int:
         return len(self.query)
 
+    def part(self, chosen: Tensor) -> Jobs:
+        """The jobs with the numbers `chosen` (int64, rising), numbered anew, with their boxes."""
+        with structure():
+            number = torch.full((len(self),), -1)
+            number[chosen] = torch.arange(len(chosen))
+            of = number[self.of]
+            own = of >= 0
+            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context)
+
     @property
     def free(self) -> list[int]:
         """The positions but the context."""
@@ -81,6 +91,10 @@ class Weights:
     least: Tensor
     most: Tensor
 
+    def pick(self, job: Tensor, box: Tensor) -> Weights:
+        """Of jobs that are copies of the jobs `job`, with boxes that are copies of the boxes `box`."""
+        return Weights(self.free[job], self.own[job], self.least[box], self.most[box])
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -102,9 +116,9 @@ class Rows:
     own: Tensor
     sums: Tensor | None = None
 
-    def pick(self, jobs: Tensor, rows: Tensor) -> Rows:
-        """The rows ``rows[j]`` (int64 [J', R']) of the jobs `jobs` (int64 [J'])."""
-        at = (jobs[:, None], rows)
+    def pick(self, job: Tensor, row: Tensor) -> Rows:
+        """Single rows: row ``row[j]`` of job ``job[j]`` (int64 [J']) as the one row of a job j."""
+        at = (job[:, None], row[:, None])
         return Rows(self.base[at], self.averages[at], self.own[at], None if self.sums is None else self.sums[at])
 
 
@@ -128,6 +142,10 @@ def weights_of(heads: list[Averages], jobs: Jobs) -> Weights:
     Cost: 2 (n - 1) v comparisons for each head and box.
     """
     with stage("weights"):
+        if not heads:
+            free = torch.zeros(len(jobs), 0, len(jobs.free), jobs.masks.shape[2], dtype=torch.float64)
+            none = free.new_zeros(len(jobs.of), 0)
+            return Weights(free, free[:, :, 0, 0], none, none)
         every = torch.cat([h.weights for h in heads], -1)  # [Q, n, K, H]
         of_query = every.movedim(-1, 1)  # [Q, H, n, K]
         free = of_query[:, :, jobs.free][jobs.query]
@@ -169,6 +187,33 @@ def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:
     part = torch.minimum(lowest / weights.least[:, None], lowest / weights.most[:, None])
     total = (rows.base + th.sum(-1))[jobs.of] + part.sum(-1)
     return total if rows.sums is None else total + least(rows.sums, jobs)
+
+
+def ranges(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> tuple[Tensor, Tensor]:
+    """Bounds lo, hi [J, R] of rows over all boxes of each job, by (least) and its mirror image: plain numbers.
+
+    Parameters
+    ----------
+    th : [2, J, R, H]
+        Hints for the lower and for the upper bound.
+
+    Notes
+    -----
+    Cost: twice that of `by_heads`, and a comparison for each row and box.
+    """
+    low = by_heads(rows, th[0], weights, jobs)
+    z, own = _deviations(rows, th[1], weights)
+    highest = most(z, jobs) + own[jobs.of]
+    part = torch.maximum(highest / weights.least[:, None], highest / weights.most[:, None])
+    high = (rows.base + th[1].sum(-1))[jobs.of] + part.sum(-1)
+    if rows.sums is not None:
+        high = high + most(rows.sums, jobs)
+    return lower(_over_boxes(low, jobs, "amin")), upper(_over_boxes(high, jobs, "amax"))
+
+
+def _over_boxes(bounds: Tensor, jobs: Jobs, which: str) -> Tensor:
+    start = torch.full((len(jobs), bounds.shape[1]), torch.inf if which == "amin" else -torch.inf, dtype=torch.float64)
+    return start.scatter_reduce(0, jobs.of[:, None].expand(bounds.shape), bounds, which)
 
 
 def _deviations(rows: Rows, th: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
