@@ -35,7 +35,7 @@ def randomised(config, seed):
     return model
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [3, 5])
 @pytest.mark.parametrize("config", [TRANSFORMER, RECURRENT], ids=["transformer", "recurrent"])
 def test_it_is_sound_and_proves_what_brute_force_does(config, seed):
     model = randomised(config, seed)
@@ -69,8 +69,8 @@ def test_it_is_for_any_task_on_tokens():
 
 
 def test_inputs_of_boxes_are_listed_once_each():
-    model = randomised(TRANSFORMER, 0)
-    task = FiniteTask(3, 4, Maximum(), valid=lambda x: x[:, 0] > 0)
+    model = randomised(TRANSFORMER, 3)
+    task = FiniteTask(3, 4, Maximum(), valid=lambda x: x[:, 0] != 2)
     boxes = Boxes(torch.rand(3, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.9, torch.full((3,), -1))
     found = listed(Listing(program_of(model, task), 4), task, inputs_of(boxes))
     inputs = task.sequences(0, 64)
