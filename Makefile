@@ -67,10 +67,7 @@ notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what 
 formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem (needs Coq: docs/formal.md).
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check
 
-formal-groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
-	$(RUN) -m benchmarks.groups_survey
-
-zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
+formal-zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
 	$(RUN) -m benchmarks.formal
 
 clean:          ## Remove what these targets made.

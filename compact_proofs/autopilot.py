@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, NotProven
 from compact_proofs.frontier import Frontier
 from compact_proofs.polish import polish
 from compact_proofs.progress import track
@@ -131,7 +131,7 @@ def best_within(
 
     Raises
     ------
-    BadInput
+    NotProven
         If nothing that was tried fits; the message says what came nearest.
     """
     found = explore(model, task, strategies, seconds)
@@ -147,9 +147,9 @@ def best_within(
             if short and (min_bound is None or certificate.bound >= min_bound):
                 return certificate
     if not found:
-        raise BadInput("no strategy that was tried proves anything about this model; give it more time with --search-seconds")
+        raise NotProven("no strategy that was tried proves anything about this model; give it more time with --search-seconds")
     nearest = found[-1] if max_length is None else found[0]
-    raise BadInput(
+    raise NotProven(
         f"nothing that was tried fits; nearest is {nearest.strategy} with an estimated bound of {float(nearest.bound):.6f} "
         f"at length {nearest.length:,}. Give it more time with --search-seconds, or relax the budget"
     )

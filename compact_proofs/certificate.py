@@ -53,7 +53,7 @@ class _ClaimDocument(Strict):
 class _Document(Document):
     claim: _ClaimDocument
     strategy: StrategyDocument
-    length: dict[str, dict[str, Count]]
+    length: dict[Name, dict[Name, Count]]
     unexplained_dimension: Vast | None
     seconds: Annotated[float, Field(ge=0)]
     package_version: Name

@@ -11,7 +11,8 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_folder
+from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.models import about
 from compact_proofs.cli.options import parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
@@ -64,6 +65,7 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
@@ -91,7 +93,7 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
-    writable_folder(output)
+    free_folder(output, force=force)
     if certificate_file is None:
         loaded, proven, chosen = _prove(partial(load_model, source, task, config), strategy, given)
     else:
@@ -102,17 +104,17 @@ def formalize(
         chosen,
         proven.explanation,
         proven.claim.numerator,
-        output,
+        made(output),
         title=loaded.name,
         arithmetic=arithmetic,
     )
     note(f"Written to {output}: Weights.v, Hints.v, Accuracy.v. Checking takes Coq about {_duration(theorem.seconds())}.")
     if not check:
-        _show_written(theorem, proven, as_json)
+        _show_written(loaded, theorem, proven, as_json)
         return
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
         checked = check_theorem(theorem)
-    _show_checked(theorem, proven, checked, as_json)
+    _show_checked(loaded, theorem, proven, checked, as_json)
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -183,8 +185,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
-    return {
+def _document(loaded: LoadedModel, theorem: Formalization, proven: Certificate) -> dict[str, Any]:
+    return about(loaded) | {
+        "statement": proven.claim.statement(),
         "folder": str(theorem.folder),
         "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
@@ -196,16 +199,16 @@ def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
     }
 
 
-def _show_written(theorem: Formalization, proven: Certificate, as_json: bool) -> None:
+def _show_written(loaded: LoadedModel, theorem: Formalization, proven: Certificate, as_json: bool) -> None:
     claim = proven.claim
     if as_json:
-        write_json(_document(theorem, proven) | {"checked": None})
+        write_json(_document(loaded, theorem, proven) | {"checked": None})
         return
     say(f"Not checked yet. Claim: accuracy params max_of_k >= {claim.numerator} / {claim.denominator} = {decimal(claim.bound)}.")
-    say("Let Coq check it: the same command with --check.")
+    say("Let Coq check it: the same command with --check --force.")
 
 
-def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
+def _show_checked(loaded: LoadedModel, theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
     from fractions import Fraction
 
     claim = proven.claim
@@ -219,7 +222,7 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
             "seconds": checked.seconds,
             "coq": checked.coq,
         }
-        write_json(_document(theorem, proven) | {"checked": found})
+        write_json(_document(loaded, theorem, proven) | {"checked": found})
         return
     say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")

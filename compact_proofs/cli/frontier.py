@@ -11,8 +11,8 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_folder
-from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
@@ -63,6 +63,7 @@ def frontier(
             show_default=False,
         ),
     ] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
@@ -84,7 +85,7 @@ def frontier(
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
     loaded = load_model(model, task, config)
     title = Path(loaded.name).stem
-    folder = writable_folder(output or Path(f"frontier-{title}"))
+    folder = free_folder(output or Path(f"frontier-{title}"), force=force)
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
@@ -93,15 +94,19 @@ def frontier(
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
     baseline = _baseline(loaded, found, accuracy)
+    made(folder)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
     statements = [] if delta is None else _sampled(loaded, found, delta)
-    with_confidence = [s.to_json(known) | {"on_frontier": False} for s in statements]
+    with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
-        write_json({"proofs": proofs, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)})
+        stated = [p | {"statement": c.claim.statement()} for p, c in zip(proofs, found.certificates, strict=True)]
+        write_json(
+            about(loaded) | {"proofs": stated, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)}
+        )
         return
     _show(found, accuracy)
     for s in statements:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource
+from compact_proofs.cli.files import free_file, made
+from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
@@ -82,13 +82,15 @@ def search(
     memory_bytes = int(memory * 2**30)
     remembered = None
     if archive:
-        about = {
+        searched = {
             "models": [weights_sha256(other.model) for other in loaded],
             "shortest": shortest,
             "longest": longest,
             "package_version": version("compact-proofs"),
         }
-        remembered = Archive(writable_file(archive, sources=(model,)), about)
+        free_file(archive, force=True, sources=(model,))  # which goes on with what is there
+        made(archive.parent)
+        remembered = Archive(archive, searched)
         if remembered.tried:
             note(f"{archive} has {len(remembered.tried)} proposals already.")
     judge = Judge([(other.model, other.task) for other in loaded], space, longest, seconds, memory_bytes)
@@ -98,7 +100,8 @@ def search(
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]
         best = [p.key for p, _ in state.frontier]
         frontier = [t for t, (p, _) in zip(tried, state.tried, strict=True) if p.key in best]
-        write_json({"q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
+        models = [about(m) for m in loaded]
+        write_json({"models": models, "q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
         return
     _show(state)
 

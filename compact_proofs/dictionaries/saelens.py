@@ -11,9 +11,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.errors import BadInput
-from compact_proofs.models.files import read_json, read_weights, write_atomically
+from compact_proofs.models.files import read_json, read_weights
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 

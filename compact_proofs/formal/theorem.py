@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.assumptions import read_assumptions
@@ -16,7 +17,6 @@ from compact_proofs.formal.checkers import ASSUMING, NUMBER, Checker, checker_fo
 from compact_proofs.formal.coq import ROOT, Coq
 from compact_proofs.formal.sources import ASSUMPTIONS, NAME, count_source, hints_source, theorem_source, weights_source
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.models.files import write_atomically
 from compact_proofs.progress import track
 from compact_proofs.strategy import Strategy
 

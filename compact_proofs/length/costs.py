@@ -213,7 +213,9 @@ def _in_windows(axes: int, category: str, **per_result: int) -> Cost:
         result, size = _first(out), math.prod(by_axis(args[1], axes))
         return {category: numel(result) * (size - 1)} | {name: k * numel(result) for name, k in per_result.items()}
 
-    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    cost.__doc__ = (
+        f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    )
     return cost
 
 
@@ -225,7 +227,9 @@ def _in_adaptive_windows(category: str, **per_result: int) -> Cost:
             seen *= sum(-(-(i + 1) * size // count) - i * size // count for i in range(count))
         return {category: seen - numel(result)} | {name: k * numel(result) for name, k in per_result.items()}
 
-    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    cost.__doc__ = (
+        f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    )
     return cost
 
 

@@ -19,6 +19,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.untrusted import parse_json
 
 SCHEMA = 2
 """Version of the units' keys and of the store's tables."""
@@ -155,7 +156,7 @@ class Plan:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            document = _PlanFile.model_validate(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+            document = _PlanFile.model_validate(parse_json(text) if path.suffix == ".json" else tomllib.loads(text))
         except OSError as e:
             raise BadInput(f"{path}: the plan cannot be read ({e.strerror})") from None
         except ValidationError as e:
