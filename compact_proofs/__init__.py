@@ -1,34 +1,44 @@
 """compact-proofs: prove the accuracy of a neural network, and measure how long the proof is."""
 
 from compact_proofs.autopilot import best_within, fill_frontier
-from compact_proofs.certificate import Certificate
+from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.check import check
 from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
 from compact_proofs.enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
+from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule, NotProvable
 from compact_proofs.exhaustive import Exhaustive, brute_force
 from compact_proofs.frontier import Frontier, linear_baseline
+from compact_proofs.function import Function
 from compact_proofs.harness import Specimen, violations
 from compact_proofs.length import ProofLength, address_table, count, stage
+from compact_proofs.program import Program, trace
 from compact_proofs.progress import progress_bars
 from compact_proofs.prove import measure, prove
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
 
 __all__ = [
     "ACCURACY",
+    "BadInput",
     "Certificate",
+    "CertificateRejected",
     "Claim",
     "Enclosure",
     "Exhaustive",
     "Explanation",
     "Frontier",
+    "Function",
     "LogLikelihood",
     "Margin",
+    "NoSoundRule",
+    "NotProvable",
+    "Program",
     "ProofLength",
     "Score",
     "Spec",
     "Specimen",
     "Strategy",
     "Task",
+    "Trial",
     "address_table",
     "best_within",
     "brute_force",
@@ -46,6 +56,7 @@ __all__ = [
     "prove",
     "sound",
     "stage",
+    "trace",
     "upper",
     "violations",
     "whole",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.draws import Draws
@@ -50,7 +50,7 @@ class Task(ABC):
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n independent inputs, uniformly distributed over the task."""
         numbers = [draws.integer(self.size) for _ in range(n)]
-        with _disable_current_modes():
+        with unseen("inputs, made from their numbers"):
             return torch.cat([self.inputs(i, i + 1) for i in numbers])
 
     def describe(self) -> str:
@@ -97,6 +97,7 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
     Every other output x is named by an offset: x = (label + 1 + j) mod outputs for j = 0 ... outputs - 2.
     """
     outputs = logits.shape[-1]
+    labels = labels.to(logits.device)
     offsets = torch.arange(1, outputs, device=logits.device)
     others = (labels[:, None] + offsets) % outputs
     return logits.gather(1, labels[:, None]) - logits.gather(1, others)
@@ -122,7 +123,8 @@ class Margin(Score):
         return provably(margins(logits, labels) > self.c).all(-1)
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        return Fraction(int(self.correct(logits, labels).sum()))
+        right = self.correct(logits, labels).sum()
+        return Fraction(0 if right.is_meta else int(right))
 
     def options(self) -> dict[str, Any]:
         return {"c": self.c} if self.c else {}
@@ -142,7 +144,9 @@ class LogLikelihood(Score):
     most: ClassVar[float] = 0
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
-        log_p = torch.log_softmax(logits, -1).gather(1, labels[:, None])
+        log_p = torch.log_softmax(logits, -1).gather(1, labels.to(logits.device)[:, None])
+        if log_p.is_meta:
+            return Fraction(0)
         bounds = lower(log_p).flatten().tolist()
         if any(b == float("-inf") for b in bounds):
             raise BadInput("the log-likelihood has no finite lower bound on some input")

@@ -8,12 +8,11 @@ from fractions import Fraction
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import ACCURACY, LogLikelihood, Margin, Score, Task
 from compact_proofs.errors import BadInput
-from compact_proofs.length import stage
+from compact_proofs.length import stage, unseen
 from compact_proofs.progress import track
 from compact_proofs.prove import Reading, prove
 from compact_proofs.strategy import Explanation, Strategy
@@ -71,7 +70,7 @@ class Exhaustive(Strategy):
 
 def _numbered(task: Task, start: int, stop: int) -> Tensor:
     """Inputs by number: data of the statement, made from numbers alone, and therefore free like an address table."""
-    with _disable_current_modes():
+    with unseen("a task's inputs, made from their numbers"):
         return task.inputs(start, stop)
 
 

@@ -153,7 +153,7 @@ class TrainingResult(Generic[Model]):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write ``path`` (.safetensors) and the readable ``.json`` beside it; see `models.loading.save_model`."""
+        """Write ``path`` (.safetensors) and the readable ``.json`` beside it; see `models.files.save_model`."""
         save_model(self.model, path, self.metadata())
 
 

@@ -1,19 +1,22 @@
-"""Weights from TransformerLens: prove a bound from the state dict of a HookedTransformer.
+"""Weights from TransformerLens: prove a bound from a state dict and its configuration.
 
     python examples/transformer_lens.py
 
-With a live model, `compact_proofs.models.loading.from_hooked_transformer(model)` reads its configuration too. For the
-command line save ``torch.save(model.state_dict(), "model.pt")``, and then run ``compact-proofs prove model.pt``.
+A live model, HookedTransformer or TransformerBridge, goes in by `compact_proofs.models.hooked.from_transformer_lens(model)`, which
+compares outputs too. For the command line see docs/files.md.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.models.loading import attention_only_from_state
+from compact_proofs.errors import BadInput
+from compact_proofs.models.hooked import from_hooked_state
 from compact_proofs.tasks.max_of_k import Additive, MaxOfK
 
 
@@ -30,19 +33,37 @@ def hooked_state() -> dict[str, Tensor]:
         **{f"blocks.0.attn.{name}": w[name][None] for name in ("W_Q", "W_K", "W_V", "W_O")},  # an axis for the heads
         **{f"blocks.0.attn.b_{name}": torch.zeros(1, d_head) for name in "QKV"},
         "blocks.0.attn.b_O": torch.zeros(d_model),
-        "blocks.0.attn.mask": torch.ones(4, 4, dtype=torch.bool).tril(),
+        "blocks.0.attn.mask": torch.ones(0, 0, dtype=torch.bool),
         "blocks.0.attn.IGNORE": torch.tensor(-torch.inf),
         "unembed.W_U": w["W_U"],
         "unembed.b_U": torch.zeros(w["W_U"].shape[1]),
     }
 
 
+def configuration() -> dict[str, Any]:
+    """The telling fields of ``vars(model.cfg)``: without them the weights are those of many functions."""
+    return {
+        "n_layers": 1,
+        "n_heads": 1,
+        "d_model": 32,
+        "d_head": 32,
+        "n_ctx": 4,
+        "d_vocab": 64,
+        "attn_only": True,
+        "normalization_type": None,
+    }
+
+
 def main() -> None:
-    """Load and prove."""
-    model = attention_only_from_state(hooked_state(), "a HookedTransformer")
+    """Load and prove; a field that makes it another function is refused."""
+    model = from_hooked_state(hooked_state(), configuration(), "a HookedTransformer")
     certificate = cp.prove(model, MaxOfK.of(model), Additive())
     print(certificate.claim.statement())
     print(f"{certificate.strategy}: {certificate.length.total:,} operations")
+    try:
+        from_hooked_state(hooked_state(), configuration() | {"normalization_type": "LNPre"}, "another one")
+    except BadInput as refusal:
+        print(refusal)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
@@ -24,6 +25,8 @@ def check(
         ),
     ],
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Check a certificate: recompute its proof from the weights of a model, trusting nothing in the file.
@@ -46,7 +49,7 @@ def check(
 
     if not certificate.is_file():
         raise BadInput(f"{certificate}: {'not a file' if certificate.exists() else 'there is no such file'}; give a certificate")
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     try:
         if is_container(certificate, KEY):
             _with_confidence(loaded, certificate, as_json)

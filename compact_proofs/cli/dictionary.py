@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_file, writable_folder
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.options import parse_options
@@ -27,6 +28,8 @@ USUAL = ("tokens", "fourier", "pca", "metric-pca")
 
 def dictionary(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     kind: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,7 +124,7 @@ def dictionary(
         writable_file(output, sources=(model,))
     if save:
         writable_folder(save)
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     Dictionary().applies_to(loaded.model, loaded.task)
     component = plain_component(loaded.model, loaded.task)
     read = [(str(folder), load_saelens(folder)) for folder in folders]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.output import Json, options_text, say, show_table, table, write_json
 
 
-def estimate(model: ModelSource, as_json: Json = False) -> None:
+def estimate(model: ModelSource, task: TaskName = None, config: ConfigFile = None, as_json: Json = False) -> None:
     """Guess a model's accuracy from its weights, with a few operations. Nothing here is proven.
 
     An estimate presumes that what it does not look at is independent noise; it may be too high or too low, and nobody can check it
@@ -18,7 +19,7 @@ def estimate(model: ModelSource, as_json: Json = False) -> None:
     from compact_proofs.progress import progress_bars, track
     from compact_proofs.tasks import load_model
 
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     accuracy = true_accuracy(loaded)
     truth = None if accuracy is None else float(accuracy)
     with progress_bars("estimating"):

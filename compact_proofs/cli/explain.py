@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
 
 
@@ -19,6 +20,8 @@ def explain(
             show_default=False,
         ),
     ],
+    task: TaskName = None,
+    config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Show where proofs about a model lose their bounds, and how much structure the model has.
@@ -34,7 +37,7 @@ def explain(
     from compact_proofs.study import number_text, spread
     from compact_proofs.tasks import load_model
 
-    loaded = [load_model(m) for m in models]
+    loaded = [load_model(m, task, config) for m in models]
     with progress_bars():
         found = [m.kit.studies(m.model) for m in track(loaded, "models")]
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_folder
 from compact_proofs.cli.options import parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
@@ -37,6 +40,8 @@ def formalize(
         str | None,
         typer.Option("--model", help="The model of a certificate, unless it is one of the zoo.", show_default=False),
     ] = None,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -76,6 +81,7 @@ def formalize(
     from compact_proofs.formal.theorem import check_theorem
     from compact_proofs.formal.theorem import formalize as write
     from compact_proofs.progress import progress_bars
+    from compact_proofs.tasks import load_model
 
     if check and not Coq.find().place().is_dir():  # what is missing is said before the work starts
         note("The formal development is compiled first, this once: about 20 s.")
@@ -87,9 +93,10 @@ def formalize(
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
     writable_folder(output)
     if certificate_file is None:
-        loaded, proven, chosen = _prove(source, strategy, given)
+        loaded, proven, chosen = _prove(partial(load_model, source, task, config), strategy, given)
     else:
-        loaded, proven, chosen = _recompute(certificate_file, model)
+        named = None if model is None else partial(load_model, model, task, config)
+        loaded, proven, chosen = _recompute(certificate_file, named)
     theorem = write(
         _transformer(loaded),
         chosen,
@@ -116,13 +123,12 @@ def _certificate_file(source: str) -> Path | None:
     return path if path.is_file() and is_certificate(path) else None
 
 
-def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
+def _prove(load: Callable[[], LoadedModel], name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.progress import progress_bars
     from compact_proofs.prove import prove
-    from compact_proofs.tasks import load_model
 
-    loaded = load_model(source)
+    loaded = load()
     model = _transformer(loaded)
     default = formal_default(model)
     if name is None or name == default.name:
@@ -139,7 +145,7 @@ def _prove(source: str, name: str | None, options: dict[str, Any]) -> tuple[Load
     return loaded, proven, chosen
 
 
-def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate, Strategy]:
+def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate, Strategy]:
     from compact_proofs.certificate import Certificate
     from compact_proofs.check import check
     from compact_proofs.models.files import weights_sha256
@@ -148,13 +154,13 @@ def _recompute(file: Path, source: str | None) -> tuple[LoadedModel, Certificate
     from compact_proofs.zoo import names
 
     claimed = Certificate.load(file)
-    if source is None:
+    if load is None:
         candidates = (load_model(name) for name in names())
         loaded = next((m for m in candidates if weights_sha256(m.model) == claimed.claim.function.weights_sha256), None)
         if loaded is None:
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
-        loaded = load_model(source)
+        loaded = load()
     _transformer(loaded)
     with progress_bars(f"recomputing {claimed.strategy}"):
         proven = check(claimed, loaded.model, loaded.task)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_folder
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.options import parse_fraction
@@ -30,6 +31,8 @@ SAMPLED_PROOFS = 6
 
 def frontier(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of the report and the certificates.", show_default="frontier-MODEL"),
@@ -79,7 +82,7 @@ def frontier(
     from compact_proofs.tasks import load_model
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     title = Path(loaded.name).stem
     folder = writable_folder(output or Path(f"frontier-{title}"))
     with progress_bars():

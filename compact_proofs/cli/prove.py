@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_file
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.options import parse_fraction, parse_options
@@ -42,6 +43,8 @@ class Reading(StrEnum):
 
 def prove(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -131,7 +134,7 @@ def prove(
     searching = budget != (None, None)
     if searching and (strategy or given or reading is Reading.float):
         raise BadInput("--max-flops and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading")
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     certificate: Certificate | Trial
     if searching:
         with progress_bars("searching"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_file
 from compact_proofs.cli.models import ModelSource, true_accuracy
 from compact_proofs.cli.options import parse_fraction, parse_options
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 def sample(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -70,7 +73,7 @@ def sample(
     allowed = parse_fraction(delta, "--delta")
     if output:
         writable_file(output, sources=(model,))
-    loaded = load_model(model)
+    loaded = load_model(model, task, config)
     if strategy == Nothing.name:
         chosen = Nothing.from_options(given)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import writable_file
 from compact_proofs.cli.models import ModelSource
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
@@ -31,6 +32,8 @@ class Who(StrEnum):
 
 def search(
     model: ModelSource,
+    task: TaskName = None,
+    config: ConfigFile = None,
     also: Annotated[
         list[str] | None,
         typer.Option("--also", metavar="MODEL", help="Another model of the same task; bounds are averaged.", show_default=False),
@@ -70,7 +73,7 @@ def search(
 
     if (proposer is Who.command) != (command is not None):
         raise BadInput("--proposer command and --command belong together")
-    loaded = [load_model(source) for source in (model, *(also or []))]
+    loaded = [load_model(source, task, config) for source in (model, *(also or []))]
     first = loaded[0]
     if any(other.kit is not first.kit for other in loaded):
         raise BadInput("the models of a search must be of one task")

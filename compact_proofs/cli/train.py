@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
+from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import writable_file
 from compact_proofs.cli.models import ModelSource
 from compact_proofs.cli.options import field_docs
@@ -156,11 +157,11 @@ def _finetune_command(kit: TaskKit) -> Any:
     tuning = kit.tuning
     assert tuning is not None
 
-    def finetune(model: str, output: Path, force: bool, **options: Any) -> None:
+    def finetune(model: str, config: Path | None, output: Path, force: bool, **options: Any) -> None:
         from compact_proofs.tasks import load_model
 
         _refuse(output, force)
-        loaded = load_model(model)
+        loaded = load_model(model, kit.name, config)
         result = tuning.tune(loaded.model, tuning.config(loaded.model, **options), progress=messages.is_terminal)
         _save(result, output)
         away = tuning.distance(loaded.model, result.model)
@@ -174,7 +175,7 @@ def _finetune_command(kit: TaskKit) -> Any:
         f"Tune a model that is to {kit.summary}, so that short proofs about it exist.\n\n"
         f"**Example:** compact-proofs finetune {kit.name} {next(iter(kit.zoo))} -o tuned.safetensors",
         tuning.recipe,
-        {"model": ModelSource},
+        {"model": ModelSource, "config": (ConfigFile, None)},
         finetune,
         hidden=tuning.fixed,
     )

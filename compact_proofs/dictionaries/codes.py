@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.length import charge_integers
+from compact_proofs.length import charge_integers, unseen
 
 
 class Reads(NamedTuple):
@@ -31,7 +30,7 @@ def read_lists(kept: Tensor, device: torch.device) -> list[Reads]:
     """Lists for each feature of a table of zeros and ones [L, n]: one integer operation for each entry."""
     charge_integers(kept.numel())
     lists = []
-    with _disable_current_modes():
+    with unseen("the explanation's lists, charged by number"):
         for row in kept:
             order = torch.argsort(row, descending=True, stable=True)
             count = int(row.sum())
@@ -42,7 +41,7 @@ def read_lists(kept: Tensor, device: torch.device) -> list[Reads]:
 def sorted_by(labels: Tensor, n: int, device: torch.device) -> tuple[Tensor, Tensor, list[int]]:
     """The order [N] that puts equal labels (0 ... n - 1) together, its inverse, and how many have each; N integer operations."""
     charge_integers(len(labels))
-    with _disable_current_modes():
+    with unseen("an order of labels, charged by number"):
         order = labels.argsort(stable=True)
         return order.to(device), order.argsort().to(device), torch.bincount(labels, minlength=n).tolist()
 

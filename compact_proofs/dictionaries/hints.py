@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.codes import as_dense, as_lists
 from compact_proofs.dictionaries.metric import find_directions
 from compact_proofs.dictionaries.subspaces import subspaces
+from compact_proofs.length import unseen
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.strategy import Explanation, finite
 
@@ -55,7 +55,7 @@ class Codebook:
 def plain_component(model: nn.Module, task: Task) -> Component:
     """The component of a float64 copy on all inputs of a task: plain numbers, to search with; nothing is counted."""
     assert isinstance(model, HasComponent)
-    with _disable_current_modes(), torch.no_grad():
+    with unseen("numbers to search with"), torch.no_grad():
         return copy.deepcopy(model).double().requires_grad_(False).component(task.inputs(0, task.size))
 
 

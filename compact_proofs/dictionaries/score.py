@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
 from compact_proofs.dictionaries.bound import Terms
 from compact_proofs.dictionaries.hints import Codebook, plain_component
 from compact_proofs.dictionaries.strategy import Dictionary
+from compact_proofs.length import unseen
 from compact_proofs.models.component import Component
 from compact_proofs.prove import prove
 from compact_proofs.strategy import explanation_size
@@ -91,7 +91,7 @@ def relative_mse(component: Component, codebook: Codebook, *, tokens: bool = Fal
 
 def bound_terms(model: nn.Module, task: Task, strategy: Dictionary, explanation: dict[str, Tensor]) -> Terms:
     """All terms of all margins in the float reading: to look at, not to believe."""
-    with _disable_current_modes(), torch.no_grad():
+    with unseen("numbers to look at, not to believe"), torch.no_grad():
         return strategy.bound_terms(copy.deepcopy(model).double(), task, explanation)
 
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
+from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
-from compact_proofs.length import charge_integers, stage
+from compact_proofs.length import charge_integers, stage, unseen
+from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
@@ -38,6 +39,12 @@ class ComponentStrategy(Strategy[nn.Module]):
             )
         shape_of(model, task)
 
+    def accept(self, model: nn.Module, task: Task, explanation: Explanation) -> None:
+        """As for every strategy; of a module that does not ship, the component is also compared with the module."""
+        super().accept(model, task, explanation)
+        if architecture_of(model) is None:
+            check_component(model, task)
+
 
 def shape_of(model: nn.Module, task: Task) -> Component:
     """The component on the first input of a task: for its sizes.
@@ -48,14 +55,14 @@ def shape_of(model: nn.Module, task: Task) -> Component:
         If the task's inputs are not the model's.
     """
     assert isinstance(model, HasComponent)
-    with _disable_current_modes(), torch.no_grad():
+    with unseen("the component on one input, for its sizes"), torch.no_grad():
         return model.component(task.inputs(0, 1))
 
 
 def component_of(model: nn.Module, task: Task) -> tuple[Component, Tensor]:
     """The component on all inputs of a task, counted, and the labels [N]."""
     assert isinstance(model, HasComponent)
-    with _disable_current_modes():
+    with unseen("a task's inputs and labels"):
         inputs = task.inputs(0, task.size)
         labels = task.labels(inputs)
     with stage("component"):
@@ -224,6 +231,6 @@ class Dictionary(ComponentStrategy):
 
 def places_of(task: Task, inputs: Tensor) -> Tensor:
     """Where inputs stand in a task's enumeration, int64 [n]."""
-    with _disable_current_modes():
+    with unseen("where inputs stand in a task's enumeration"):
         number = {tuple(row): i for i, row in enumerate(task.inputs(0, task.size).flatten(1).tolist())}
         return torch.tensor([number[tuple(row)] for row in inputs.flatten(1).tolist()], dtype=torch.int64)

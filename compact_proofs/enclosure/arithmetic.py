@@ -191,6 +191,11 @@ def _widen(lo: Tensor, hi: Tensor, lo_size: Tensor, hi_size: Tensor, factor: flo
     return Enclosure._rounded(down_(lo - up_(lo_size * factor)), up_(hi + up_(hi_size * factor)), summed=True)
 
 
+def widened_sum(lo: Tensor, hi: Tensor, lo_size: Tensor, hi_size: Tensor, n: int) -> Enclosure:
+    """Enclose sums of at most n terms, computed in any order, from the sums of the terms' absolute values, computed likewise."""
+    return _widen(lo, hi, lo_size, hi_size, gamma(n))
+
+
 def _widen_nonnegative(lo: Tensor, hi: Tensor, factor: float) -> Enclosure:
     """`_widen` for sums of nonnegative terms, where the sum is its own size (1 - factor and 1 + factor are exact).
 

@@ -92,13 +92,28 @@ def _addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
 
 @rule("pow")
 def _pow(a: Any, exponent: Any) -> Enclosure:
-    if not isinstance(exponent, (int, float)):
-        raise NoSoundRule("aten.pow with a tensor exponent has no sound rule; only integer exponents and 0.5 have")
-    if exponent == 0.5:
-        return fn.sqrt(real(a))
-    if not math.isfinite(exponent) or exponent != int(exponent):
-        raise NoSoundRule(f"aten.pow with exponent {exponent} has no sound rule; only integer exponents and 0.5 have")
-    return ia.square(real(a)) if exponent == 2 else ia.power(real(a), int(exponent))
+    """a**exponent: by multiplication for integers, by roots for 1/2 and -1/2, and else as e^(exponent log a), for a >= 0.
+
+    Undefined for a < 0, and at 0 unless the exponent is positive (then 0). An infinite logarithm is right: e^(-inf) = 0 = 0^exponent.
+    A 0-d tensor of exponents that is known exactly counts as the number that it holds.
+    """
+    if isinstance(exponent, Tensor) and not exponent.dim() and (not isinstance(exponent, Enclosure) or exponent.is_point):
+        exponent = float(enclose(exponent).lo)
+    if isinstance(exponent, (int, float)):
+        if exponent in (0.5, -0.5):
+            root = fn.sqrt(real(a))
+            return root if exponent > 0 else _reciprocal(root)
+        if math.isfinite(exponent) and exponent == int(exponent):
+            return ia.square(real(a)) if exponent == 2 else ia.power(real(a), int(exponent))
+    x, e = pair(a, exponent)
+    result = fn.exp(ia.mul(e, fn.log(x)))
+    undefined = (x.lo < 0) | ((x.lo == 0) & (e.lo <= 0)) | _infinite_ends(x, e)
+    return Enclosure._rounded(result.lo.masked_fill(undefined, -math.inf), result.hi.masked_fill(undefined, math.inf))
+
+
+def _infinite_ends(x: Enclosure, e: Enclosure) -> Tensor:
+    """Where a base or an exponent may be infinite: such powers are left undefined."""
+    return x.lo.isinf() | x.hi.isinf() | e.lo.isinf() | e.hi.isinf()
 
 
 def _softmax(x: Any, dim: int, dtype: Any = None) -> Enclosure:
@@ -148,6 +163,18 @@ def _prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any =
     return ia.product(x.reshape(-1), 0) if dim is None else ia.product(x, dim, keepdim)
 
 
+@rule("cumprod")
+def _cumprod(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
+    """Products of the first entries along an axis, one factor after the other."""
+    x = _terms(x, "cumprod", dtype)
+    if not x.dim() or not x.shape[dim]:
+        return x._same()
+    results = [x.select(dim, 0)]
+    for i in range(1, x.shape[dim]):
+        results.append(ia.mul(results[-1], x.select(dim, i)))  # type: ignore[arg-type]
+    return torch.stack(results, dim)  # type: ignore[return-value]
+
+
 @rule("cumsum")
 def _cumsum(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
     return ia.cumsum(_terms(x, "cumsum", dtype), dim)
@@ -192,6 +219,12 @@ def _var(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: b
 @rule("std")
 def _std(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Enclosure:
     return fn.sqrt(_var(x, dim, correction=correction, keepdim=keepdim))
+
+
+@rule("var_mean")
+def _var_mean(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> tuple[Enclosure, Enclosure]:
+    """The variance, as ``var`` gives it, and the mean."""
+    return _var(x, dim, correction=correction, keepdim=keepdim), _mean(x, dim, keepdim)
 
 
 @rule("linalg_vector_norm")

@@ -72,8 +72,8 @@ def _round(x: Any, *, decimals: int = 0) -> Enclosure:
     return wrap_pair(*both_bounds(torch.round, (real(x),), {}))
 
 
-@rule("clamp", "clamp_min", "hardtanh")
-def _clamp(x: Any, min: Any = None, max: Any = None) -> Enclosure:
+@rule("clamp", "clamp_min")
+def clamp(x: Any, min: Any = None, max: Any = None) -> Enclosure:
     """First the maximum with `min`, then the minimum with `max`, which wins where they cross."""
     result = real(x)
     if min is not None:
@@ -83,8 +83,8 @@ def _clamp(x: Any, min: Any = None, max: Any = None) -> Enclosure:
     return result
 
 
-RULES["clamp_max"] = lambda x, max: _clamp(x, max=max)
-RULES["hardtanh"] = lambda x, min_val=-1, max_val=1: _clamp(x, min_val, max_val)
+RULES["clamp_max"] = lambda x, max: clamp(x, max=max)
+RULES["hardtanh"] = lambda x, min_val=-1, max_val=1: clamp(x, min_val, max_val)
 
 
 def _comparison(surely: Callable[[Enclosure, Enclosure], Tensor], never: Callable[[Enclosure, Enclosure], Tensor]) -> Rule:
@@ -114,7 +114,7 @@ def _not(condition: Any) -> Any:
 
 
 @rule("where")
-def _where(condition: Any, a: Any, b: Any) -> Enclosure:
+def choose(condition: Any, a: Any, b: Any) -> Enclosure:
     """An undecided condition gives the hull of both values."""
     bools = all(isinstance(v, Tensor) and v.dtype == torch.bool for v in (a, b))
     x, y = (enclose(a), enclose(b)) if bools else pair(a, b)
@@ -134,9 +134,9 @@ def _where(condition: Any, a: Any, b: Any) -> Enclosure:
 
 @rule("masked_fill")
 def _masked_fill(x: Any, mask: Any, value: Any) -> Enclosure:
-    if x.dtype == torch.bool and not isinstance(value, Tensor):
-        value = torch.tensor(bool(value), device=x.device)
-    return _where(mask, value, x)
+    if x.dtype == torch.bool:
+        value = value != 0 if isinstance(value, Tensor) else torch.tensor(bool(value), device=x.device)
+    return choose(mask, value, x)
 
 
 @rule("constant_pad_nd")
@@ -145,14 +145,6 @@ def _constant_pad_nd(x: Any, pad: list[int], value: float = 0) -> Enclosure:
         raise NoSoundRule("aten.constant_pad_nd with NaN has no sound rule: NaN is no bound")
     padding = exact_number(value)
     return wrap_pair(*both_bounds(lambda t: torch.constant_pad_nd(t, pad, padding), (enclose(x),), {}))
-
-
-@rule("scatter_reduce")
-def _scatter_reduce(x: Any, dim: int, index: Tensor, src: Any, reduce: str, *, include_self: bool = True) -> Enclosure:
-    """Segment-wise maximum or minimum (monotone and exact); sums scattered this way have no rule."""
-    if reduce not in ("amax", "amin"):
-        raise NoSoundRule(f"scatter_reduce with reduce={reduce!r} has no sound rule; 'amax' and 'amin' have")
-    return wrap_pair(*both_bounds(torch.scatter_reduce, (real(x), dim, index, real(src), reduce), {"include_self": include_self}))
 
 
 @rule("_to_copy")

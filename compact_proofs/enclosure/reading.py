@@ -11,10 +11,14 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
 
+from compact_proofs.enclosure.integers import on_integers
+from compact_proofs.enclosure.kinds import kind_by_torch, numbers
 from compact_proofs.enclosure.leaves import leaves, map_leaves
+from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
-from compact_proofs.enclosure.table import words
+from compact_proofs.enclosure.seal import sealed
+from compact_proofs.enclosure.table import check_kinds
 from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
 _COMPARISONS = words("lt le gt ge eq ne searchsorted")
@@ -24,10 +28,7 @@ _SELECTIONS = words("sort topk argsort argmax argmin max min cummax cummin clamp
 _MIXING = _COMPARISONS | _SELECTIONS | words("cat stack maximum minimum hardtanh constant_pad_nd")
 """What may meet numbers of different types, which PyTorch rounds to a common one."""
 
-_EXACT_ON_PLAIN = EXACT | _MIXING | {"as_strided"}
-
-_COUNTING = words("add sub rsub mul pow sum prod cumsum mm bmm mv dot addmm index_add scatter_add")
-"""Operations on integers that can overflow."""
+_EXACT_ON_PLAIN = (EXACT - words("slice_scatter select_scatter diagonal_scatter")) | _MIXING | words("as_strided isnan")
 
 _RANDOM = words("rand randn randint randperm")
 """Data made without tensors, as good as any."""
@@ -55,14 +56,15 @@ class sound(TorchDispatchMode):
     `NoSoundRule`. Calls on integers and booleans, and calls that only move or compare exactly known numbers, stay plain (widened to
     float64 where types meet). Autograd is off inside; to enter it again inside changes nothing.
 
-    What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python or
-    numpy (``math.sqrt(d)``, ``x.numpy()``) or in other threads, and the scale 1/sqrt(d) that attention takes from a size, are not
-    seen. Sums and products of integers that would overflow raise `OverflowError`.
+    What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python
+    (``math.sqrt(d)``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Real numbers cannot be taken out of
+    torch (`seal`). Integers that would wrap around raise `OverflowError` (`integers`).
 
     Raises
     ------
     RuntimeError
-        On entering inside ``count()``, or where float64 arithmetic is not what the bounds assume (`rounding.check_machine`).
+        On entering inside ``count()``; on entering or leaving, where float64 arithmetic is not what the bounds assume
+        (`rounding.check_machine`).
     """
 
     def __init__(self) -> None:
@@ -82,6 +84,7 @@ class sound(TorchDispatchMode):
         with ExitStack() as context:
             context.enter_context(torch.no_grad())
             context.enter_context(plain_kernels())
+            context.enter_context(sealed())
             super().__enter__()
             self._entered.append(context.pop_all())
         return self
@@ -91,26 +94,27 @@ class sound(TorchDispatchMode):
         if context is not None:
             super().__exit__(*exc)
             context.close()
+            if exc[0] is None:
+                check_machine()  # what was computed inside holds only if nobody changed it there
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = base_name(func)
-        tensors = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if any(isinstance(t, Enclosure) for t in tensors):
+        given = list(leaves((args, kwargs)))
+        if any(isinstance(leaf, Enclosure) for leaf in given):
             return apply_rule(func, args, kwargs)
         if name in CREATION and not func._schema.is_mutable:
             return create(func, args, kwargs)
-        if name not in _RANDOM and any(_inexact(leaf) for leaf in leaves((args, kwargs))):
-            return self._on_floats(func, name, args, kwargs)
-        if name == "_to_copy" and kwargs.get("dtype") is not None and kwargs["dtype"].is_floating_point:
+        if name in _RANDOM:
+            return func(*args, **kwargs)
+        if any(_inexact(leaf) for leaf in given):
+            if any(_inexact(leaf) for leaf in given if isinstance(leaf, Tensor)) or not _gives_integers(func, args, kwargs):
+                return self._on_floats(func, name, args, kwargs)
+        elif name == "_to_copy" and kwargs.get("dtype") is not None and kwargs["dtype"].is_floating_point:
             return apply_rule(func, args, kwargs)
-        counting = name.rstrip("_")
-        shadow = _shadow(counting, args, kwargs) if counting in _COUNTING else None
-        result = func(*args, **kwargs)
-        if name not in _RANDOM and any(_inexact(t) for t in leaves(result)):
+        result = on_integers(func, name, EXACT, args, kwargs)
+        if any(_inexact(t) for t in leaves(result)):
             return apply_rule(func, *map_leaves(_promote, (args, kwargs)))  # such as integers divided: rounded, so redone
-        if shadow is not None:
-            _check_overflow(counting, result, shadow)
         return result
 
     def _on_floats(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -119,6 +123,7 @@ class sound(TorchDispatchMode):
             return apply_rule(func, args, kwargs)
         if name not in _MIXING:
             return func(*args, **kwargs)
+        check_kinds(func, name, args, kwargs)
         args = map_leaves(_widen, args)
         if name != "searchsorted":  # whose sorter is an index
             kwargs = map_leaves(_widen, kwargs)
@@ -127,24 +132,15 @@ class sound(TorchDispatchMode):
         return func(*args, **kwargs)
 
 
-def _shadow(name: str, args: Any, kwargs: Any) -> Tensor:
-    """The same operation on float64 copies of its integers; ``index_add`` and ``scatter_add`` keep their index."""
-    index = 2 if name in ("index_add", "scatter_add") else None
-    copies = (a.to(torch.float64) if isinstance(a, Tensor) and i != index else a for i, a in enumerate(args))
-    return getattr(torch.ops.aten, name)(*copies, **{k: v for k, v in kwargs.items() if k not in ("dtype", "out")})
+def _gives_integers(func: Any, args: Any, kwargs: Any) -> bool:
+    """Tell whether integers that meet Python floats stay integers, as in ``masked_fill(mask, 0.5)``, which fills with 0.
 
-
-def _check_overflow(name: str, result: Tensor, shadow: Tensor) -> None:
-    """Raise if an operation on integers left the range of its type, where it wraps around.
-
-    The shadow of a 64-bit result may be off by a relative 2^-12 at most, so half the range is left free; others are exact.
+    (Truth values are such integers if they were truth values; else they are answers to a comparison.)
     """
-    if result.dtype == torch.bool or not result.numel():
-        return
-    room = torch.iinfo(result.dtype)
-    slack = 2 if room.bits == 64 else 1
-    if float(shadow.amax()) > room.max // slack or float(shadow.amin()) < room.min // slack:
-        raise OverflowError(f"aten.{name} of integers leaves the range of {result.dtype}, so the result would be wrong")
+    dtype = kind_by_torch(func, args, kwargs)
+    if dtype == torch.bool:
+        return all(x.dtype == torch.bool for x in numbers(func, args, kwargs) if isinstance(x, Tensor))
+    return dtype is not None and not dtype.is_floating_point and not dtype.is_complex
 
 
 def _inexact(leaf: Any) -> bool:

@@ -58,20 +58,29 @@ def gamma(n: int) -> float:
     return (n + 4) * 2.0 * UNIT_ROUNDOFF
 
 
+GRAIN = 2**15
+"""torch gives each of its threads at least so many entries of an elementwise operation (its GRAIN_SIZE)."""
+
+
 def check_machine() -> None:
-    """Raise if this thread's float64 arithmetic visibly breaks an assumption: no gradual underflow, or rounding not to nearest.
+    """Raise if float64 arithmetic visibly breaks an assumption: no gradual underflow, or rounding not to nearest.
+
+    The flags of the processor that decide this belong to a thread, and a worker thread keeps those of whoever made it. So the
+    operations are made on as many entries as let each of torch's threads have its share. (Its matrix products use the same threads.)
 
     Raises
     ------
     RuntimeError
-        For example after ``torch.set_flush_denormal(True)``.
+        For example after ``torch.set_flush_denormal(True)``; after a later ``set_flush_denormal(False)`` too, if threads were made in
+        between.
     """
-    one = torch.ones(16, dtype=torch.float64)
+    threads = torch.get_num_threads()
+    one = torch.ones(16 if threads == 1 else threads * GRAIN, dtype=torch.float64)
     half, above_half = one + UNIT_ROUNDOFF, one + 1.5 * UNIT_ROUNDOFF
     subnormal = one * 2.0**-1022 * 0.5
     nearest = bool((half == 1).all()) and bool((above_half > 1).all()) and bool((-half == -1).all())
     if not nearest or float((subnormal * 2.0**52).amin()) != 2.0**-971:
         raise RuntimeError(
-            "float64 arithmetic does not round to nearest with gradual underflow here, so no bound would hold; "
-            "turn torch.set_flush_denormal off"
+            "float64 arithmetic does not round to nearest with gradual underflow in every thread of torch, so no bound would hold. "
+            "Was torch.set_flush_denormal turned on? Threads keep it: start Python anew without it, or use torch.set_num_threads(1)"
         )

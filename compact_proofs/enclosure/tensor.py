@@ -12,6 +12,7 @@ is proved holds whatever number is put in its place.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.rounding import NEAR_OVERFLOW
+from compact_proofs.enclosure.unknown import note_unknown
 from compact_proofs.errors import BadInput, NoSoundRule, NotProvable
 
 LARGEST_EXACT_INTEGER = 2**53
@@ -50,6 +52,7 @@ class Enclosure(torch.Tensor):
     _hi: Tensor
     _nonnegative: bool | None
     _views: list[ReferenceType[Enclosure]] | None  # what shares its memory as PyTorch sees it, itself included
+    _unknown: bool = False  # an undefined result may have reached it (`unknown`)
 
     @staticmethod
     def __new__(cls, lo: Tensor, hi: Tensor) -> Enclosure:
@@ -61,7 +64,7 @@ class Enclosure(torch.Tensor):
             lo, hi = exact_float64(lo), exact_float64(hi)
         if not bool((lo <= hi).all()):
             raise BadInput("a lower bound is NaN or above its upper bound")
-        return cls._wrap(lo, hi)
+        return _marked(cls._wrap(lo, hi), ((lo == -math.inf) & (hi == math.inf)).any())
 
     @classmethod
     def _wrap(cls, lo: Tensor, hi: Tensor, nonnegative: bool | None = None) -> Enclosure:
@@ -88,8 +91,11 @@ class Enclosure(torch.Tensor):
         if lo.numel() == 0:
             return cls._wrap(lo, hi)
         smallest, largest = float(lo.amin()), float(hi.amax())
+        if not (smallest > -math.inf or largest < math.inf):
+            note_unknown()
         if summed and not (smallest > -NEAR_OVERFLOW and largest < NEAR_OVERFLOW):
             unknown = ~((lo > -NEAR_OVERFLOW) & (hi < NEAR_OVERFLOW))
+            note_unknown()
             return cls._wrap(lo.masked_fill(unknown, -math.inf), hi.masked_fill(unknown, math.inf))
         if undefined is not None and not (math.isfinite(smallest) and math.isfinite(largest)):
             unknown = undefined() | lo.isnan() | hi.isnan()
@@ -133,8 +139,9 @@ class Enclosure(torch.Tensor):
         return self._nonnegative
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
+        numbers = torch._C.TensorBase.tolist
         if self.numel() <= 8:
-            return f"Enclosure(lo={self._lo.tolist()}, hi={self._hi.tolist()})"
+            return f"Enclosure(lo={numbers(self._lo)}, hi={numbers(self._hi)})"
         return f"Enclosure(shape={tuple(self.shape)}, dtype={self.dtype}, widest={float(self.width.max()):.3g})"
 
     def __bool__(self) -> bool:
@@ -142,11 +149,30 @@ class Enclosure(torch.Tensor):
             return bool(self._lo)
         raise NotProvable("the truth of an Enclosure is not decided by its bounds; ask provably(condition) instead")
 
-    def _no_number(self, *_: Any) -> Any:
+    def _no_number(self, *_: Any, **__: Any) -> Any:
         raise NotProvable("an Enclosure is not a number; read its bounds .lo and .hi, or ask provably(condition)")
 
     __float__ = __int__ = __index__ = __complex__ = _no_number
     item = tolist = numpy = __array__ = _no_number  # type: ignore[assignment]
+
+    def _no_memory(self, *_: Any, **__: Any) -> Any:
+        raise NoSoundRule("an Enclosure has no memory of its own to share, write, exchange or point into; use .lo and .hi")
+
+    share_memory_ = is_shared = pin_memory = resize_ = resize_as_ = set_ = _no_memory  # type: ignore[assignment]
+    storage = untyped_storage = data_ptr = new = __dlpack__ = __dlpack_device__ = _no_memory  # type: ignore[assignment]
+    apply_ = map_ = map2_ = _no_memory  # type: ignore[assignment]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise NoSoundRule("an Enclosure is not stored; store its bounds .lo and .hi")
+
+    @property
+    def data(self) -> Tensor:  # type: ignore[override]
+        """The same numbers, as a view."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._no_memory()
 
     def __format__(self, spec: str) -> str:
         if spec:
@@ -155,6 +181,23 @@ class Enclosure(torch.Tensor):
 
     def __deepcopy__(self, memo: Any) -> Enclosure:
         return self._same()
+
+    def __copy__(self) -> Enclosure:
+        return self._shared()
+
+    def _maybe_shared(self, result: Any) -> Any:
+        """What was made of this by a conversion that PyTorch leaves out where types or strides fit already (not always ours)."""
+        if result is self:
+            return self._shared()
+        if isinstance(result, Enclosure) and result.dtype == self.dtype:
+            result._join_views(self)
+        return result
+
+    def _shared(self) -> Enclosure:
+        """The same numbers, sharing memory as PyTorch sees it."""
+        same = self._same()
+        same._join_views(self)
+        return same
 
     def _join_views(self, source: Enclosure) -> None:
         """Note that this is a view of `source`."""
@@ -172,13 +215,28 @@ class Enclosure(torch.Tensor):
 
     def _same(self) -> Enclosure:
         """Another Enclosure of the same numbers, which in-place arithmetic on this one leaves alone."""
-        return Enclosure._wrap(self._lo, self._hi, self._nonnegative)
+        return _marked(Enclosure._wrap(self._lo, self._hi, self._nonnegative), self._unknown)
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         from compact_proofs.enclosure.rules import apply_rule
 
         return apply_rule(func, args, kwargs or {})
+
+
+def _conversion(name: str) -> Callable[..., Any]:
+    """``Tensor.name`` for Enclosures: what it gives may be the tensor itself for PyTorch, so in-place work on either is refused."""
+
+    @functools.wraps(getattr(torch.Tensor, name))
+    def convert(self: Enclosure, *args: Any, **kwargs: Any) -> Any:
+        result = getattr(torch.Tensor, name)(self, *args, **kwargs)
+        return result if kwargs.get("copy") else self._maybe_shared(result)
+
+    return convert
+
+
+for _name in ("to", "type", "type_as", "double", "float", "half", "bfloat16", "cpu", "cuda", "contiguous"):
+    setattr(Enclosure, _name, _conversion(_name))
 
 
 class Undetermined(torch.Tensor):
@@ -193,6 +251,9 @@ class Undetermined(torch.Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+        if func.is_view and isinstance(args[0], Undetermined):  # moved to another shape, they are as unknown as before
+            shapes = func(torch.empty(args[0].shape, dtype=torch.int64, device="meta"), *args[1:], **(kwargs or {}))
+            return map_leaves(lambda out: Undetermined(out.shape, args[0].device), shapes)
         raise NoSoundRule(
             f"{func} uses indices that come from ordering Enclosures. Bounds do not determine an order: use the values only, "
             "or take the order from the explanation and check it with provably(...)"
@@ -255,10 +316,18 @@ def enclose(value: Any, *, like: Tensor | None = None) -> Enclosure:
     if value.dtype == torch.bool:
         return Enclosure._wrap(value, value)
     exact = exact_float64(value)
-    if exact.numel() and value.is_floating_point() and math.isnan(float(exact.amin())):
+    if exact.numel() and value.is_floating_point() and bool(exact.amin().isnan()):
         unknown = exact.isnan()
-        return Enclosure._wrap(exact.masked_fill(unknown, -math.inf), exact.masked_fill(unknown, math.inf))
+        return _marked(Enclosure._wrap(exact.masked_fill(unknown, -math.inf), exact.masked_fill(unknown, math.inf)), True)
     return Enclosure._wrap(exact, exact)
+
+
+def _marked(x: Enclosure, unknown: Any) -> Enclosure:
+    """The same Enclosure, marked if it may hold undefined numbers."""
+    if unknown:
+        note_unknown()
+        x._unknown = True
+    return x
 
 
 def real(value: Any, *, like: Tensor | None = None) -> Enclosure:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_iter, tree_map
+
+from compact_proofs.length.unseen import unseen
 
 
 def address_table(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,7 +21,7 @@ def address_table(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.lru_cache(maxsize=256)
     def table(*sizes: int) -> tuple[Any, list[int]]:
-        with _disable_current_modes(), torch.inference_mode(False):
+        with unseen("addresses, made from sizes alone"), torch.inference_mode(False):
             tables = f(*sizes)
         return tables, _versions(tables)
 

@@ -9,9 +9,10 @@ Conventions
 * Sorting n numbers counts n ceil(log2 n) comparisons; bisection among n counts ceil(log2(n + 1)).
 * The same operations on integers and truth values count under ``integer``: exact counting work, shown apart and included in the
   total.
-* Moving data (views, indexing, concatenation, ``where``, copies, constants) is free, and so are index tables made from sizes alone
-  (`compact_proofs.length.addresses`); reading a number of the explanation counts one
-  integer operation (charged where a proof is run).
+* Moving data (views, indexing, concatenation, ``where``, assignment, copies, constants) is free, and so are index tables made from
+  sizes alone (`compact_proofs.length.addresses`). What is logic in disguise is not: ``where`` and ``masked_fill`` with truth values, one
+  of them a single one, count 1 an entry, and choosing by a mask counts the mask's entries, since the result's length is their number.
+* Reading a number of the explanation counts one integer operation (charged where a proof is run).
 
 A cost depends on shapes and dtypes only, never on values: float, sound and meta readings cost the same by construction, and
 anything not in the table is an error, never silently free.
@@ -23,25 +24,36 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from compact_proofs.enclosure.table import words
+from compact_proofs.enclosure.leaves import leaves
+from compact_proofs.enclosure.once import Once, words
+from compact_proofs.enclosure.table import VIEWS
+from compact_proofs.enclosure.windows import by_axis
 
 Cost = Callable[[tuple[Any, ...], Any], dict[str, int]]
 """From the operation's arguments (all of its schema, in order) and its result to operations by category."""
 
 CATEGORIES = ("add", "mul", "div", "matmul", "exp", "compare", "integer")
 
-FREE = words(
-    """
-    view _unsafe_view reshape t transpose permute numpy_T expand squeeze unsqueeze slice select index index_select
-    gather take cat stack unbind split split_with_sizes unsafe_split unsafe_split_with_sizes repeat clone detach
-    alias flip roll diagonal diag_embed tril triu constant_pad_nd unfold as_strided embedding masked_select
-    masked_fill where lift_fresh lift copy_ _to_copy empty empty_like empty_strided zeros zeros_like ones ones_like
-    full full_like new_zeros new_ones new_full new_empty new_empty_strided arange scalar_tensor eye linspace
-    tril_indices triu_indices _local_scalar_dense is_pinned
-    """
+FREE = (
+    VIEWS
+    | {f"{name}_copy" for name in VIEWS}
+    | words(
+        """
+        _unsafe_view reshape numpy_T gather index_select take cat stack unsafe_split unsafe_split_with_sizes repeat clone flip roll
+        diag_embed tril triu constant_pad_nd as_strided embedding lift_fresh lift_fresh_copy lift copy copy_ _to_copy
+        empty empty_like empty_strided empty_permuted zeros zeros_like zero ones ones_like full full_like fill
+        new_zeros new_ones new_full new_empty new_empty_strided arange scalar_tensor eye linspace tril_indices triu_indices
+        _local_scalar_dense is_pinned
+        slice_scatter select_scatter diagonal_scatter scatter index_copy index_fill masked_scatter
+        im2col pixel_shuffle pixel_unshuffle channel_shuffle upsample_nearest1d upsample_nearest2d
+        reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d
+        """
+    )
 )
+"""Operations that move data or make constants."""
 
 
 def numel(x: Any) -> int:
@@ -51,7 +63,12 @@ def numel(x: Any) -> int:
 
 def _each(**per_entry: int) -> Cost:
     """So many operations of each category for every entry of the result."""
-    return lambda args, out: {category: n * numel(_first(out)) for category, n in per_entry.items()}
+
+    def cost(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+        return {category: n * numel(_first(out)) for category, n in per_entry.items()}
+
+    cost.__doc__ = "For each entry " + ", ".join(f"{n} {category}" for category, n in per_entry.items()) + "."
+    return cost
 
 
 def _first(out: Any) -> Any:
@@ -59,16 +76,22 @@ def _first(out: Any) -> Any:
 
 
 def _reduction(category: str) -> Cost:
-    return lambda args, out: {category: max(numel(args[0]) - numel(_first(out)), 0)}
+    def cost(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+        return {category: max(numel(args[0]) - numel(_first(out)), 0)}
+
+    cost.__doc__ = f"n - 1 {category} for each result over n entries."
+    return cost
 
 
 def _extreme(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """n - 1 comparisons for each result over n entries; of two tensors, one for each entry."""
     if len(args) > 1 and isinstance(args[1], Tensor):
         return {"compare": numel(out)}
     return _reduction("compare")(args, out)
 
 
 def _clamp(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """One comparison for each entry and bound."""
     return {"compare": numel(out) * sum(bound is not None for bound in args[1:3])}
 
 
@@ -77,32 +100,39 @@ def _running(category: str) -> Cost:
         x, dim = args[0], args[1]
         return {category: numel(x) - numel(x) // max(x.shape[dim], 1) if x.dim() else 0}
 
+    cost.__doc__ = f"n - 1 {category} along n entries."
     return cost
 
 
 def _mean(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """n - 1 additions and a division for each mean of n entries."""
     return _reduction("add")(args, out) | {"div": numel(out)}
 
 
 def _matmul(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """2abc for an [a, b] by a [b, c] matrix."""
     return {"matmul": 2 * numel(args[0]) * (args[1].shape[-1] if args[1].dim() > 1 else 1)}
 
 
 def _addmm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """The matrix product, and an addition for each entry."""
     return _matmul(args[1:], out) | {"add": numel(out)}
 
 
 def _sort(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """n ceil(log2 n) comparisons for n entries."""
     x, dim = args[0], args[-2]  # the last is `descending` or `keepdim`, in every overload
     n = x.shape[dim] if x.dim() else 1
     return {"compare": numel(x) * math.ceil(math.log2(max(n, 1)))}
 
 
 def _topk(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """n ceil(log2(k + 1)) comparisons for the k largest of n entries."""
     return {"compare": numel(args[0]) * math.ceil(math.log2(args[1] + 1))}
 
 
 def _searchsorted(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """ceil(log2(n + 1)) comparisons for each place among n entries."""
     return {"compare": numel(args[1]) * math.ceil(math.log2(args[0].shape[-1] + 1))}
 
 
@@ -136,7 +166,7 @@ def _layer_norm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 
 def _var(args: tuple[Any, ...], out: Any) -> dict[str, int]:
     """Mean, centring, squares, their mean."""
-    n, rows = numel(args[0]), numel(out)
+    n, rows = numel(args[0]), numel(_first(out))
     return {"add": max(3 * n - 2 * rows, 0), "mul": n, "div": 2 * rows}
 
 
@@ -149,63 +179,169 @@ def _norm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
 
 
 def _pow(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Squarings and products for integer exponents (a division for negative ones); otherwise one elementary function."""
     exponent = args[1]
-    if isinstance(exponent, Tensor) or float(exponent) != int(exponent):
+    if isinstance(exponent, Tensor) or not math.isfinite(exponent) or exponent != int(exponent):
         return {"exp": numel(out)}
     squarings, products = abs(int(exponent)).bit_length() - 1, abs(int(exponent)).bit_count() - 1
     return {"mul": max(squarings + products, 0) * numel(out), "div": numel(out) if exponent < 0 else 0}
 
 
-COSTS: dict[str, Cost] = {
-    **dict.fromkeys(words("add sub rsub neg"), _each(add=1)),
-    **dict.fromkeys(words("mul square"), _each(mul=1)),
-    **dict.fromkeys(words("div reciprocal floor_divide"), _each(div=1)),
-    "addcmul": _each(add=1, mul=1),
-    "addcdiv": _each(add=1, div=1),
-    **dict.fromkeys(
-        words("exp expm1 log log1p sqrt tanh erf sin cos"),
-        _each(exp=1),
-    ),
-    "rsqrt": _each(exp=1, div=1),
-    "sigmoid": _each(exp=1, add=1, div=1),
-    "silu": _each(exp=1, add=1, div=1, mul=1),
-    "gelu": _each(exp=1, add=1, mul=3),
-    "leaky_relu": _each(compare=1, mul=1),
-    "pow": _pow,
-    **dict.fromkeys(
-        words("abs relu maximum minimum clamp_min clamp_max sign floor ceil round trunc lt le gt ge eq ne"),
-        _each(compare=1),
-    ),
-    **dict.fromkeys(words("isnan isfinite isinf fmod remainder"), _each(compare=1)),
-    "hardtanh": _each(compare=2),
-    "clamp": _clamp,
-    **dict.fromkeys(words("bitwise_and bitwise_or bitwise_not bitwise_xor logical_and logical_or"), _each(integer=1)),
-    "logical_not": _each(integer=1),
-    **dict.fromkeys(words("all any"), _reduction("integer")),
-    "sum": _reduction("add"),
-    "prod": _reduction("mul"),
-    "mean": _mean,
-    **dict.fromkeys(words("amax amin argmax argmin"), _reduction("compare")),
-    **dict.fromkeys(words("max min"), _extreme),
-    **dict.fromkeys(words("cumsum logcumsumexp"), _running("add")),
-    **dict.fromkeys(words("cummax cummin"), _running("compare")),
-    **dict.fromkeys(words("mm bmm mv dot"), _matmul),
-    **dict.fromkeys(words("addmm baddbmm addmv"), _addmm),
-    **dict.fromkeys(words("sort argsort"), _sort),
-    "topk": _topk,
-    "kthvalue": _sort,
-    "searchsorted": _searchsorted,
-    **dict.fromkeys(words("_softmax _safe_softmax"), _softmax),
-    "_log_softmax": _log_softmax,
-    "logsumexp": _logsumexp,
-    "native_layer_norm": _layer_norm,
-    "var": _var,
-    "std": lambda args, out: _var(args, out) | {"exp": numel(out)},
-    "linalg_vector_norm": _norm,
-    "scatter_reduce": lambda args, out: {"compare": numel(args[3])},
-    "scatter_add": lambda args, out: {"add": numel(args[3])},
-    "index_add": lambda args, out: {"add": numel(args[3])},
-    "index_put": lambda args, out: {"add": numel(args[2])},
-    **dict.fromkeys(words("bincount nonzero"), lambda args, out: {"integer": numel(args[0])}),
-}
+def _std(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """The variance and a root."""
+    return _var(args, out) | {"exp": numel(out)}
+
+
+def _batch_norm(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """In eval mode: centring, eps, root and reciprocal for each channel, scaling, weight and bias; else as layer norm."""
+    n, channels, weight, bias = numel(out[0]), args[0].shape[1], args[1], args[2]
+    if len(args) > 7 and args[5]:
+        return {"add": 4 * n - channels, "mul": 3 * n, "div": 3 * channels, "exp": channels}
+    terms, factors = n if bias is not None else 0, n if weight is not None else 0
+    return {"add": n + channels + terms, "mul": n + factors, "div": channels, "exp": channels}
+
+
+def _convolution(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """2 for each entry of the result (of the input, if transposed), channel of its group and place in the kernel; the bias."""
+    x, weight, bias, transposed = args[0], args[1], args[2], args[6]
+    products = numel(x if transposed else out) * numel(weight) // max(weight.shape[0], 1)
+    return {"matmul": 2 * products, "add": numel(out) if bias is not None else 0}
+
+
+def _in_windows(axes: int, category: str, **per_result: int) -> Cost:
+    def cost(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+        result, size = _first(out), math.prod(by_axis(args[1], axes))
+        return {category: numel(result) * (size - 1)} | {name: k * numel(result) for name, k in per_result.items()}
+
+    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    return cost
+
+
+def _in_adaptive_windows(category: str, **per_result: int) -> Cost:
+    def cost(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+        x, result, places = args[0], _first(out), args[1]
+        seen = numel(x) // max(math.prod(x.shape[-len(places) :]), 1)
+        for size, count in zip(x.shape[-len(places) :], places, strict=True):
+            seen *= sum(-(-(i + 1) * size // count) - i * size // count for i in range(count))
+        return {category: seen - numel(result)} | {name: k * numel(result) for name, k in per_result.items()}
+
+    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    return cost
+
+
+def _embedding_bag(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """An addition (a comparison, for maxima) for each number read; a product with each weight; a division for each mean."""
+    weight, indices, mode, weights = args[0], args[1], args[4], args[6]
+    read = numel(indices) * weight.shape[1]
+    return {
+        "compare" if mode == 2 else "add": read,
+        "mul": read if weights is not None else 0,
+        "div": numel(out[0]) if mode == 1 else 0,
+    }
+
+
+def _where(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Free; between truth values of which one is a single one, it is an AND or an OR: 1 for each entry."""
+    return _logic(args[1:], out)
+
+
+def _masked_fill(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Free; on truth values it is an AND or an OR: 1 for each entry."""
+    return _logic(args[2:], out)
+
+
+def _logic(values: tuple[Any, ...], out: Any) -> dict[str, int]:
+    return {"integer": numel(out)} if out.dtype == torch.bool and any(numel(v) == 1 for v in values) else {}
+
+
+def _by_mask(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """Free; by a mask, 1 for each of its entries, since the length of the result is the number of true ones."""
+    return {"integer": sum(numel(m) for m in leaves(args[1]) if isinstance(m, Tensor) and m.dtype == torch.bool)}
+
+
+def _each_of(place: int, category: str) -> Cost:
+    def cost(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+        return {category: numel(args[place])}
+
+    cost.__doc__ = f"1 {category} for each entry of argument {place + 1}."
+    return cost
+
+
+COSTS: Once[Cost] = Once("cost")
 """Operations by aten name."""
+
+
+def _cost(names: str, cost: Cost) -> None:
+    for name in words(names):
+        COSTS[name] = cost
+
+
+_cost("add sub rsub neg", _each(add=1))
+_cost("mul square", _each(mul=1))
+_cost("div reciprocal floor_divide", _each(div=1))
+_cost("addcmul", _each(add=1, mul=1))
+_cost("addcdiv", _each(add=1, div=1))
+_cost("lerp", _each(add=2, mul=1))
+_cost("exp exp2 expm1 log log2 log10 log1p sqrt tanh erf sin cos tan", _each(exp=1))
+_cost("rsqrt", _each(exp=1, div=1))
+_cost("logaddexp", _each(compare=1, add=3, exp=3))
+_cost("pow", _pow)
+_cost("abs relu maximum minimum clamp_min clamp_max sign floor ceil round trunc lt le gt ge eq ne", _each(compare=1))
+_cost("isnan isfinite isinf fmod remainder", _each(compare=1))
+_cost("frac", _each(compare=1, add=1))
+_cost("clamp", _clamp)
+
+_cost("sigmoid", _each(exp=1, add=1, div=1))
+_cost("silu glu", _each(exp=1, add=1, div=1, mul=1))
+_cost("gelu", _each(exp=1, add=1, mul=3))
+_cost("mish", _each(exp=3, mul=1))
+_cost("softplus", _each(compare=1, mul=1, exp=2, div=1))
+_cost("log_sigmoid_forward", _each(compare=2, exp=2, add=1))
+_cost("leaky_relu _prelu_kernel", _each(compare=1, mul=1))
+_cost("elu", _each(compare=1, mul=3, exp=1))
+_cost("celu", _each(compare=1, mul=1, div=1, exp=1))
+_cost("threshold", _each(compare=1))
+_cost("hardtanh hardshrink", _each(compare=2))
+_cost("softshrink", _each(compare=2, add=1))
+_cost("hardsigmoid", _each(add=1, compare=2, div=1))
+_cost("hardswish", _each(add=1, compare=2, mul=1, div=1))
+
+_cost("bitwise_and bitwise_or bitwise_not bitwise_xor logical_and logical_or logical_not", _each(integer=1))
+_cost("all any", _reduction("integer"))
+_cost("where", _where)
+_cost("masked_fill", _masked_fill)
+_cost("index masked_select", _by_mask)
+_cost("bincount nonzero", _each_of(0, "integer"))
+
+_cost("sum", _reduction("add"))
+_cost("prod", _reduction("mul"))
+_cost("mean", _mean)
+_cost("amax amin argmax argmin", _reduction("compare"))
+_cost("max min", _extreme)
+_cost("cumsum logcumsumexp", _running("add"))
+_cost("cumprod", _running("mul"))
+_cost("cummax cummin", _running("compare"))
+_cost("mm bmm mv dot", _matmul)
+_cost("addmm baddbmm addmv", _addmm)
+_cost("sort argsort kthvalue", _sort)
+_cost("topk", _topk)
+_cost("searchsorted", _searchsorted)
+_cost("_softmax _safe_softmax", _softmax)
+_cost("_log_softmax", _log_softmax)
+_cost("logsumexp", _logsumexp)
+_cost("var var_mean", _var)
+_cost("std", _std)
+_cost("linalg_vector_norm", _norm)
+_cost("native_layer_norm native_group_norm", _layer_norm)
+_cost("native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training", _batch_norm)
+_cost("convolution", _convolution)
+for _n in (1, 2, 3):
+    _cost(f"avg_pool{_n}d", _in_windows(_n, "add", div=1))
+    if _n > 1:
+        _cost(f"max_pool{_n}d_with_indices", _in_windows(_n, "compare"))
+_cost("adaptive_max_pool2d adaptive_max_pool3d", _in_adaptive_windows("compare"))
+_cost("_adaptive_avg_pool2d _adaptive_avg_pool3d", _in_adaptive_windows("add", div=1))
+_cost("_embedding_bag _embedding_bag_forward_only", _embedding_bag)
+_cost("scatter_reduce", _each_of(3, "compare"))
+_cost("scatter_add index_add", _each_of(3, "add"))
+_cost("index_put", _each_of(2, "add"))

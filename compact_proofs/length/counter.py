@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from compact_proofs.enclosure.leaves import leaves
 from compact_proofs.enclosure.reading import plain_kernels
+from compact_proofs.enclosure.seal import sealed
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
 
@@ -83,6 +84,7 @@ class Counter(TorchDispatchMode):
     def __enter__(self) -> Counter:
         self._context = ExitStack()
         self._context.enter_context(plain_kernels())
+        self._context.enter_context(sealed())
         self._token = _counters.set((*_counters.get(), self))
         super().__enter__()
         return self
@@ -116,6 +118,8 @@ class Counter(TorchDispatchMode):
         if name not in COSTS and name not in FREE and name.endswith("_"):
             name = name[:-1]  # in place: the same work
         if name in FREE:
+            if name == "_local_scalar_dense" and args[0].is_floating_point():
+                raise NoCost(f"{func} makes a real number one of Python's, whose arithmetic is not counted; use tensor calls")
             return out
         cost = COSTS.get(name)
         if cost is None:

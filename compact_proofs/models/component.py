@@ -10,9 +10,9 @@ from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def checked_places(inputs: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
     BadInput
         If the inputs are not such.
     """
-    with _disable_current_modes():
+    with unseen("a check of inputs, which are data of the statement"):
         fits = inputs.dim() == 2 and inputs.shape[1] == len(sizes) and not inputs.is_floating_point()
         if not fits or (len(inputs) and bool(((inputs < 0) | (inputs >= torch.tensor(sizes))).any())):
             raise BadInput(f"inputs of shape {list(inputs.shape)}: this model reads {len(sizes)} tokens, below {list(sizes)}")

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architectures import architecture_of
 
 MAX_BYTES = 2**30
 """Files, and what they unpack to, are at most this large unless the caller says otherwise: 1 GiB."""
@@ -46,7 +47,8 @@ def read_weights(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str
     weights : dict of str to Tensor
         On the CPU, in the stored dtypes.
     metadata : dict
-        From the header of a .safetensors file, else from the ``.json`` file of the same name, else empty.
+        What `save_model` wrote into the header of a .safetensors file, else from the ``.json`` file of the same name, else
+        another program's header, else empty.
 
     Raises
     ------
@@ -75,13 +77,16 @@ def read_weights(path: str | Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str
             f"{path}: it is damaged or not a {path.suffix} file ({type(error).__name__}: {detail}); "
             "copy it again from its source, or save the model again"
         ) from error
-    return weights, metadata or _sibling_metadata(path)
+    own = metadata.pop(_METADATA_KEY, None)
+    return weights, own if own is not None else _sibling_metadata(path) or metadata
 
 
 def save_model(model: nn.Module, path: str | Path, metadata: Mapping[str, Any]) -> None:
     """Write a model's weights as .safetensors, with metadata in its header and in a readable ``.json`` beside it.
 
-    Each file is written whole or not at all; the header is the one that `read_weights` believes.
+    Each file is written whole or not at all; the header is the one that `read_weights` believes. The metadata of a model of one
+    of the architectures that ship name it: ``architecture`` is its name and ``configuration`` its configuration
+    (`compact_proofs.models.architectures`), from which `compact_proofs.models.loading.load_network` knows the function.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ def save_model(model: nn.Module, path: str | Path, metadata: Mapping[str, Any]) 
     path : str or Path
         Must end in .safetensors.
     metadata : mapping
-        Anything that JSON can hold.
+        Anything that JSON can hold; ``task`` is the name of the task that the model is for.
 
     Raises
     ------
@@ -101,14 +106,32 @@ def save_model(model: nn.Module, path: str | Path, metadata: Mapping[str, Any]) 
     if path.suffix != ".safetensors":
         raise BadInput(f"{path}: models are saved as .safetensors; change the file name's ending")
     try:
-        header = json.dumps(dict(metadata), allow_nan=False)
-        lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in metadata.items())
-        readable = "{\n" + ",\n".join(lines) + "\n}\n"
+        data = model_bytes(model, metadata)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{path}: the metadata cannot be written as JSON: {error}") from error
+    lines = (f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in _named(model, metadata).items())
+    write_atomically(path, data)
+    write_atomically(path.with_suffix(".json"), ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def model_bytes(model: nn.Module, metadata: Mapping[str, Any]) -> bytes:
+    """Return the .safetensors file that `save_model` writes; `read_model_bytes` reads it."""
+    header = json.dumps(_named(model, metadata), allow_nan=False)
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    write_atomically(path, safetensors.torch.save(tensors, {_METADATA_KEY: header}))
-    write_atomically(path.with_suffix(".json"), readable.encode())
+    return safetensors.torch.save(tensors, {_METADATA_KEY: header})
+
+
+def read_model_bytes(data: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights of `model_bytes` with their metadata, or of another .safetensors file with none."""
+    weights, header = _read_safetensors(data, len(data))
+    return weights, header.get(_METADATA_KEY, {})
+
+
+def _named(model: nn.Module, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata that begin with the model's architecture and configuration, if it is one of those that ship."""
+    named = architecture_of(model)
+    said = {} if named is None else {"architecture": named[0], "configuration": named[1]}
+    return said | {key: value for key, value in metadata.items() if key not in said}
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -151,7 +174,7 @@ def _read_safetensors(data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], d
     weights = safetensors.torch.load(data)  # checks the header: every tensor lies inside the file
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
     if _METADATA_KEY in header:
-        return weights, _parse_metadata(header[_METADATA_KEY], "the metadata in its header")
+        return weights, {_METADATA_KEY: _parse_metadata(header[_METADATA_KEY], "the metadata in its header")}
     return weights, header
 
 

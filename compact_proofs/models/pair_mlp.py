@@ -5,7 +5,6 @@ Its Cayley table is a buffer of the model, so that a file of weights says which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -14,8 +13,6 @@ from torch import Tensor, nn
 from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.component import Component, checked_places
-
-_WEIGHTS = ("E_l", "W_l", "E_r", "W_r", "U", "bias")
 
 
 class PairMLP(Architecture):
@@ -150,74 +147,3 @@ class PairMLP(Architecture):
                 embedding, linear = getattr(self, f"E_{name}").double(), getattr(self, f"W_{name}")
                 getattr(model, f"E_{name}").copy_(embedding if linear is None else embedding @ linear.double())
         return model
-
-
-def pair_mlp_from_state(state: Mapping[str, Tensor], source: str) -> PairMLP:
-    """Build the model from its weights; no number is changed.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        ``E_l``, ``E_r``, ``U``, ``bias`` and ``table``; with ``W_l`` and ``W_r`` unless the embeddings are folded into the
-        hidden layer. Names of ``nn.Embedding`` and ``nn.Linear`` layers are understood too, with torch's layout [out, in]:
-        ``embedding_left.weight`` [n, d], ``linear_left.weight`` [m, d], ``unembedding.weight`` [n, m], ``unembedding.bias``.
-    source : str
-        Where the weights are from, for messages.
-
-    Raises
-    ------
-    BadInput
-        If the weights are not those of this architecture.
-    """
-    named = _canonical(state, source)
-    for name, tensor in named.items():
-        if name == "table":
-            continue
-        if tensor.dtype not in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
-            raise BadInput(f"{source}: {name} has dtype {tensor.dtype}; convert it to float32 or float64")
-        if not bool(tensor.isfinite().all()):
-            raise BadInput(f"{source}: {name} has entries that are not finite; train or export it again")
-    n, m = named["E_l"].shape[0], named["U"].shape[0] if named["U"].dim() else 0
-    factors = "W_l" in named
-    d = named["E_l"].shape[1] if factors and named["E_l"].dim() == 2 else None
-    double = any(t.dtype == torch.float64 for t in named.values())
-    table = named.pop("table")
-    if table.dim() != 2 or tuple(table.shape) != (n, n) or table.is_floating_point():
-        raise BadInput(f"{source}: table has shape {list(table.shape)} and must be {n} x {n} integers: the Cayley table")
-    model = PairMLP(table, max(m, 1), d, dtype=torch.float64 if double else torch.float32)
-    for name, parameter in model.named_parameters():
-        if named[name].shape != parameter.shape:
-            raise BadInput(
-                f"{source}: {name} has shape {list(named[name].shape)} and should have {list(parameter.shape)} (E_l, W_l and U "
-                "give the sizes)"
-            )
-    model.load_state_dict({**named, "table": table.to(torch.int64)})
-    return model
-
-
-_LAYERS = {
-    "embedding_left.weight": ("E_l", False),
-    "linear_left.weight": ("W_l", True),
-    "embedding_right.weight": ("E_r", False),
-    "linear_right.weight": ("W_r", True),
-    "unembedding.weight": ("U", True),
-    "unembedding.bias": ("bias", False),
-}
-"""Names of layers, and whether they hold the transpose."""
-
-
-def _canonical(state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    named: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        own, transposed = _LAYERS.get(name, (name, False))
-        if own not in (*_WEIGHTS, "table") or own in named:
-            raise BadInput(f"{source}: unexpected {name}; the weights should be {', '.join(_WEIGHTS)} and table")
-        if own not in ("bias",) and tensor.dim() != 2:
-            raise BadInput(f"{source}: {name} has shape {list(tensor.shape)} and must be a matrix")
-        named[own] = tensor.T.contiguous() if transposed else tensor
-    missing = [name for name in ("E_l", "E_r", "U", "bias", "table") if name not in named]
-    if missing:
-        raise BadInput(f"{source}: missing {', '.join(missing)}; table is the group's Cayley table, {len(named)} tensors are there")
-    if ("W_l" in named) != ("W_r" in named):
-        raise BadInput(f"{source}: W_l and W_r come together, or neither does (a folded model)")
-    return named

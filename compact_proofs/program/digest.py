@@ -53,6 +53,7 @@ def program_sha256(graph: Graph, tensors: Mapping[str, Tensor]) -> str:
         digest.update(line.encode() + b"\n")
     for node in graph.nodes:
         if node.op == "get_attr":
-            tensor = tensors[str(node.target)].detach().cpu().contiguous().reshape(-1)
-            digest.update(tensor.view(torch.uint8).numpy().tobytes())
+            tensor = tensors[str(node.target)]
+            if not tensor.is_meta:  # which has no numbers
+                digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -39,7 +39,7 @@ def moved(node: Node, indices: Indices) -> Indices:
         dim, place = args[1] % len(source), args[2] % source[args[1]]
         return [*indices[:dim], str(place), *indices[dim:]]
     if name == "slice":
-        dim = args[1] if len(args) > 1 else 0
+        dim = args[1] % len(source) if len(args) > 1 else 0
         start = (args[2] if len(args) > 2 else 0) or 0
         start = max(start + source[dim], 0) if start < 0 else start
         step = args[4] if len(args) > 4 else 1

@@ -36,6 +36,8 @@ def simplify(graph: Graph) -> None:
             _assignment_as_choice(graph, node)
         elif node.op == "call_function" and name_of(node) == "fill" and isinstance(node.args[1], Node):
             _fill_as_expand(graph, node)
+        elif node.op == "call_function" and name_of(node) in ("select_scatter", "slice_scatter"):
+            _part_as_cat(graph, node)
         elif node.op == "call_function" and node.target is operator.getitem:
             _piece_as_slice(graph, node)
     for node in list(graph.nodes):
@@ -121,6 +123,32 @@ def _piece_as_slice(graph: Graph, node: Node) -> None:
             stop = start + node.meta["val"].shape[dim]
             piece = _insert(graph, aten.slice.Tensor, (args[0], dim, start, stop), node.meta["val"])
     node.replace_all_uses_with(piece)
+    graph.erase_node(node)
+
+
+def _part_as_cat(graph: Graph, node: Node) -> None:
+    """A tensor with one slice replaced is what was before it, the new slice, and what was after it."""
+    x, part, *where = _args(node)
+    target, given = x.meta["val"], part.meta["val"]
+    defaults: list[Any] = [0, None, None, 1]
+    dim, start, stop, step = where + defaults[len(where) :]
+    size = target.shape[dim]
+    aten = torch.ops.aten
+    with graph.inserting_before(node):
+        if name_of(node) == "select_scatter":
+            start, step = start % size, 1
+            stop, given = start + 1, given.unsqueeze(dim)
+            part = _insert(graph, aten.view.default, (part, list(given.shape)), given)
+        if step != 1 or given.dtype != target.dtype:
+            return
+        start, stop, _ = slice(start, stop).indices(size)
+        outside = [
+            _insert(graph, aten.slice.Tensor, (x, dim, first, end), target.narrow(dim, first, end - first))
+            for first, end in ((0, start), (stop, size))
+        ]
+        pieces = [piece for piece in (outside[0], part, outside[1]) if piece.meta["val"].shape[dim]]
+        whole = _insert(graph, aten.cat.default, (pieces, dim), target)
+    node.replace_all_uses_with(whole)
     graph.erase_node(node)
 
 

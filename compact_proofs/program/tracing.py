@@ -26,6 +26,11 @@ from compact_proofs.program.state import Unchanged, tensors_by_name
 
 _has_data_mutation = torch._functionalize_has_data_mutation  # type: ignore[attr-defined]
 
+_BRANCHES = (
+    "{name}: it branches on a value that depends on its input, or turns one into a Python number, so that different inputs take "
+    "different paths; use torch.where, which computes both"
+)
+
 SAMPLES = 8
 """Inputs on which `program_of` compares a module with its program."""
 
@@ -127,7 +132,8 @@ def _trace_once(module: nn.Module, example: Tensor) -> Program:
     _check_graph(graph, type(module).__name__)
     simplify(graph)
     used = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
-    return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used}, weights_sha256(module))
+    weights = "" if any(t.is_meta for t in values) else weights_sha256(module)  # a module without numbers is measured only
+    return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used}, weights)
 
 
 def _with_named_constants(
@@ -140,6 +146,7 @@ def _with_named_constants(
     constants: dict[int, Node] = {}
     holders = {id(t): path for path, t in reversed(held.items())}
     placeholders = iter([None, *names])
+    waiting: dict[Node, Tensor] = {}
 
     def constant(tensor: Tensor) -> Node:
         if id(tensor) not in constants:
@@ -149,20 +156,24 @@ def _with_named_constants(
             constants[id(tensor)].meta["val"] = torch.empty_like(tensor, device="meta")
         return constants[id(tensor)]
 
+    def here(node: Node) -> Node:
+        """The copy of an operand; a constant is entered where it is first used, whatever order its module names it in."""
+        return constant(waiting[node]) if node in waiting else copies[node]
+
     for node in traced.graph.nodes:
         if node.op == "placeholder":
             name = next(placeholders)
             if name is not None:
-                copies[node] = constant(named[name])
+                waiting[node] = named[name]
                 continue
         elif node.op == "get_attr":
-            copies[node] = constant(getattr(traced, node.target))
+            waiting[node] = getattr(traced, node.target)
             continue
         elif node.op == "output":
             (result,) = node.args[0]
-            graph.output(copies[result])
+            graph.output(here(result))
             continue
-        copies[node] = graph.node_copy(node, copies.__getitem__)
+        copies[node] = graph.node_copy(node, here)
         copies[node].meta = {"val": _shell(node.meta.get("val"))}
     return graph, tensors
 
@@ -188,6 +199,8 @@ def _check_graph(graph: Graph, module: str) -> None:
                 raise BadInput(f"{module}: a call writes into a tensor that it keeps ({name_of(node)}), so that it is no function")
         values = node.meta.get("val")
         for value in values if isinstance(values, tuple) else (values,):
+            if isinstance(value, (torch.SymInt, torch.SymFloat, torch.SymBool)):
+                raise BadInput(_BRANCHES.format(name=module))
             if isinstance(value, Tensor) and not _known(value):
                 raise BadInput(
                     f"{module}: the shape of a result of {name_of(node)} depends on the input's values; use torch.where, or sums "
@@ -213,10 +226,7 @@ def _explained(module: nn.Module) -> Iterator[None]:
     except BadInput as e:
         raise BadInput(str(e) if str(e).startswith(name) else f"{name}: {e}") from None
     except torch.fx.experimental.symbolic_shapes.GuardOnDataDependentSymNode:
-        raise BadInput(
-            f"{name}: it branches on a value that depends on its input, or turns one into a Python number, so that different "
-            "inputs take different paths; use torch.where, which computes both"
-        ) from None
+        raise BadInput(_BRANCHES.format(name=name)) from None
     except Exception as e:
         text = str(e).split("\n", 1)[0][:200]
         raise BadInput(f"{name}: calling it on one input, or tracing that call, failed with {type(e).__name__}: {text}") from e

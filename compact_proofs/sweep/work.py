@@ -14,13 +14,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import safetensors.torch
 import torch
 from torch import nn
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.errors import BadInput, CompactProofsError
-from compact_proofs.models.files import weights_sha256
+from compact_proofs.models.files import model_bytes, read_model_bytes, weights_sha256
+from compact_proofs.models.loading import load_network
 from compact_proofs.prove import prove
 from compact_proofs.strategy import explanation_size
 from compact_proofs.sweep.plan import canonical, strategy
@@ -102,11 +102,10 @@ def _model(job: ModelJob) -> Outcome:
     sampled, config = metadata.get("final"), metadata.get("config")
     accuracy = sampled.get("accuracy") if isinstance(sampled, dict) else None
     seed = config.get("seed") if isinstance(config, dict) else None
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     row = {
         "parameters": canonical(KITS[job.task].task_of(model).parameters()),
         "seed": seed if isinstance(seed, int) else None,
-        "weights": safetensors.torch.save(tensors),
+        "weights": model_bytes(model, {"task": job.task}),
         "metadata": json.dumps(metadata),
         "measures": canonical(dict(KITS[job.task].measures(model))),
         "model_sha256": weights_sha256(model),
@@ -128,15 +127,15 @@ def _from_file(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
     path = Path(job.path or "")
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != job.content:
         raise BadInput(f"{path}: the file has changed since the sweep was planned; run the sweep again")
-    loaded = load_model(path)
-    if loaded.kit.name != job.task:
-        raise BadInput(f"{path}: a model of {loaded.kit.name}, not of {job.task}")
+    loaded = load_model(path, job.task)
     return loaded.model, loaded.metadata
 
 
 def _proof(job: ProofJob) -> Outcome:
     kit = KITS[job.task]
-    model = kit.load(safetensors.torch.load(job.weights), "the model in the store")
+    weights, declared = read_model_bytes(job.weights)
+    in_older_stores = {"architecture": kit.architectures[0].architecture}  # which do not name it: each task had one
+    model = load_network(weights, declared or in_older_stores, "the model in the store")
     chosen = strategy(job.task, job.strategy, json.loads(job.options))
     if chosen.version != job.version:
         raise BadInput(

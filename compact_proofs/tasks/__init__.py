@@ -15,7 +15,9 @@ from compact_proofs import zoo
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.exhaustive import Exhaustive
-from compact_proofs.models.files import read_weights
+from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.files import read_json, read_weights
+from compact_proofs.models.loading import load_network
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
 from compact_proofs.tasks.kit import TaskKit
@@ -34,7 +36,7 @@ class LoadedModel:
     model, task, kit
         The module, its task, and what the task offers.
     metadata
-        What its file says about it (recipe, seed, ...): informative.
+        What its file says about it (recipe, seed, ...): informative. Its true accuracy is that on the task.
     """
 
     name: str
@@ -44,13 +46,24 @@ class LoadedModel:
     metadata: dict[str, Any]
 
 
-def load_model(source: str | Path) -> LoadedModel:
+def load_model(source: str | Path, task: str | None = None, config: str | Path | None = None) -> LoadedModel:
     """Load a model from a file (.safetensors, .npz, .pt) or, by name, from the zoo.
+
+    Parameters
+    ----------
+    source : str or Path
+        The file, or the name of the zoo's model.
+    task : str, optional
+        The name of the task; unless it is given, the file's metadata must say it.
+    config : str or Path, optional
+        A JSON file that declares the architecture and its configuration instead of the file's metadata
+        (`compact_proofs.models.loading.load_network`).
 
     Raises
     ------
     BadInput
-        If there is no such file or model, or it is not a model of any task.
+        If there is no such file or model, it leaves open which function it is or which task it is for, or the task's proofs are
+        for other architectures.
     """
     path = Path(source)
     name = path.name
@@ -61,17 +74,32 @@ def load_model(source: str | Path) -> LoadedModel:
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)
-    problems = []
-    named = KITS.get(str(metadata.get("task")))
-    kits = [named] if named else list(KITS.values())
-    for kit in kits:
-        try:
-            model = kit.load(state, str(path))
-        except BadInput as e:
-            problems.append(str(e) if len(kits) == 1 else f"{kit.name}: {e}")
-            continue
-        return LoadedModel(name, model, kit.task_of(model), kit, metadata)
-    raise BadInput("; ".join(problems))
+    declared = metadata if config is None else read_json(config, "the configuration")
+    model = load_network(state, declared, str(path))
+    kit = _kit_for(model, metadata.get("task") if task is None else task, str(path))
+    if kit.name != metadata.get("task"):
+        metadata.pop("true_accuracy", None)  # which is that on another task
+    return LoadedModel(name, model, kit.task_of(model), kit, metadata)
+
+
+def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
+    """The kit of a task, which must have proofs for the model; a task is never guessed, whatever the architecture."""
+    fitting = [kit.name for kit in KITS.values() if type(model) in kit.architectures]
+    if task is None:
+        raise BadInput(
+            f"{source}: nothing says which task it is for; the proofs that ship are for {' and '.join(fitting) or 'none'} of this "
+            f'architecture: give it by --task, or as "task" in its metadata or in a .json file beside it'
+        )
+    kit = KITS.get(task) if isinstance(task, str) else None
+    if kit is None:
+        raise BadInput(f"{source}: the task {task!r} is not known; known are {', '.join(KITS)}")
+    if type(model) not in kit.architectures:
+        needs = " or ".join(kind.architecture for kind in kit.architectures)
+        raise BadInput(
+            f"{source}: it is of the architecture {model.architecture}, and the proofs of {kit.name} are for {needs}; "
+            "cp.brute_force(model, task) proves any network of few inputs"
+        )
+    return kit
 
 
 UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive,)

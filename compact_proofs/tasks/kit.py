@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-
 from compact_proofs.claim import Task
 from compact_proofs.estimates import Constant, Estimator, Sampling
 from compact_proofs.harness import Specimen
+from compact_proofs.models.architecture import Architecture
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
 from compact_proofs.study import Study
@@ -55,8 +54,8 @@ class TaskKit:
         The task's name, as in its certificates.
     summary
         One line for help texts.
-    load
-        Build the model from a state dict and the name of its source; `BadInput` if it is not one of this task's.
+    architectures
+        The architectures that its strategies are for.
     task_of
         The task that a model is for.
     strategies
@@ -97,7 +96,7 @@ class TaskKit:
 
     name: str
     summary: str
-    load: Callable[[Mapping[str, Tensor], str], nn.Module]
+    architectures: tuple[type[Architecture], ...]
     task_of: Callable[[Any], Task]
     strategies: tuple[type[Strategy], ...]
     default: Callable[[Any], Strategy]

@@ -19,6 +19,7 @@ from compact_proofs import zoo
 from compact_proofs.claim import decimal
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
+from compact_proofs.models.loading import load_network
 from compact_proofs.progress import progress_bars
 from compact_proofs.prove import prove
 from compact_proofs.tasks import KITS
@@ -94,7 +95,7 @@ def _make(name: str, file: Path, kit: TaskKit) -> dict[str, Any]:
 
 def _count(file: Path, kit: TaskKit) -> dict[str, Any]:
     weights, metadata = read_weights(file)
-    model = kit.load(weights, str(file))
+    model = load_network(weights, metadata, str(file))
     if weights_sha256(model) != metadata.get("weights_sha256"):
         raise BadInput(f"{file}: its weights are not those that its metadata names; train the model again")
     return _save(model, metadata, file, kit)

@@ -102,7 +102,8 @@ def test_prove_says_what_is_proven(run: Any, tiny_file: Path) -> None:
 @pytest.mark.parametrize("source", ["tiny_file", "npz"])
 def test_prove_json(run: Any, request: pytest.FixtureRequest, source: str) -> None:
     file = request.getfixturevalue(source)
-    found = proof(run("prove", file, "-s", "additive", "-O", "window=3", "-O", "groups=3", "--json"))
+    task = ("--task", "max-of-k") if source == "npz" else ()
+    found = proof(run("prove", file, *task, "-s", "additive", "-O", "window=3", "-O", "groups=3", "--json"))
     assert (found.strategy, found.options) == ("additive", Additive(window=3, groups=3).options())
     assert found.bound == int(found.numerator) / int(found.denominator)
     assert found.denominator == "512"
@@ -130,7 +131,7 @@ def test_brute_force_gives_the_true_accuracy(run: Any, tiny_file: Path) -> None:
     ],
 )
 def test_true_accuracy_from_the_metadata(run: Any, npz: Path, given: Any, expected: float | None) -> None:
-    npz.with_suffix(".json").write_text(json.dumps({"true_accuracy": given}))
+    npz.with_suffix(".json").write_text(json.dumps({"task": "max-of-k", "true_accuracy": given}))
     assert proof(run("prove", npz, "-s", "cubic", "--json")).true_accuracy == expected
 
 
@@ -208,8 +209,8 @@ def test_folders_without_permission(run: Any, tiny_file: Path, monkeypatch: pyte
 def test_prove_then_check(run: Any, tiny_file: Path, npz: Path) -> None:
     result = run("prove", tiny_file, "-o", "sub/proof.cert")
     assert f"check it by: compact-proofs check sub/proof.cert {tiny_file}" in result.stderr
-    for model in (tiny_file, npz):
-        text = run("check", "sub/proof.cert", model).stdout
+    for model in ((tiny_file,), (npz, "--task", "max-of-k")):
+        text = run("check", "sub/proof.cert", *model).stdout
         assert "Accepted: the certificate proves its claim for this model." in text
         assert "Theorem. For x uniform" in text
     found = schemas.Check.model_validate_json(run("check", "sub/proof.cert", tiny_file, "--json").stdout)

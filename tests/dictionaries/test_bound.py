@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from compact_proofs.dictionaries.coding import InputCodes
 from compact_proofs.dictionaries.metric import Metric
 from compact_proofs.dictionaries.options import dictionary_variants
 from compact_proofs.dictionaries.score import bound_terms
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, NoSoundRule
 from compact_proofs.harness import Specimen, evaluate, violations
 from compact_proofs.models.component import HasComponent
 from compact_proofs.prove import measure
@@ -298,3 +299,25 @@ def test_what_is_followed_is_what_is_paid_for():
     dropped = measure(model, task, dataclasses.replace(base, drop=0.8), explanation).total
     assert length["by token"] < length["fewer"] < length["base"] < length["more directions"]
     assert dropped < length["base"] - 200 * 40 * 6  # most of the 2 k n for each input, for a few integers
+
+
+def test_a_component_of_another_function_is_refused():
+    """Wrong by a sign, and by writing in place into what is a copy in the sound reading only."""
+
+    class Wrong(OwnMLP):
+        def component(self, inputs):
+            found = super().component(inputs)
+            return replace(found, G=-found.G)
+
+    class Aliasing(OwnMLP):
+        def component(self, inputs):
+            found = super().component(inputs)
+            G = found.G * 1.0
+            G.double().neg_()
+            return replace(found, G=G)
+
+    task = Numbers(12, 3)
+    for kind in (Wrong, Aliasing):
+        with pytest.raises((BadInput, NoSoundRule), match=r"component|in-place|writes"):
+            prove(kind(12, 4, 6, 3), task, Dictionary("pca", features=2, active=2))
+    assert prove(OwnMLP(12, 4, 6, 3), task, Dictionary("pca", features=2, active=2)).claim.function.architecture == "module"

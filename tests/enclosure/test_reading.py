@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -103,13 +107,14 @@ def test_plain_comparisons_do_not_round() -> None:
         assert provably(torch.tensor([1.0]) < wide).all()
         assert not provably(big == 2.0**24).any()
         assert provably(big > 2.0**24 + 0.5).all()
-        for f in (lambda: big.clone().eq_(2.0**24), lambda: torch.isin(big, 2.0**24), lambda: big.clone().fill_(0.5)):
-            with pytest.raises(NoSoundRule):
-                f()
+        with pytest.raises(OverflowError):
+            big.clone().eq_(2.0**24)
+        with pytest.raises(NoSoundRule):
+            torch.isin(big, 2.0**24)
         assert provably(big != big.float() * 0 + 2.0**24).all()
         assert torch.maximum(torch.tensor([1.0]), wide).dtype == torch.float64
         assert int(torch.searchsorted(w, 0.1, right=True)) == 0
-        assert torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]).tolist() == [1, 2049]
+        assert provably(torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]) == torch.tensor([1, 2049])).all()
         assert torch.where(torch.tensor([True]), w, 0.2).dtype == torch.float64
         for f in (
             lambda: w < 2**53 + 1,
@@ -133,9 +138,11 @@ def test_nan_proves_nothing() -> None:
 
 def test_integers_become_floats_exactly_or_not_at_all() -> None:
     with sound():
-        check("to float", torch.tensor([2**24 + 1]).float() * 1, np.array([(2**24 + 1) << 2148], dtype=object), 2)
+        as_float, as_half = torch.tensor([2**24 + 1]).float() * 1, torch.tensor([2049]).half() * 1
+    check("to float", as_float, np.array([(2**24 + 1) << 2148], dtype=object), 2)
+    check("to half", as_half, np.array([2049 << 2148], dtype=object), 2)
+    with sound():
         assert type(whole.float()) is Tensor
-        check("to half", torch.tensor([2049]).half() * 1, np.array([2049 << 2148], dtype=object), 2)
         for f in (
             lambda t: t.double(),
             lambda t: t.float(),
@@ -149,52 +156,22 @@ def test_integers_become_floats_exactly_or_not_at_all() -> None:
                 f(torch.tensor([2**53 + 1]))
 
 
-def test_integers_that_overflow() -> None:
-    """PyTorch wraps around without a word; a count must not."""
-    large, small = torch.tensor([2**62, 2**40]), torch.tensor([100, 3], dtype=torch.int8)
-    index = torch.tensor([0, 0])
-    with sound():
-        for f in (
-            lambda: large + large,
-            lambda: large * large,
-            lambda: (large + 2**61).sum(),
-            lambda: large**2,
-            lambda: large.prod(),
-            lambda: large[:, None] @ large[None],
-            lambda: torch.zeros(1, dtype=torch.int64).index_add(0, index, large.clone() + 2**61),
-            lambda: large.clone().mul_(4),
-            lambda: torch.add(large, large, out=torch.zeros(2, dtype=torch.int64)),
-            lambda: small + small,
-            lambda: small + torch.tensor(100),
-            lambda: torch.tensor([3], dtype=torch.uint8) - torch.tensor([5], dtype=torch.uint8),
-        ):
-            with pytest.raises(OverflowError):
-                f()
-        assert (small.to(torch.int64) + 100).tolist() == [200, 103]
-        assert (whole > 1).sum().item() == 2
-        assert small.sum().item() == 103
-        assert ((whole > 1) + (whole > 2)).tolist() == [False, True, True]
-        assert torch.zeros(1, dtype=torch.int64).index_add(0, index, whole[:2]).tolist() == [3]
-
-
 def test_constants() -> None:
     with sound():
-        for constant, value in (
+        constants = (
             (torch.full((1,), 0.1), 0.1),
             (torch.full_like(x32[:1], 0.1), 0.1),
             (x32.new_full((1,), 0.1), 0.1),
             (torch.arange(2**24 + 1, 2**24 + 2, dtype=torch.float32), 2.0**24 + 1),
             (torch.zeros(1), 0.0),
             (torch.ones_like(x32[:1], dtype=torch.float16), 1.0),
-        ):
-            check("constant", constant, scaled(np.array([value])))
+        )
         for rounded in (
             lambda: torch.linspace(0, 1, 7),
             lambda: torch.arange(0, 1, 0.1),
             lambda: torch.logspace(0, 1, 3),
             lambda: torch.hann_window(5),
             lambda: torch.fft.fftfreq(5),
-            lambda: torch.empty(3),
             lambda: torch.normal(torch.zeros(2), torch.ones(2)),
         ):
             with pytest.raises(NoSoundRule):
@@ -202,6 +179,11 @@ def test_constants() -> None:
         assert type(torch.rand(3)) is Tensor
         assert type(torch.arange(5)) is Tensor
         assert torch.empty(0).shape == (0,)
+        nothing = torch.empty(3)
+        assert (nothing.lo == -math.inf).all()
+        assert (nothing.hi == math.inf).all(), "whatever it holds"
+    for constant, value in constants:
+        check("constant", constant, scaled(np.array([value])))
 
 
 def test_plain_tensors_are_not_written() -> None:
@@ -309,6 +291,37 @@ def test_flushed_subnormals_are_refused() -> None:
     finally:
         torch.set_flush_denormal(False)
     assert type(x32 * 3) is Tensor
+    try:
+        with pytest.raises(RuntimeError, match="gradual underflow"), sound():
+            torch.set_flush_denormal(True)
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_a_worker_that_flushes_subnormals_is_noticed() -> None:
+    """It keeps the state of the thread that made it, when that thread is cured already."""
+    program = """
+        import torch
+        from compact_proofs.enclosure import sound
+        torch.set_num_threads(2)
+        if not torch.set_flush_denormal(True):
+            raise SystemExit("cannot flush")
+        torch.ones(10**6, dtype=torch.float64) * 2
+        torch.set_flush_denormal(False)
+        try:
+            with sound():
+                print("entered")
+        except RuntimeError:
+            print("refused")
+        torch.set_num_threads(1)
+        with sound():
+            print("entered with one thread")
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, env=environment)
+    if "cannot flush" in result.stderr:
+        pytest.skip("this machine cannot flush subnormal numbers")
+    assert result.stdout.split("\n")[:2] == ["refused", "entered with one thread"], result.stderr
 
 
 @pytest.mark.slow

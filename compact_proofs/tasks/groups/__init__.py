@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
-from compact_proofs.models.pair_mlp import PairMLP, pair_mlp_from_state
+from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import training
 from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
@@ -85,7 +85,7 @@ def _sections(model: PairMLP) -> Sequence[Section]:
 KIT = TaskKit(
     name=Groups.name,
     summary="name the product of two elements of a finite group",
-    load=pair_mlp_from_state,
+    architectures=(PairMLP,),
     task_of=Groups.of,
     strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Dictionary),
     default=lambda model: GSets(),

@@ -18,9 +18,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.length import charge_integers, stage
+from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.groups.group import Group
 
@@ -163,7 +162,7 @@ def check_circuits(explanation: Explanation, group: Group) -> Circuits | None:
     """
     with stage("group"):
         charge_integers(group.checks)
-    with stage("action"), _disable_current_modes():
+    with stage("action"), unseen("exact checks of integers, charged by number"):
         return _checked(explanation, group)
 
 

@@ -24,7 +24,6 @@ from collections.abc import Sequence
 import torch
 
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.models.stack_loading import attention_stack_from_state
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.induction import finetuning, training
 from compact_proofs.tasks.induction.brute_force import BruteForce, LinearBaseline
@@ -84,7 +83,7 @@ def _variants(kind: type[Strategy], model: AttentionStack) -> Sequence[Strategy]
 KIT = TaskKit(
     name=Induction.name,
     summary="name the token that followed the last token's earlier occurrence",
-    load=attention_stack_from_state,
+    architectures=(AttentionStack,),
     task_of=Induction.of,
     strategies=(BruteForce, LinearBaseline, Circuit, CircuitPairs, Pairs, Listed),
     default=_default,

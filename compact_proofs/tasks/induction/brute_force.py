@@ -8,11 +8,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task
 from compact_proofs.enclosure import provably
-from compact_proofs.length import stage
+from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
@@ -93,7 +92,7 @@ def _prefixes(D: int, n: int, fixed: int, block: int) -> list[Prefixes]:
 
     Addresses, made from numbers alone: free.
     """
-    with _disable_current_modes():
+    with unseen("addresses, made from numbers alone"):
         digits = []
         for j in reversed(range(fixed)):
             digits.append(block % (D - j))
@@ -125,7 +124,7 @@ def _row(t: Vectors, k: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
     """Key [p, h] and logits [p, D] that place k offers after tokens [p, k + 1]."""
     place, own = torch.arange(k + 1), tokens[:, k]
     mean = _mean(t.score[k, own[:, None], place, tokens], torch.cat([t.o_key, t.oW], 2)[place, tokens])
-    copied_key, copied_logits = mean.split(t.o_key.shape[2], 1)
+    copied_key, copied_logits = mean.split([t.o_key.shape[2], t.oW.shape[2]], 1)
     return t.x_key[k, own] + copied_key, t.xW[k, own] + copied_logits
 
 

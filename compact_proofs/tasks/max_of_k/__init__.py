@@ -27,7 +27,6 @@ import torch
 
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256
-from compact_proofs.models.loading import attention_only_from_state
 from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.kit import TaskKit, Tuning
@@ -168,7 +167,7 @@ def _heatmaps(model: AttentionOnlyTransformer) -> Sequence[Heatmap]:
 KIT = TaskKit(
     name=MaxOfK.name,
     summary="name the largest of K tokens",
-    load=attention_only_from_state,
+    architectures=(AttentionOnlyTransformer,),
     task_of=MaxOfK.of,
     strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, LargeMaxima, Listed, Prefix),
     default=_default,

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING
 
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
-from compact_proofs.models.loading_mlp import one_layer_mlp_from_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.kit import TaskKit, Tuning
@@ -124,7 +123,7 @@ def _sections(model: OneLayerMLP) -> Sequence[Section]:
 KIT = TaskKit(
     name=ModularAddition.name,
     summary="add two numbers modulo p",
-    load=one_layer_mlp_from_state,
+    architectures=(OneLayerMLP,),
     task_of=ModularAddition.of,
     strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature, Dictionary),
     default=_default,

@@ -8,10 +8,11 @@ from typing import Annotated
 import torch
 import typer
 
-from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.errors import CompactProofsError
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.modular_addition.projection import telling_frequencies
+from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
 from compact_proofs.tasks.modular_addition.transplanting import TransplantConfig, transplant
 
@@ -25,9 +26,8 @@ def command(
 ) -> None:
     """Transplant a projected model to another p; prove its layer's theorem, and what it says at the old p and at the new one."""
     try:
-        first = load_model(model).model
-        if not isinstance(first, OneLayerMLP):
-            raise BadInput(f"{model}: this is no model for modular addition")
+        first = load_model(model, ModularAddition.name).model
+        assert isinstance(first, OneLayerMLP)
         result = transplant(first, p, seed=seed)
         result.save(output)
         old = telling_frequencies(first)

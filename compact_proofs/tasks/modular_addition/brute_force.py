@@ -9,11 +9,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.claim import Task, largest_other
 from compact_proofs.enclosure import provably
-from compact_proofs.length import stage
+from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, whole
@@ -80,7 +79,7 @@ def count_correct(model: OneLayerMLP, budget: int) -> int:
 
 def scattered(p: int, n: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """`n` pairs with their labels, spread over the task; data of the statement, made from numbers alone, and therefore free."""
-    with _disable_current_modes():
+    with unseen("inputs and labels, made from their numbers"):
         task = ModularAddition(p)
         stride = next(i for i in range(int(0.618 * task.size) + 1, 2 * task.size + 2) if math.gcd(i, task.size) == 1)
         number = torch.arange(n) * stride % task.size

@@ -10,7 +10,7 @@ import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, weights_sha256
-from compact_proofs.models.pair_mlp import pair_mlp_from_state
+from compact_proofs.models.own_names import pair_mlp_from_state
 from compact_proofs.tasks.groups import Groups, GSetsLinear
 from compact_proofs.tasks.groups.training import TrainingConfig, initial_model, train
 from compact_proofs.tasks.groups.zoo import RECIPES

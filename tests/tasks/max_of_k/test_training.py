@@ -8,7 +8,8 @@ import torch
 
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput
-from compact_proofs.models.loading import attention_only_from_state, read_weights, weights_sha256
+from compact_proofs.models.files import read_weights, weights_sha256
+from compact_proofs.models.own_names import attention_only_from_state
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, initial_model, train, uniform_sequences
 from compact_proofs.tasks.max_of_k.zoo import RECIPES
 from compact_proofs.train import evaluate, make_generator

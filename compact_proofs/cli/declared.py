@@ -1,0 +1,23 @@
+"""What is said on the command line about a model whose file does not say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TaskName = Annotated[
+    str | None,
+    typer.Option("--task", metavar="NAME", help="The model's task, if its file does not say it.", show_default=False),
+]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The model's configuration, if its file does not say it: JSON, such as that of a TransformerLens model.",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,80 @@
+"""From a live model of TransformerLens, whose outputs are compared with those of the module that is made of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.hooked.state import from_hooked_state
+from compact_proofs.models.one_layer_mlp import OneLayerMLP
+
+DRAWN = 64
+"""Inputs on which the outputs are compared."""
+
+TOLERANCE = 1e-5
+"""Largest difference of two logits in float64, as a share of the largest logit; a scale may have been rounded to float32."""
+
+
+def from_transformer_lens(model: Any) -> Architecture:
+    """Copy a live HookedTransformer or TransformerBridge; the logits at its last position are the copy's.
+
+    Whatever the configuration does not tell (hooks that were added, a method that was replaced, a weight that is read from
+    elsewhere) is looked for by comparing outputs on `DRAWN` inputs, in float64: a guard, and no proof.
+
+    Parameters
+    ----------
+    model : HookedTransformer or TransformerBridge
+        It is not changed.
+
+    Raises
+    ------
+    BadInput
+        If its configuration, its weights or its outputs are not those of an architecture that ships.
+    """
+    cfg = getattr(model, "cfg", None)
+    if not isinstance(model, nn.Module) or cfg is None:
+        raise BadInput(f"{type(model).__name__} has no cfg: it is no HookedTransformer and no TransformerBridge")
+    source = f"the {type(model).__name__}"
+    if getattr(model, "tokenizer", None) is not None:
+        raise BadInput(f"{source}: it has a tokenizer, with which it may mask tokens; make it without one")
+    copied = from_hooked_state(model.state_dict(), cfg, source)
+    _compare(model, copied, source)
+    return copied
+
+
+def _compare(model: nn.Module, copied: Architecture, source: str) -> None:
+    """Raise `BadInput` if the copy has other logits on drawn inputs than the live model at its last position."""
+    inputs, tokens = _drawn(copied)
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        try:
+            twin = copy.deepcopy(model).double().eval()
+            theirs = twin(tokens.to(device))[:, -1].cpu()
+        except Exception as error:  # of whatever hooks and methods a model has
+            raise BadInput(f"{source}: it could not be run in float64 ({type(error).__name__}: {error})") from error
+        ours = copy.deepcopy(copied).double()(inputs)
+    difference = (theirs - ours).abs().max().item()
+    if not difference <= TOLERANCE * ours.abs().max().item():
+        raise BadInput(
+            f"{source}: its logits differ by {difference:.3g} from those that its configuration and weights define; remove hooks "
+            "and changes that are in neither, or prove the live model as a module"
+        )
+
+
+def _drawn(model: Architecture) -> tuple[Tensor, Tensor]:
+    """Inputs of a module that was made here, and the tokens that the live model reads for them."""
+    generator = torch.Generator().manual_seed(0)
+    if isinstance(model, OneLayerMLP):
+        inputs = torch.randint(model.p, (DRAWN, 2), generator=generator)
+        equals = torch.full((DRAWN, model.config.n_ctx - 2), model.p)
+        return inputs, torch.cat([inputs, equals], 1)
+    assert isinstance(model, (AttentionOnlyTransformer, AttentionStack))
+    inputs = torch.randint(model.d_vocab, (DRAWN, model.n_ctx), generator=generator)
+    return inputs, inputs

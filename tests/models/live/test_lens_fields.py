@@ -1,0 +1,253 @@
+"""Every field of TransformerLens's configurations at values that are not its default: the same logits, or a refusal by name.
+
+Run by `make test-lens`, with version 3 (HookedTransformer and TransformerBridge) and with version 4 (TransformerBridge).
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+import torch
+
+pytest.importorskip("transformer_lens")
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.hooked import from_hooked_state, from_transformer_lens
+from compact_proofs.models.hooked.fields import FOLLOWED, HARMLESS, MUST_BE, SIZES, class_defaults
+from compact_proofs.models.one_layer_mlp import OneLayerMLP
+
+warnings.simplefilter("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def hooked_configuration(**fields: Any) -> Any:
+    return pytest.importorskip("transformer_lens.config").HookedTransformerConfig(**fields)
+
+
+def hooked_model(cfg: Any) -> torch.nn.Module:
+    return pytest.importorskip("transformer_lens").HookedTransformer(cfg)
+
+
+def bridge_configuration(**fields: Any) -> Any:
+    from transformer_lens.config import TransformerBridgeConfig
+
+    return TransformerBridgeConfig(**fields)
+
+
+def bridge_model(cfg: Any) -> torch.nn.Module:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    return TransformerBridge.boot_native(cfg)
+
+
+KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], torch.nn.Module]]] = {
+    "TransformerBridge": (bridge_configuration, bridge_model)
+}
+if int(version("transformer-lens").split(".")[0]) < 4:
+    KINDS["HookedTransformer"] = (hooked_configuration, hooked_model)
+
+COMMON = {"d_head": 4, "d_vocab": 6, "normalization_type": None, "device": "cpu", "seed": 0}
+BASES: dict[str, dict[str, Any]] = {
+    "attention-only": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 1, "attn_only": True},
+    "attention-stack": {"d_model": 6, "n_layers": 2, "n_ctx": 3, "n_heads": 1, "attn_only": True},
+    "one-layer-mlp": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 2, "d_vocab_out": 5, "d_mlp": 7, "act_fn": "relu"},
+}
+
+VALUES: dict[str, tuple[Any, ...]] = {
+    "normalization_type": ("LN", "LNPre", "RMS", "RMSPre"),
+    "positional_embedding_type": ("rotary", "shortformer", "alibi", "relative_positional_bias"),
+    "act_fn": ("gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "silu", "swish", "solu", "solu_ln", "xielu", "relu2", "GELU"),
+    "attention_dir": ("bidirectional",),
+    "init_mode": ("xavier_uniform", "kaiming_normal"),
+    "attn_scale": (1.5, 3.0, 2.0001, 0.0, -2.0),
+    "attn_scores_soft_cap": (0.5, 30.0, 0.0),
+    "output_logits_soft_cap": (0.5, 30.0),
+    "clip_qkv": (0.1,),
+    "n_key_value_heads": (1,),
+    "original_architecture": ("OlmoForCausalLM", "Olmo2ForCausalLM", "Olmo3ForCausalLM", "OlmoeForCausalLM", "GPT2LMHeadModel"),
+    "architecture": ("GPT2LMHeadModel", "Olmo2ForCausalLM"),
+    "dtype": (torch.float64, torch.float16, torch.bfloat16),
+    "attn_types": (["local"] * 2, ["global"] * 2),
+    "window_size": (1, 2),
+    "tokenizer_name": ("gpt2",),
+    "default_padding_side": ("left", "right"),
+    "device": ("cpu:0",),
+    "rotary_dim": (2,),
+    "rotary_base_local": (100,),
+    "train_seq_length": (1,),
+    "quantization_method": ("bitsandbytes",),
+    "model_name": ("another",),
+    "checkpoint_label_type": ("step",),
+    "attn_implementation": ("sdpa",),
+    "per_layer_head_dim": ([4, 4],),
+    "per_layer_num_key_value_heads": ([1, 1],),
+}
+"""For fields whose other values cannot be told from the default."""
+
+
+def other_values(name: str, default: Any) -> tuple[Any, ...]:
+    if name in VALUES:
+        return VALUES[name]
+    if isinstance(default, bool):
+        return (not default,)
+    if isinstance(default, (int, float)):
+        return (default + 1, default + 3, 2 * default + 7)
+    if default is None:
+        return (1, 2, True)
+    raise AssertionError(f"{name} = {default!r}: give values to test it with")
+
+
+def fields_of(kind: str) -> list[str]:
+    cfg = KINDS[kind][0](**COMMON, **BASES["attention-only"])
+    return sorted({*vars(cfg), *class_defaults(type(cfg))} - {"self"})
+
+
+def cases() -> Iterator[Any]:
+    for kind in KINDS:
+        for base in BASES:
+            for name in fields_of(kind):
+                yield pytest.param(kind, base, name, id=f"{kind}-{base}-{name}")
+
+
+def fill(model: torch.nn.Module) -> None:
+    """Weights of size 1 everywhere but in the biases that must be zero: whatever a field does shows in the logits."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            bias = name.endswith(("b_Q", "b_K", "b_V", "b_O", "b_U")) or (name.endswith("bias") and "mlp" not in name)
+            parameter.copy_(torch.zeros_like(parameter) if bias else torch.randn(parameter.shape, generator=generator))
+
+
+def last_logits(live: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return copy.deepcopy(live).double()(tokens)[:, -1]
+
+
+def tokens_and_inputs(copied: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    if isinstance(copied, OneLayerMLP):
+        pairs = torch.randint(copied.p, (40, 2), generator=generator)
+        return torch.cat([pairs, torch.full((40, copied.config.n_ctx - 2), copied.p)], 1), pairs
+    tokens = torch.randint(copied.d_vocab, (40, copied.n_ctx), generator=generator)
+    return tokens, tokens
+
+
+def assert_same(live: torch.nn.Module, copied: torch.nn.Module) -> None:
+    tokens, inputs = tokens_and_inputs(copied)
+    theirs = last_logits(live, tokens)
+    ours = copy.deepcopy(copied).double()(inputs).detach()
+    torch.testing.assert_close(theirs, ours, rtol=1e-9, atol=1e-9)
+
+
+def live_with(kind: str, base: str, name: str, value: Any) -> torch.nn.Module:
+    """A live model whose field has this value: made so if TransformerLens lets it, else changed afterwards."""
+    configuration, model = KINDS[kind]
+    given = {**COMMON, **BASES[base], name: value}
+    try:
+        cfg = (
+            configuration(**given)
+            if name in inspect.signature(configuration(**COMMON, **BASES[base]).__init__).parameters
+            else None
+        )
+        live = model(cfg) if cfg is not None else None
+        if live is not None and value == getattr(live.cfg, name):
+            fill(live)
+            live(torch.zeros(1, 3, dtype=torch.int64))
+            return live
+    except Exception:  # TransformerLens refuses the value, or its model cannot be run: the field is set on a model that can
+        pass
+    live = model(configuration(**COMMON, **BASES[base]))
+    fill(live)
+    vars(live.cfg)[name] = value
+    return live
+
+
+@pytest.mark.parametrize(("kind", "base", "name"), cases())
+def test_every_field(kind, base, name):
+    cfg = KINDS[kind][0](**COMMON, **BASES[base])
+    default = getattr(cfg, name, class_defaults(type(cfg)).get(name))
+    for value in other_values(name, default):
+        live = live_with(kind, base, name, value)
+        try:
+            copied = from_transformer_lens(live)
+        except BadInput as error:
+            refusal = str(error)
+        else:
+            assert_same(live, copied)
+            continue
+        decides_shapes = name in (*SIZES, "attn_only")  # whose refusal may be that of a shape
+        assert decides_shapes or f"cfg.{name} " in refusal, f"{name} = {value!r}: {refusal}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_known(kind):
+    """A field of a new version is refused unless it has its default, and belongs into a table."""
+    cfg = KINDS[kind][0](**COMMON, **BASES["attention-only"])
+    known = {*HARMLESS, *MUST_BE, *SIZES, *FOLLOWED}
+    assert {*vars(cfg)} <= known
+    cfg.telepathy = True
+    with pytest.raises(BadInput, match=r"cfg\.telepathy is not known"):
+        from_hooked_state({}, cfg, "here")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("base", BASES)
+def test_plain_models(kind, base):
+    """A live model, its state dict with its configuration, and the same through JSON: one module each time."""
+    configuration, model = KINDS[kind]
+    live = model(configuration(**COMMON, **BASES[base]))
+    fill(live)
+    copied = from_transformer_lens(live)
+    assert copied.architecture == base
+    assert_same(live, copied)
+    assert next(live.parameters()).dtype == torch.float32  # the live model is as it was
+    through_json = json.loads(json.dumps(vars(live.cfg), default=str))
+    for given in (live.cfg, vars(live.cfg), through_json):
+        again = from_hooked_state(live.state_dict(), given, "here")
+        assert again.configuration() == copied.configuration()
+        assert all(torch.equal(a, b) for a, b in zip(again.parameters(), copied.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("base", ["attention-only", "one-layer-mlp"])
+def test_what_no_field_tells(kind, base):
+    """Hooks, weights changed inside, and biases."""
+    configuration, model = KINDS[kind]
+
+    def fresh() -> Any:
+        live = model(configuration(**COMMON, **BASES[base]))
+        fill(live)
+        return live
+
+    hooked = fresh()
+    hooked.add_hook("blocks.0.hook_resid_post", lambda value, hook: 0.9 * value)
+    with pytest.raises(BadInput, match="logits differ by"):
+        from_transformer_lens(hooked)
+    biased = fresh()
+    with torch.no_grad():
+        next(p for n, p in biased.named_parameters() if n.endswith(("attn.b_V", "attn.v.bias", "v._original_component.bias"))).add_(
+            1
+        )
+    with pytest.raises(BadInput, match="b_V is not zero"):
+        from_transformer_lens(biased)
+    texts = fresh()
+    texts.tokenizer = object()
+    with pytest.raises(BadInput, match="it has a tokenizer"):
+        from_transformer_lens(texts)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_compatibility_mode_is_followed(base):
+    """It centres the unembedding of a bridge: the copy has the weights that are then read."""
+    configuration, model = KINDS["TransformerBridge"]
+    live = model(configuration(**COMMON, **BASES[base]))
+    fill(live)
+    live.enable_compatibility_mode()
+    assert_same(live, from_transformer_lens(live))

@@ -1,0 +1,199 @@
+"""State dicts of TransformerLens with a configuration, and live models; the real ones are tried by tests/models/live."""
+
+import math
+
+import pytest
+import torch
+from networks import Live, attention_only, attention_stack, in_lens, one_layer_mlp
+from torch import nn
+
+from compact_proofs.errors import BadInput
+from compact_proofs.models.files import weights_sha256
+from compact_proofs.models.hooked import from_hooked_state, from_transformer_lens
+from compact_proofs.models.hooked.fields import FOLLOWED, HARMLESS, MUST_BE, SIZES
+
+D, H, V = 6, 4, 7
+MODELS = [
+    attention_only(),
+    attention_stack(2),
+    attention_stack(3),
+    *(one_layer_mlp("learned", equals, heads) for equals in (False, True) for heads in (1, 2)),
+]
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+@pytest.mark.parametrize("model", MODELS)
+def test_both_names_and_layouts(model, bridge):
+    state, configuration = in_lens(model, bridge)
+    assert weights_sha256(from_hooked_state(state, configuration, "file")) == weights_sha256(model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_live_models(model):
+    assert weights_sha256(from_transformer_lens(Live(model))) == weights_sha256(model)
+
+
+@pytest.mark.parametrize("name", ["W_Q", "W_K"])
+def test_attention_without_scores_is_uniform(name):
+    model = one_layer_mlp("learned")
+    getattr(model, name).zero_()
+    state, configuration = in_lens(model)
+    loaded = from_hooked_state(state, configuration, "here")
+    assert loaded.config.attention == "uniform"
+    pairs = torch.cartesian_prod(torch.arange(5), torch.arange(5))
+    torch.testing.assert_close(loaded(pairs), model(pairs))
+
+
+def test_every_field_is_in_one_table():
+    tables = (HARMLESS, MUST_BE, SIZES, FOLLOWED)
+    assert len({name for table in tables for name in table}) == sum(map(len, tables))
+
+
+OTHER = {
+    "normalization_type": ("LN", "LNPre", "RMS", "RMSPre", "layer"),
+    "positional_embedding_type": ("rotary", "shortformer", "alibi"),
+    "use_attn_scale": (False, None, 1),
+    "attn_scores_soft_cap": (50.0, 0.0),
+    "output_logits_soft_cap": (30.0,),
+    "attn_scale": (1.0, 2.0001, math.nan, "2", True),
+    "attention_dir": ("sideways",),
+    "n_layers": (0, 2, 1.0, True, None),
+    "n_heads": (2, 4),
+    "d_head": (None, 3),
+    "d_vocab": (8, "7"),
+    "attn_only": (None, 1),
+    "unheard_of": (None, False, 3),
+}
+
+
+@pytest.mark.parametrize("name", sorted({*MUST_BE, *OTHER}))
+def test_other_functions_are_refused_by_name(name):
+    state, configuration = in_lens(attention_only())
+    for value in OTHER.get(name, (True, 1, "something")):
+        if name in MUST_BE and any(value is accepted for accepted in MUST_BE[name]):
+            continue
+        with pytest.raises(BadInput, match=rf"^file: (cfg\.{name} |.*(W_|b_))"):
+            from_hooked_state(state, configuration | {name: value}, "file")
+
+
+@pytest.mark.parametrize("name", ["normalization_type", "d_model", "d_head", "n_layers", "n_ctx"])
+def test_what_a_configuration_must_say(name):
+    state, configuration = in_lens(attention_only())
+    del configuration[name]
+    with pytest.raises(BadInput, match=rf"cfg\.{name} is missing"):
+        from_hooked_state(state, configuration, "file")
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "relu2", "ReLU", None, "missing"])
+def test_only_relu_is_relu(activation):
+    state, configuration = in_lens(one_layer_mlp())
+    configuration.pop("act_fn")
+    given = {} if activation == "missing" else {"act_fn": activation}
+    with pytest.raises(BadInput, match=rf"cfg\.act_fn is {activation!r}"):
+        from_hooked_state(state, configuration | given, "file")
+
+
+def test_what_has_no_effect_is_read_over():
+    state, configuration = in_lens(attention_only())
+    for name in HARMLESS:
+        from_hooked_state(state, configuration | {name: "anything"}, "file")
+    from_hooked_state(state, configuration | {"attention_dir": "bidirectional", "act_fn": "gelu", "d_mlp": 99}, "file")
+
+
+def test_direction_counts_from_two_layers_on():
+    state, configuration = in_lens(attention_stack())
+    with pytest.raises(BadInput, match=r"cfg\.attention_dir is 'bidirectional' and must be 'causal'"):
+        from_hooked_state(state, configuration | {"attention_dir": "bidirectional"}, "file")
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"blocks.0.ln1.w": torch.ones(D)}, "blocks.0.ln1.w belongs to a LayerNorm"),
+        ({"ln_final.b": torch.ones(D)}, "ln_final.b belongs to a LayerNorm"),
+        ({"blocks.0.mlp.W_in": torch.ones(D, 4 * D)}, "unexpected blocks.0.W_in"),
+        ({"blocks.0.mlp.W_gate": torch.ones(D, 4 * D)}, "W_gate belongs to a gated MLP"),
+        ({"blocks.1.attn.W_Q": torch.ones(1, D, H)}, "unexpected blocks.1.W_Q"),
+        ({"blocks.0.attn.rotary_sin": torch.ones(3, H)}, "rotary_sin belongs to rotary position embeddings"),
+        ({"blocks.0.attn.{V}": 1e-30}, "the bias blocks.0.b_V is not zero"),
+        ({"{U}": 1.0}, "the bias b_U is not zero"),
+        ({"blocks.0.attn.{Q}": None}, "missing blocks.0.W_Q"),
+        ({"router.weight": torch.ones(1)}, "unexpected router.weight"),
+        ({"W_E": torch.ones(V, D)}, "unexpected W_E"),
+    ],
+)
+def test_other_weights_are_refused(change, match, bridge):
+    state, configuration = in_lens(attention_only(), bridge)
+    ours = {"{V}": "b_V", "{U}": "unembed.b_U", "{Q}": "W_Q"}
+    theirs = {"{V}": "v.bias", "{U}": "unembed.bias", "{Q}": "q.weight"}
+    for name, value in change.items():
+        for key, real in (theirs if bridge else ours).items():
+            name = name.replace(key, real)
+        if isinstance(value, float):
+            value = torch.full_like(state[name], value)
+        state[name] = value
+    with pytest.raises(BadInput, match=match) as error:
+        from_hooked_state({n: w for n, w in state.items() if w is not None}, configuration, "some/file.pt")
+    assert str(error.value).startswith("some/file.pt: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "match"),
+    [
+        ("blocks.0.attn.W_Q", torch.ones(2, D, H), r"W_Q has shape \[2, 6, 4\] and should have \[1, 6, 4\]"),
+        ("blocks.0.attn.W_Q", torch.ones(D, H), r"W_Q has shape \[6, 4\] and should have"),
+        ("unembed.W_U", torch.full((D, V), math.nan), r"W_U\[0, 0\] is nan"),
+        ("unembed.W_U", torch.ones(D, V, dtype=torch.int64), "int64"),
+        ("unembed.W_U", torch.ones(D, V + 1), r"W_U has shape \[6, 8\] and should have \[6, 7\]"),
+        ("pos_embed.W_pos", torch.ones(4, D), r"W_pos has shape \[4, 6\] and should have \[3, 6\]"),
+        ("blocks.0.attn.q.weight", torch.ones(H, D), "is there twice"),
+    ],
+)
+def test_other_shapes_are_refused(name, tensor, match):
+    state, configuration = in_lens(attention_only())
+    with pytest.raises(BadInput, match=match):
+        from_hooked_state(state | {name: tensor}, configuration, "file")
+
+
+@pytest.mark.parametrize(("part", "shape"), [("o.weight", (H,)), ("q.weight", (H + 1, D)), ("k.bias", (3,)), ("v.weight", (H,))])
+def test_heads_of_a_bridge(part, shape):
+    state, configuration = in_lens(attention_only(), bridge=True)
+    with pytest.raises(BadInput, match=f"{part} has shape .* which does not fit 1 heads of width 4"):
+        from_hooked_state(state | {f"blocks.0.attn.{part}": torch.ones(shape)}, configuration, "file")
+
+
+def test_later_fields_must_have_their_defaults():
+    model = attention_only()
+    assert weights_sha256(from_transformer_lens(Live(model, later=3))) == weights_sha256(model)
+    with pytest.raises(BadInput, match=r"cfg\.later is 4 and must be 3"):
+        from_transformer_lens(Live(model, later=4))
+    with pytest.raises(BadInput, match=r"cfg\.latest is not known"):
+        from_transformer_lens(Live(model, latest=None))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_live_model_does_is_compared(model):
+    class Changed(Live):
+        def forward(self, tokens):
+            return super().forward(tokens) * 1.0001
+
+    with pytest.raises(BadInput, match="the Changed: its logits differ by"):
+        from_transformer_lens(Changed(model))
+
+    class Broken(Live):
+        def forward(self, tokens):
+            raise KeyError("no")
+
+    with pytest.raises(BadInput, match="could not be run in float64"):
+        from_transformer_lens(Broken(model))
+
+
+def test_what_is_no_live_model():
+    for other in (nn.Linear(2, 2), 3, "model.pt"):
+        with pytest.raises(BadInput, match="no HookedTransformer and no TransformerBridge"):
+            from_transformer_lens(other)
+    live = Live(attention_only())
+    live.tokenizer = object()
+    with pytest.raises(BadInput, match="it has a tokenizer"):
+        from_transformer_lens(live)
