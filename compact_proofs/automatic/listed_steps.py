@@ -41,6 +41,8 @@ class Steps:
 
     def __init__(self, v: int, n: int) -> None:
         self.v, self.n = v, n
+        self.widest = 1
+        """Numbers that one input gathers at once, at most."""
         self._steps: list[tuple[Step, frozenset[int]]] = []
         self._dense: dict[int, Dense] = {}
         self._kept: list[Any] = []  # so that an id stays the name of one value
@@ -78,6 +80,7 @@ class Steps:
 
     def add(self, step: Step, shape: torch.Size, on: frozenset[int]) -> Dense:
         """Add a step that depends on the tokens at the positions `on` only."""
+        self.widest = max(self.widest, shape.numel())
         self._steps.append((step, on))
         return Dense(len(self._steps) - 1, shape, on)
 
@@ -138,6 +141,7 @@ class Steps:
             groups = [((group == g).nonzero()[:, 0], patterns[:, g].nonzero()[:, 0]) for g in range(patterns.shape[1])]
             back = torch.cat([entries for entries, _ in groups]).argsort()
         flat = w.tables.reshape(self.v, len(used), -1)
+        self.widest = max(self.widest, *(len(shares) * len(entries) for entries, shares in groups))
         parts = [(flat[:, shares][:, :, entries], shares, w.owner[shares]) for entries, shares in groups]
 
         def weighted(inputs: Tensor, read: Reader) -> Tensor:

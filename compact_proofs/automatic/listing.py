@@ -44,8 +44,10 @@ LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg")
 """Operations that are linear in each tensor argument while the others are constant (division: in the first)."""
 LARGEST_TABLE = 2**24
 """Entries of a table, at most."""
-BATCH = 1024
-"""Inputs evaluated at once."""
+GATHERED = 2**22
+"""Numbers that are gathered at once, at most."""
+MOST_INPUTS = 2**13
+"""Inputs that are evaluated at once, at most."""
 
 
 class Listing:
@@ -72,14 +74,18 @@ class Listing:
     def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits."""
         with stage("list"):
-            batches = zip(inputs.split(BATCH), labels.split(BATCH), strict=True)
+            batches = zip(inputs.split(self._batch), labels.split(self._batch), strict=True)
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
-            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(BATCH)])
+            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self._batch)])
+
+    @property
+    def _batch(self) -> int:
+        return max(1, min(MOST_INPUTS, GATHERED // self._steps.widest))
 
     # ------------------------------------------------------------------------------------------------- reading the graph
 
