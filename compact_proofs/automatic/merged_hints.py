@@ -10,7 +10,7 @@ from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_head
 
 STEPS = 60
 """Steps of gradient descent on the betas."""
-SAMPLES = 384
+SAMPLES = 256
 """Inputs drawn for a family."""
 NEWTON = 5
 """Iterations for the least average."""

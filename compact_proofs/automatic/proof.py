@@ -10,7 +10,7 @@ from torch import Tensor
 from compact_proofs.automatic.blocks import Network
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.jobs import Batch, batches, jobs_of
+from compact_proofs.automatic.jobs import Batch, batches, jobs_of, tokens_of
 from compact_proofs.automatic.margins import Readout, frames, margins
 from compact_proofs.automatic.owners import structure
 from compact_proofs.automatic.relaxed import Relaxed, Shared
@@ -24,7 +24,7 @@ LARGEST = 2**22
 """Entries of a table of one batch."""
 
 
-def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, hard: int, kept: int) -> Certified:
+def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float) -> Certified:
     """Return the inputs of the leaves that are to be proven on which the label's logit is proven largest.
 
     Parameters
@@ -35,7 +35,7 @@ def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, num
         Disjoint boxes, each of one label.
     group, choices, numbers
         The explanation (`compact_proofs.automatic.explanation`).
-    hard, kept
+    kept, worth
         Options of the strategy.
     """
     boxes = leaves.of_kind(PROVE)
@@ -43,23 +43,21 @@ def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, num
     if not len(jobs):
         return disjoint([])
     found = _merged if AverageReadout.applies(network) else _relaxed
-    return disjoint([counted(part, u) for part, u in found(network, jobs, Reader(choices), Reader(numbers), hard, kept)])
+    return disjoint([counted(part, u, worth) for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept)])
 
 
-def counted(jobs: Jobs, u: Undecided) -> Certified:
+def counted(jobs: Jobs, u: Undecided, worth: float) -> Certified:
     """The certified inputs of the boxes of some jobs."""
     n = jobs.masks.shape[1]
     shape = (*u.tables.shape[:2], 1, u.tables.shape[-1])
     at = jobs.context
     tables = torch.cat([u.tables[:, :, :at], torch.zeros(shape, dtype=torch.float64), u.tables[:, :, at:]], 2)
     assert tables.shape[2] == n
-    some = positive(u.constant, tables, jobs.masks[u.boxes], u.rows)
+    some = positive(u.constant, tables, jobs.masks[u.boxes], u.rows, worth=worth)
     return disjoint([BoxSet(jobs.masks[u.proven]), some]) if len(u.proven) else some
 
 
-def _merged(
-    network: Network, jobs: Jobs, choices: Reader, numbers: Reader, hard: int, kept: int
-) -> Iterator[tuple[Jobs, Undecided]]:
+def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
     """Logits that are averages: rivals merged in families (`compact_proofs.automatic.rivals`)."""
     readout = AverageReadout.of(network)
     heads, outputs = readout.tables.shape[2:]
@@ -68,28 +66,48 @@ def _merged(
         names, family = family.unique(return_inverse=True)
         query = torch.zeros(len(names), dtype=torch.int64).scatter(0, family, jobs.query)
         usable = query[family] == jobs.query  # a family is about one token; jobs of another are not proven by it
-        hards = choices.take(len(names), hard).clamp(max=outputs - 1)
+        number = choices.take(len(names)).clamp(max=outputs - 2)
         beta = numbers.take(len(names), heads - 1, outputs)
-    th = numbers.take(len(jobs), 1 + hard, heads) if heads > 1 else torch.zeros(len(jobs), 1 + hard, heads, dtype=torch.float64)
-    room = max(1, LARGEST // (network.n * network.v * heads * outputs))
-    for first in range(0, len(names), room):
+        counts = number.unique().tolist()
+    for count in counts:
         with structure():
-            own = slice(first, first + room)
-            chosen = (usable & (family >= first) & (family < first + room)).nonzero()[:, 0]
-        families = Families(query[own], hards[own], beta[own])
-        tables = merge(readout, families)
-        part = jobs.part(chosen)
-        for batch in batches(part, (1 + hard) * heads * network.n * network.v, LARGEST):
-            number = chosen[batch.start : batch.stop]
-            weights = weights_of(readout.heads, batch.jobs)
-            rows = margin_rows(readout, families, family[number] - first, batch.jobs, tables)
-            found = open_rows(rows, th[number], weights, batch.jobs)
-            yield batch.jobs, by_box(found, len(batch.jobs.of))
+            alike = (number == count).nonzero()[:, 0]
+            place = torch.full((len(names),), -1)
+            place[alike] = torch.arange(len(alike))
+            own = (usable & (place[family] >= 0)).nonzero()[:, 0]
+            hard = choices.take(len(alike), count).clamp(max=outputs - 1)
+            th = numbers.take(len(own), 1 + count, heads if heads > 1 else 0)
+        families = Families(query[alike], hard, beta[alike])
+        yield from merged(readout, jobs.part(own), place[family[own]], families, th)
 
 
-def _relaxed(
-    network: Network, jobs: Jobs, choices: Reader, numbers: Reader, hard: int, kept: int
+def merged(
+    readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor
 ) -> Iterator[tuple[Jobs, Undecided]]:
+    """Bound jobs by merged rivals, in batches.
+
+    Parameters
+    ----------
+    family : int64 [J]
+        The family of each job, of the job's token.
+    th : [J, 1 + S, H]
+        Hints for the ratio rule; H = 0 for one head.
+    """
+    n, v, heads, outputs = readout.tables.shape
+    for first, own in families.parts(LARGEST // (n * v * heads * outputs)):
+        with structure():
+            chosen = ((family >= first) & (family < first + len(own.query))).nonzero()[:, 0]
+        part = jobs.part(chosen)
+        tables = merge(readout, own, jobs.context, tokens_of(part))
+        for batch in batches(part, th.shape[1] * heads * n * v, LARGEST):
+            with structure():
+                number = chosen[batch.start : batch.stop]
+            weights = weights_of(readout.heads, batch.jobs, heads == 1)
+            rows = margin_rows(readout, own, family[number] - first, batch.jobs, tables)
+            yield batch.jobs, by_box(open_rows(rows, th[number], weights, batch.jobs), len(batch.jobs.of))
+
+
+def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
     """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.relaxed`)."""
     width = widest(network)
     basis = numbers.take(frames(network), width, width)

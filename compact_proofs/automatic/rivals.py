@@ -12,12 +12,14 @@ left out of the maxima, which get rows of their own. They do not depend on the l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Averages, Network
+from compact_proofs.automatic.owners import structure
 from compact_proofs.automatic.rows import Jobs, Rows
 from compact_proofs.enclosure import upper
 from compact_proofs.length import stage
@@ -82,33 +84,84 @@ class Families:
     hard: Tensor
     beta: Tensor
 
+    def parts(self, room: int) -> Iterator[tuple[int, Families]]:
+        """The families in parts of at most `room`, and 16 (so that they are about similar tokens), each with its first number."""
+        step = max(1, min(room, 16))
+        for first in range(0, len(self.query), step):
+            own = slice(first, first + step)
+            yield first, Families(self.query[own], self.hard[own], self.beta[own])
 
-def merge(readout: AverageReadout, families: Families) -> tuple[Tensor, Tensor]:
-    """Return upper bounds of max_z (P_{g,z} + beta_{g,z}) over the outputs that are not hard: plain numbers.
 
-    Returns
-    -------
-    greatest : [F, n, K, H, 2]
-        The greatest and the second greatest of the bounds.
-    of : int64 [F, n, K, H]
+@dataclass(frozen=True)
+class Merged:
+    """Upper bounds of max_z (P_{g,z} + beta_{g,z}) over the outputs of a family that are not hard: plain numbers.
+
+    Attributes
+    ----------
+    greatest, second : [F, H, n - 1, K]
+        At the free positions: the greatest and the second greatest of the bounds.
+    of : int64 [F, H, n - 1, K]
         The output of the greatest.
+    own_greatest, own_second, own_of : [F, H]
+        The same for the context's token.
+    """
+
+    greatest: Tensor
+    second: Tensor
+    of: Tensor
+    own_greatest: Tensor
+    own_second: Tensor
+    own_of: Tensor
+
+    def rivals(self, family: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """The greatest bounds of outputs other than the label, for jobs of given families: [J, H, n - 1, K] and [J, H]."""
+        free = torch.where(self.of[family] == label[:, None, None, None], self.second[family], self.greatest[family])
+        own = torch.where(self.own_of[family] == label[:, None], self.own_second[family], self.own_greatest[family])
+        return free, own
+
+
+def merge(readout: AverageReadout, families: Families, context: int, tokens: Tensor) -> Merged:
+    """Merge the rivals of families.
+
+    Parameters
+    ----------
+    tokens : int64 [K']
+        The tokens that may stand at the free positions of the families' jobs; at others the bounds are 0, and mean nothing.
 
     Notes
     -----
-    Cost: three operations for each family, head, position, token and output.
+    Cost: three operations for each family, head, position, token of `tokens` and output.
     """
     with stage("merging"):
+        n, v, H, outputs = readout.tables.shape
         direct = readout.direct[families.query]
         last = direct - families.beta.sum(1)
         beta = torch.cat([families.beta, last[:, None]], 1)  # [F, H, outputs]
-        bounds = upper(readout.tables + beta[:, None, None])
-        outputs = torch.arange(bounds.shape[-1])
-        hard = (families.hard[..., None] == outputs).any(1)  # [F, outputs]
-        found = bounds.masked_fill(hard[:, None, None, None], -torch.inf).topk(2, -1)
-        return found.values, found.indices[..., 0]
+        free = [i for i in range(n) if i != context]
+        tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
+        greatest, second, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], families.hard)
+        own = _top(tables[:, context].movedim(1, 0)[families.query] + beta, families.hard)
+        shape = (len(families.query), H, n - 1, v)
+
+        def everywhere(x: Tensor) -> Tensor:
+            return torch.zeros(shape, dtype=x.dtype).index_copy(3, tokens, x)
+
+        with structure():
+            whole = [everywhere(x) for x in (greatest, second, of)]
+        return Merged(*whole, *own)
 
 
-def margin_rows(readout: AverageReadout, families: Families, family: Tensor, jobs: Jobs, merged: tuple[Tensor, Tensor]) -> Rows:
+def _top(bounds: Tensor, hard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The greatest and second greatest upper bound [F, ...] of bounds [F, ..., outputs], the hard ones left out, and the greatest's place."""
+    known = upper(bounds)
+    if hard.shape[1]:
+        out = (hard[..., None] == torch.arange(known.shape[-1])).any(1)  # [F, outputs]
+        known = known.masked_fill(out.reshape(len(out), *[1] * (known.dim() - 2), -1), -torch.inf)
+    found = known.topk(2, -1)
+    return found.values[..., 0], found.values[..., 1], found.indices[..., 0]
+
+
+def margin_rows(readout: AverageReadout, families: Families, family: Tensor, jobs: Jobs, merged: Merged) -> Rows:
     """Rows below the margins of each job's label: over the merged outputs, then over each hard one.
 
     The row of a hard output that is the label itself is a copy of the first.
@@ -124,17 +177,16 @@ def margin_rows(readout: AverageReadout, families: Families, family: Tensor, job
     """
     with stage("rows"):
         J = torch.arange(len(jobs))
-        own = readout.tables.permute(3, 2, 0, 1)[jobs.label]  # [J, H, n, K]
-        values, of = merged
-        taken = of[family] == jobs.label[:, None, None, None]
-        rival = torch.where(taken, values[family][..., 1], values[family][..., 0]).permute(0, 3, 1, 2)  # [J, H, n, K]
+        tables = readout.tables.permute(3, 2, 0, 1)  # [outputs, H, n, K]
+        free, context = tables[:, :, jobs.free], tables[:, :, jobs.context].movedim(2, 0)  # [Q, outputs, H]
+        rival, own_rival = merged.rivals(family, jobs.label)
         hard = families.hard[family]  # [J, S]
         same = hard == jobs.label[:, None]
-        others = readout.tables.permute(3, 2, 0, 1)[hard]  # [J, S, H, n, K]
-        gap = own[:, None] - torch.cat([rival[:, None], torch.where(same[..., None, None, None], rival[:, None], others)], 1)
+        others = torch.where(same[..., None, None, None], rival[:, None], free[hard])
+        own_others = torch.where(same[..., None], own_rival[:, None], context[jobs.query[:, None], hard])
+        gap = free[jobs.label][:, None] - torch.cat([rival[:, None], others], 1)
+        own = context[jobs.query, jobs.label][:, None] - torch.cat([own_rival[:, None], own_others], 1)
         direct = readout.direct[jobs.query]
         mine = direct[J, jobs.label][:, None]
         base = torch.cat([mine, torch.where(same, mine, mine - direct.gather(1, hard))], 1)
-        context = gap[:, :, :, jobs.context]  # [J, R, H, K]
-        at = jobs.query[:, None, None, None].expand(*context.shape[:3], 1)
-        return Rows(base, gap[:, :, :, jobs.free], context.gather(3, at)[..., 0])
+        return Rows(base, gap, own)

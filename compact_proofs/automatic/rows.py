@@ -136,9 +136,16 @@ class AdditiveRows:
     tables: Tensor
 
 
-def weights_of(heads: list[Averages], jobs: Jobs) -> Weights:
+def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weights:
     """Gather the heads' weights for each job, and bound their sums.
 
+    Parameters
+    ----------
+    alone
+        There is one head and nothing else, so that no bounds are needed: they are left at infinity.
+
+    Notes
+    -----
     Cost: 2 (n - 1) v comparisons for each head and box.
     """
     with stage("weights"):
@@ -150,6 +157,9 @@ def weights_of(heads: list[Averages], jobs: Jobs) -> Weights:
         of_query = every.movedim(-1, 1)  # [Q, H, n, K]
         free = of_query[:, :, jobs.free][jobs.query]
         own = of_query[:, :, jobs.context].diagonal(dim1=0, dim2=2).mT[jobs.query]
+        if alone:
+            unknown = torch.full((len(jobs.of), 1), torch.inf, dtype=torch.float64)
+            return Weights(free, own, unknown, unknown)
         smallest, largest = least(free, jobs) + own[jobs.of], most(free, jobs) + own[jobs.of]
         return Weights(free, own, lower(smallest), upper(largest))
 

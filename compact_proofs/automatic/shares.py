@@ -9,8 +9,9 @@ from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.undecided import Undecided
 from compact_proofs.enclosure import lower
 
-NUMBER = 64
+FEWEST, MOST = 64, 1024
 """Inputs drawn from each box that is not proven as a whole."""
+LARGEST = 2**23
 
 
 def shares(jobs: Jobs, u: Undecided, generator: torch.Generator) -> Tensor:
@@ -20,8 +21,9 @@ def shares(jobs: Jobs, u: Undecided, generator: torch.Generator) -> Tensor:
     right[u.proven] = 1.0
     if len(u.boxes):
         masks = jobs.masks[u.boxes][:, jobs.free]
-        x = torch.multinomial(masks.double().flatten(0, 1), NUMBER, True, generator=generator)
-        x = x.reshape(len(masks), -1, NUMBER).mT  # [B, N, n - 1]
+        number = min(max(LARGEST // u.tables[..., 0].numel(), FEWEST), MOST)
+        x = torch.multinomial(masks.double().flatten(0, 1), number, True, generator=generator)
+        x = x.reshape(len(masks), -1, number).mT  # [B, N, n - 1]
         box = torch.arange(len(masks))[:, None, None]
         tables = lower(u.tables).movedim(1, 3)  # [B, n - 1, v, R]
         value = tables[box, torch.arange(x.shape[-1]), x].sum(2) + lower(u.constant)[:, None]

@@ -34,12 +34,14 @@ class Automatic(Strategy[nn.Module]):
     several positions; from there on by relaxations. Nothing about the architecture is assumed.
     """
 
-    hard: int = 2
-    """Rivals with rows of their own where the others are merged (networks of attention only)."""
-    families: int = 4
-    """Groups of labels, for each last token, that share the merged rivals (search only)."""
+    hard: int = 0
+    """Rivals with rows of their own where the others are merged: at first, before labels that lose get more (search only)."""
+    families: int = 1
+    """Groups of labels, for each last token, that share the merged rivals, at first (search only)."""
     kept: int = 8
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
+    worth: int = 1000
+    """Operations that may be spent to certify one more input."""
     cuts: int = 2
     """Most often that a box is divided in search of a better bound."""
 
@@ -47,7 +49,7 @@ class Automatic(Strategy[nn.Module]):
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
 
     def __post_init__(self) -> None:
-        for option in ("hard", "kept", "cuts"):
+        for option in ("hard", "kept", "worth", "cuts"):
             if getattr(self, option) < 0:
                 raise BadInput(f"automatic: {option} must be at least 0, not {getattr(self, option)}")
         if self.families < 1:
@@ -64,7 +66,7 @@ class Automatic(Strategy[nn.Module]):
         """Search for boxes and hints: free, deterministic, bounded in evaluations."""
         from compact_proofs.automatic.search import search
 
-        return search(model, finite(task), self.hard, self.families, self.kept, self.cuts)
+        return search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
         if next(iter(model.parameters()), torch.zeros(0)).is_meta:
@@ -81,7 +83,7 @@ class Automatic(Strategy[nn.Module]):
         leaves = expand(roots(known), explanation["tree"])
         network = read(program, known.d_vocab, known.n_ctx - 1)
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
-        return disjoint([proven(network, leaves, *lists_, self.hard, self.kept), self._listed(program, known, leaves.of_kind(LIST))])
+        return disjoint([proven(network, leaves, *lists_, self.kept, float(self.worth)), self._listed(program, known, leaves.of_kind(LIST))])
 
     @staticmethod
     def _listed(program: nn.Module, task: FiniteTask, boxes) -> Certified:  # type: ignore[no-untyped-def]

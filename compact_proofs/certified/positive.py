@@ -41,6 +41,7 @@ def positive(
     *,
     steps: int = STEPS,
     exact: bool = False,
+    worth: float = 0.0,
 ) -> Certified:
     """Return the sequences of disjoint boxes at which every row of their box is proven positive.
 
@@ -60,6 +61,9 @@ def positive(
         Grid points where rows are counted on a grid: more lose fewer sequences, and cost more.
     exact
         Count several rows of a box only directly, so that the set is `exact`.
+    worth
+        How many operations may be spent to count one more sequence: several rows are counted directly after all where the union
+        bound may have lost enough.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def positive(
     parts: list[Certified] = [BoxSet(allowed[whole])] if whole else []
     with stage("counting"):
         if hard:
-            parts.append(_counted(allowed[list(hard)], list(hard.values()), steps, exact))
+            parts.append(_counted(allowed[list(hard)], list(hard.values()), steps, exact, worth))
         found = disjoint(parts)
         _ = found.size
     return found
@@ -181,16 +185,23 @@ def _open_rows(box: SumBox) -> SumBox | None:
     return box.some(np.flatnonzero(least <= 0)) if (most > 0).all() else None
 
 
-def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool) -> SumBoxes:
-    """Count each box in the way that costs least."""
+def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth: float = 0.0) -> SumBoxes:
+    """Count each box in the way that costs least; and again directly, where that may gain enough.
+
+    Of what R rows lose together by the union bound, one row alone loses at least a share of 1 / R; no more than the rest can be gained.
+    """
     kept, counts, exactly = [], [], True
     for box in boxes:
         ways = {directly: direct_cost(box)}
         if not exact or box.rows == 1:
             ways |= {by_halves: halves_cost(box), on_grid: grid_cost(box, steps)}
         way = min(ways, key=lambda w: ways[w])
-        kept.append(coarser(box, steps) if way is on_grid else box)
-        counts.append(way(kept[-1]))
+        found = coarser(box, steps) if way is on_grid else box
+        number = way(found)
+        if way is not directly and (box.size - number) * (1 - 1 / box.rows) * worth > direct_cost(box):
+            way, found, number = directly, box, directly(box)
+        kept.append(found)
+        counts.append(number)
         exactly &= way is directly or box.rows == 1
     return SumBoxes(masks, tuple(kept), tuple(counts), exactly)
 
