@@ -14,6 +14,7 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
+from compact_proofs.length import stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.progress import track
 from compact_proofs.strategy import Explanation, Strategy
@@ -42,8 +43,11 @@ class Shared(Strategy[nn.Module]):
         listing = Listing(program_of(model, task), tokens_of(task))
         total = 0
         for start in track(range(0, task.size, BATCH), "inputs, in batches"):
-            inputs = task.inputs(start, min(start + BATCH, task.size))
-            total += int(listing.right(inputs, task.labels(inputs)).sum())
+            with unseen("a task's inputs, made from their numbers"):
+                inputs = task.inputs(start, min(start + BATCH, task.size))
+            with stage("labels"):
+                labels = task.labels(inputs)
+            total += int(listing.right(inputs, labels).sum())
         return total
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
