@@ -4,3 +4,5 @@ boxes      products of token sets
 tree       the split tree, which an explanation gives and a verifier expands
 diagram    boxes of constant label, from a label function or an automaton
 """
+
+import compact_proofs.tasks  # noqa: F401  (first, since the kit of finite tasks names strategies of this package)
