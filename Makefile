@@ -6,7 +6,7 @@ RUN := OMP_NUM_THREADS=1 $(BIN)/python
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.least,options.window,options.groups,options.direct,options.attention,options.residual,options.rivals,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo test test-full lint bench groups-survey zoo sweep-data figures notebook formal formal-zoo clean
+.PHONY: help demo test test-full lint bench groups-survey zoo sweep-data figures golden notebook formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -58,8 +58,11 @@ sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figu
 
 figures: $(VENV)/.installed  ## Draw the documentation's figures: over seeds from docs/data, and the frontier of the README.
 	$(RUN) -m benchmarks.figures
-	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --search-seconds 40 --output build/frontier
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier
 	cp build/frontier/frontier.png docs/frontier.png
+
+golden: $(VENV)/.installed  ## Record again what every strategy proves about every model of the zoo (about half an hour).
+	$(RUN) -m tests.golden.make
 
 notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what it shows.
 	OMP_NUM_THREADS=1 $(BIN)/jupyter execute --inplace examples/tour.ipynb

@@ -13,7 +13,8 @@ from compact_proofs.claim import decimal
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import formal_default
 from compact_proofs.formal.coq import ROOT, Coq, sources
-from compact_proofs.formal.theorem import check_theorem, formalize
+from compact_proofs.formal.sources import formalize
+from compact_proofs.formal.theorem import check_theorem
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK, Prefix, finetuning, training

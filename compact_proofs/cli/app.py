@@ -27,7 +27,8 @@ from compact_proofs.cli import (
 )
 from compact_proofs.cli.output import warn
 from compact_proofs.cli.streams import settle_streams
-from compact_proofs.errors import CertificateRejected, CompactProofsError, NotProven
+from compact_proofs.errors import CertificateRejected, CompactProofsError, NotProven, TooLarge
+from compact_proofs.memory import refused
 
 FAILED = 1
 WRONG_USE = 2
@@ -58,6 +59,9 @@ class Program(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except Exception as e:
+            if refused(e):  # by the limit of --max-memory, outside of a proof, or by the system
+                _show(ctx, "Error", TooLarge("there is not enough memory for this; see --max-memory"))
+                raise typer.Exit(WRONG_USE) from None
             if hasattr(e, "exit_code"):  # wrong use, found and shown by the command line's parser
                 raise
             traceback.print_exc()

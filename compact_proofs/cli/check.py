@@ -10,6 +10,7 @@ import typer
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
 
@@ -27,6 +28,7 @@ def check(
     model: ModelSource,
     task: TaskName = None,
     config: ConfigFile = None,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Check a certificate: recompute its proof from the weights of a model, trusting nothing in the file.

@@ -11,7 +11,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import parse_options
+from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, command, note, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
@@ -88,6 +88,7 @@ def dictionary(
         typer.Option("--save", metavar="FOLDER", help="Write the one dictionary as an autoencoder of SAELens.", show_default=False),
     ] = None,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Score dictionaries over the activations that enter a model's MLP by what they prove.

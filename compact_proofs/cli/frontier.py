@@ -13,7 +13,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import parse_fraction
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def frontier(
             show_default=False,
         ),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
-    ] = 20.0,
+    effort: Annotated[
+        float, typer.Option("--effort", min=0, help=f"How long the autopilot searches for good strategies: {EFFORT}")
+    ] = 1.0,
     polish: Annotated[
         int, typer.Option("--polish", min=0, help="Moves by which each chosen proof's explanation is bettered.")
     ] = 100,
@@ -64,12 +64,13 @@ def frontier(
         ),
     ] = None,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
 
-    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
-    **--search-seconds**; the explanations of the promising ones are bettered by small moves, and they are proved.
+    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, as long as
+    **--effort** says; the explanations of the promising ones are bettered by small moves, and they are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -89,7 +90,7 @@ def frontier(
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds, moves=polish)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, effort, moves=polish)
     accuracy = true_accuracy(loaded, found.certificates)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)

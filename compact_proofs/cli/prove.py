@@ -13,7 +13,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import parse_fraction, parse_options
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
     command,
@@ -94,14 +94,13 @@ def prove(
         str | None,
         typer.Option("--min-bound", metavar="BOUND", help="Search for the shortest proof of this bound.", show_default=False),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the search of --max-length and --min-bound.")
-    ] = 20.0,
+    effort: Annotated[float, typer.Option("--effort", min=0, help=f"How long --max-length and --min-bound search: {EFFORT}")] = 1.0,
     polish: Annotated[
         int,
         typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
     ] = 0,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove a lower bound of a model's accuracy over all inputs of its task.
@@ -127,6 +126,7 @@ def prove(
     from compact_proofs.autopilot import best_within
     from compact_proofs.polish import polish as better
     from compact_proofs.progress import progress_bars
+    from compact_proofs.prove import find_explanation
     from compact_proofs.prove import prove as run
     from compact_proofs.tasks import load_model
 
@@ -146,16 +146,14 @@ def prove(
     certificate: Certificate | Trial
     if searching:
         with progress_bars("searching"):
-            certificate = best_within(
-                loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget, moves=polish
-            )
+            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), effort, *budget, moves=polish)
         _finish(loaded, certificate, model, output, required, at_least, as_json)
         return
     chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
-        explanation = chosen.explain(loaded.model, loaded.task)
+        explanation = find_explanation(loaded.model, loaded.task, chosen)
         if polish:
             explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
         certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)

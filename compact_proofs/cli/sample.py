@@ -12,7 +12,7 @@ from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import parse_fraction, parse_options
+from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
 
@@ -53,6 +53,7 @@ def sample(
         Path | None, typer.Option("--output", "-o", help="Write the statement to this file.", show_default=False)
     ] = None,
     force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Bound a model's accuracy with confidence: prove a part of the inputs, sample the rest.

@@ -1,22 +1,88 @@
-"""The files of a theorem: ``Weights.v``, ``Hints.v`` and ``Accuracy.v``."""
+"""Theorems about one-layer transformers: the texts of ``Weights.v``, ``Hints.v`` and ``Accuracy.v``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
 
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
-from compact_proofs.formal.checkers import Checker
+from compact_proofs.formal.checkers import ASSUMING, NUMBER, Checker, checker_for
+from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256
-
-NAME = "Formalized"
-"""The folder's name inside Coq."""
+from compact_proofs.strategy import Strategy
 
 LARGEST_MACHINE_INTEGER = 2**62 - 1
+
+
+@dataclass(frozen=True)
+class TransformerStatement:
+    """The accuracy of a one-layer transformer on Max-of-K, proved by a strategy's checker: a `theorem.Statement`."""
+
+    model: AttentionOnlyTransformer
+    title: str
+    checker: Checker
+    arithmetic: Arithmetic
+
+    open = ("Statement",)
+    counts_first = True
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        return {"Weights.v": weights_source(self.model, self.title), "Hints.v": hints_source(self.checker)}
+
+    def words(self, numerator: int) -> str:
+        return statement_words(self.model, numerator, f"{NAME}.Weights.")
+
+    def accuracy(self, numerator: int) -> str:
+        return theorem_source(self.model, self.checker, self.arithmetic, numerator)
+
+    def count(self) -> str:
+        return count_source(self.checker, self.arithmetic)
+
+    def seconds(self) -> float:
+        weights = NUMBER * sum(p.numel() for p in self.model.parameters())
+        return weights + 2 * (1 + self.checker.seconds(self.arithmetic)) + ASSUMING
+
+
+def formalize(
+    model: AttentionOnlyTransformer,
+    strategy: Strategy,
+    explanation: Mapping[str, Tensor],
+    numerator: int,
+    folder: Path,
+    *,
+    title: str = "a model",
+    arithmetic: Arithmetic = Arithmetic.hardware,
+) -> Formalization:
+    """Write the theorem that at least `numerator` of all inputs are answered rightly.
+
+    Parameters
+    ----------
+    model, strategy, explanation
+        As for `compact_proofs.prove`; the strategy must have a verified checker.
+    numerator
+        What the strategy proved.
+    folder
+        An existing folder; files of the same names are replaced.
+    title
+        Names the model in a comment.
+    arithmetic
+        What the checker computes with.
+
+    Raises
+    ------
+    BadInput
+        If there is no verified checker, or the files cannot be written.
+    """
+    checker = checker_for(strategy, model, explanation)
+    return write_theorem(TransformerStatement(model, title, checker, arithmetic), numerator, folder)
 
 
 def fraction_bits(model: AttentionOnlyTransformer) -> int:
@@ -46,7 +112,7 @@ def weights_source(model: AttentionOnlyTransformer, title: str) -> str:
     write = _whole if small else _shifted
     read = "Sint63.to_Z" if small else "fun '(m, e) => Z.shiftl (Sint63.to_Z m) (Sint63.to_Z e)"
     head = [
-        f"(** The weights of {_comment(title)}, SHA-256 {weights_sha256(model)}:",
+        f"(** The weights of {comment(title)}, SHA-256 {weights_sha256(model)}:",
         f"    integers{'' if small else ' (m, e), which is m 2^e'}, of which each stands for itself over 2 ^ {bits}. *)",
         "",
         "From Coq Require Import ZArith List Sint63.",
@@ -81,20 +147,24 @@ def theorem_source(model: AttentionOnlyTransformer, checker: Checker, kind: Arit
     call = " ".join([f"{checker.name}_{kind}", "params", *checker.arguments, f"{numerator}%Z"])
     return f"""(** The accuracy of the model in Weights.v on Max-of-{K} over {v} tokens, as a theorem about real numbers.
 
-    What [accuracy] and [max_of_k] mean is defined in Statement.v of the development; read that file. *)
+    What [shaped], [accuracy] and [max_of_k] mean is defined in Statement.v of the development; read that file. *)
 
 From Coq Require Import Reals.
-From CompactProofs Require Import Statement Theorems.
+From CompactProofs Require Import Theorems.
 From {NAME} Require Import Weights Hints.
+From CompactProofs Require Import Statement.
 Open Scope R_scope.
 
-(** Every matrix has the shape that the sizes say. *)
-Lemma params_shaped : shaped params = true.
-Proof. vm_cast_no_check (eq_refl true). Qed.
-
-Theorem params_accuracy : accuracy params max_of_k >= {numerator} / {v} ^ {K}.
+Theorem accuracy_bound :
+  {statement_words(model, numerator, "")}.
 Proof. exact ({call} ltac:(vm_cast_no_check (eq_refl true))). Qed.
 """
+
+
+def statement_words(model: AttentionOnlyTransformer, numerator: int, place: str) -> str:
+    """Write the statement, with the weights' name after `place`."""
+    params = f"{place}params"
+    return f"shaped {params} = true /\\ accuracy {params} max_of_k >= {numerator} / {model.d_vocab} ^ {model.n_ctx}"
 
 
 def count_source(checker: Checker, kind: Arithmetic) -> str:
@@ -109,18 +179,6 @@ Open Scope Z_scope.
 
 Definition proven := Eval vm_compute in {call}.
 Print proven.
-"""
-
-
-ASSUMPTIONS = f"""(** What the theorem says, and what it rests on. *)
-
-From Coq Require Import Reals.
-From CompactProofs Require Import Statement.
-From {NAME} Require Import Weights Accuracy.
-Open Scope R_scope.
-
-Check params_accuracy.
-Print Assumptions params_accuracy.
 """
 
 
@@ -142,6 +200,6 @@ def _shifted(x: int) -> str:
     return f"({x >> shift}, {shift})"
 
 
-def _comment(text: str) -> str:
-    """Text from a file's name, fit for a comment: nothing that could end it."""
+def comment(text: str) -> str:
+    """Return text from a file's name, fit for a comment: nothing that could end it."""
     return "".join(c if c.isalnum() or c in " -_.," else "_" for c in text)[:80]

@@ -34,6 +34,9 @@ _BRANCHES = (
 SAMPLES = 8
 """Inputs on which `program_of` compares a module with its program."""
 
+LARGEST_NUMBER = 2**62
+"""Inputs with larger numbers are not asked for, since tensors do not hold their numbers."""
+
 
 def trace(module: nn.Module, example: Tensor) -> Program:
     """Record what a module computes from one input.
@@ -94,8 +97,10 @@ def program_of(module: nn.Module, task: Task) -> Program:
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
         subject = _copy(module)
-        for number in sorted({i * (task.size - 1) // (SAMPLES - 1) for i in range(SAMPLES)}):
-            _check_same(subject, program, task.inputs(number, number + 1))
+        last = min(task.size, LARGEST_NUMBER) - 1
+        for number in sorted({i * last // (SAMPLES - 1) for i in range(SAMPLES)}):
+            with _explained(module):
+                _check_same(subject, program, task.inputs(number, number + 1))
     return program
 
 
@@ -229,7 +234,7 @@ def _explained(module: nn.Module) -> Iterator[None]:
         raise BadInput(_BRANCHES.format(name=name)) from None
     except Exception as e:
         text = str(e).split("\n", 1)[0][:200]
-        raise BadInput(f"{name}: calling it on one input, or tracing that call, failed with {type(e).__name__}: {text}") from e
+        raise BadInput(f"{name}: calling it on one of the task's inputs failed with {type(e).__name__}: {text}") from e
 
 
 def check_output(module: nn.Module, out: Any) -> None:

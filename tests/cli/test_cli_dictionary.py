@@ -101,7 +101,7 @@ def test_what_a_dictionary_leaves_is_sampled(run: Any) -> None:
 
 
 def test_the_report_compares_dictionaries(run: Any, tmp_path: Path) -> None:
-    run("frontier", "s4-seed-0", "--search-seconds", 0, "-o", "report")
+    run("frontier", "s4-seed-0", "--effort", 0, "-o", "report")
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Dictionaries as explanations" in page
     assert "metric-pca, 16 features" in page

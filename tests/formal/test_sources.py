@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
-from compact_proofs.formal.assumptions import read_assumptions
+from compact_proofs.formal.assumptions import FLAGS, Assumptions, read_assumptions
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.coq import PACKAGES, Coq, sources
-from compact_proofs.formal.sources import fraction_bits, weights_source
-from compact_proofs.formal.theorem import formalize
+from compact_proofs.formal.sources import formalize, fraction_bits, weights_source
+from compact_proofs.formal.theorem import assumptions_source
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, Cubic
@@ -78,7 +78,10 @@ def test_weights_that_are_no_numbers_are_refused():
 def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     theorem = formalize(tiny.model, GRID, GRID.explain(tiny.model, tiny.task), 123, tmp_path, arithmetic=Arithmetic.pure)
     text = (tmp_path / "Accuracy.v").read_text()
-    assert "Theorem params_accuracy : accuracy params max_of_k >= 123 / 8 ^ 3." in text
+    assert "shaped params = true /\\ accuracy params max_of_k >= 123 / 8 ^ 3." in text
+    stated = assumptions_source(theorem.statement, 123)
+    assert "shaped Formalized.Weights.params = true /\\ accuracy Formalized.Weights.params max_of_k >= 123 / 8 ^ 3." in stated
+    assert "From Formalized Require Weights Hints Accuracy." in stated  # no name of theirs is open
     assert "additive_pure params hints group_of 123%Z" in text
     assert "Admitted" not in text
     assert re.search(r"group_of : list nat := \[([01]; ){7}[01]\]", (tmp_path / "Hints.v").read_text())
@@ -89,7 +92,10 @@ def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     ("strategy", "reason"),
     [
         (Cubic(), "cubic: no checker is verified for this strategy"),
-        (Additive(), "additive with counting=positions: the verified checker is for counting=grid, direct=joint"),
+        (
+            Additive(direct="norms", values="lowrank", rank=1),
+            "additive with values=lowrank: the verified checker is for values=exact",
+        ),
         (Additive(counting="grid", direct="separate"), "additive with direct=separate"),
     ],
 )
@@ -131,12 +137,50 @@ def test_nothing_is_admitted_in_the_development():
         assert not re.search(r"\b(Admitted|admit|Axiom|Axioms|Parameter|Parameters|Conjecture|bypass_check)\b", text), file.name
 
 
-def test_unknown_assumptions_are_found():
-    printed = (
-        "params_accuracy : True\nAxioms:\nPrimFloat.add : PrimFloat.float -> PrimFloat.float\n"
-        "Mine.cheat\n  : forall P : Prop,\n    P\nClassical_Prop.classic : forall P : Prop, P \\/ ~ P\n"
-    )
-    words, others = read_assumptions(printed)
-    assert others == ["Mine.cheat"]
-    assert len(words) == 2
-    assert read_assumptions("Closed under the global context\n") == ([], [])
+FLAGS_ON = "".join(f"{flag}\n" for flag in FLAGS)
+KNOWN = "PrimFloat.add : PrimFloat.float -> PrimFloat.float\nClassical_Prop.classic\n  : forall P : Prop,\n    P \\/ ~ P\n"
+
+
+def test_known_assumptions_are_said_in_words():
+    found = read_assumptions(f"{FLAGS_ON}Axioms:\n{KNOWN}")
+    assert not found.objections
+    assert [word.split()[0] for word in found.words] == ["the", "the"]
+    assert read_assumptions(f"{FLAGS_ON}Closed under the global context\n") == Assumptions([], [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Mine.cheat\n  : forall P : Prop,\n    P",
+        "Accuracy.PrimFloat.add : False",
+        "Hints.bad is assumed to be guarded.",
+        "Hints.bad is assumed to be positive.",
+        "PrimFloat.bad is assumed to be guarded.",
+        "Hints.U relies on an unsafe hierarchy.",
+        "Hints.U relies on definitional UIP.",
+        "Theory:\nSet is impredicative",
+        "Theory:\nType hierarchy is collapsed (logic is inconsistent)",
+        "Section Variables:\nx : False",
+        "PrimFloat.add",
+        "Warning: something new",
+    ],
+)
+def test_every_line_is_understood_or_an_objection(line: str):
+    objections = read_assumptions(f"{FLAGS_ON}Axioms:\n{KNOWN}{line}\n").objections
+    assert line.split("\n")[0].split(" : ")[0] in objections[0]
+    assert read_assumptions(f"{FLAGS_ON}Axioms:\n{line}\n{KNOWN}").objections
+    assert read_assumptions(f"{line}\n{FLAGS_ON}Axioms:\n{KNOWN}").objections
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_checks_that_are_off_are_objections(flag: str):
+    name, value = flag.split(": ")
+    off = f"{name}: {'false' if value == 'true' else 'true'}"
+    for rest in ("Closed under the global context\n", f"Axioms:\n{KNOWN}"):
+        assert read_assumptions(FLAGS_ON.replace(flag, off) + rest).objections
+        assert read_assumptions(FLAGS_ON.replace(f"{flag}\n", "") + rest).objections
+
+
+@pytest.mark.parametrize("printed", ["", FLAGS_ON, f"{FLAGS_ON}Axioms:\n", "Axioms:\n", KNOWN])
+def test_nothing_printed_is_an_objection(printed: str):
+    assert read_assumptions(printed).objections

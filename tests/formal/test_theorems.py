@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from typer.testing import CliRunner
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.cli.app import app
+from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
-from compact_proofs.formal.theorem import check_theorem, formalize
+from compact_proofs.formal.checkers import checker_for
+from compact_proofs.formal.sources import TransformerStatement, formalize
+from compact_proofs.formal.theorem import check_theorem, write_theorem
 from compact_proofs.harness import Specimen, evaluate
 from compact_proofs.prove import prove
 from compact_proofs.tasks import KITS, LoadedModel
@@ -34,7 +38,8 @@ def accepted(tiny: LoadedModel, proven: Certificate, coq, tmp_path_factory) -> P
     folder = tmp_path_factory.mktemp("theorem")
     checked = check_theorem(formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, folder))
     assert checked.numerator == proven.claim.numerator > 100
-    assert checked.statement == f"accuracy params max_of_k >= {checked.numerator} / 8 ^ 3"
+    params = "Formalized.Weights.params"
+    assert checked.statement == f"shaped {params} = true /\\ accuracy {params} max_of_k >= {checked.numerator} / 8 ^ 3"
     assert any("binary64" in word for word in checked.assumptions)
     return folder
 
@@ -75,6 +80,80 @@ def test_other_weights_are_rejected(accepted: Path, compiled, tmp_path: Path):
     for name in ("Weights.v", "Hints.v"):
         assert compiled(folder / name).accepted
     assert not compiled(folder / "Accuracy.v").accepted
+
+
+def test_weights_without_their_shape_prove_nothing(accepted: Path, compiled, tmp_path: Path):
+    """A row too many changes no logit and no count, but the theorem says that there is none."""
+    text = (accepted / "Weights.v").read_text()
+    folder = copy_of(accepted, tmp_path / "unshaped")
+    (folder / "Weights.v").write_text(text.replace("];\n  W_pos", "; [0]];\n  W_pos"))
+    for name in ("Weights.v", "Hints.v"):
+        assert compiled(folder / name).accepted
+    assert not compiled(folder / "Accuracy.v").accepted
+
+
+UNSAFE = {
+    "an axiom": "Axiom cheat : {goal}.\n",
+    "an axiom with a known name": "Module PrimFloat. Axiom cheat : {goal}. End PrimFloat.\nImport PrimFloat.\n",
+    "guard": "#[local] Unset Guard Checking.\nFixpoint loop (n : nat) : {goal} := loop n.\n"
+    "#[local] Set Guard Checking.\nDefinition cheat := loop 0.\n",
+    "positivity": "#[local] Unset Positivity Checking.\nInductive odd := Odd (f : odd -> False).\n"
+    "#[local] Set Positivity Checking.\n"
+    "Definition no (o : odd) : False := match o with Odd f => f o end.\nLemma absurd : False.\nProof. exact (no (Odd no)). Qed.\n"
+    "Definition cheat : {goal} := match absurd with end.\n",
+    "another statement": "Definition accuracy (M : transformer) (l : task) : R := 2.\n"
+    "Lemma cheat : {goal}. Proof. split; [vm_compute; reflexivity|unfold accuracy; Lra.lra]. Qed.\n",
+}
+"""Texts of a hostile Accuracy.v, with the goal where it goes."""
+
+
+FALSE = "shaped {0}params = true /\\ accuracy {0}params max_of_k >= 1000 / 8 ^ 3"
+
+
+@dataclass(frozen=True)
+class Hostile(TransformerStatement):
+    """A false theorem, proved by a cheat."""
+
+    cheat: str
+
+    def words(self, numerator: int) -> str:
+        return FALSE.format("Formalized.Weights.")
+
+    def accuracy(self, numerator: int) -> str:
+        goal = FALSE.format("")
+        return (
+            "From Coq Require Import Reals Lra.\nFrom CompactProofs Require Import Statement.\n"
+            "From Formalized Require Import Weights.\nOpen Scope R_scope.\n"
+            f"{self.cheat.format(goal=goal)}Theorem accuracy_bound : {goal}.\nProof. exact cheat. Qed.\n"
+        )
+
+
+@pytest.mark.parametrize("kind", UNSAFE)
+def test_cheats_are_rejected(kind: str, tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+    """Coq accepts the file with the theorem; what is asked last does not."""
+    checker = checker_for(GRID, tiny.model, proven.explanation)
+    theorem = write_theorem(Hostile(tiny.model, "m", checker, Arithmetic.hardware, UNSAFE[kind]), proven.claim.numerator, tmp_path)
+    reason = "Assumptions.v: Coq does not accept it" if kind == "another statement" else "rests on what it must not"
+    with pytest.raises(CertificateRejected, match=reason):
+        check_theorem(theorem)
+
+
+def test_other_compiled_files_are_refused(tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+    theorem = formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, tmp_path)
+    (tmp_path / "PrimFloat.vo").touch()
+    with pytest.raises(BadInput, match=r"not of the theorem \(PrimFloat.vo\)"):
+        check_theorem(theorem)
+
+
+def test_the_development_is_compiled_anew(coq, monkeypatch, tmp_path: Path):
+    source = tmp_path / "Tiny.v"
+    source.write_text("Definition one := 1.\n")
+    monkeypatch.setattr("compact_proofs.formal.coq.sources", lambda: [source])
+    compiled = coq.build() / "Tiny.vo"
+    honest = compiled.read_bytes()
+    compiled.write_bytes(b"other")
+    assert (coq.build() / "Tiny.vo").read_bytes() == b"other"
+    assert (coq.build(fresh=True) / "Tiny.vo").read_bytes() == honest
 
 
 HOSTILE = [
@@ -131,6 +210,15 @@ def test_coq_counts_what_python_counts(seed: int, coq, tmp_path: Path):
         assert abs(checked.numerator - found.claim.numerator) <= 2
 
 
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_counting_by_positions(window: int, tiny: LoadedModel, coq, tmp_path: Path):
+    """Coq bounds each query by itself, so that it proves at least what Python does, and no more than is true."""
+    strategy = Additive(window, groups=2)
+    proven = prove(tiny.model, tiny.task, strategy)
+    checked = check_theorem(formalize(tiny.model, strategy, proven.explanation, proven.claim.numerator, tmp_path))
+    assert proven.claim.numerator <= checked.numerator <= evaluate_count(tiny.model)
+
+
 def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_path: Path):
     certificate = proven.save(tmp_path / "proof.cert")
     arguments = ["formalize", str(certificate), "--model", str(tiny_file), "-o", str(tmp_path / "t"), "--check", "--json"]
@@ -139,7 +227,7 @@ def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_pa
     document = json.loads(result.stdout)
     assert document["claimed"] == document["checked"]["numerator"] == str(proven.claim.numerator)
     assert document["checked"]["difference"] == "0"
-    assert document["checked"]["statement"].startswith("accuracy params max_of_k >= ")
+    assert document["checked"]["statement"].startswith("shaped Formalized.Weights.params = true /\\ accuracy")
 
 
 def test_a_prefix_theorem_from_the_command_line(coq, tiny_file: Path, tmp_path: Path):

@@ -40,6 +40,7 @@ class Listed(Pairs):
     """Entries of the list, at most."""
 
     name: ClassVar[str] = "listed"
+    search_cost: ClassVar[int] = 40
     summary: ClassVar[str] = "the pair certificate, then inputs that it misses one by one: up to the exact accuracy"
 
     def __post_init__(self) -> None:

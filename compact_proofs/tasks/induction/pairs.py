@@ -95,6 +95,7 @@ class Pairs(InductionStrategy):
     """Grid points in a unit of cost."""
 
     name: ClassVar[str] = "pairs"
+    search_cost: ClassVar[int] = 36
     summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
@@ -171,6 +172,7 @@ class CircuitPairs(Pairs):
     """
 
     name: ClassVar[str] = "circuit-pairs"
+    search_cost: ClassVar[int] = 20
     summary: ClassVar[str] = "models without query composition: pairs of tokens, harms added up and counted; O(n^2 D^4)"
     composed: ClassVar[bool] = False
 

@@ -28,6 +28,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, charge_integers, count, stage
 from compact_proofs.models.files import read_weights
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.prove import find_explanation
 from compact_proofs.strategy import explanation_size, whole
 from compact_proofs.tasks.modular_addition.kinks import Kinks, certain_classes, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, layer_specs
@@ -119,7 +120,7 @@ def prove_theorem(model: OneLayerMLP, frequencies: int, e_E: float = TOLERANCE, 
         If the strategy `Kinks` does not apply to the model, or it reads an "=" sign (which is a row of W_E).
     """
     strategy = Kinks(frequencies)
-    hints = strategy.explain(model, _task(model))
+    hints = find_explanation(model, _task(model), strategy)
     del hints["frequencies"]
     return _prove(model, hints, e_E, e_U)
 
