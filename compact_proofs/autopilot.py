@@ -59,11 +59,6 @@ REFINEMENTS = 48
 """Moved strategies that are estimated at most."""
 
 
-def _price(strategy: Strategy, length: int) -> int:
-    """Operations that an estimate is taken to cost: those of the calls, a proof's, and those of finding its explanation."""
-    return EACH + (1 + strategy.search_cost) * length
-
-
 @one_thread()
 def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort: float) -> list[Candidate]:
     """Estimate strategies until the effort is spent; the least beaten ones are returned, shortest first.
@@ -81,7 +76,7 @@ def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort
         nonlocal left
         candidate = _estimate(model, task, strategy, left if found else math.inf)
         if candidate:
-            left -= _price(strategy, candidate.length)
+            left -= EACH + candidate.length + strategy.search_operations(model, task, candidate.length)
             found.append(candidate)
 
     def survey(until: float) -> None:
@@ -110,8 +105,10 @@ def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> 
         strategy.applies_to(model, task)
     except BadInput:
         return None
-    if strategy.search_cost and _price(strategy, measure(model, task, strategy).total) > left:
-        return None
+    if strategy.search_operations(model, task, 1):
+        length = measure(model, task, strategy).total
+        if strategy.search_operations(model, task, length) > left:
+            return None
     estimate = prove(model, task, strategy, reading="float")
     return Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)
 

@@ -83,12 +83,14 @@ class Strategy(ABC, Generic[Model]):
     """True if the strategy is for any module: all its methods then get the module's `Program` in place of the module."""
     partial: ClassVar[bool] = False
     """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
-    search_cost: ClassVar[int] = 0
-    """How many times the operations of a proof `explain` takes, about, if that is many: what the autopilot's effort is charged."""
 
     def explain(self, model: Model, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
         return {}
+
+    def search_operations(self, model: Model, task: Task, length: int) -> int:
+        """Operations that `explain` takes, about, where they are many beside the proof's `length`: searches with a budget ask."""
+        return 0
 
     def specs(self, model: Model, task: Task) -> dict[str, Spec]:
         """What the explanation for `model` must look like."""

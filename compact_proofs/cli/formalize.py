@@ -88,8 +88,8 @@ def formalize(
 
     The folder gets the weights, each exactly, the program as formulas, and Accuracy.v with the theorem
     **shaped model = true /\\ accuracy model inputs task >= N / total**. Its proof runs a checker that is verified in Coq, so
-    that what must be trusted is Coq and the pages that say what accuracy means (formal/Network.v, formal/Tasks.v; for one-layer
-    transformers on max-of-k formal/Statement.v); not this program.
+    that what must be trusted is Coq and the pages that say what accuracy means (formal/Network.v, formal/Tasks.v); not this
+    program.
 
     With **--check** Coq checks it, and says what the theorem rests on. On Debian 12 Coq and what it needs are installed by
     apt-get install --no-install-recommends coq libcoq-interval libcoq-flocq libcoq-coquelicot libcoq-bignums.
@@ -245,11 +245,14 @@ def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[Load
 
 def _transformer(loaded: LoadedModel) -> AttentionOnlyTransformer | None:
     """The model, if it is one that Statement.v is about."""
+    from compact_proofs.formal.sources import fits_statement
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks.max_of_k import MaxOfK
 
-    fits = isinstance(loaded.task, MaxOfK) and isinstance(loaded.model, AttentionOnlyTransformer)
-    return loaded.model if fits else None  # type: ignore[return-value]
+    model = loaded.model
+    if isinstance(loaded.task, MaxOfK) and isinstance(model, AttentionOnlyTransformer) and fits_statement(model):
+        return model
+    return None
 
 
 def _duration(seconds: float) -> str:

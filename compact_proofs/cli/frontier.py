@@ -79,6 +79,7 @@ def frontier(
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
     from compact_proofs.autopilot import fill_frontier
+    from compact_proofs.cli.advice import advice
     from compact_proofs.progress import progress_bars
     from compact_proofs.report import DEFAULT_SECTIONS, StudySection, data_of, write_report
     from compact_proofs.tasks import load_model
@@ -102,16 +103,20 @@ def frontier(
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
+    poor = advice(loaded, model, found.highest, effort)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
         stated = [p | {"statement": c.claim.statement()} for p, c in zip(proofs, found.certificates, strict=True)]
         write_json(
-            about(loaded) | {"proofs": stated, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)}
+            about(loaded)
+            | {"proofs": stated, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page), "note": poor}
         )
         return
     _show(found, accuracy)
     for s in statements:
         say(f"With confidence: {decimal(s.bound)} in {s.length.total:,} operations, {s.samples} samples beside {s.strategy}.")
+    if poor:
+        say(f"\n{poor}", style="yellow")
     say(f"\nReport: {page}")
     if certificates:
         note(f"Certificates of the frontier: {', '.join(map(str, certificates))}")

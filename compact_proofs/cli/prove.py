@@ -147,7 +147,7 @@ def prove(
     if searching:
         with progress_bars("searching"):
             certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), effort, *budget, moves=polish)
-        _finish(loaded, certificate, model, output, required, at_least, as_json)
+        _finish(loaded, certificate, model, output, required, at_least, as_json, effort)
         return
     chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
@@ -168,19 +168,24 @@ def _finish(
     required: Fraction | None,
     at_least: str | None,
     as_json: bool,
+    effort: float | None = None,
 ) -> None:
-    """Save and show what was proved; exit with 1 if it is less than required."""
+    """Save and show what was proved (after a search, if an effort is given); exit with 1 if it is less than required."""
     from compact_proofs.certificate import Certificate
+    from compact_proofs.cli.advice import advice
 
     if output and isinstance(certificate, Certificate):
         made(output.parent)
         certificate.save(output)
         note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
     accuracy = true_accuracy(loaded, [certificate])
+    poor = advice(loaded, model, certificate, effort)
     if as_json:
-        write_json(about(loaded) | certificate.to_json(as_float(accuracy)))
+        write_json(about(loaded) | certificate.to_json(as_float(accuracy)) | {"note": poor})
     else:
         _summary(loaded, certificate, accuracy)
+        if poor:
+            say(f"\n{poor}", style="yellow")
     if required is not None and certificate.bound < required:
         raise NotProven(f"the bound is below {at_least}")
 

@@ -85,6 +85,8 @@ class Sampled(Said):
 class Proven(About, Proof):
     """By ``prove``."""
 
+    note: str | None
+
 
 class SampledAlone(About, Sampled):
     """By ``sample``."""
@@ -108,6 +110,7 @@ class Frontier(About):
     with_confidence: list[FrontierSample]
     linear_baseline: Line | None
     report: str
+    note: str | None
 
 
 class Claim(Strict):
@@ -159,7 +162,6 @@ class Strategies(Strict):
 
 
 class Scored(Strict):
-    statement: str
     name: str
     features: int
     l0: float

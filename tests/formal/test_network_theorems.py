@@ -67,7 +67,7 @@ SABOTAGE: dict[str, tuple[str, str, str]] = {
     "a prelude that reads the input": ("Accuracy.v", r"(?<=\]%nat )0(?= \()", "3"),
     "a place that does not exist": ("Program.v", r"\[Token \(Axis 0\)", "[Shifted (Token (Axis 0)) (Fixed 1)"),
     "other labels": ("Task.v", r"0; 1; 2; 3", "3; 0; 1; 2"),
-    "other weights": ("Weights.v", r"rows_head_weight_0 := \[\| [^|]*\|", "zero"),
+    "other weights": ("Weights.v", r"rows_head_(?:weight|bias)_0 := \[\| [^|]*\|", "zero"),
     "a weight with a missing entry": ("Weights.v", r"rows_head_bias_0 := \[\| [^;]*;", "rows_head_bias_0 := [| "),
     "another number of outputs": ("Program.v", r"outputs := 4", "outputs := 3"),
 }
@@ -87,7 +87,7 @@ def test_false_theorems_are_rejected(kind: str, accepted: Path, compiled: Compil
         if new == "total":
             return whole.replace("64", "63")
         if new == "zero":
-            return "rows_head_weight_0 := [| " + "; ".join("0" for _ in whole.split(";")) + " |"
+            return whole.split("[|")[0] + "[| " + "; ".join("0" for _ in whole.split(";")) + " |"
         return new
 
     changed = re.sub(old, change, text)

@@ -5,7 +5,7 @@ Every registered strategy at its defaults is tried on every model of the zoo, an
 shows as a changed line, and is wanted or a fault.
 
 * A strategy that does not apply to a model has a record that says so.
-* A proof that takes more than `LONGEST` operations, those of finding its explanation included (`Strategy.search_cost`), is left
+* A proof that takes more than `LONGEST` operations, or whose explanation takes more (`Strategy.search_operations`), is left
   out, by counting on shapes (`compact_proofs.measure`): its record says "too long".
 * Records that take at most `QUICK` seconds of one core to make are compared in every run of the tests,
   the others in ``make test-full``. The mark was measured when the record was first made, and stays with it.
@@ -106,8 +106,10 @@ def _make(model: str, asked: str) -> Record:
     except BadInput:
         return replace(record, outcome="does not apply")
     try:
-        cp.measure(loaded.model, loaded.task, one, limit=LONGEST // (1 + one.search_cost))
+        length = cp.measure(loaded.model, loaded.task, one, limit=LONGEST).total
     except TooLong:
+        return replace(record, outcome="too long")
+    if one.search_operations(loaded.model, loaded.task, length) > LONGEST:
         return replace(record, outcome="too long")
     proof = cp.prove(loaded.model, loaded.task, one)
     return replace(

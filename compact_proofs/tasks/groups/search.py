@@ -214,8 +214,8 @@ def evened(w: Weights, found: Found) -> Found:
     return Found(fits, found.alike)
 
 
-def choose(w: Weights, score: Callable[[Found], float], enough: float) -> Found:
-    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least."""
+def choose(w: Weights, score: Callable[[Found], Tensor | None], enough: float) -> Found:
+    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least; None scores least."""
     best, highest = Found([], "all"), float("-inf")
     priced = _Priced(score)
     for found in variants(w):
@@ -230,14 +230,14 @@ def choose(w: Weights, score: Callable[[Found], float], enough: float) -> Found:
 class _Priced:
     """A score that knows what is left of the operations that all its calls may take."""
 
-    def __init__(self, score: Callable[[Found], float]) -> None:
+    def __init__(self, score: Callable[[Found], Tensor | None]) -> None:
         self.score, self.left = score, OPERATIONS
 
     def __call__(self, found: Found) -> float:
         with count() as counter:
             value = self.score(found)
         self.left -= EACH + counter.length.total
-        return value
+        return float("-inf") if value is None else float(value)
 
 
 def _without_the_useless(found: Found, score: _Priced) -> tuple[Found, float]:

@@ -40,7 +40,6 @@ class Listed(Pairs):
     """Entries of the list, at most."""
 
     name: ClassVar[str] = "listed"
-    search_cost: ClassVar[int] = 40
     summary: ClassVar[str] = "the pair certificate, then inputs that it misses one by one: up to the exact accuracy"
 
     def __post_init__(self) -> None:
@@ -56,6 +55,10 @@ class Listed(Pairs):
                 f"listed: the list is found among the {task.group_size} inputs of each group, which is affordable up to "
                 f"{LARGEST_GROUP}"
             )
+
+    def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
+        """That of `Pairs`, and the inputs that it misses; measured."""
+        return 40 * length
 
     def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
         """Evaluate the inputs that the certificate misses; list the right ones until the list is full."""
