@@ -350,5 +350,6 @@ def _flat(form: Form) -> Form:
 
 
 def _interval(lo: Tensor, hi: Tensor) -> Tensor:
-    """Numbers between lo and hi: an Enclosure, in the sound reading; for searches their mean."""
-    return Enclosure(lo, hi)
+    """Real numbers between lo and hi, of which nothing is known where lo <= hi does not hold."""
+    known = lo <= hi
+    return Enclosure(lower(torch.where(known, lo, -torch.inf)), upper(torch.where(known, hi, torch.inf)))

@@ -126,7 +126,7 @@ def merge(readout: AverageReadout, families: Families, context: int, tokens: Ten
     Parameters
     ----------
     tokens : int64 [K']
-        The tokens that may stand at the free positions of the families' jobs; at others the bounds are 0, and mean nothing.
+        The tokens that may stand at the free positions of the families' jobs; at others the bounds mean nothing.
 
     Notes
     -----
@@ -141,14 +141,10 @@ def merge(readout: AverageReadout, families: Families, context: int, tokens: Ten
         tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
         greatest, second, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], families.hard)
         own = _top(tables[:, context].movedim(1, 0)[families.query] + beta, families.hard)
-        shape = (len(families.query), H, n - 1, v)
-
-        def everywhere(x: Tensor) -> Tensor:
-            return torch.zeros(shape, dtype=x.dtype).index_copy(3, tokens, x)
-
         with structure():
-            whole = [everywhere(x) for x in (greatest, second, of)]
-        return Merged(*whole, *own)
+            place = torch.zeros(v, dtype=torch.int64)
+            place[tokens] = torch.arange(len(tokens))
+        return Merged(*(x[..., place] for x in (greatest, second, of)), *own)
 
 
 def _top(bounds: Tensor, hard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
