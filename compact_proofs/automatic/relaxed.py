@@ -249,7 +249,7 @@ class Relaxed:
             def find(sign: int = sign, signed: Rows = signed) -> Tensor:
                 at = sign * self.samples[b] @ W
                 th = at.amin(1)
-                for _ in range(2):
+                for _ in range(1):
                     level = signed.base - th * ground[:, None] - th.clamp(min=0) * t.kappa[:, None]
                     lowest = combined(signed, th, slope, level)
                     low = _job_least(lowest, self._hint(lowest), self.weights, self.jobs)
