@@ -21,7 +21,6 @@ from compact_proofs.tasks.max_of_k import KIT, Additive, MaxOfK
 from compact_proofs.tasks.max_of_k.finetuning import config_for, distance, finetune
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train
 
-SECONDS = 20.0
 """Time to look for a proof."""
 LONG = {"steps": 12000, "hard_steps": 5000}
 CASES: list[tuple[str, dict[str, Any], float]] = [
@@ -39,7 +38,7 @@ def tuned_row(name: str, options: dict[str, Any], wanted: float) -> list[str]:
     row = [name, given, f"{distance(model, result.model):.3g}", f"{wanted}"]
     task, candidates = MaxOfK.of(result.model), KIT.candidates(result.model)
     try:
-        found = best_within(result.model, task, candidates, SECONDS, min_bound=Fraction(wanted))
+        found = best_within(result.model, task, candidates, min_bound=Fraction(wanted))
     except BadInput as e:
         return [*row, "not reached", str(e).split(";")[1], "", ""]
     return [*row, f"{float(found.bound):.7f}", strategy_text(found), f"{found.length.total / 1e6:.3f}", f"{result.seconds:.0f}"]

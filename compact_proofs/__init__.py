@@ -7,6 +7,7 @@ from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, 
 from compact_proofs.enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
 from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule, NotProvable
 from compact_proofs.exhaustive import Exhaustive, brute_force
+from compact_proofs.formal import formalize
 from compact_proofs.frontier import Frontier, linear_baseline
 from compact_proofs.function import Function
 from compact_proofs.harness import Specimen, violations
@@ -48,6 +49,7 @@ __all__ = [
     "decimal",
     "enclose",
     "fill_frontier",
+    "formalize",
     "linear_baseline",
     "lower",
     "measure",

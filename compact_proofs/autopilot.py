@@ -1,10 +1,13 @@
-"""The autopilot: try many strategies in the float reading, which is quick and proves nothing; prove only the promising ones."""
+"""The autopilot: try many strategies in the float reading, which is quick and proves nothing; prove only the promising ones.
+
+How long it looks is bounded by an *effort*, counted in operations, never by a clock: the same call finds the same proofs on a busy
+machine as on a quiet one, and with any number of threads.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,16 +16,17 @@ from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, NotProven
 from compact_proofs.frontier import Frontier
 from compact_proofs.polish import polish
 from compact_proofs.progress import track
-from compact_proofs.prove import prove
+from compact_proofs.prove import measure, prove
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.proposers import Evolution
 from compact_proofs.search.space import Space
 from compact_proofs.search.state import State
 from compact_proofs.strategy import Strategy
+from compact_proofs.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -45,51 +49,68 @@ class Candidate:
     length: int
 
 
+OPERATIONS = 16 * 10**9
+"""What an effort of 1 buys. On one core of 2020 that is about 20 seconds."""
+EACH = 10**7
+"""What an estimate costs beside its operations: each is a few hundred calls, whose time is that of so many operations."""
 SURVEY = 0.7
-"""Share of the time after which the options of the best are moved."""
+"""Share of the effort after which the options of the best are moved."""
 REFINEMENTS = 48
 """Moved strategies that are estimated at most."""
 
 
-def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], seconds: float) -> list[Candidate]:
-    """Estimate strategies until the time is over; the least beaten ones are returned, shortest first.
+@one_thread()
+def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort: float) -> list[Candidate]:
+    """Estimate strategies until the effort is spent; the least beaten ones are returned, shortest first.
 
-    Most of the time goes to those given, in their order, some to `compact_proofs.search.Evolution`, which moves the options of
-    the least beaten. Strategies that do not apply to the model are passed over.
+    Most of it goes to those given, in their order, some to `compact_proofs.search.Evolution`, which moves the options of the least
+    beaten. Strategies that do not apply to the model are passed over, as are those whose explanations cost more than is left, and
+    one at least is estimated.
     """
-    start = time.monotonic()
     given = list(strategies)
     found: list[Candidate] = []
     surveyed = iter(track(given, "estimates"))
+    left = effort * OPERATIONS
+
+    def estimate(strategy: Strategy) -> None:
+        nonlocal left
+        candidate = _estimate(model, task, strategy, left if found else math.inf)
+        if candidate:
+            left -= EACH + candidate.length + strategy.search_operations(model, task, candidate.length)
+            found.append(candidate)
 
     def survey(until: float) -> None:
-        while not found or time.monotonic() < until:
+        while not found or left > until:
             strategy = next(surveyed, None)
             if strategy is None:
                 break
-            found.extend(_estimate(model, task, strategy))
+            estimate(strategy)
 
-    survey(start + SURVEY * seconds)
+    survey((1 - SURVEY) * left)
     tried = {str(c.strategy) for c in found}
     for _ in track(range(REFINEMENTS), "refinements") if found else ():
         moved = _moved(_unbeaten(found), given, len(tried))
-        if time.monotonic() > start + seconds or moved is None:
+        if left <= 0 or moved is None:
             break
         if str(moved) not in tried:
             tried.add(str(moved))
-            found.extend(_estimate(model, task, moved))
-    survey(start + seconds)
+            estimate(moved)
+    survey(0)
     return _unbeaten(found)
 
 
-def _estimate(model: nn.Module, task: Task, strategy: Strategy) -> list[Candidate]:
-    """One candidate, or none if the strategy does not apply to the model."""
+def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> Candidate | None:
+    """A candidate, unless the strategy does not apply to the model, or its explanation costs more than is left."""
     try:
         strategy.applies_to(model, task)
     except BadInput:
-        return []
+        return None
+    if strategy.search_operations(model, task, 1):
+        length = measure(model, task, strategy).total
+        if strategy.search_operations(model, task, length) > left:
+            return None
     estimate = prove(model, task, strategy, reading="float")
-    return [Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)]
+    return Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)
 
 
 def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> Strategy | None:
@@ -120,21 +141,22 @@ def best_within(
     model: nn.Module,
     task: Task,
     strategies: Sequence[Strategy],
-    seconds: float,
+    effort: float = 1.0,
     max_length: float | None = None,
     min_bound: Fraction | None = None,
     moves: int = 0,
 ) -> Certificate:
     """Prove the highest bound of at most `max_length`, or the shortest of at least `min_bound`.
 
-    The explanation of what fits is polished by so many `moves`, unless it then fits no more.
+    The explanation of what fits is polished by so many `moves`, unless it then fits no more. An `effort` of 2 looks twice as
+    long as one of 1.
 
     Raises
     ------
-    BadInput
+    NotProven
         If nothing that was tried fits; the message says what came nearest.
     """
-    found = explore(model, task, strategies, seconds)
+    found = explore(model, task, strategies, effort)
     fitting = [c for c in found if max_length is None or c.length <= max_length]
     if min_bound is None:
         fitting = fitting[::-1]  # the highest bound first
@@ -147,11 +169,11 @@ def best_within(
             if short and (min_bound is None or certificate.bound >= min_bound):
                 return certificate
     if not found:
-        raise BadInput("no strategy that was tried proves anything about this model; give it more time with --search-seconds")
+        raise NotProven("no strategy that was tried proves anything about this model; look longer with --effort")
     nearest = found[-1] if max_length is None else found[0]
-    raise BadInput(
+    raise NotProven(
         f"nothing that was tried fits; nearest is {nearest.strategy} with an estimated bound of {float(nearest.bound):.6f} "
-        f"at length {nearest.length:,}. Give it more time with --search-seconds, or relax the budget"
+        f"at length {nearest.length:,}. Look longer with --effort, or relax the budget"
     )
 
 
@@ -160,19 +182,20 @@ def fill_frontier(
     task: Task,
     strategies: Sequence[Strategy],
     always: Sequence[Strategy],
-    seconds: float,
+    effort: float = 1.0,
     points: int = 16,
     moves: int = 0,
 ) -> Frontier:
     """Prove the unbeaten strategies, thinned to about so many `points`, and those that are `always` wanted.
 
-    Explanations of the former are polished by so many `moves` each, for at most as long as the search took.
+    Explanations of the former are polished by so many `moves` each, as far as the effort that was looked with buys them once more.
     """
-    chosen = thin(explore(model, task, strategies, seconds), points)
-    each = seconds / max(1, len(chosen))
+    chosen = thin(explore(model, task, strategies, effort), points)
+    each = effort * OPERATIONS / max(1, len(chosen))
     work: list[tuple[Strategy, dict[str, Tensor] | None]] = [(s, None) for s in always]
     for c in track(chosen, "explanations polished") if moves else chosen:
-        work.append((c.strategy, polish(model, task, c.strategy, c.explanation, moves=moves, seconds=each)))
+        affordable = min(moves, int(each / (EACH + c.length)))
+        work.append((c.strategy, polish(model, task, c.strategy, c.explanation, moves=affordable)))
     return Frontier.of(prove(model, task, s, explanation=e) for s, e in track(work, "proofs"))
 
 

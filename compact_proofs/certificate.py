@@ -53,7 +53,7 @@ class _ClaimDocument(Strict):
 class _Document(Document):
     claim: _ClaimDocument
     strategy: StrategyDocument
-    length: dict[str, dict[str, Count]]
+    length: dict[Name, dict[Name, Count]]
     unexplained_dimension: Vast | None
     seconds: Annotated[float, Field(ge=0)]
     package_version: Name
@@ -66,7 +66,7 @@ class Run:
     Attributes
     ----------
     claim
-        What is claimed, or, of a `Trial`, what would be.
+        What is claimed; of a `Trial`, that nothing is (`Unproven`).
     strategy, strategy_version, options
         How it was found.
     length
@@ -138,13 +138,6 @@ class Trial(Run):
 
     def __str__(self) -> str:
         return f"{self.strategy}: estimate (float reading, not a theorem) {decimal(self.bound)}, length {self.length.total:,}"
-
-    def statement(self) -> str:
-        """That nothing is proven."""
-        return (
-            f"Nothing is proven: in the float reading, which has no control of rounding, {self.strategy} counts "
-            f"{self.claim.numerator}/{self.claim.denominator} = {decimal(self.bound)} on {self.claim.inputs()}"
-        )
 
 
 class Certificate(Run):

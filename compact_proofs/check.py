@@ -8,7 +8,7 @@ from torch import nn
 
 from compact_proofs.certificate import Certificate, Run
 from compact_proofs.claim import Task, decimal
-from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.function import Function
 from compact_proofs.length import TooLong
 from compact_proofs.prove import prove
@@ -82,6 +82,8 @@ def check(
         recomputed = prove(model, task, strategy, explanation=claimed.explanation, limit=claimed.length.total)
     except BadInput as e:
         raise reject(str(e)) from None
+    except TooLarge as e:
+        raise reject(f"it cannot be checked here: {e}") from None
     except TooLong:
         raise reject(f"the claimed length {claimed.length.total:,} is not that of the proof, which takes more") from None
     now = recomputed.claim

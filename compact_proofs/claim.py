@@ -212,6 +212,17 @@ class Claim:
         )
 
 
+class Unproven(Claim):
+    """What a float reading counts, in the form of a claim: nothing is claimed."""
+
+    def statement(self) -> str:
+        """That nothing is proven."""
+        return (
+            "Nothing is proven: in the float reading, which has no control of rounding, "
+            f"{self.numerator}/{self.denominator} = {decimal(self.bound)} is counted on {self.inputs()}"
+        )
+
+
 def decimal(bound: Fraction, digits: int = 7) -> str:
     """Write a lower bound in decimals, rounded down, so that nothing untrue is said; "..." says that more follow."""
     scaled = bound * 10**digits

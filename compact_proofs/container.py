@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from torch import Tensor
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput, CertificateRejected
-from compact_proofs.models.files import write_atomically
+from compact_proofs.untrusted import parse_json
 
 SCHEMA = 3
 """Version of the file format."""
@@ -26,9 +26,16 @@ SCHEMA = 3
 LARGEST_FILE = 256 * 2**20
 LARGEST_HEADER = 2**20
 LONGEST_PROOF = 10**30
-_PRINTABLE = r"[^\x00-\x1f\x7f-\x9f]{1,100}"
 
-Name = Annotated[str, StringConstraints(pattern=f"^{_PRINTABLE}$")]
+
+def _seen(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it holds characters that are not seen, or that change how others are")
+    return text
+
+
+Text = Annotated[str, Field(max_length=1000), AfterValidator(_seen)]
+Name = Annotated[Text, Field(min_length=1, max_length=100)]
 Size = Annotated[int, Field(ge=0, le=2**63)]
 Few = Field(max_length=64)
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -49,7 +56,7 @@ class StrategyDocument(Strict):
 
     name: Name
     version: Size
-    options: Annotated[dict[Name, int | float | str | bool], Few]
+    options: Annotated[dict[Name, int | float | Text | bool], Few]
 
 
 class Document(Strict):
@@ -139,10 +146,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise CertificateRejected(f"{path}: a header of {header:,} bytes is too large for a certificate")
     try:
         tensors = safetensors.torch.load(data)  # checks that the header's tensors fill the file exactly
-        metadata = json.loads(data[8 : 8 + header]).get("__metadata__", {})
+        metadata = parse_json(data[8 : 8 + header]).get("__metadata__", {})
     except Exception as e:  # whatever a parser raises on hostile bytes
         raise CertificateRejected(f"{path}: truncated or not a certificate file ({_quoted(e)})") from None
-    odd = next((name for name in tensors if not re.fullmatch(_PRINTABLE, name)), None)
+    odd = next((name for name in tensors if not (name.isprintable() and 1 <= len(name) <= 100)), None)
     if odd is not None:
         raise CertificateRejected(f"{path}: its explanation holds a tensor with the odd name {_quoted(odd)}")
     return metadata, tensors
@@ -168,7 +175,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _validate(path: Path, text: str, kind: type[D]) -> D:
     try:
-        raw = json.loads(text)
+        raw = parse_json(text)
     except (ValueError, RecursionError) as e:
         raise CertificateRejected(f"{path}: its document is not JSON ({_quoted(e)})") from None
     if not isinstance(raw, dict):
@@ -192,6 +199,6 @@ def _problems(error: ValidationError) -> str:
 
 
 def _quoted(hostile: object) -> str:
-    """Text from a file or about it, fit for a terminal: cut, on one line, without control characters."""
+    """Text from a file or about it, fit for a terminal: cut, on one line, and nothing in it unseen."""
     text = str(hostile)
     return repr(text if len(text) <= 120 else f"{text[:120]}...")

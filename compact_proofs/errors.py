@@ -21,3 +21,11 @@ class NotProvable(CompactProofsError, TypeError):
 
 class CertificateRejected(CompactProofsError):
     """A certificate does not prove its claim for this model; the message says why."""
+
+
+class TooLarge(CompactProofsError):
+    """A computation would take more memory than it may; the message says how much it may take."""
+
+
+class NotProven(CompactProofsError):
+    """Less is proven than was asked for, or by a longer proof; the message says what was reached."""

@@ -90,8 +90,9 @@ def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimat
     copied = copy.deepcopy(model).double()
     started = time.perf_counter()
     with torch.no_grad(), count() as counter:
-        value = float(estimator.value(copied, task))
+        guess = estimator.value(copied, task)
     seconds = time.perf_counter() - started
+    value = float(guess)
     if not math.isfinite(value):
         raise BadInput(f"{estimator} finds no number for this model ({value})")
     return Estimate(value, counter.length, estimator.name, asdict(estimator), seconds)

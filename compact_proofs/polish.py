@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Mapping
 
 import torch
@@ -12,8 +10,10 @@ from torch import Tensor, nn
 from compact_proofs.claim import Task
 from compact_proofs.prove import run
 from compact_proofs.strategy import Explanation, Spec, Strategy
+from compact_proofs.threads import one_thread
 
 
+@one_thread()
 def polish(
     model: nn.Module,
     task: Task,
@@ -21,7 +21,6 @@ def polish(
     explanation: Explanation,
     *,
     moves: int,
-    seconds: float = math.inf,
     seed: int = 0,
 ) -> dict[str, Tensor]:
     """Move entries of an explanation while the proof gets better by the float reading.
@@ -35,8 +34,6 @@ def polish(
         As for `compact_proofs.prove`.
     moves
         Moves to try; each takes one float reading of the strategy.
-    seconds
-        No move is tried after this time.
     seed
         Of the moves.
 
@@ -50,12 +47,9 @@ def polish(
     if not movable:
         return found
     generator = torch.Generator().manual_seed(seed)
-    end = time.monotonic() + seconds
     best = _cost(model, task, strategy, found)
     sizes = torch.tensor([found[name].numel() for name, _ in movable], dtype=torch.float64)
     for _ in range(moves):
-        if time.monotonic() > end:
-            break
         name, (lo, hi) = movable[int(torch.multinomial(sizes, 1, generator=generator))]
         moved = found[name].clone()
         entry = moved.view(-1)[int(torch.randint(moved.numel(), (), generator=generator))]

@@ -10,18 +10,20 @@ from fractions import Fraction
 from typing import Literal, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from compact_proofs.certificate import Certificate, Trial
-from compact_proofs.claim import Claim, Task
+from compact_proofs.claim import Claim, Task, Unproven
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, charge_integers, count
+from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
+from compact_proofs.threads import one_thread
 
 Reading = Literal["sound", "float"]
 
@@ -98,11 +100,15 @@ def prove(
     BadInput
         If the model computes no function, if the strategy does not apply to it, if the explanation does not have the form that the
         strategy asks for, or if the strategy counts more inputs than there are.
+    TooLarge
+        If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
+    check_arguments(model, task, strategy)
     function = Function.of(model, task)
     model = subject(model, task, strategy)
+    strategy.applies_to(model, task)
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
@@ -114,7 +120,8 @@ def prove(
             f"{strategy} counts {total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: report this "
             "fault of the strategy"
         )
-    claim = Claim(
+    said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
+    claim = said(
         task=task.name,
         parameters=task.parameters(),
         score=strategy.score.name,
@@ -123,7 +130,6 @@ def prove(
         denominator=total.denominator * task.size,
         function=function,
     )
-    kind = Certificate if reading == "sound" else Trial
     return kind(
         claim=claim,
         strategy=strategy.name,
@@ -134,6 +140,39 @@ def prove(
         explanation=dict(explanation),
         seconds=seconds,
     )
+
+
+def check_arguments(model: object, task: object, strategy: object) -> None:
+    """Refuse what is no model, no task or no strategy, with the cure.
+
+    Raises
+    ------
+    BadInput
+        Naming the argument.
+    """
+    for given, kind, name, cure in (
+        (
+            model,
+            nn.Module,
+            "model",
+            "a torch.nn.Module: load files and names of the zoo by compact_proofs.tasks.load_model(...).model",
+        ),
+        (task, Task, "task", "a compact_proofs.Task, such as MaxOfK(d_vocab=64, n_ctx=4)"),
+        (
+            strategy,
+            Strategy,
+            "strategy",
+            "a compact_proofs.Strategy, such as Additive(): by name, compact_proofs.tasks.strategies_for(task)[name]()",
+        ),
+    ):
+        if not isinstance(given, kind):
+            raise BadInput(f"the {name} must be {cure}; not {given!r:.60}")
+
+
+def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
+    """Let a strategy find its explanation, which is the same with any number of threads."""
+    with one_thread():
+        return strategy.explain(model, task)
 
 
 def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:
@@ -160,6 +199,7 @@ def run(
 ) -> tuple[int | Fraction, ProofLength]:
     """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
     with ExitStack() as stack:
+        stack.enter_context(limited_memory())
         if reading == "sound":
             stack.enter_context(sound())
         else:
@@ -171,7 +211,9 @@ def run(
     return proven, counter.length
 
 
-def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None) -> ProofLength:
+def measure(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation | None = None, limit: int | None = None
+) -> ProofLength:
     """Return the length of a strategy's proof from shapes alone, at any size.
 
     Parameters
@@ -182,11 +224,13 @@ def measure(model: nn.Module, task: Task, strategy: Strategy, explanation: Expla
         As for `prove`.
     explanation
         One to take integers from (they may decide shapes); `Strategy.blank` unless given.
+    limit
+        Give up (`compact_proofs.length.TooLong`) once it is longer than this.
     """
     with torch.no_grad():
         shapes = copy.deepcopy(subject(model, task, strategy)).double().to("meta")
     if explanation is None:
         explanation = strategy.blank(shapes, task)
     explanation = {name: t.to("meta") if t.is_floating_point() else t for name, t in explanation.items()}
-    _, length = run(shapes, task, strategy, explanation, "float")
+    _, length = run(shapes, task, strategy, explanation, "float", limit)
     return length

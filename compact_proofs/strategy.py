@@ -88,6 +88,10 @@ class Strategy(ABC, Generic[Model]):
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
         return {}
 
+    def search_operations(self, model: Model, task: Task, length: int) -> int:
+        """Operations that `explain` takes, about, where they are many beside the proof's `length`: searches with a budget ask."""
+        return 0
+
     def specs(self, model: Model, task: Task) -> dict[str, Spec]:
         """What the explanation for `model` must look like."""
         return {}

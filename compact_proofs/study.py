@@ -1,10 +1,12 @@
-"""`Study`: a table that helps to understand a model and its proofs. Informative, not a claim."""
+"""`Study`, a table, and `Heatmap`, a matrix to show, help to understand a model and its proofs. Informative, not a claim."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+
+import numpy as np
 
 from compact_proofs.errors import BadInput
 
@@ -30,6 +32,38 @@ class Study:
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A matrix to show.
+
+    Attributes
+    ----------
+    name
+        Such as ``EQKE``.
+    values
+        [rows, columns], finite.
+    axes
+        What a row and what a column is, such as ``("query", "key")``.
+    caption
+        One line that says what to look for.
+    signed
+        True (the default) for a diverging map centred on 0; False where only size matters.
+    """
+
+    name: str
+    values: np.ndarray
+    axes: tuple[str, str]
+    caption: str = ""
+    signed: bool = True
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        if values.ndim != 2 or values.size == 0:
+            raise BadInput(f"heatmap {self.name}: a non-empty 2-D array is needed, not one of shape {values.shape}")
+        if not np.isfinite(values).all():
+            raise BadInput(f"heatmap {self.name}: it holds NaN or infinite values")
 
 
 def spread(studies: Sequence[Study]) -> Study:

@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import save_model, weights_sha256
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Sampler = Callable[[torch.Generator, int], tuple[Tensor, Tensor]]
 """``sample(generator, n)`` gives n inputs [n, ...] and their labels, int64 [n]."""
@@ -306,6 +307,9 @@ def _one_thread() -> Iterator[None]:
 
 
 def _progress_bar(enabled: bool) -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

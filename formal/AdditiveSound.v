@@ -365,7 +365,7 @@ Section Soundness.
             assert (IZR (Z.of_nat w - Z.of_nat (reach o)) <= 0) by (apply IZR_le; lia). lra. }
       split; [|exact Hmax].
       assert (Last : token (t ++ [q]) n = q) by (unfold token; rewrite app_nth2, L, Nat.sub_diag by lia; reflexivity).
-      apply (right_if_gains M max_of_k (t ++ [q]) (EQKE M q m) (shift q)); [lia|]. rewrite Hmax, Last. intros x Hx Hne.
+      apply (right_if_gains M max_of_k (t ++ [q]) (EQKE M q m) (shift q)); [lia|now rewrite Hmax|]. rewrite Hmax, Last. intros x Hx Hne.
       destruct (Hharm x) as [H1 [H2 H3]]; [now apply in_omit_seq|]. now apply (output_loses x H1 H2 H3 k t w).
     Qed.
   End Sequences.

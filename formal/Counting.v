@@ -148,7 +148,7 @@ Qed.
 
 Lemma right_b_spec M label t : right_b M label t = true <-> right M label t.
 Proof.
-  unfold right_b, right. rewrite forallb_forall. split.
+  unfold right_b, right. rewrite andb_true_iff, Nat.ltb_lt, forallb_forall. apply and_iff_compat_l. split.
   - intros H x Hx Hne. specialize (H x). rewrite in_seq in H. destruct (Nat.eq_dec x (label t)); [contradiction|].
     destruct (Rlt_dec (logit M t x) (logit M t (label t))); [assumption|]. discriminate H. lia.
   - intros H x Hx. apply in_seq in Hx. destruct (Nat.eq_dec x (label t)); [reflexivity|].

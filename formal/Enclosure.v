@@ -19,6 +19,7 @@ Record enclosures := {
   texp : T -> T;
   tsqrt : T -> T;
   of_Z : Z -> T;
+  tpi : T;                       (* encloses pi *)
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
   at_most : T -> T -> bool;      (* provably at most *)
@@ -35,6 +36,7 @@ Record sound (A : enclosures) (contains : T A -> R -> Prop) : Prop := {
   sound_exp : forall a x, contains a x -> contains (texp A a) (exp x);
   sound_sqrt : forall a x, contains a x -> contains (tsqrt A a) (sqrt x);
   sound_of_Z : forall n, contains (of_Z A n) (IZR n);
+  sound_pi : contains (tpi A) PI;
   sound_everything : forall x, contains (everything A) x;
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
   sound_at_most : forall a b x y, at_most A a b = true -> contains a x -> contains b y -> x <= y;

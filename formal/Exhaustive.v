@@ -129,9 +129,11 @@ Section Soundness.
     assert (KS : n_ctx M = S n) by (unfold last; lia).
     rewrite (number_right_by_last M max_of_k n KS). unfold exhaustive_count. apply total_le. intros a Ha. apply in_seq in Ha.
     apply (explore_sound a n ltac:(lia) 0 _ (U a n a)); [lia|lia|apply contribution_sound; lia|].
-    intros t Ht H. apply right_b_spec. apply in_sequences in Ht. destruct Ht as [L _].
+    intros t Ht H. apply right_b_spec. apply in_sequences in Ht. destruct Ht as [L Ht].
     assert (Last : token (t ++ [a]) n = a) by (unfold token; rewrite app_nth2, L, Nat.sub_diag by lia; reflexivity).
-    apply (right_if_gains M max_of_k (t ++ [a]) (EQKE M a a) (EQKP M a n) context). rewrite Last. intros x Hx Hne.
+    assert (Label : (max_of_k (t ++ [a]) < v)%nat).
+    { rewrite max_of_k_snoc. apply Nat.max_lub_lt; [apply max_of_k_lt; [lia|exact Ht]|exact (proj2 Ha)]. }
+    apply (right_if_gains M max_of_k (t ++ [a]) (EQKE M a a) (EQKP M a n) context Label). rewrite Last. intros x Hx Hne.
     rewrite (sum_ext _ _ (fun i => U a i (token (t ++ [a]) i) (max_of_k (t ++ [a])) - U a i (token (t ++ [a]) i) x)) by (intros; apply term_U).
     rewrite max_of_k_snoc, Nat.max_comm in Hne |- *. specialize (H x Hx Hne). set (m := Nat.max a (max_of_k t)) in *.
     assert (Sum : forall y, sum (n_ctx M) (fun i => U a i (token (t ++ [a]) i) y) = U a n a y + sum n (fun j => U a (0 + j) (nth j t O) y)).

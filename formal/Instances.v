@@ -28,6 +28,7 @@ Module Make (F : FloatOps with Definition radix := Zaux.radix2 with Definition s
     texp := I.exp prec;
     tsqrt := I.sqrt prec;
     of_Z := I.fromZ prec;
+    tpi := I.pi prec;
     everything := I.nai;
     less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
     at_most := fun a b => I.subset a (I.lower_complement b);
@@ -50,6 +51,7 @@ Module Make (F : FloatOps with Definition radix := Zaux.radix2 with Definition s
     - now apply (I.exp_correct prec a (Xreal x)).
     - now apply (I.sqrt_correct prec a (Xreal x)).
     - apply I.fromZ_correct.
+    - apply I.pi_correct.
     - change (Interval.contains (I.convert I.nai) (Xreal x)). now rewrite I.nai_correct.
     - destruct (I.sign_strict (I.sub prec a b)) eqn:E; try discriminate.
       pose proof (I.sign_strict_correct (I.sub prec a b)) as C. rewrite E in C.

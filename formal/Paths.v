@@ -101,11 +101,11 @@ Section Real.
     Qed.
   End Input.
 
-  Theorem right_if_gains label t c c' : (0 < n_ctx M)%nat ->
+  Theorem right_if_gains label t c c' : (0 < n_ctx M)%nat -> (label t < d_vocab M)%nat ->
     (forall x, (x < d_vocab M)%nat -> x <> label t ->
        0 < sum (n_ctx M) (fun i => term c c' (token t (last M)) (label t) x i (token t i))) ->
     right M label t.
-  Proof. intros K H x Hx Hne. apply (logit_less t K _ _ c c'). now apply H. Qed.
+  Proof. intros K L H. split; [exact L|]. intros x Hx Hne. apply (logit_less t K _ _ c c'). now apply H. Qed.
 End Real.
 
 (** * Tables of enclosures *)

@@ -191,7 +191,7 @@ Section Soundness.
           destruct (replace_one_sound t 0) as [rows [Hrows Erows]]; [lia|exact Hal|exact Hin|]. rewrite L in Hrows.
           rewrite forallb_forall in H. specialize (H rows Hrows).
           apply (all_positive_sound _ _ xs (add_rows_sound xs _ _ _ _ Erows Own) H). }
-      apply (right_if_gains M max_of_k (t ++ [q]) (EQKE M q q) (EQKP M q n) context). rewrite Hmax, Last. intros x Hx Hne.
+      apply (right_if_gains M max_of_k (t ++ [q]) (EQKE M q q) (EQKP M q n) context); [now rewrite Hmax|]. rewrite Hmax, Last. intros x Hx Hne.
       rewrite (sum_ext _ _ (fun i => lead_of i (token (t ++ [q]) i) x)) by (intros; apply term_U).
       rewrite KS, sum_last, Last. specialize (Positive x ltac:(now apply in_omit_seq)).
       rewrite (sum_ext n _ (fun i => lead_of (0 + i) (nth i t O) x)) by (intros i Hi; unfold token; rewrite app_nth1 by lia; reflexivity).

@@ -4,7 +4,7 @@
     a one-layer attention-only transformer, a task, and the accuracy of the one on the other. The theorems that end a
     development are of the form
 
-        accuracy params max_of_k >= 16769109 / 64 ^ 4.
+        shaped params = true /\ accuracy params max_of_k >= 16769109 / 64 ^ 4.
 
     Reading guide: [nth i l x] is entry number i of the list l (x if there is none), [seq 0 n] is the list 0, 1, ..., n - 1,
     [IZR] and [INR] turn an integer and a natural number into the real number that they are. *)
@@ -33,7 +33,8 @@ Record transformer := {
   W_U : list (list Z)            (* d x v *)
 }.
 
-(** [shaped M]: every matrix has the shape that the four sizes say (an entry that is missing would be read as 0). *)
+(** [shaped M]: every matrix has the shape that the four sizes say (an entry that is missing would be read as 0). Part of
+    every theorem. *)
 Definition has_shape (rows columns : nat) (W : list (list Z)) : bool :=
   (length W =? rows)%nat && forallb (fun row => length row =? columns)%nat W.
 Definition shaped (M : transformer) : bool :=
@@ -44,7 +45,8 @@ Definition shaped (M : transformer) : bool :=
 
 (** ** The forward pass
 
-    No LayerNorm, no MLP, no biases; logits are read at the last position. TransformerLens's order of operations. *)
+    No LayerNorm, no MLP, no biases; logits are read at the last position, whose query may attend to every position, so that
+    no mask is needed. TransformerLens's order of operations. *)
 
 Definition sum (n : nat) (f : nat -> R) : R := fold_right Rplus 0 (map f (seq 0 n)).
 
@@ -70,17 +72,19 @@ End Forward.
 
 (** ** Tasks and accuracy
 
-    A task says which output is right for a sequence. The model is right if that output's logit is strictly above every other:
-    a tie is wrong. Accuracy is the share of all v ^ K sequences, each counted once, on which it is right. *)
+    A task says which output is right for a sequence. The model is right if it has that output, and the output's logit is
+    strictly above every other: a tie is wrong. Accuracy is the share of all v ^ K sequences, each counted once, on which it is right. *)
 
 Definition task := list nat -> nat.
 Definition max_of_k : task := fold_right Nat.max 0%nat.
 
 Definition right (M : transformer) (label : task) (t : list nat) : Prop :=
+  (label t < d_vocab M)%nat /\
   forall x, (x < d_vocab M)%nat -> x <> label t -> logit M t x < logit M t (label t).
 
 (** [right] as a truth value, so that it can be counted ([right_b_spec] in Counting.v: it is [true] exactly if [right]). *)
 Definition right_b (M : transformer) (label : task) (t : list nat) : bool :=
+  (label t <? d_vocab M)%nat &&
   forallb (fun x => if Nat.eq_dec x (label t) then true
                     else if Rlt_dec (logit M t x) (logit M t (label t)) then true else false)
           (seq 0 (d_vocab M)).

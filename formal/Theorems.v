@@ -4,7 +4,8 @@
     hints, a number N, and the computation that [check_additive hardware params hints group_of N] is [true]. *)
 
 From Coq Require Import Reals ZArith List Bool Lia.
-From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Prefix Additive AdditiveSound Instances.
+From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Prefix Additive AdditiveSound
+  Positions PositionsSound Instances.
 
 Section Checks.
   Variable A : enclosures.
@@ -17,16 +18,20 @@ Section Checks.
   Definition count_prefix (hint : list (list nat)) : Z := counted 1 (prefix_count M (path_tables (A := A) M) hint).
   Definition count_additive (o : options) (group_of : list nat) : Z :=
     counted 2 (additive_count M o (path_tables (A := A) M) group_of).
+  Definition count_positions (o : options) : Z := counted 2 (positions_count M o (path_tables (A := A) M)).
 
-  (** Do the hints prove at least N right answers? *)
-  Definition check_exhaustive (N : Z) : bool := (N <=? count_exhaustive)%Z.
-  Definition check_prefix hint (N : Z) : bool := (N <=? count_prefix hint)%Z.
-  Definition check_additive o group_of (N : Z) : bool := (N <=? count_additive o group_of)%Z.
+  (** Are the weights shaped, and do the hints prove at least N right answers? *)
+  Definition check (n N : Z) : bool := shaped M && (N <=? n)%Z.
+  Definition check_exhaustive (N : Z) : bool := check count_exhaustive N.
+  Definition check_prefix hint (N : Z) : bool := check (count_prefix hint) N.
+  Definition check_additive o group_of (N : Z) : bool := check (count_additive o group_of) N.
+  Definition check_positions o (N : Z) : bool := check (count_positions o) N.
 
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
 
-  Definition bound (N : Z) : Prop := (accuracy M max_of_k >= IZR N / IZR (Z.of_nat (d_vocab M)) ^ n_ctx M)%R.
+  Definition bound (N : Z) : Prop :=
+    shaped M = true /\ (accuracy M max_of_k >= IZR N / IZR (Z.of_nat (d_vocab M)) ^ n_ctx M)%R.
 
   Lemma accuracy_nonneg : (accuracy M max_of_k >= 0)%R.
   Proof.
@@ -37,10 +42,11 @@ Section Checks.
       destruct (pow_le (INR (d_vocab M)) (n_ctx M) (pos_INR _)) as [L|L]; [exact L|now rewrite <- L in E].
   Qed.
 
-  Lemma bound_of_count least_context n N : (N <=? counted least_context n)%Z = true ->
+  Lemma bound_of_count least_context n N : check (counted least_context n) N = true ->
     ((least_context <= n_ctx M)%nat -> (n <= number_right M max_of_k)%Z) -> bound N.
   Proof.
-    intros H Hn. apply Z.leb_le in H. unfold counted in H. unfold bound.
+    intros H Hn. unfold check in H. apply andb_true_iff in H. destruct H as [Shaped H]. split; [exact Shaped|].
+    apply Z.leb_le in H. unfold counted in H.
     destruct (((0 <? d_vocab M) && (least_context <=? n_ctx M))%nat) eqn:E.
     - apply andb_true_iff in E. destruct E as [Hv Hc]. apply Nat.ltb_lt in Hv. apply Nat.leb_le in Hc.
       apply accuracy_of_count; [exact Hv|]. apply (Z.le_trans _ _ _ H), Hn, Hc.
@@ -65,19 +71,27 @@ Section Checks.
   Proof.
     intros H. apply (bound_of_count _ _ N H). intros Hc. exact (additive_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc group_of).
   Qed.
+
+  Theorem positions_bound o N : check_positions o N = true -> bound N.
+  Proof.
+    intros H. apply (bound_of_count _ _ N H). intros Hc. exact (positions_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc).
+  Qed.
 End Checks.
 
 (** ** The processor's numbers *)
 Definition exhaustive_hardware M := exhaustive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 Definition prefix_hardware M := prefix_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 Definition additive_hardware M := additive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
+Definition positions_hardware M := positions_bound hardware M Hardware.contains (Hardware.sound 53%Z).
 
 (** ** Coq's numbers on machine integers *)
 Definition exhaustive_software M := exhaustive_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 Definition prefix_software M := prefix_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 Definition additive_software M := additive_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
+Definition positions_software M := positions_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).
 
 (** ** Coq's numbers on its own integers *)
 Definition exhaustive_pure M := exhaustive_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
 Definition prefix_pure M := prefix_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
 Definition additive_pure M := additive_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).
+Definition positions_pure M := positions_bound pure M Pure.contains (Pure.sound (ZFloat.PtoP 53)).

@@ -320,6 +320,47 @@ def test_malformed_documents(tiny_certificate: Certificate, path: Path, change: 
     assert reason in rejection(forge(tiny_certificate, path, lambda d, t: change(d)))
 
 
+UNSEEN = ["max-of-k\u202e", "max\u200bof-k", "\ufeffmax-of-k", "max\xadof-k", "max\u2066of-k"]
+"""Marks of writing direction, zero-width characters: what a reader does not see."""
+
+
+@pytest.mark.parametrize("text", UNSEEN)
+def test_text_that_is_not_what_it_looks_like(tiny_certificate: Certificate, path: Path, text: str) -> None:
+    changes: list[Callable[[Document], Any]] = [
+        lambda d: d["claim"].update(task=text),
+        lambda d: d["claim"]["parameters"].update({text: 1}),
+        lambda d: d["strategy"].update(name=text),
+        lambda d: d["strategy"]["options"].update(window=text),
+        lambda d: d["length"].update({text: {"add": 1}}),
+        lambda d: d.update(package_version=text),
+    ]
+    for change in changes:
+        reason = rejection(forge(tiny_certificate, path, lambda d, t, c=change: c(d)))  # type: ignore[misc]
+        assert "it holds characters that are not seen" in reason
+        assert reason.isprintable()
+
+
+def test_keys_that_stand_twice(tiny_certificate: Certificate, path: Path) -> None:
+    """Of two equal keys one reader takes the first, another the last; the digest is of the last."""
+    document, tensors = read(tiny_certificate.save(path))
+    text = json.dumps(document)
+    for once, twice in (
+        ('"seconds"', '"seconds": 0.5, "seconds"'),
+        ('"numerator"', '"numerator": "512", "numerator"'),
+        ('"n_ctx"', '"n_ctx": 9, "n_ctx"'),
+    ):
+        assert text.count(once) == 1
+        assert "stands twice in an object" in rejection(write(path, text.replace(once, twice), tensors))
+
+
+def test_a_header_with_two_documents(tiny_certificate: Certificate, path: Path) -> None:
+    data = tiny_certificate.save(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + size].replace(b'"__metadata__"', b'"__metadata__":{"compact-proofs":"{}"},"__metadata__"', 1)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + size :])
+    assert "truncated or not a certificate file" in rejection(path)
+
+
 def test_edited_document(tiny_certificate: Certificate, path: Path) -> None:
     reason = "the certificate was edited after it was written (its digest does not match)"
     forge(tiny_certificate, path, lambda d, t: d.update(seconds=0.25), repair=False)
@@ -353,7 +394,7 @@ def test_changed_explanation(tiny_certificate: Certificate, path: Path, change: 
     assert rejection(forge(tiny_certificate, path, edit, repair=False)) == reason
 
 
-@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "x" * 200, ""])
+@pytest.mark.parametrize("name", ["\x1b[31mred", "a\nb", "x" * 200, "", *UNSEEN])
 def test_odd_tensor_names(tiny_certificate: Certificate, path: Path, name: str) -> None:
     forge(tiny_certificate, path, lambda d, t: t.update({name: torch.zeros(1)}))
     assert rejection(path).startswith("its explanation holds a tensor with the odd name ")

@@ -1,6 +1,9 @@
 """What the documentation shows works: its code runs, its links lead somewhere."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,14 @@ def test_the_code_of_the_readme_runs(capsys):
         assert number in shown
 
 
+def test_the_program_that_is_shown_is_printed(capsys):
+    page = (ROOT / "docs" / "programs.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "programs.md", "exec"), {"__name__": "programs"})
+    assert capsys.readouterr().out == shown
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
@@ -29,7 +40,32 @@ def test_the_picture_is_small():
     assert (ROOT / "docs" / "frontier.png").stat().st_size < 200_000
 
 
-def test_commands_of_the_readme_are_targets():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for page in PAGES:
-        assert set(re.findall(r"\bmake (demo|test-full|test|bench|zoo|lint)\b", page.read_text())) <= targets
+MAKEFILE = ROOT / "Makefile"
+TARGETS = re.findall(r"^([\w.-]+)[ \t]*::?(?![=:])", MAKEFILE.read_text(), re.MULTILINE)
+
+
+def test_make_warns_of_nothing():
+    """It warns of a target with two recipes, of which it ignores one."""
+    make = shutil.which("make")
+    assert make
+    command = [make, "--dry-run", "--warn-undefined-variables", "help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ | {"MAKEFLAGS": ""})
+    assert done.stderr == ""
+
+
+def test_each_target_stands_once_and_is_phony():
+    (phony,) = re.findall(r"^\.PHONY:(.*)$", MAKEFILE.read_text(), re.MULTILINE)
+    targets = [name for name in TARGETS if name != ".PHONY"]
+    assert sorted(targets) == sorted(set(targets))
+    assert set(targets) == set(phony.split())
+    assert len(targets) > 10
+
+
+def test_targets_that_are_named_exist():
+    named = {
+        (file.name, target)
+        for file in (*PAGES, *(ROOT / "benchmarks").rglob("*.md"), *(ROOT / "benchmarks").glob("*.py"), *(ROOT / ".ci").iterdir())
+        for target in re.findall(r"(?:`|^ *)make ([a-z-]+)(?:`|$)", file.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 10
+    assert [use for use in sorted(named) if use[1] not in TARGETS] == []

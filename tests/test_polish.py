@@ -50,14 +50,8 @@ def test_what_cannot_move_is_returned(model):
     assert polish(model, task, alone, start, moves=5) == start
 
 
-def test_no_time_no_moves(model):
-    task, strategy = MaxOfK.of(model), Additive(5, 2, "norms", "grid", 8, 8)
-    start = strategy.explain(model, task)
-    assert polish(model, task, strategy, start, moves=100, seconds=-1)["group_of"] is start["group_of"]
-
-
 def test_a_polished_proof_stays_within_its_budget(model):
     task, strategies = MaxOfK.of(model), [Additive(5, 2, "norms", "grid", 8, 8)]
     limit = cp.prove(model, task, strategies[0]).length.total
-    found = best_within(model, task, strategies, 5.0, max_length=limit, moves=30)
+    found = best_within(model, task, strategies, max_length=limit, moves=30)
     assert found.length.total <= limit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from compact_proofs.cli import (
+    INTERRUPTED,
     check,
     dictionary,
     estimate,
@@ -25,13 +25,14 @@ from compact_proofs.cli import (
     train,
     zoo,
 )
-from compact_proofs.cli.output import messages
-from compact_proofs.errors import CertificateRejected, CompactProofsError
+from compact_proofs.cli.output import warn
+from compact_proofs.cli.streams import settle_streams
+from compact_proofs.errors import CertificateRejected, CompactProofsError, NotProven, TooLarge
+from compact_proofs.memory import refused
 
 FAILED = 1
 WRONG_USE = 2
 FAULT = 3
-INTERRUPTED = 130
 
 
 class Program(TyperGroup):
@@ -46,17 +47,21 @@ class Program(TyperGroup):
         except CertificateRejected as e:
             _show(ctx, "Rejected", e)
             raise typer.Exit(FAILED) from None
+        except NotProven as e:
+            _show(ctx, "Not proven", e)
+            raise typer.Exit(FAILED) from None
         except CompactProofsError as e:
             _show(ctx, "Error", e)
             raise typer.Exit(WRONG_USE) from None
         except OSError as e:
-            if e.errno == errno.EPIPE:  # the reader of a pipe left, as `head` does
-                raise
             _show(ctx, "Error", e)
             raise typer.Exit(WRONG_USE) from None
         except (typer.Exit, typer.Abort):
             raise
         except Exception as e:
+            if refused(e):  # by the limit of --max-memory, outside of a proof, or by the system
+                _show(ctx, "Error", TooLarge("there is not enough memory for this; see --max-memory"))
+                raise typer.Exit(WRONG_USE) from None
             if hasattr(e, "exit_code"):  # wrong use, found and shown by the command line's parser
                 raise
             traceback.print_exc()
@@ -67,7 +72,7 @@ class Program(TyperGroup):
 def _show(ctx: Any, kind: str, error: Exception) -> None:
     if ctx.params.get("debug"):
         traceback.print_exc()
-    messages.print(f"{kind}: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    warn(f"{kind}: {error}")
 
 
 def _version(wanted: bool) -> None:
@@ -127,6 +132,7 @@ app.command()(formalize.formalize)
 app.add_typer(sweep.app, name="sweep")
 
 
-def main() -> None:
-    """Run the command line."""
+def run() -> None:
+    """Run the command that ``sys.argv`` names."""
+    settle_streams()
     app()

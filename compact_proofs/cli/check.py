@@ -9,7 +9,8 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
 
@@ -27,6 +28,7 @@ def check(
     model: ModelSource,
     task: TaskName = None,
     config: ConfigFile = None,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Check a certificate: recompute its proof from the weights of a model, trusting nothing in the file.
@@ -60,13 +62,15 @@ def check(
     except CertificateRejected as e:
         reason = str(e).removeprefix(f"{certificate}: ")
         if as_json:
-            write_json({"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None})
+            result = {"accepted": False, "reason": reason, "certificate": str(certificate), "claim": None, "proof": None}
+            write_json(about(loaded) | result)
         raise CertificateRejected(f"{certificate}: {reason}") from None
     claim = claimed.claim
     if as_json:
         accuracy = true_accuracy(loaded, [proven])
         write_json(
-            {
+            about(loaded)
+            | {
                 "accepted": True,
                 "reason": None,
                 "certificate": str(certificate),
@@ -76,7 +80,7 @@ def check(
                     "bound": float(claim.bound),
                     "statement": claim.statement(),
                 },
-                "proof": proven.to_json(None if accuracy is None else float(accuracy)),
+                "proof": proven.to_json(as_float(accuracy)),
             }
         )
         return
@@ -101,12 +105,13 @@ def _with_confidence(loaded: LoadedModel, file: Path, as_json: bool) -> None:
         bound = said.bound
         claim = {"numerator": str(bound.numerator), "denominator": str(bound.denominator), "bound": float(bound)}
         write_json(
-            {
+            about(loaded)
+            | {
                 "accepted": True,
                 "reason": None,
                 "certificate": str(file),
                 "claim": {**claim, "statement": said.statement()},
-                "proof": again.to_json(None if accuracy is None else float(accuracy)),
+                "proof": again.to_json(as_float(accuracy)),
             }
         )
         return

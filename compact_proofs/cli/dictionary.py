@@ -9,10 +9,10 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_file, writable_folder
-from compact_proofs.cli.models import ModelSource, true_accuracy
-from compact_proofs.cli.options import parse_options
-from compact_proofs.cli.output import Json, note, say, show_table, table, write_json
+from compact_proofs.cli.files import Force, free_file, free_folder, made
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import MaxMemory, parse_options
+from compact_proofs.cli.output import Json, command, note, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def dictionary(
         Path | None,
         typer.Option("--save", metavar="FOLDER", help="Write the one dictionary as an autoencoder of SAELens.", show_default=False),
     ] = None,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Score dictionaries over the activations that enter a model's MLP by what they prove.
@@ -121,9 +123,9 @@ def dictionary(
     if (output or save) and len(kinds) + len(folders) != 1:
         raise BadInput("--output and --save write one dictionary; name it by one --kind or one --load")
     if output:
-        writable_file(output, sources=(model,))
+        free_file(output, force=force, sources=(model,))
     if save:
-        writable_folder(save)
+        free_folder(save, force=force)
     loaded = load_model(model, task, config)
     Dictionary().applies_to(loaded.model, loaded.task)
     component = plain_component(loaded.model, loaded.task)
@@ -141,13 +143,14 @@ def dictionary(
             scores.append(_score(name, loaded, strategy, found))
     if save and autoencoder is not None:
         save_saelens(autoencoder, save)
-        note(f"Dictionary written to {save}; score it by: compact-proofs dictionary {model} --load {save}")
+        note(f"Dictionary written to {save}; score it by: {command('dictionary', model, '--load', save)}")
     if output:
+        made(output.parent)
         scores[0].certificate.save(output)
-        note(f"Certificate written to {output}; check it by: compact-proofs check {output} {model}")
+        note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
     if as_json:
-        accuracy = true_accuracy(loaded)
-        write_json({"true_accuracy": None if accuracy is None else float(accuracy), "dictionaries": [s.to_json() for s in scores]})
+        accuracy = as_float(true_accuracy(loaded))
+        write_json(about(loaded) | {"true_accuracy": accuracy, "dictionaries": [s.to_json() for s in scores]})
         return
     _show(loaded, scores)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.models import ModelSource, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, true_accuracy
 from compact_proofs.cli.output import Json, options_text, say, show_table, table, write_json
 
 
@@ -25,7 +25,7 @@ def estimate(model: ModelSource, task: TaskName = None, config: ConfigFile = Non
     with progress_bars("estimating"):
         found = [run(loaded.model, loaded.task, e) for e in track(loaded.kit.estimators(loaded.model), "estimates")]
     if as_json:
-        write_json({"estimates": [e.to_json(truth) for e in found]})
+        write_json(about(loaded) | {"true_accuracy": truth, "estimates": [e.to_json(truth) for e in found]})
         return
     say("ESTIMATES, NOT PROOFS: each may be too high or too low.\n", style="bold yellow")
     numbers = ("estimate", "error", "operations")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
+from compact_proofs.cli.models import about
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
 
 
@@ -42,7 +43,7 @@ def explain(
         found = [m.kit.studies(m.model) for m in track(loaded, "models")]
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
     if as_json:
-        write_json({"models": [m.name for m in loaded], "studies": [asdict(s) for s in shown]})
+        write_json({"models": [about(m) for m in loaded], "studies": [asdict(s) for s in shown]})
         return
     for study in shown:
         say(f"\n{study.title}")

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compact_proofs.claim import decimal
-from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_folder
-from compact_proofs.cli.options import parse_options
+from compact_proofs.cli.declared import ConfigFile
+from compact_proofs.cli.files import Force, free_folder
+from compact_proofs.cli.objects import is_object, load_object
+from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from compact_proofs.certificate import Certificate
+    from compact_proofs.claim import Task
     from compact_proofs.formal.theorem import Checked, Formalization
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
-    from compact_proofs.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 
@@ -30,7 +33,8 @@ def formalize(
         str,
         typer.Argument(
             metavar="MODEL|CERTIFICATE",
-            help="A file of weights, the name of a model of the zoo, or a certificate written by **prove -o**.",
+            help="A file of weights, the name of a model of the zoo, a module of your own as **file.py:name**, or a certificate "
+            "written by **prove -o**.",
             show_default=False,
         ),
     ],
@@ -40,14 +44,23 @@ def formalize(
         str | None,
         typer.Option("--model", help="The model of a certificate, unless it is one of the zoo.", show_default=False),
     ] = None,
-    task: TaskName = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            metavar="NAME",
+            help="The model's task, if its file does not say it; that of a module of your own as **file.py:name**.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigFile = None,
     strategy: Annotated[
         str | None,
         typer.Option(
             "--strategy",
             "-s",
-            help="How to prove it: **additive** (the default), **prefix** or **brute-force**.",
+            help="How to prove it. For one-layer transformers on max-of-k: **additive** (the default), **prefix** or "
+            "**brute-force**; for every other network: **brute-force**.",
             show_default=False,
         ),
     ] = None,
@@ -64,55 +77,58 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compile the formal development anew, whatever was kept in the cache.")
+    ] = False,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Write a bound as a theorem about real numbers, with a proof that Coq checks.
 
-    The folder gets the weights, each exactly, hints that need no trust, and Accuracy.v with the theorem
-    **accuracy params max_of_k >= N / v ^ K**. Its proof runs a checker that is verified in Coq, so that what
-    must be trusted is Coq and the one page that says what accuracy means (formal/Statement.v); not this program.
+    The folder gets the weights, each exactly, the program as formulas, and Accuracy.v with the theorem
+    **shaped model = true /\\ accuracy model inputs task >= N / total**. Its proof runs a checker that is verified in Coq, so
+    that what must be trusted is Coq and the pages that say what accuracy means (formal/Network.v, formal/Tasks.v); not this
+    program.
 
     With **--check** Coq checks it, and says what the theorem rests on. On Debian 12 Coq and what it needs are installed by
     apt-get install --no-install-recommends coq libcoq-interval libcoq-flocq libcoq-coquelicot libcoq-bignums.
 
     **Example:** compact-proofs formalize max-of-4-seed-123 -o theorem --check
+
+    **Example:** compact-proofs formalize mine.py:network --task mine.py:task -o theorem --check
     """
     from compact_proofs.formal.coq import Coq
     from compact_proofs.formal.theorem import check_theorem
-    from compact_proofs.formal.theorem import formalize as write
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
 
-    if check and not Coq.find().place().is_dir():  # what is missing is said before the work starts
-        note("The formal development is compiled first, this once: about 20 s.")
+    if check and (fresh or not Coq.find().place().is_dir()):  # what is missing is said before the work starts
+        note("The formal development is compiled first: about 40 s.")
     given = parse_options(option or [])
     certificate_file = _certificate_file(source)
     if certificate_file is not None and (strategy or given):
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
-    writable_folder(output)
-    if certificate_file is None:
-        loaded, proven, chosen = _prove(partial(load_model, source, task, config), strategy, given)
+    if is_object(source) != (task is not None and is_object(task)):
+        raise BadInput("a module of your own (file.py:name) and a task of your own (--task file.py:name) need each other")
+    free_folder(output, force=force)
+    if task is not None and is_object(task):
+        theorem, proven = _own(source, task, strategy, given, output, arithmetic)
+    elif certificate_file is None:
+        theorem, proven = _model(partial(load_model, source, task, config), strategy, given, output, arithmetic)
     else:
         named = None if model is None else partial(load_model, model, task, config)
-        loaded, proven, chosen = _recompute(certificate_file, named)
-    theorem = write(
-        _transformer(loaded),
-        chosen,
-        proven.explanation,
-        proven.claim.numerator,
-        output,
-        title=loaded.name,
-        arithmetic=arithmetic,
-    )
-    note(f"Written to {output}: Weights.v, Hints.v, Accuracy.v. Checking takes Coq about {_duration(theorem.seconds())}.")
+        theorem, proven = _certificate(certificate_file, named, output, arithmetic)
+    files = ", ".join([*theorem.statement.parts, "Accuracy.v"])
+    note(f"Written to {output}: {files}. Checking takes Coq about {_duration(theorem.seconds())}.")
     if not check:
-        _show_written(theorem, proven, as_json)
+        _show_written(theorem, proven, arithmetic, as_json)
         return
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
-        checked = check_theorem(theorem)
-    _show_checked(theorem, proven, checked, as_json)
+        checked = check_theorem(theorem, fresh=fresh)
+    _show_checked(theorem, proven, checked, arithmetic, as_json)
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -123,34 +139,96 @@ def _certificate_file(source: str) -> Path | None:
     return path if path.is_file() and is_certificate(path) else None
 
 
-def _prove(load: Callable[[], LoadedModel], name: str | None, options: dict[str, Any]) -> tuple[LoadedModel, Certificate, Strategy]:
+def _own(
+    source: str, task: str, strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
+) -> tuple[Formalization, Certificate]:
+    """A theorem about a module and a task from the user's own files."""
+    from torch import nn
+
+    from compact_proofs.claim import Task
+
+    module = load_object(source, nn.Module, "a torch module")
+    return _network(module, load_object(task, Task, "a task"), source, strategy, options, output, arithmetic)
+
+
+def _model(
+    load: Callable[[], LoadedModel], strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
+) -> tuple[Formalization, Certificate]:
+    """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
     from compact_proofs.formal.checkers import checker_for, formal_default
+    from compact_proofs.formal.sources import formalize as write
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import prove
+    from compact_proofs.prove import find_explanation, prove
 
     loaded = load()
     model = _transformer(loaded)
+    if model is None:
+        return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
     default = formal_default(model)
-    if name is None or name == default.name:
+    if strategy is None or strategy == default.name:
         chosen = type(default).from_options(default.options() | options)
     else:
         known = {s.name: s for s in loaded.kit.strategies}
-        if name not in known:
-            raise BadInput(f"{loaded.task.name} has no strategy {name!r}; formalize takes additive, prefix and brute-force")
-        chosen = known[name].from_options(options)
-    explanation = chosen.explain(loaded.model, loaded.task)
+        if strategy not in known:
+            raise BadInput(f"{loaded.task.name} has no strategy {strategy!r}; formalize takes additive, prefix and brute-force")
+        chosen = known[strategy].from_options(options)
+    explanation = find_explanation(loaded.model, loaded.task, chosen)
     checker_for(chosen, model, explanation)  # refuses before anything is proved
     with progress_bars(f"proving by {chosen.name}"):
         proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
-    return loaded, proven, chosen
+    numerator = proven.claim.numerator
+    return write(model, chosen, explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
 
 
-def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate, Strategy]:
+def _certificate(
+    file: Path, load: Callable[[], LoadedModel] | None, output: Path, arithmetic: Arithmetic
+) -> tuple[Formalization, Certificate]:
+    """A theorem with a certificate's bound."""
+    from compact_proofs.formal.network.statement import statement_of
+    from compact_proofs.formal.sources import formalize as write
+    from compact_proofs.formal.theorem import write_theorem
+    from compact_proofs.tasks import strategies_for
+
+    loaded, proven = _recompute(file, load)
+    model, numerator = _transformer(loaded), proven.claim.numerator
+    if model is None:
+        statement = statement_of(loaded.model, loaded.task, title=loaded.name, arithmetic=arithmetic)
+        return write_theorem(statement, numerator, output), proven
+    chosen = strategies_for(loaded.task)[proven.strategy].from_options(proven.options)
+    return write(model, chosen, proven.explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
+
+
+def _network(
+    module: nn.Module,
+    task: Task,
+    title: str,
+    strategy: str | None,
+    options: dict[str, Any],
+    output: Path,
+    arithmetic: Arithmetic,
+) -> tuple[Formalization, Certificate]:
+    """A theorem whose proof runs the network on every input."""
+    from compact_proofs.certificate import Certificate
+    from compact_proofs.exhaustive import brute_force
+    from compact_proofs.formal.network.statement import statement_of
+    from compact_proofs.formal.theorem import write_theorem
+    from compact_proofs.progress import progress_bars
+
+    if strategy not in (None, "brute-force", "exhaustive") or options:
+        raise BadInput(f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option")
+    statement = statement_of(module, task, title=title, arithmetic=arithmetic)
+    with progress_bars("proving by exhaustive"):
+        proven = brute_force(module, task)
+    assert isinstance(proven, Certificate)  # as the reading is the sound one
+    return write_theorem(statement, proven.claim.numerator, output), proven
+
+
+def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate]:
     from compact_proofs.certificate import Certificate
     from compact_proofs.check import check
     from compact_proofs.models.files import weights_sha256
     from compact_proofs.progress import progress_bars
-    from compact_proofs.tasks import load_model, strategies_for
+    from compact_proofs.tasks import load_model
     from compact_proofs.zoo import names
 
     claimed = Certificate.load(file)
@@ -161,20 +239,20 @@ def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[Load
             raise BadInput(f"{file}: it is not about a model of the zoo; name its weights by --model FILE")
     else:
         loaded = load()
-    _transformer(loaded)
     with progress_bars(f"recomputing {claimed.strategy}"):
-        proven = check(claimed, loaded.model, loaded.task)
-    return loaded, proven, strategies_for(loaded.task)[proven.strategy].from_options(proven.options)
+        return loaded, check(claimed, loaded.model, loaded.task)
 
 
-def _transformer(loaded: LoadedModel) -> AttentionOnlyTransformer:
-    """The model, if it is one that statements in Coq are about."""
+def _transformer(loaded: LoadedModel) -> AttentionOnlyTransformer | None:
+    """The model, if it is one that Statement.v is about."""
+    from compact_proofs.formal.sources import fits_statement
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks.max_of_k import MaxOfK
 
-    if not (isinstance(loaded.task, MaxOfK) and isinstance(loaded.model, AttentionOnlyTransformer)):
-        raise BadInput(f"{loaded.name} is a model of {loaded.task.name}; checkers are verified for max-of-k only")
-    return loaded.model
+    model = loaded.model
+    if isinstance(loaded.task, MaxOfK) and isinstance(model, AttentionOnlyTransformer) and fits_statement(model):
+        return model
+    return None
 
 
 def _duration(seconds: float) -> str:
@@ -183,29 +261,30 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _document(theorem: Formalization, proven: Certificate) -> dict[str, Any]:
-    return {
+def _document(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic) -> dict[str, Any]:
+    said = proven.to_json()
+    return {name: said[name] for name in ("task", "parameters", "function", "statement")} | {
         "folder": str(theorem.folder),
         "model_sha256": proven.claim.function.weights_sha256,
         "strategy": proven.strategy,
         "options": proven.options,
-        "arithmetic": str(theorem.arithmetic),
+        "arithmetic": str(arithmetic),
         "claimed": str(proven.claim.numerator),
         "denominator": str(proven.claim.denominator),
         "expected_seconds": theorem.seconds(),
     }
 
 
-def _show_written(theorem: Formalization, proven: Certificate, as_json: bool) -> None:
+def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic, as_json: bool) -> None:
     claim = proven.claim
     if as_json:
-        write_json(_document(theorem, proven) | {"checked": None})
+        write_json(_document(theorem, proven, arithmetic) | {"checked": None})
         return
-    say(f"Not checked yet. Claim: accuracy params max_of_k >= {claim.numerator} / {claim.denominator} = {decimal(claim.bound)}.")
-    say("Let Coq check it: the same command with --check.")
+    say(f"Not checked yet. Claim: {theorem.statement.words(claim.numerator)}   (= {decimal(claim.bound)}).")
+    say("Let Coq check it: the same command with --check --force.")
 
 
-def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, as_json: bool) -> None:
+def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:
     from fractions import Fraction
 
     claim = proven.claim
@@ -219,14 +298,15 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
             "seconds": checked.seconds,
             "coq": checked.coq,
         }
-        write_json(_document(theorem, proven) | {"checked": found})
+        write_json(_document(theorem, proven, arithmetic) | {"checked": found})
         return
     say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")
-    say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {theorem.arithmetic} arithmetic.")
+    say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {arithmetic} arithmetic.")
     same = f"{claim.numerator} inputs, Coq {difference:+d} (rounding at the edge)" if difference else "the same number of inputs"
     say(f"The certificate in Python proves {same}.")
     s = checked.seconds
-    say(f"Weights read in {s['Weights.v']:.1f} s, counted in {s['Count.v']:.1f} s, theorem checked in {s['Accuracy.v']:.1f} s.")
+    times = {"Weights.v": "weights read", "Count.v": "counted", "Accuracy.v": "theorem checked"}
+    say("Seconds of the processor: " + ", ".join(f"{words} in {s[name]:.1f}" for name, words in times.items() if name in s) + ".")
     say("It rests on: " + ("nothing but Coq's logic." if not checked.assumptions else "; ".join(checked.assumptions) + "."))
-    say("What it says is defined in formal/Statement.v.")
+    say("What it says is defined in " + " and ".join(f"formal/{name}.v" for name in theorem.statement.open) + ".")

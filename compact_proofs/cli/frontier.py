@@ -11,9 +11,9 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_folder
-from compact_proofs.cli.models import ModelSource, true_accuracy
-from compact_proofs.cli.options import parse_fraction
+from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def frontier(
             show_default=False,
         ),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the autopilot's search for good strategies.")
-    ] = 20.0,
+    effort: Annotated[
+        float, typer.Option("--effort", min=0, help=f"How long the autopilot searches for good strategies: {EFFORT}")
+    ] = 1.0,
     polish: Annotated[
         int, typer.Option("--polish", min=0, help="Moves by which each chosen proof's explanation is bettered.")
     ] = 100,
@@ -63,12 +63,14 @@ def frontier(
             show_default=False,
         ),
     ] = None,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove bounds at many lengths, and show which proofs no other beats in both bound and length.
 
-    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, for
-    **--search-seconds**; the explanations of the promising ones are bettered by small moves, and they are proved.
+    The autopilot tries many strategies with many options in the float reading, which is quick and proves nothing, as long as
+    **--effort** says; the explanations of the promising ones are bettered by small moves, and they are proved.
 
     The frontier is drawn against the linear baseline: brute force on a share of the inputs, which understands nothing.
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
@@ -77,6 +79,7 @@ def frontier(
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
     from compact_proofs.autopilot import fill_frontier
+    from compact_proofs.cli.advice import advice
     from compact_proofs.progress import progress_bars
     from compact_proofs.report import DEFAULT_SECTIONS, StudySection, data_of, write_report
     from compact_proofs.tasks import load_model
@@ -84,28 +87,36 @@ def frontier(
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
     loaded = load_model(model, task, config)
     title = Path(loaded.name).stem
-    folder = writable_folder(output or Path(f"frontier-{title}"))
+    folder = free_folder(output or Path(f"frontier-{title}"), force=force)
     with progress_bars():
         candidates = loaded.kit.candidates(loaded.model)
         always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, search_seconds, moves=polish)
+        found = fill_frontier(loaded.model, loaded.task, candidates, always, effort, moves=polish)
     accuracy = true_accuracy(loaded, found.certificates)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
     baseline = _baseline(loaded, found, accuracy)
+    made(folder)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
     statements = [] if delta is None else _sampled(loaded, found, delta)
-    with_confidence = [s.to_json(known) | {"on_frontier": False} for s in statements]
+    with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
+    poor = advice(loaded, model, found.highest, effort)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
-        write_json({"proofs": proofs, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page)})
+        stated = [p | {"statement": c.claim.statement()} for p, c in zip(proofs, found.certificates, strict=True)]
+        write_json(
+            about(loaded)
+            | {"proofs": stated, "with_confidence": with_confidence, "linear_baseline": line, "report": str(page), "note": poor}
+        )
         return
     _show(found, accuracy)
     for s in statements:
         say(f"With confidence: {decimal(s.bound)} in {s.length.total:,} operations, {s.samples} samples beside {s.strategy}.")
+    if poor:
+        say(f"\n{poor}", style="yellow")
     say(f"\nReport: {page}")
     if certificates:
         note(f"Certificates of the frontier: {', '.join(map(str, certificates))}")

@@ -22,6 +22,25 @@ ModelSource = Annotated[
 ]
 
 
+def about(loaded: LoadedModel) -> dict[str, Any]:
+    """What ``--json`` says a result is about: the model, its architecture with its configuration, and the task."""
+    from compact_proofs.models.architectures import architecture_of
+
+    architecture, configuration = architecture_of(loaded.model) or (None, None)
+    return {
+        "model": loaded.name,
+        "architecture": architecture,
+        "configuration": configuration,
+        "task": loaded.task.name,
+        "parameters": loaded.task.parameters(),
+    }
+
+
+def as_float(accuracy: Fraction | None) -> float | None:
+    """An accuracy as ``--json`` gives it."""
+    return None if accuracy is None else float(accuracy)
+
+
 def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Fraction | None:
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
     everything = loaded.kit.brute_force(loaded.model).name

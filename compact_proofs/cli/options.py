@@ -10,10 +10,37 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
+from typing import Annotated
+
+import typer
 
 from compact_proofs.errors import BadInput
+from compact_proofs.memory import limited_memory
+
+EFFORT = "1 is about 20 seconds of one core, 2 twice as much. It is counted in operations: no clock decides what is found."
+"""Help for ``--effort``."""
 
 _NUMBER = re.compile(r"[0-9]{1,60}([./][0-9]{1,60})?|\.[0-9]{1,60}|[0-9](\.[0-9]{1,20})?e-[0-9]{1,3}")
+
+
+def _limit(context: typer.Context, gib: float | None) -> float | None:
+    if gib is not None:
+        context.with_resource(limited_memory(int(gib * 2**30)))
+    return gib
+
+
+MaxMemory = Annotated[
+    float | None,
+    typer.Option(
+        "--max-memory",
+        metavar="GIB",
+        min=0,
+        callback=_limit,
+        help="Give up where more memory than this is asked for. Unless given, a proof gets 8 GiB, or 3/4 of what there is.",
+        show_default=False,
+    ),
+]
+"""An option that takes effect where it is read: the command needs do nothing with it."""
 
 
 def parse_options(given: Sequence[str]) -> dict[str, int | float | bool | str]:

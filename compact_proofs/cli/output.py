@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from compact_proofs.claim import decimal
+from compact_proofs.untrusted import visible
 
 if TYPE_CHECKING:
     from compact_proofs.certificate import Run
@@ -29,19 +31,36 @@ def write_json(document: Any) -> None:
     print(json.dumps(document, indent=2, allow_nan=False))
 
 
+def command(*words: object) -> str:
+    """Write a command of this program so that a shell reads it back."""
+    return shlex.join(["compact-proofs", *map(str, words)])
+
+
 def say(text: str = "", style: str | None = None) -> None:
-    """Print a line of a result as it is: no markup, no cuts."""
-    results.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    """Print a line of a result as it is: no markup, no cuts, and nothing in it unseen."""
+    results.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """Print a remark that is no part of the result."""
-    messages.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+    messages.print(visible(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print what went wrong."""
+    messages.print(visible(text), style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
+class _Plain(Table):
+    """A table whose cells are shown as they are, and nothing in them unseen."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(visible(cell) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 def table(*columns: str, right: tuple[str, ...] = (), wrap: str = "", title: str | None = None) -> Table:
     """Make a plain table; columns named in `right` hold numbers, the one named in `wrap` may be broken into lines."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    made = _Plain(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         justify: Literal["left", "right"] = "right" if column in right else "left"
         made.add_column(column, justify=justify, overflow="fold", no_wrap=column != wrap)

@@ -11,13 +11,13 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource, true_accuracy
-from compact_proofs.cli.options import parse_fraction, parse_options
+from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
+    command,
     length_text,
-    messages,
     note,
     options_text,
     say,
@@ -26,7 +26,7 @@ from compact_proofs.cli.output import (
     table,
     write_json,
 )
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, NotProven
 
 if TYPE_CHECKING:
     from compact_proofs.certificate import Certificate, Trial
@@ -81,21 +81,26 @@ def prove(
             show_default=False,
         ),
     ] = None,
-    max_flops: Annotated[
+    max_length: Annotated[
         float | None,
-        typer.Option("--max-flops", min=1, help="Search for the best bound of at most this length.", show_default=False),
+        typer.Option(
+            "--max-length",
+            min=1,
+            help="Search for the best bound of at most this length: FLOPs and integer operations together.",
+            show_default=False,
+        ),
     ] = None,
     min_bound: Annotated[
         str | None,
         typer.Option("--min-bound", metavar="BOUND", help="Search for the shortest proof of this bound.", show_default=False),
     ] = None,
-    search_seconds: Annotated[
-        float, typer.Option("--search-seconds", min=0, help="Time for the search of --max-flops and --min-bound.")
-    ] = 20.0,
+    effort: Annotated[float, typer.Option("--effort", min=0, help=f"How long --max-length and --min-bound search: {EFFORT}")] = 1.0,
     polish: Annotated[
         int,
         typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
     ] = 0,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Prove a lower bound of a model's accuracy over all inputs of its task.
@@ -109,18 +114,19 @@ def prove(
     The certificate written by **-o** lets others check the claim without trusting you. It is written even where the
     bound is below **--at-least**.
 
-    With **--max-flops** or **--min-bound** the autopilot chooses strategy and options: it estimates many of them in the
+    With **--max-length** or **--min-bound** the autopilot chooses strategy and options: it estimates many of them in the
     float reading, and proves the best that fits.
 
     **Example:** compact-proofs prove max-of-4-seed-123 -s additive -O groups=8 --at-least 0.99 -o proof.cert
 
-    **Example:** compact-proofs prove max-of-10-seed-0 --max-flops 2e6
+    **Example:** compact-proofs prove max-of-10-seed-0 --max-length 2e6
 
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
     """
     from compact_proofs.autopilot import best_within
     from compact_proofs.polish import polish as better
     from compact_proofs.progress import progress_bars
+    from compact_proofs.prove import find_explanation
     from compact_proofs.prove import prove as run
     from compact_proofs.tasks import load_model
 
@@ -129,25 +135,25 @@ def prove(
     if reading is Reading.float and (output or at_least):
         raise BadInput("a float reading is an estimate: it proves no bound and writes no certificate; leave out --reading float")
     if output:
-        writable_file(output, sources=(model,))
-    budget = (max_flops, None if min_bound is None else parse_fraction(min_bound, "--min-bound"))
+        free_file(output, force=force, sources=(model,))
+    budget = (max_length, None if min_bound is None else parse_fraction(min_bound, "--min-bound"))
     searching = budget != (None, None)
     if searching and (strategy or given or reading is Reading.float):
-        raise BadInput("--max-flops and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading")
+        raise BadInput(
+            "--max-length and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading"
+        )
     loaded = load_model(model, task, config)
     certificate: Certificate | Trial
     if searching:
         with progress_bars("searching"):
-            certificate = best_within(
-                loaded.model, loaded.task, loaded.kit.candidates(loaded.model), search_seconds, *budget, moves=polish
-            )
-        _finish(loaded, certificate, model, output, required, at_least, as_json)
+            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), effort, *budget, moves=polish)
+        _finish(loaded, certificate, model, output, required, at_least, as_json, effort)
         return
     chosen = chosen_strategy(loaded, strategy, given)
     if strategy is None:
         note(f"Strategy: {chosen.name}, the default for this model.")
     with progress_bars(f"proving by {chosen.name}"):
-        explanation = chosen.explain(loaded.model, loaded.task)
+        explanation = find_explanation(loaded.model, loaded.task, chosen)
         if polish:
             explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
         certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)
@@ -162,21 +168,26 @@ def _finish(
     required: Fraction | None,
     at_least: str | None,
     as_json: bool,
+    effort: float | None = None,
 ) -> None:
-    """Save and show what was proved; exit with 1 if it is less than required."""
+    """Save and show what was proved (after a search, if an effort is given); exit with 1 if it is less than required."""
     from compact_proofs.certificate import Certificate
+    from compact_proofs.cli.advice import advice
 
     if output and isinstance(certificate, Certificate):
+        made(output.parent)
         certificate.save(output)
-        note(f"Certificate written to {output}; check it by: compact-proofs check {output} {model}")
+        note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
     accuracy = true_accuracy(loaded, [certificate])
+    poor = advice(loaded, model, certificate, effort)
     if as_json:
-        write_json(certificate.to_json(None if accuracy is None else float(accuracy)))
+        write_json(about(loaded) | certificate.to_json(as_float(accuracy)) | {"note": poor})
     else:
         _summary(loaded, certificate, accuracy)
+        if poor:
+            say(f"\n{poor}", style="yellow")
     if required is not None and certificate.bound < required:
-        messages.print(f"Not proven: the bound is below {at_least}.", style="bold red")
-        raise typer.Exit(1)
+        raise NotProven(f"the bound is below {at_least}")
 
 
 def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, int | float | bool | str]) -> Strategy:

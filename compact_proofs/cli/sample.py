@@ -10,10 +10,10 @@ import typer
 
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource, true_accuracy
-from compact_proofs.cli.options import parse_fraction, parse_options
-from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
+from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
+from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def sample(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the statement to this file.", show_default=False)
     ] = None,
+    force: Force = False,
+    max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
     """Bound a model's accuracy with confidence: prove a part of the inputs, sample the rest.
@@ -72,7 +74,7 @@ def sample(
     given = parse_options(option or [])
     allowed = parse_fraction(delta, "--delta")
     if output:
-        writable_file(output, sources=(model,))
+        free_file(output, force=force, sources=(model,))
     loaded = load_model(model, task, config)
     if strategy == Nothing.name:
         chosen = Nothing.from_options(given)
@@ -84,11 +86,12 @@ def sample(
     with progress_bars(f"proving by {chosen.name}"):
         said = run(loaded.model, loaded.task, chosen, samples=samples, delta=allowed, tries=tries, public=public)
     if output:
+        made(output.parent)
         said.save(output)
-        note(f"Written to {output}; check it by: compact-proofs check {output} {model}")
+        note(f"Written to {output}; check it by: {command('check', output, model)}")
     accuracy = true_accuracy(loaded)
     if as_json:
-        write_json(said.to_json(None if accuracy is None else float(accuracy)))
+        write_json(about(loaded) | said.to_json(as_float(accuracy)))
         return
     _summary(loaded, said, accuracy)
 

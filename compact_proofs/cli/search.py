@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource
+from compact_proofs.cli.files import free_file, made
+from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
     from compact_proofs.search import Proposer, State
     from compact_proofs.tasks import LoadedModel
+
+
+STRANGERS = 60.0
+"""Seconds for a proposal of another program, which nobody vouches for."""
 
 
 class Who(StrEnum):
@@ -44,8 +48,15 @@ def search(
         typer.Option(help="A program that reads the state on standard input, and answers with proposals.", show_default=False),
     ] = None,
     evaluations: Annotated[int, typer.Option("--evaluations", "-n", min=1, help="Proposals to judge, in all.")] = 60,
-    budget: Annotated[float, typer.Option(min=0, help="Seconds for the whole search.")] = 600.0,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds for each proposal and model.")] = 60.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="A safety net: stop a proposal after so many seconds for a model, and say so. Unless told, no clock is looked at; "
+            f"for what a --command proposes, {STRANGERS:g}.",
+            show_default=False,
+        ),
+    ] = None,
     memory: Annotated[float, typer.Option(min=0.1, help="GiB of memory for each proposal.")] = 4.0,
     seed: Annotated[int, typer.Option(help="Of the proposer.")] = 0,
     archive: Annotated[
@@ -57,7 +68,7 @@ def search(
     """Search for strategies and options that prove much in few operations.
 
     A **proposer** names registered strategies, options, explanations: data, never code. The **judge** proves each proposal in
-    the sound reading, within limits of time, memory and length, so that whoever proposes need not be trusted. What is sought is
+    the sound reading, within limits of length, memory and time, so that whoever proposes need not be trusted. What is sought is
     a high Q: the mean, over lengths from reading the weights to brute force on a logarithmic axis, of the best bound of at most
     that length.
 
@@ -82,23 +93,28 @@ def search(
     memory_bytes = int(memory * 2**30)
     remembered = None
     if archive:
-        about = {
+        searched = {
             "models": [weights_sha256(other.model) for other in loaded],
             "shortest": shortest,
             "longest": longest,
             "package_version": version("compact-proofs"),
         }
-        remembered = Archive(writable_file(archive, sources=(model,)), about)
+        free_file(archive, force=True, sources=(model,))  # which goes on with what is there
+        made(archive.parent)
+        remembered = Archive(archive, searched)
         if remembered.tried:
             note(f"{archive} has {len(remembered.tried)} proposals already.")
+    if seconds is None and proposer is Who.command:
+        seconds = STRANGERS
     judge = Judge([(other.model, other.task) for other in loaded], space, longest, seconds, memory_bytes)
     with progress_bars("searching"):
-        state = run(_proposer(proposer, seed, command), judge, shortest, longest, evaluations, budget, remembered)
+        state = run(_proposer(proposer, seed, command), judge, shortest, longest, evaluations, remembered)
     if as_json:
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]
         best = [p.key for p, _ in state.frontier]
         frontier = [t for t, (p, _) in zip(tried, state.tried, strict=True) if p.key in best]
-        write_json({"q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
+        models = [about(m) for m in loaded]
+        write_json({"models": models, "q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
         return
     _show(state)
 
@@ -134,5 +150,9 @@ def _show(state: State) -> None:
         shown.add_row(p.strategy, options_text(p.options), f"{r.bound:.6f}", f"{r.length:,}", f"{r.gain:+.4f}")
     show_table(shown)
     failed = sum(r.status != "proved" for _, r in state.tried)
-    say(f"\nQ = {state.q:.4f} after {len(state.tried)} proposals, {failed} of them without a proof")
+    slow = sum(r.status == "too slow" for _, r in state.tried)
+    say(
+        f"\nQ = {state.q:.4f} after {len(state.tried)} proposals, {failed} of them without a proof"
+        + (f", {slow} stopped by the clock" if slow else "")
+    )
     say(f"from {state.shortest:,} operations (reading the weights) to {state.longest:,} (brute force).")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from compact_proofs.cli.files import writable_file, writable_folder
+from compact_proofs.cli.files import Force, free_file, free_folder, made
 from compact_proofs.cli.options import field_docs, parse_options
-from compact_proofs.cli.output import Json, say, show_table, table, write_json
+from compact_proofs.cli.output import Json, command, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _run(
 
     wanted = _plan(plan, task, seeds, model or [], strategy or [], recipe)
     if keep_certificates is not None:
-        writable_folder(keep_certificates)
+        free_folder(keep_certificates, force=True)  # to which the run adds
     with progress_bars():
         summary = run(store, wanted, workers=workers, dask=dask, retry_failed=retry_failed, keep_certificates=keep_certificates)
     if as_json:
@@ -156,7 +156,7 @@ def _run(
             f"in {summary.seconds:.1f} s"
         )
         _show(summary.failures)
-        say(f"Results: compact-proofs sweep export {store} -o results.csv")
+        say(f"Results: {command('sweep', 'export', store, '-o', 'results.csv')}")
     if summary.failed:
         raise typer.Exit(1)
 
@@ -225,6 +225,7 @@ def export(
             show_default=False,
         ),
     ] = None,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write the finished proofs of a store to a table, one row for each, in an order that is always the same.
@@ -236,7 +237,9 @@ def export(
     from compact_proofs.sweep import export as write
 
     chosen = [column.strip() for column in columns.split(",")] if columns else None
-    rows = write(store, writable_file(output, sources=(store,)), chosen)
+    free_file(output, force=force, sources=(store,))
+    made(output.parent)
+    rows = write(store, output, chosen)
     if as_json:
         write_json({"rows": rows, "output": str(output)})
     else:

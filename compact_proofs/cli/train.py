@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -11,10 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from compact_proofs.cli.declared import ConfigFile
-from compact_proofs.cli.files import writable_file
-from compact_proofs.cli.models import ModelSource
+from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.options import field_docs
-from compact_proofs.cli.output import messages, say
+from compact_proofs.cli.output import Json, command, messages, say, write_json
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ Output = Annotated[
     Path,
     typer.Option("--output", "-o", help="Where the model goes: a .safetensors file, with a .json beside it.", show_default=False),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a model that is there already.")]
 Provable = Annotated[bool, typer.Option("--provable", help="Then tune the model so that short proofs about it exist.")]
 
 
@@ -56,7 +55,7 @@ app = typer.Typer(
 
 
 def recipe_command(name: str, help_text: str, recipe: type[Recipe], leading: dict[str, Any], run: Any, hidden: Any = ()) -> Any:
-    """Make a command with `leading` parameters, ``--output``, ``--force`` and an option for each field of a recipe.
+    """Make a command with `leading` parameters, ``--output``, ``--force``, ``--json`` and an option for each field of a recipe.
 
     Parameters
     ----------
@@ -84,6 +83,7 @@ def recipe_command(name: str, help_text: str, recipe: type[Recipe], leading: dic
             option = typer.Option(f.default, help=docs.get(f.name))
             parameters.append(inspect.Parameter(f.name, keyword, default=option, annotation=types[f.name]))
     parameters.append(inspect.Parameter("force", keyword, default=False, annotation=Force))
+    parameters.append(inspect.Parameter("as_json", keyword, default=False, annotation=Json))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
 
@@ -95,13 +95,17 @@ def recipe_command(name: str, help_text: str, recipe: type[Recipe], leading: dic
 def _command(kit: TaskKit) -> Any:
     """The command line of a kit's recipe; typer reads the options from the function's signature."""
 
-    def train(output: Path, force: bool, provable: bool = False, **options: Any) -> None:
+    def train(output: Path, force: bool, as_json: bool, provable: bool = False, **options: Any) -> None:
         _refuse(output, force)
         config = kit.recipe(**options)
         result = kit.train(config, progress=messages.is_terminal)
         if provable and kit.tuning is not None:
             result = kit.tuning.tune(result.model, kit.tuning.config(result.model, seed=config.seed), progress=messages.is_terminal)
-        _save(result, output)
+        found = _save(kit, result, output)
+        if as_json:
+            write_json(found)
+        else:
+            _say(found)
 
     return recipe_command(
         kit.name,
@@ -120,18 +124,34 @@ def _refuse(output: Path, force: bool) -> None:
     if output.suffix != ".safetensors":
         raise BadInput(f"{output}: models are saved as .safetensors; change the file name's ending")
     for file in (output, output.with_suffix(".json")):
-        writable_file(file, force=force)
+        free_file(file, force=force)
 
 
-def _save(result: TrainingResult[Any], output: Path) -> None:
+def _save(kit: TaskKit, result: TrainingResult[Any], output: Path) -> dict[str, Any]:
+    """Write the model; return what ``--json`` says of it."""
+    from compact_proofs.models.files import weights_sha256
+    from compact_proofs.tasks import LoadedModel
+
+    made(output.parent)
     result.save(output)
-    final = result.final
+    return {
+        **about(LoadedModel(output.name, result.model, kit.task_of(result.model), kit, {})),
+        "output": str(output),
+        "model_sha256": weights_sha256(result.model),
+        "sampled": asdict(result.final),
+        "recipe": asdict(result.config),
+        "seconds": result.seconds,
+    }
+
+
+def _say(found: dict[str, Any]) -> None:
+    output, sampled = Path(found["output"]), found["sampled"]
     say(
-        f"Trained in {result.seconds:.1f} s: accuracy {final.accuracy:.5f} and loss {final.loss:.5f} "
-        f"on {final.samples:,} fresh inputs."
+        f"Trained in {found['seconds']:.1f} s: accuracy {sampled['accuracy']:.5f} and loss {sampled['loss']:.5f} "
+        f"on {sampled['samples']:,} fresh inputs."
     )
     say(f"Written to {output} and {output.with_suffix('.json')}.")
-    say(f"Prove a bound over all inputs: compact-proofs prove {output}")
+    say(f"Prove a bound over all inputs: {command('prove', output)}")
 
 
 class TasksOfFinetune(TasksOfTrain):
@@ -157,14 +177,18 @@ def _finetune_command(kit: TaskKit) -> Any:
     tuning = kit.tuning
     assert tuning is not None
 
-    def finetune(model: str, config: Path | None, output: Path, force: bool, **options: Any) -> None:
+    def finetune(model: str, config: Path | None, output: Path, force: bool, as_json: bool, **options: Any) -> None:
         from compact_proofs.tasks import load_model
 
         _refuse(output, force)
         loaded = load_model(model, kit.name, config)
         result = tuning.tune(loaded.model, tuning.config(loaded.model, **options), progress=messages.is_terminal)
-        _save(result, output)
+        found = _save(kit, result, output)
         away = tuning.distance(loaded.model, result.model)
+        if as_json:
+            write_json(found | {"distance": away})
+            return
+        _say(found)
         say(
             "This is another network: on random inputs its centred logits differ from the first's by "
             f"{away:.2f} (root mean square)."

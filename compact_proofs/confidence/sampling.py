@@ -15,11 +15,12 @@ from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
 from compact_proofs.enclosure import sound
-from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
+from compact_proofs.memory import limited_memory
 from compact_proofs.progress import track
-from compact_proofs.prove import subject
+from compact_proofs.prove import find_explanation, subject
 from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 BATCH = 1024
@@ -75,7 +76,7 @@ def sample(
     function = Function.of(model, task)
     model = subject(model, task, strategy)
     if explanation is None:
-        explanation = strategy.explain(model, task)
+        explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     started = time.perf_counter()
     undrawn = Confidence(
@@ -96,7 +97,7 @@ def sample(
         length=ProofLength({}),
         seconds=0.0,
     )
-    with sound(), count(limit) as counter:
+    with limited_memory(), sound(), count(limit) as counter:
         charge_integers(explanation_size(explanation))
         partition = _partition(strategy, model, task, explanation)
         right = _right(partition, samples, Draws(undrawn.seed))
@@ -179,6 +180,8 @@ def check_confidence(
         )
     except BadInput as e:
         raise reject(str(e)) from None
+    except TooLarge as e:
+        raise reject(f"it cannot be checked here: {e}") from None
     except TooLong:
         raise reject(f"its length {said.length.total:,} is not that of the computation, which takes more") from None
     for name, words in (("proven", "proven inputs"), ("right", "right samples"), ("length", "operations")):

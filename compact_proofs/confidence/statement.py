@@ -25,6 +25,7 @@ from compact_proofs.container import (
     Size,
     StrategyDocument,
     Strict,
+    Text,
     Whole,
     explanation_sha256,
     read_container,
@@ -42,7 +43,6 @@ UNCHOOSABLE = Fraction(1, 2**80)
 """A delta so small that nobody can draw until luck comes: without a public value, the statement is worth its face from here on."""
 
 Samples = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
-Text = Annotated[str, Field(max_length=1000)]
 
 
 class _Said(Strict):
@@ -61,7 +61,7 @@ class _Said(Strict):
 class _Document(Document):
     confidence: _Said
     strategy: StrategyDocument
-    length: dict[str, dict[str, Count]]
+    length: dict[Name, dict[Name, Count]]
     seconds: Annotated[float, Field(ge=0)]
     package_version: Name
 

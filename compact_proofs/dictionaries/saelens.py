@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.dictionaries.autoencoder import Autoencoder
+from compact_proofs.dictionaries.saelens_config import OWN_TENSORS, SaeConfig
 from compact_proofs.errors import BadInput
-from compact_proofs.models.files import read_json, read_weights, write_atomically
+from compact_proofs.models.files import read_json, read_weights
+from compact_proofs.untrusted import visible
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 
@@ -28,19 +30,12 @@ _SHAPES = {
     "r_mag": ("d_sae",),
 }
 _COMMON = ("W_enc", "W_dec", "b_dec")
-_OWN = {
-    "standard": ("b_enc",),
-    "topk": ("b_enc",),
-    "jumprelu": ("b_enc", "threshold"),
-    "gated": ("b_gate", "b_mag", "r_mag"),
-}
-"""The tensors of each architecture, beside those that all have."""
 
 
 def load_saelens(folder: str | Path) -> Autoencoder:
     """Read an autoencoder; its numbers are kept as stored.
 
-    Files of version 6 of SAELens and older ones are understood: there, top-k is written as ``activation_fn_str``.
+    Files of version 6 of SAELens and older ones are understood, as far as `SaeConfig` says.
 
     Raises
     ------
@@ -50,23 +45,21 @@ def load_saelens(folder: str | Path) -> Autoencoder:
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"{folder}: a dictionary of SAELens is a folder that holds {CONFIG} and {WEIGHTS}; give that folder")
-    config = read_json(folder / CONFIG)
-    architecture = _architecture(folder / CONFIG, config)
+    config = SaeConfig.read(folder / CONFIG, read_json(folder / CONFIG))
     weights, _ = read_weights(folder / WEIGHTS)
-    named = _checked(folder / WEIGHTS, weights, config, architecture)
-    k = _active(folder / CONFIG, config) if architecture == "topk" else 0
+    named = _checked(folder / WEIGHTS, weights, config)
     return Autoencoder(
-        architecture,  # type: ignore[arg-type]
+        config.architecture,  # type: ignore[arg-type]
         named["W_enc"],
         named.get("b_enc", named.get("b_gate", torch.zeros(0))),
         named["W_dec"],
         named["b_dec"],
-        k=k,
+        k=config.k,
         threshold=named.get("threshold"),
         r_mag=named.get("r_mag"),
         b_mag=named.get("b_mag"),
-        apply_b_dec_to_input=bool(config.get("apply_b_dec_to_input", True)),
-        rescale_acts_by_decoder_norm=bool(config.get("rescale_acts_by_decoder_norm", False)),
+        apply_b_dec_to_input=config.apply_b_dec_to_input,
+        rescale_acts_by_decoder_norm=config.rescale_acts_by_decoder_norm,
     )
 
 
@@ -106,47 +99,25 @@ def save_saelens(autoencoder: Autoencoder, folder: str | Path) -> Path:
     return folder
 
 
-def _architecture(path: Path, config: dict[str, Any]) -> str:
-    """Which of the known architectures a configuration describes."""
-    activation = config.get("activation_fn_str", config.get("activation_fn", "relu"))
-    name = "topk" if activation == "topk" else config.get("architecture", "standard")
-    if not isinstance(name, str) or name not in _OWN:
-        raise BadInput(f"{path}: the architecture {name!r} cannot be read; those that can are {', '.join(_OWN)}")
-    if activation not in ("relu", "topk"):
-        raise BadInput(f"{path}: the activation function {activation!r} cannot be read; relu and topk can")
-    normalised = config.get("normalize_activations", "none")
-    if normalised not in ("none", None, False):
-        raise BadInput(
-            f"{path}: normalize_activations = {normalised!r} makes codes depend on each input's norm; fold it into the weights (in "
-            "SAELens: fold_activation_norm_scaling_factor) and save it again"
-        )
-    if config.get("reshape_activations", "none") not in ("none", None):
-        raise BadInput(f"{path}: reshape_activations must be none: the dictionary must be over what enters the MLP")
-    return str(name)
-
-
-def _active(path: Path, config: dict[str, Any]) -> int:
-    """k of an autoencoder of the architecture topk."""
-    older = config.get("activation_fn_kwargs")
-    k = config.get("k", older.get("k") if isinstance(older, dict) else None)
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise BadInput(f"{path}: k = {k!r} must be a whole number of at least 1")
-    return k
-
-
-def _checked(path: Path, weights: dict[str, Tensor], config: dict[str, Any], architecture: str) -> dict[str, Tensor]:
-    """The tensors of the architecture, of the sizes that the configuration says."""
+def _checked(path: Path, weights: dict[str, Tensor], config: SaeConfig) -> dict[str, Tensor]:
+    """The tensors of the architecture, of the sizes that the configuration says, and no others."""
     if "log_threshold" in weights and "threshold" not in weights:
-        weights["threshold"] = weights["log_threshold"].exp()
-    if "scaling_factor" in weights and bool((weights["scaling_factor"] != 1).any()):
-        raise BadInput(f"{path}: scaling_factor is not 1; multiply it into W_dec, and save it again")
-    needed = (*_COMMON, *_OWN[architecture])
+        weights["threshold"] = weights.pop("log_threshold").exp()
+    scaling = weights.pop("scaling_factor", None)
+    if (scaling is None) == config.finetuning_scaling_factor or (scaling is not None and bool((scaling != 1).any())):
+        raise BadInput(f"{path}: scaling_factor is not 1, or missing; multiply it into W_dec, and save it again")
+    needed = (*_COMMON, *OWN_TENSORS[config.architecture])
     missing = [name for name in needed if name not in weights]
     if missing:
-        raise BadInput(f"{path}: missing {', '.join(missing)}, which an autoencoder of the architecture {architecture} has")
-    sizes = {name: config.get(name) for name in ("d_in", "d_sae")}
+        raise BadInput(f"{path}: missing {', '.join(missing)}, which an autoencoder of the architecture {config.architecture} has")
+    others = sorted(visible(name) for name in set(weights) - set(needed))
+    if others:
+        raise BadInput(
+            f"{path}: {', '.join(others)[:200]} is no tensor of the architecture {config.architecture}, and could "
+            "change what it computes; correct the architecture, or leave it out if it is not used"
+        )
     for name in needed:
-        tensor, expected = weights[name], [sizes[axis] for axis in _SHAPES[name]]
+        tensor, expected = weights[name], [getattr(config, axis) for axis in _SHAPES[name]]
         if list(tensor.shape) != expected:
             raise BadInput(f"{path}: {name} has shape {list(tensor.shape)}; {CONFIG} says {_SHAPES[name]} = {expected}")
         if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):

@@ -1,8 +1,9 @@
 """Rules for activation functions: each the real function that torch's documentation states, at torch's constants.
 
-Two principles carry all proofs. *Pieces*: if f(x) lies in P for x >= 0 and in N for x <= 0, an interval on one side of 0 has that side's
-enclosure, one around 0 the hull of both. *Monotony*: an increasing f maps [lo, hi] into [f(lo), f(hi)], so it is evaluated at the ends.
-Elsewhere f is composed from rules that are proved already. Every cost is a constant number of operations an entry (`length.costs`).
+Two principles carry all proofs. *Pieces*: if f(x) lies in P for x >= 0 and in N for x <= 0, an interval on one side of 0 has that
+side's enclosure, one around 0 the hull of both. *Monotony*: an increasing f maps [lo, hi] into [f(lo), f(hi)], so it is evaluated
+at the ends. Elsewhere f is composed from rules that are proved already. Every cost is a constant number of operations an entry
+(`length.costs`).
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def increasing(f: Callable[[Enclosure], Enclosure], x: Enclosure) -> Enclosure:
 def pieces(x: Enclosure, above: Callable[[Enclosure], Enclosure], below: Callable[[Enclosure], Enclosure]) -> Enclosure:
     """Enclose f from `above`, which encloses it for x >= 0, and `below`, for x <= 0.
 
-    Each is asked on the part of x on its side, [max(lo, 0), max(hi, 0)] and [min(lo, 0), min(hi, 0)]. A real t in x lies in one of the
-    parts, in the first if lo >= 0, in the second if hi <= 0; so f(t) is in that piece's enclosure, or in the hull of both.
+    Each is asked on the part of x on its side, [max(lo, 0), max(hi, 0)] and [min(lo, 0), min(hi, 0)]. A real t in x lies in one of
+    the parts, in the first if lo >= 0, in the second if hi <= 0; so f(t) is in that piece's enclosure, or in the hull of both.
     """
     P, N = above(clamp(x, min=0.0)), below(clamp(x, max=0.0))
     positive, negative = x.lo >= 0, x.hi <= 0
@@ -85,7 +86,7 @@ def _softplus(x: Any, beta: float = 1, threshold: float = 20) -> Enclosure:
     """
     x = real(x)
     b = constant(beta, x)
-    t = ia.mul(b, x)
+    t = x if beta == 1 else ia.mul(b, x)
     smooth = ia.div(fn.log1p(fn.exp(clamp(t, max=threshold))), b)
     return choose(RULES["gt"](t, threshold), x, smooth)
 

@@ -94,8 +94,9 @@ def _addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
 def _pow(a: Any, exponent: Any) -> Enclosure:
     """a**exponent: by multiplication for integers, by roots for 1/2 and -1/2, and else as e^(exponent log a), for a >= 0.
 
-    Undefined for a < 0, and at 0 unless the exponent is positive (then 0). An infinite logarithm is right: e^(-inf) = 0 = 0^exponent.
-    A 0-d tensor of exponents that is known exactly counts as the number that it holds.
+    Undefined for a < 0, at 0 unless the exponent is positive (then 0: an infinite logarithm is right, as e^(-inf) = 0), and where
+    one may be infinite. For integers and 1/2 as the rules of products and roots say. A 0-d tensor of exponents that is known
+    exactly counts as the number that it holds.
     """
     if isinstance(exponent, Tensor) and not exponent.dim() and (not isinstance(exponent, Enclosure) or exponent.is_point):
         exponent = float(enclose(exponent).lo)
@@ -171,7 +172,7 @@ def _cumprod(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
         return x._same()
     results = [x.select(dim, 0)]
     for i in range(1, x.shape[dim]):
-        results.append(ia.mul(results[-1], x.select(dim, i)))  # type: ignore[arg-type]
+        results.append(ia.mul(results[-1], x.select(dim, i)))
     return torch.stack(results, dim)  # type: ignore[return-value]
 
 

@@ -1,12 +1,14 @@
 """Rules for functional assignment, which programs without in-place operations use: ``index_put``, ``scatter``, ``copy``, ...
 
-A number is moved into a place, exactly; so lower bounds are moved like lower bounds, and upper ones alike. Where several numbers go to
-one place, torch does not say which one stays, so that is refused. Where they are *added* there, the sum is enclosed like any other.
+A number is moved into a place, exactly; so lower bounds are moved like lower bounds, and upper ones alike. Where several numbers
+go to one place, torch does not say which one stays, so that is refused. Where they are *added* there, the sum is enclosed like
+any other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from torch import Tensor
 from torch.utils._mode_utils import no_dispatch
 
 from compact_proofs.enclosure import arithmetic as ia
+from compact_proofs.enclosure.order_rules import choose
 from compact_proofs.enclosure.table import rule, wrap_pair
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, real
 from compact_proofs.errors import NoSoundRule
@@ -45,14 +48,21 @@ def _moved(name: str, move: Callable[[Any, Any], Any], x: Any, values: Any) -> E
         places = move(torch.zeros(x.shape, dtype=torch.int64, device=x.device), labels)
         if int((places != 0).sum()) != values.numel():
             raise NoSoundRule(
-                f"aten.{name} assigns several numbers to one place, or one of several to many, and torch does not say which one stays"
+                f"aten.{name} assigns several numbers to one place, or one of several to many; torch does not say which one stays"
             )
     return wrap_pair(*both_bounds(move, (x, values), {}))
 
 
 @rule("index_put")
 def _index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> Enclosure:
-    """x with values at the indices; with ``accumulate`` they are added to what is there."""
+    """x with values at the indices; with ``accumulate`` they are added to what is there.
+
+    A single number may be assigned by an uncertain mask: ``where(mask, number, x)``.
+    """
+    mask = indices[0]
+    if isinstance(mask, Enclosure) and mask.dtype == torch.bool and len(indices) == 1 and values.numel() == 1 and not accumulate:
+        shape = [*mask.shape, *[1] * (x.dim() - mask.dim())]
+        return choose(mask.reshape(shape), _like(x, values).reshape([]), enclose(x))
     for index in indices:
         _known(index, "index_put")
     if accumulate:
@@ -193,8 +203,8 @@ def _embedding_bag(
     if per_sample_weights is not None:
         rows = ia.mul(rows, real(per_sample_weights)[:, None])  # type: ignore[arg-type]
     taken = (indices != padding_idx).tolist()
-    bags = []
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    bags: list[Tensor] = []
+    for start, end in pairwise(ends):
         bag: Any = rows[[i for i in range(start, end) if taken[i]]]
         if not len(bag):
             bags.append(enclose(weight.lo.new_zeros(weight.shape[1])))

@@ -37,7 +37,7 @@ _IN_RANGE = words(
     _local_scalar_dense repeat_interleave
     """
 )
-"""Operations whose result is one of the operands' entries, a truth value, a place, or a number of entries; or bits of the operands."""
+"""Operations whose result is one of the operands' entries or bits, a truth value, a place, or a number of entries."""
 
 _DIVIDING = words("floor_divide remainder fmod div")
 """In range for a positive divisor (only the least integer over -1 is not)."""
@@ -49,8 +49,8 @@ _REACH: dict[str, Callable[[list[int], int, int], int]] = {
     **dict.fromkeys(words("sum cumsum"), lambda sizes, n, terms: sizes[0] * n),
     **dict.fromkeys(words("mm bmm mv dot"), lambda sizes, n, terms: sizes[0] * sizes[1] * terms),
 }
-"""A bound of the result's size, from the largest sizes of the operands in order, the most entries that one of them has, and the length
-of the first one's last axis."""
+"""A bound of the result's size, from the largest sizes of the operands in order, the most entries that one of them has, and the
+length of the first one's last axis."""
 
 
 def on_integers(func: Any, name: str, moves: frozenset[str], args: Any, kwargs: Any) -> Any:
@@ -171,8 +171,8 @@ def _on_reals(func: Any, stem: str, args: Any, kwargs: Any) -> Any:
         return getattr(torch.ops.aten, stem)(*copies, **options)
     except (AttributeError, RuntimeError, NotImplementedError) as problem:
         raise NoSoundRule(
-            f"{func} of integers may leave their range, and no operation on real numbers says what it should give; use one that has "
-            "one, such as a product with a power of two for a shift"
+            f"{func} of integers may leave their range, and no operation on real numbers says what it should give; use one that "
+            "has one, such as a product with a power of two for a shift"
         ) from problem
 
 

@@ -1,8 +1,9 @@
 """Kinds of numbers: which arguments of an aten operation are numbers, and of which kind torch's own result is.
 
-A tensor holds real numbers, integers or truth values. Most operations on operands of different kinds promote them; some keep the kind
-of their first argument, and turn a real number into an integer on the way (``masked_fill``, ``constant_pad_nd``, ``index_put``, and
-whatever else assigns). Which does what is asked of torch itself, on meta tensors, so that no list can forget one.
+A tensor holds real numbers, integers or truth values. Most operations on operands of different kinds promote them; some keep the
+kind of their first argument, and turn a real number into an integer on the way (``masked_fill``, ``constant_pad_nd``,
+``index_put``, and whatever else assigns). Which does what is asked of torch itself, on meta tensors, so that no list can forget
+one.
 """
 
 from __future__ import annotations

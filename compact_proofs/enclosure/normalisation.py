@@ -80,7 +80,7 @@ def _group_norm(
     x = real(x)
     shape = list(x.shape)
     by_group = x.reshape(N, group, math.prod(shape[1:]) // group)
-    centred, mean, var = _statistics(by_group, [2])  # type: ignore[arg-type]
+    centred, mean, var = _statistics(by_group, [2])
     inverse = _inverse_root(var, eps)
     y = ia.mul(centred, inverse).reshape(shape)
     y = _scaled(y, weight, bias, [1, C, *[1] * (x.dim() - 2)])  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ class Once(dict[str, T]):
             raise ValueError(f"{name} has a {self._what} already; a second one would undo the first")
         super().__setitem__(name, entry)
 
-    def update(self, *others: Any, **entries: T) -> None:  # type: ignore[override]
+    def update(self, *others: Any, **entries: T) -> None:
         for name, entry in [*(pair for other in others for pair in dict(other).items()), *entries.items()]:
             self[name] = entry
 

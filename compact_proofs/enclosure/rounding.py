@@ -66,13 +66,13 @@ def check_machine() -> None:
     """Raise if float64 arithmetic visibly breaks an assumption: no gradual underflow, or rounding not to nearest.
 
     The flags of the processor that decide this belong to a thread, and a worker thread keeps those of whoever made it. So the
-    operations are made on as many entries as let each of torch's threads have its share. (Its matrix products use the same threads.)
+    operations are made on as many entries as let each of torch's threads have its share (its matrix products use the same threads).
 
     Raises
     ------
     RuntimeError
-        For example after ``torch.set_flush_denormal(True)``; after a later ``set_flush_denormal(False)`` too, if threads were made in
-        between.
+        For example after ``torch.set_flush_denormal(True)``; after a later ``set_flush_denormal(False)`` too, if threads were made
+        in between.
     """
     threads = torch.get_num_threads()
     one = torch.ones(16 if threads == 1 else threads * GRAIN, dtype=torch.float64)

@@ -1,8 +1,8 @@
 """While a proof runs or is counted, real numbers do not leave torch unseen.
 
 The sound reading and the counter see tensor calls of their own thread. What would go past them is refused here: Python lists, numpy
-arrays and pointers made from real tensors, a tensor's data exchanged behind its back, and tensor calls in threads that the proof starts.
-Integers may be read: a proof may count with them in Python, and says so with ``charge_integers``.
+arrays and pointers made from real tensors, a tensor's data exchanged behind its back, and tensor calls in threads that the proof
+starts. Integers may be read: a proof may count with them in Python, and says so with ``charge_integers``.
 
 The methods below are replaced on `torch.Tensor` while some thread is inside, and look at nothing but whether their own thread is.
 """
@@ -77,7 +77,8 @@ def _replace() -> None:
     _originals["__repr__"] = Tensor.__repr__
     Tensor.__repr__ = _shown  # type: ignore[assignment,method-assign]
     _originals["data"] = Tensor.data
-    Tensor.data = property(Tensor.data.__get__, _set_data)  # type: ignore[assignment,attr-defined,arg-type]
+    inherited: Any = Tensor.data
+    setattr(Tensor, "data", property(inherited.__get__, _set_data))  # noqa: B010 (a descriptor)
     _originals["start"] = threading.Thread.start
     threading.Thread.start = _start  # type: ignore[method-assign]
 

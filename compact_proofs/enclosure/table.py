@@ -60,6 +60,9 @@ CREATION = words(
 )
 """Operations whose result does not depend on the real values of their arguments: constants."""
 
+_OVERWRITING = words("copy fill")
+"""Operations whose first argument gives the result its shape only."""
+
 ON_BOOLS = words("bitwise_and bitwise_or logical_and logical_or all any")
 """Operations on truth values that are monotone: provably from provably, possibly from possibly."""
 
@@ -111,10 +114,10 @@ def apply_rule(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         If the operation is not in the table, writes into a given tensor (``out=``), turns real numbers into integers, or is made by
         compiled code; the message names it.
     """
-    before = unknowns()
-    result = _by_table(func, base_name(func), args, kwargs)
-    if before or unknowns():
-        spread_unknown(before, (args, kwargs), result)
+    name, before = base_name(func), unknowns()
+    result = _by_table(func, name, args, kwargs)
+    if (before or unknowns()) and name not in CREATION:
+        spread_unknown(before, (args[1:] if name in _OVERWRITING else args, kwargs), result)
     return result
 
 

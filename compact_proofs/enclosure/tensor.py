@@ -153,20 +153,20 @@ class Enclosure(torch.Tensor):
         raise NotProvable("an Enclosure is not a number; read its bounds .lo and .hi, or ask provably(condition)")
 
     __float__ = __int__ = __index__ = __complex__ = _no_number
-    item = tolist = numpy = __array__ = _no_number  # type: ignore[assignment]
+    item = tolist = numpy = __array__ = _no_number
 
     def _no_memory(self, *_: Any, **__: Any) -> Any:
         raise NoSoundRule("an Enclosure has no memory of its own to share, write, exchange or point into; use .lo and .hi")
 
-    share_memory_ = is_shared = pin_memory = resize_ = resize_as_ = set_ = _no_memory  # type: ignore[assignment]
-    storage = untyped_storage = data_ptr = new = __dlpack__ = __dlpack_device__ = _no_memory  # type: ignore[assignment]
-    apply_ = map_ = map2_ = _no_memory  # type: ignore[assignment]
+    share_memory_ = is_shared = pin_memory = resize_ = resize_as_ = set_ = _no_memory
+    storage = untyped_storage = data_ptr = new = __dlpack__ = __dlpack_device__ = _no_memory
+    apply_ = map_ = map2_ = _no_memory
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise NoSoundRule("an Enclosure is not stored; store its bounds .lo and .hi")
 
     @property
-    def data(self) -> Tensor:  # type: ignore[override]
+    def data(self) -> Tensor:
         """The same numbers, as a view."""
         return self.detach()
 

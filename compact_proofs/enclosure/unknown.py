@@ -1,10 +1,10 @@
 """What may be no number: where an undefined result has been, `isnan` has no answer.
 
-An undefined result (0/0, a softmax of nothing but -inf, NaN in the data) is unbounded on both sides: what is proved holds whatever
-number is put in its place. PyTorch puts NaN there, and a module may ask for it: ``torch.where(x.isnan(), 0, x)``. Bounds alone cannot
-answer, since clamp, tanh or a maximum bound what was unknown. So the Enclosures that an undefined result can have reached are marked:
-`note_unknown` is called wherever bounds become unbounded on both sides, and `spread_unknown` marks what a call made then, or made from
-marked operands. Before the first undefined result of a process this costs nothing.
+An undefined result (0/0, a softmax of nothing but -inf, NaN in the data) is unbounded on both sides: what is proved holds
+whatever number is put in its place. PyTorch puts NaN there, and a module may ask for it: ``torch.where(x.isnan(), 0, x)``. Bounds
+alone cannot answer, since clamp, tanh or a maximum bound what was unknown. So the Enclosures that an undefined result can have
+reached are marked: `note_unknown` is called wherever bounds become unbounded on both sides, and `spread_unknown` marks what a
+call made then, or made from marked operands. Before the first undefined result of a process this costs nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rules for what looks at an input through windows: convolution and pooling.
 
-A window is made by padding, slicing and views, which are exact. What is computed in it is a sum, a maximum or a matrix product, each by
-its own rule, so no kernel's way to convolve (Winograd, Fourier transforms) is trusted, and there is nothing new to prove.
+A window is made by padding, slicing and views, which are exact. What is computed in it is a sum, a maximum or a matrix product,
+each by its own rule, so no kernel's way to convolve (Winograd, Fourier transforms) is trusted, and there is nothing new to prove.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def _convolution(
 ) -> Enclosure:
     """sum over channels and places in the window of x weight, plus bias, as a product of matrices (of any dimension, in groups).
 
-    A transposed convolution is the convolution of x, with stride - 1 zeros between its entries and d (k - 1) - padding around them, with
-    the reversed kernel.
+    A transposed convolution is the convolution of x, with stride - 1 zeros between its entries and d (k - 1) - padding around them,
+    with the reversed kernel.
     """
     x, weight = real(x), real(weight)
     n = weight.dim() - 2
     single = x.dim() == n + 1
     if single:
-        x = x.unsqueeze(0)  # type: ignore[assignment]
+        x = x.unsqueeze(0)
     kernel = list(weight.shape[2:])
     stride, padding, dilation = by_axis(stride, n, [1]), by_axis(padding, n, [0]), by_axis(dilation, n, [1])
     sides = [(p, p) for p in padding]

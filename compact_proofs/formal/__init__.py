@@ -1,10 +1,15 @@
 """Theorems that Coq checks: the accuracy of a model over the real numbers, from the formal development in ``formal/``.
 
-`theorem.formalize` writes a theorem, `theorem.check_theorem` lets Coq check it.
+`formalize` writes a theorem about any network; `Formalization.check` lets Coq check it.
 
-coq         the installed Coq: what is missing, building the development, running coqc
-checkers    which strategies have a verified checker, and how they and their hints are written
-sources     the files of a theorem: weights, hints, statement and proof
-theorem     a theorem from a model and a strategy, and its check
+network     any network: its program in index notation, proved by running it on every input
+checkers    which strategies for one-layer transformers have a verified checker, and how they and their hints are written
+sources     theorems about one-layer transformers: weights, hints, statement and proof
+theorem     a theorem in a folder, and its check
 assumptions what a theorem rests on, in plain words
+coq         the installed Coq: what is missing, building the development, running coqc
 """
+
+from compact_proofs.formal.formalizing import formalize
+
+__all__ = ["formalize"]

@@ -83,8 +83,10 @@ class Coq:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "compact-proofs"
         return cache / f"coq-{digest.hexdigest()[:16]}"
 
-    def build(self) -> Path:
+    def build(self, *, fresh: bool = False) -> Path:
         """Compile the development, unless it was before; return the folder of the result (`place`).
+
+        With `fresh` it is compiled anyway, and what was kept is replaced: files in a cache may have been changed.
 
         Raises
         ------
@@ -92,7 +94,7 @@ class Coq:
             If this Coq does not accept it.
         """
         built = self.place()
-        if built.is_dir():
+        if built.is_dir() and not fresh:
             return built
         files, cache = sources(), built.parent
         try:
@@ -109,6 +111,8 @@ class Coq:
                         f"Coq {self.version} does not accept {file.name} of the formal development, which is made for "
                         f"Coq {TESTED} with coq-interval 4.6: {output.text.strip()[:600]}"
                     )
+            if fresh:
+                shutil.rmtree(built, ignore_errors=True)
             try:
                 work.rename(built)
             except OSError:  # another process was quicker

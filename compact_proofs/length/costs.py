@@ -10,8 +10,9 @@ Conventions
 * The same operations on integers and truth values count under ``integer``: exact counting work, shown apart and included in the
   total.
 * Moving data (views, indexing, concatenation, ``where``, assignment, copies, constants) is free, and so are index tables made from
-  sizes alone (`compact_proofs.length.addresses`). What is logic in disguise is not: ``where`` and ``masked_fill`` with truth values, one
-  of them a single one, count 1 an entry, and choosing by a mask counts the mask's entries, since the result's length is their number.
+  sizes alone (`compact_proofs.length.addresses`). What is logic in disguise is not: ``where`` and ``masked_fill`` with truth
+  values, one of them a single one, count 1 an entry, and choosing by a mask counts the mask's entries, since the result's length
+  is the number of true ones.
 * Reading a number of the explanation counts one integer operation (charged where a proof is run).
 
 A cost depends on shapes and dtypes only, never on values: float, sound and meta readings cost the same by construction, and
@@ -213,7 +214,9 @@ def _in_windows(axes: int, category: str, **per_result: int) -> Cost:
         result, size = _first(out), math.prod(by_axis(args[1], axes))
         return {category: numel(result) * (size - 1)} | {name: k * numel(result) for name, k in per_result.items()}
 
-    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    cost.__doc__ = (
+        f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    )
     return cost
 
 
@@ -225,7 +228,9 @@ def _in_adaptive_windows(category: str, **per_result: int) -> Cost:
             seen *= sum(-(-(i + 1) * size // count) - i * size // count for i in range(count))
         return {category: seen - numel(result)} | {name: k * numel(result) for name, k in per_result.items()}
 
-    cost.__doc__ = f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    cost.__doc__ = (
+        f"k - 1 {category} for each window of k entries" + "".join(f", and {k} {name}" for name, k in per_result.items()) + "."
+    )
     return cost
 
 

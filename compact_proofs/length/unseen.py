@@ -14,9 +14,9 @@ from compact_proofs.enclosure.seal import unsealed
 def unseen(why: str) -> Iterator[None]:
     """Compute outside of every reading and uncounted: ``with unseen("the task's inputs, made from numbers alone"):``.
 
-    Allowed are the data of the statement (a task's inputs and labels), addresses made from sizes, and exact checks of integers whose
-    operations are charged by number (``charge_integers``). Real arithmetic in here is neither enclosed nor counted, so a proof must not
-    rest on it. A test lists every use in this package, with its reason.
+    Allowed are the data of the statement (a task's inputs and labels), addresses made from sizes, and exact checks of integers
+    whose operations are charged by number (``charge_integers``). Real arithmetic in here is neither enclosed nor counted, so a
+    proof must not rest on it. A test lists every use in this package, with its reason.
 
     Parameters
     ----------

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import pickle
-import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,11 +22,19 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
 from compact_proofs.models.architectures import architecture_of
+from compact_proofs.untrusted import parse_json
 
 MAX_BYTES = 2**30
 """Files, and what they unpack to, are at most this large unless the caller says otherwise: 1 GiB."""
+
+MOST_ENTRIES = 10_000
+"""Tensors in an .npz or .pt file, at most."""
+
+_ZIP_ENTRY = b"PK\x01\x02"
+"""How each entry of a zip archive's directory begins."""
 
 _METADATA_KEY = "compact_proofs"
 
@@ -172,7 +179,7 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
 
 def _read_safetensors(data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     weights = safetensors.torch.load(data)  # checks the header: every tensor lies inside the file
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+    header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
     if _METADATA_KEY in header:
         return weights, {_METADATA_KEY: _parse_metadata(header[_METADATA_KEY], "the metadata in its header")}
     return weights, header
@@ -185,8 +192,16 @@ def _read_npz(data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], dict[str,
             name = entry.filename.removesuffix(".npy")
             if name == entry.filename or name in weights:
                 raise BadInput(f"its entry {entry.filename!r} is not one array; save it by numpy.savez")
-            weights[name] = _array_to_tensor(name, archive.read(entry))
+            weights[name] = _array_to_tensor(name, _unpack(archive, entry))
     return weights, {}
+
+
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Read as much as the directory says that there is: asked for all, the decompressor would take memory for all there is."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BadInput(f"its entry {entry.filename!r} is packed in a way that numpy does not use; save it again by numpy.savez")
+    with archive.open(entry) as opened:
+        return opened.read(entry.file_size)
 
 
 def _array_to_tensor(name: str, data: bytes) -> Tensor:
@@ -220,6 +235,8 @@ def _read_torch(data: bytes, max_bytes: int) -> tuple[dict[str, Tensor], dict[st
 
 
 def _open_zip(data: bytes, max_bytes: int) -> zipfile.ZipFile:
+    if data.count(_ZIP_ENTRY) > MOST_ENTRIES:  # each of which would become an object, of more bytes than it has in the file
+        raise BadInput(f"it is a zip archive of more than {MOST_ENTRIES:,} entries; is it the right file?")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except zipfile.BadZipFile as error:
@@ -261,31 +278,9 @@ def _sibling_metadata(path: Path) -> dict[str, Any]:
 
 def _parse_metadata(text: Any, what: str) -> dict[str, Any]:
     try:
-        metadata = json.loads(text)
+        metadata = parse_json(text)
     except (ValueError, TypeError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
-        raise BadInput(f"{what} should be one JSON object; correct or remove it")
+        raise BadInput(f"{what} should be one JSON object, with no key twice; correct or remove it")
     return metadata
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader finds the whole of it, or what was there before.
-
-    Raises
-    ------
-    BadInput
-        If the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written ({error.strerror}); check that the folder exists") from error

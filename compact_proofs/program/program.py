@@ -81,7 +81,7 @@ class Program(nn.Module):
             if len(self._batches) >= KEPT:
                 del self._batches[next(iter(self._batches))]
             self._batches[len(inputs)] = batched(self.graph, self.tensors, len(inputs), self._widened)
-        return self._batches[len(inputs)](inputs, [self.tensors[name] for name in self._used])
+        return self._batches[len(inputs)].forward(inputs, [self.tensors[name] for name in self._used])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Program:
         """Convert the constants (`double`, `to`); the graph then names no narrower type."""

@@ -41,7 +41,7 @@ def simplify(graph: Graph) -> None:
         elif node.op == "call_function" and node.target is operator.getitem:
             _piece_as_slice(graph, node)
     for node in list(graph.nodes):
-        if node.op == "call_function" and name_of(node) in _RESHAPES:
+        if node.op == "call_function" and _reshapes(node):
             _join_reshapes(node)
         if node.op == "call_function" and _does_nothing(node):
             node.replace_all_uses_with(_args(node)[0])
@@ -65,6 +65,12 @@ def _does_nothing(node: Node) -> bool:
     return name != "slice" or len(args) < 5 or args[4] == 1
 
 
+def _reshapes(node: Node) -> bool:
+    """Whether a call keeps the order of the entries; to select from an axis of length 1 does, too."""
+    name, args = name_of(node), _args(node)
+    return name in _RESHAPES or (name == "select" and args[0].meta["val"].shape[args[1]] == 1)
+
+
 def _args(node: Node) -> list[Any]:
     """A call's arguments, whatever their types are."""
     return list(node.args)
@@ -73,7 +79,7 @@ def _args(node: Node) -> list[Any]:
 def _join_reshapes(node: Node) -> None:
     """Write a change of shape, or several in a row, as one ``view``."""
     source = _args(node)[0]
-    while source.op == "call_function" and name_of(source) in _RESHAPES:
+    while source.op == "call_function" and _reshapes(source):
         source = source.args[0]
     node.target, node.args, node.kwargs = torch.ops.aten.view.default, (source, list(node.meta["val"].shape)), {}
 

@@ -5,12 +5,13 @@ when it has nothing to show. To add one, write a file with such a function, give
 it in the `sections` of :func:`write_report`.
 """
 
-from compact_proofs.report.data import Heatmap, LinearBaseline, MeasuredBaseline, Proof, ReportData
+from compact_proofs.report.data import LinearBaseline, MeasuredBaseline, Proof, ReportData
 from compact_proofs.report.of_frontier import data_of
 from compact_proofs.report.page import DEFAULT_SECTIONS, write_report
 from compact_proofs.report.read import read_proofs
 from compact_proofs.report.section import Block, Section, render
 from compact_proofs.report.studies import StudySection
+from compact_proofs.study import Heatmap
 
 __all__ = [
     "DEFAULT_SECTIONS",

@@ -12,6 +12,7 @@ import numpy as np
 from compact_proofs.errors import BadInput
 from compact_proofs.frontier import telling_options
 from compact_proofs.report.text import options_text
+from compact_proofs.study import Heatmap
 
 TOLERANCE = 1e-9
 
@@ -122,38 +123,6 @@ class MeasuredBaseline:
         """Bound at each of the `lengths` [n]; NaN outside the measured range."""
         xs, ys = zip(*sorted(self.points), strict=True)
         return np.interp(lengths, xs, ys, left=np.nan, right=np.nan)
-
-
-@dataclass(frozen=True)
-class Heatmap:
-    """A matrix to show.
-
-    Attributes
-    ----------
-    name
-        Such as ``EQKE``.
-    values
-        [rows, columns], finite.
-    axes
-        What a row and what a column is, such as ``("query", "key")``.
-    caption
-        One line that says what to look for.
-    signed
-        True (the default) for a diverging map centred on 0; False where only size matters.
-    """
-
-    name: str
-    values: np.ndarray
-    axes: tuple[str, str]
-    caption: str = ""
-    signed: bool = True
-
-    def __post_init__(self) -> None:
-        values = np.asarray(self.values)
-        if values.ndim != 2 or values.size == 0:
-            raise BadInput(f"heatmap {self.name}: a non-empty 2-D array is needed, not one of shape {values.shape}")
-        if not np.isfinite(values).all():
-            raise BadInput(f"heatmap {self.name}: it holds NaN or infinite values")
 
 
 @dataclass(frozen=True)

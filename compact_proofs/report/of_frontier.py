@@ -7,8 +7,9 @@ from typing import Any
 
 from compact_proofs.errors import BadInput
 from compact_proofs.frontier import Frontier
-from compact_proofs.report.data import Heatmap, LinearBaseline, ReportData
+from compact_proofs.report.data import LinearBaseline, ReportData
 from compact_proofs.report.read import read_proofs
+from compact_proofs.study import Heatmap
 
 
 def data_of(
@@ -44,9 +45,12 @@ def data_of(
     if not frontier.certificates:
         raise BadInput("a report needs at least one certificate; this frontier has none")
     claim = frontier.certificates[0].claim
+    if any(c.claim.function.differs_from(claim.function) for c in frontier.certificates):
+        raise BadInput("a report is about one function, but these certificates are about several; split them by model")
     return ReportData(
         model_name=name,
-        claim_words=f"For x uniform over the inputs of {claim.inputs()}: the mean of the score below is at least the bound b.",
+        claim_words=f"For x uniform over the inputs of {claim.inputs()}, and M {claim.function.describe()}: with logits l = M(x), "
+        "the mean of the score below is at least the bound b.",
         claim_formula=f"E over x of {claim.formula()} ≥ b",
         proofs=read_proofs([*frontier.to_json(accuracy), *statements]),
         baseline=None if baseline is None else LinearBaseline(*baseline),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
 from compact_proofs.report.data import ReportData
 from compact_proofs.report.frontier import frontier_section
@@ -52,19 +52,9 @@ def write_report(data: ReportData, directory: str | Path, sections: Sequence[Sec
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            _write(folder / name, content)
-        return _write(folder / "index.html", page.encode())
     except OSError as error:
         raise BadInput(f"cannot write the report to {folder}: {error.strerror or error}; choose another folder") from error
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Write to a temporary file in the same folder, then rename it: readers see the old file or the whole new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    for name, content in files.items():
+        write_atomically(folder / name, content)
+    write_atomically(folder / "index.html", page.encode())
+    return folder / "index.html"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
@@ -54,8 +52,8 @@ def options_text(options: Mapping[str, str]) -> str:
 
 
 def printable(value: object) -> str:
-    """Write anything as one line of text, with a mark for each control character."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
+    """Write anything as one line of text, with a mark for each character that is not seen or moves its neighbours."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
 
 
 def clipped(text: str, width: int) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.state import Tried
+from compact_proofs.untrusted import parse_json
 
 FORMAT = "compact-proofs search 1"
 
@@ -38,17 +40,17 @@ class Archive:
         try:
             lines = self.path.read_text().split("\n") if self.path.exists() else []
             if not any(lines):
-                self.path.write_text(json.dumps(head) + "\n")
+                write_atomically(self.path, (json.dumps(head) + "\n").encode())
                 return
             self._read(head, lines[:-1])
             if lines[-1]:  # cut off while it was written
-                self.path.write_text("\n".join(lines[:-1]) + "\n")
+                write_atomically(self.path, ("\n".join(lines[:-1]) + "\n").encode())
         except (OSError, UnicodeDecodeError) as e:
             raise BadInput(f"{self.path}: it cannot be read or written ({type(e).__name__}); choose another file") from None
 
     def _read(self, head: dict[str, Any], lines: list[str]) -> None:
         try:
-            first, *rest = [json.loads(line) for line in lines]
+            first, *rest = [parse_json(line) for line in lines]
         except ValueError:
             raise BadInput(f"{self.path}: not an archive of a search, or damaged; choose another file") from None
         if first != head:

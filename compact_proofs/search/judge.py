@@ -1,8 +1,7 @@
-"""`Judge`: proves a proposal in the sound reading, within limits of time, memory and length."""
+"""`Judge`: proves a proposal in the sound reading, within limits of length, memory and, if asked for, time."""
 
 from __future__ import annotations
 
-import resource
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
-from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
 from compact_proofs.length import TooLong
+from compact_proofs.memory import limited_memory
 from compact_proofs.prove import measure, prove
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.space import Space
@@ -41,7 +41,9 @@ class Judge:
     max_length
         Proofs that are longer are not run; their length is known from shapes.
     seconds
-        Time for each model's explanation and proof; watched in the main thread of a program only.
+        Time for each model's explanation and proof, if there is to be a limit: a safety net against proposals that nobody vouches
+        for, since what is out of time on a busy machine may be in time on a quiet one. Watched in the main thread of a program
+        only.
     memory
         Bytes that the program may take in addition while a proposal is judged.
     """
@@ -51,7 +53,7 @@ class Judge:
         models: Sequence[tuple[nn.Module, Task]],
         space: Space,
         max_length: float,
-        seconds: float = 60.0,
+        seconds: float | None = None,
         memory: int = 4 * 2**30,
     ) -> None:
         self.models, self.space, self.max_length, self.seconds, self.memory = models, space, max_length, seconds, memory
@@ -62,17 +64,15 @@ class Judge:
             strategy = self.space.build(proposal)
             certificates = []
             for model, task in self.models:
-                with _limited(self.seconds, self.memory):
+                with _limited(self.seconds), limited_memory(self.memory):
                     certificates.append(self._prove(strategy, model, task, proposal))
         except BadInput as e:
             return Result(status="rejected", reason=str(e)[:500])
         except TooLong as e:
             return Result(status="too long", reason=str(e)[:500])
         except TooSlow:
-            return Result(status="too slow", reason=f"it takes more than {self.seconds:g} seconds")
-        except (MemoryError, RuntimeError) as e:
-            if isinstance(e, RuntimeError) and "memory" not in str(e):
-                raise
+            return Result(status="too slow", reason=f"stopped by the clock, after {self.seconds:g} seconds")
+        except TooLarge:
             return Result(status="too large", reason=f"it takes more than {self.memory:,} bytes of memory")
         return Result(
             status="proved",
@@ -125,33 +125,19 @@ def _leaves(x: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _limited(seconds: float, memory: int) -> Iterator[None]:
-    """Raise `TooSlow` after some time, and let allocations beyond so many bytes fail."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = _address_space() + memory
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    timed = threading.current_thread() is threading.main_thread()
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Raise `TooSlow` after some time, if any is given, in the main thread of a program."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def stop(*_: Any) -> None:
         raise TooSlow("out of time")
 
-    before = signal.signal(signal.SIGALRM, stop) if timed else None
+    before = signal.signal(signal.SIGALRM, stop)
     try:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         yield
     finally:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _address_space() -> int:
-    """Bytes of address space that this process has already; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm") as f:
-            return int(f.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

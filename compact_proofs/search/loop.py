@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from compact_proofs.progress import track
 from compact_proofs.search.archive import Archive
 from compact_proofs.search.judge import Judge
@@ -21,7 +19,6 @@ def search(
     shortest: float,
     longest: float,
     evaluations: int,
-    seconds: float = float("inf"),
     archive: Archive | None = None,
 ) -> State:
     """Search for proofs that raise Q.
@@ -34,16 +31,13 @@ def search(
         The ends of Q's axis.
     evaluations
         Proposals to judge in all, those in the archive included; what was tried before is not judged again.
-    seconds
-        No proposal is judged after this time.
     archive
         What was tried before, and where to remember.
     """
     tried = list(archive.tried) if archive else []
     state = State(judge.space, shortest, longest, tried, evaluations - len(tried))
-    end = time.monotonic() + seconds
     for _ in track(range(max(0, state.left)), "proposals"):
-        if state.left <= 0 or time.monotonic() > end or not _round(proposer, judge, state, archive):
+        if state.left <= 0 or not _round(proposer, judge, state, archive):
             break
     return state
 

@@ -5,6 +5,7 @@
     pool        worker processes on this machine
     cluster     the workers of a Dask cluster
     lock        one sweep at a time on a store
+    checksums   of the store's rows
     store       the SQLite file: which units are waiting, running, done, failed
     runner      `run` hands out units and records what becomes of them; `status`
     table       `read` and `export` the results

@@ -17,6 +17,9 @@ CONNECTING = 20
 
 _CONTINUE = "run the same command again to continue"
 
+LOOKS, PAUSE = 5, 1.0
+"""How often the workers are looked at before it is an error that one dies meanwhile, and the seconds between."""
+
 ALONE = 60
 """Seconds to wait for a worker when all have gone."""
 
@@ -96,19 +99,28 @@ class DaskWorkers:
         self._client.close(timeout=5)
 
     def _check(self, address: str) -> None:
-        try:
-            self._client.wait_for_workers(1, timeout=CONNECTING)
-        except OSError:
-            raise BadInput(f"the Dask cluster at {address} has no workers: dask worker {address} --nthreads 1") from None
-        try:
-            versions = set(self._client.run(_version).values())
-        except Exception as e:
-            raise BadInput(f"compact_proofs cannot be used on the workers of {address}: {e}") from None
+        versions = self._versions(address)
         if versions != {_version()}:
             raise BadInput(
                 f"the workers of {address} have compact-proofs {', '.join(sorted(versions))}, not {_version()}; "
                 "install the same version there"
             )
+
+    def _versions(self, address: str) -> set[str]:
+        """The versions of this package on the workers; a worker that dies while it is asked is asked no more."""
+        for _ in range(LOOKS):
+            try:
+                self._client.wait_for_workers(1, timeout=CONNECTING)
+            except OSError:
+                raise BadInput(f"the Dask cluster at {address} has no workers: dask worker {address} --nthreads 1") from None
+            try:
+                if found := set(self._client.run(_version).values()):
+                    return found
+            except OSError:  # the connection to a worker was lost: "Address removed"
+                time.sleep(PAUSE)
+            except Exception as e:
+                raise BadInput(f"compact_proofs cannot be used on the workers of {address}: {e}") from None
+        raise BadInput(f"the workers of {address} come and go; start some that stay")
 
     def _outcome(self, future: Any) -> Outcome:
         job, _ = self._jobs.pop(future.key)

@@ -19,8 +19,9 @@ from compact_proofs.errors import BadInput
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.untrusted import parse_json
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the units' keys and of the store's tables."""
 
 MOST_SEEDS = 1_000_000
@@ -49,7 +50,7 @@ class ModelUnit:
     @property
     def key(self) -> str:
         """Hash of what determines the model."""
-        return _key("model", self.task, self.recipe, self.path and Path(self.path).name, self.content)
+        return model_key(self.task, self.recipe, self.path and Path(self.path).name, self.content)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ProofUnit:
     @property
     def key(self) -> str:
         """Hash of what determines the proof, the strategy's version among it."""
-        return _key("proof", self.model.key, self.strategy, self.version, self.options)
+        return proof_key(self.model.key, self.strategy, self.version, self.options)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Plan:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            document = _PlanFile.model_validate(json.loads(text) if path.suffix == ".json" else tomllib.loads(text))
+            document = _PlanFile.model_validate(parse_json(text) if path.suffix == ".json" else tomllib.loads(text))
         except OSError as e:
             raise BadInput(f"{path}: the plan cannot be read ({e.strerror})") from None
         except ValidationError as e:
@@ -245,6 +246,16 @@ def recipe_json(kit: TaskKit, given: Mapping[str, Any]) -> str:
 def canonical(value: Any) -> str:
     """Write JSON in the one way that keys are made from."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def model_key(task: str, recipe: str | None, file: str | None, content: str | None) -> str:
+    """The key of a `ModelUnit`; `file` is the name of its file without the folder."""
+    return _key("model", task, recipe, file, content)
+
+
+def proof_key(model: str, strategy: str, version: int, options: str) -> str:
+    """The key of a `ProofUnit`, from its model's key."""
+    return _key("proof", model, strategy, version, options)
 
 
 def _key(*content: Any) -> str:

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
-from compact_proofs.models.files import write_atomically
 from compact_proofs.progress import track
 from compact_proofs.sweep.cluster import DaskWorkers
 from compact_proofs.sweep.lock import is_running
@@ -169,12 +169,18 @@ def status(store: str | Path) -> Status:
     """
     with Store(store) as opened:
         holder = [dict(row) for row in opened.rows("SELECT * FROM sweep")]
+        alive = bool(holder) and is_running(opened.path)
         return Status(
-            models=opened.counts("models"),
-            proofs=opened.counts("proofs"),
-            running=holder[0] if holder and is_running(opened.path) else None,
+            models=_really(opened.counts("models"), alive),
+            proofs=_really(opened.counts("proofs"), alive),
+            running=holder[0] if alive else None,
             failures=_failures(opened),
         )
+
+
+def _really(counts: dict[str, int], alive: bool) -> dict[str, int]:
+    """What runs runs only while its sweep does; after the sweep was killed it waits to be done again."""
+    return counts if alive else counts | {"waiting": counts["waiting"] + counts["running"], "running": 0}
 
 
 def _settle(store: Store, workers: Workers, folder: Path | None) -> Iterator[int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compact_proofs.errors import BadInput
+from compact_proofs.sweep.checksums import checksum, problem
 from compact_proofs.sweep.lock import Lock, Locked
 from compact_proofs.sweep.plan import SCHEMA, Plan
 from compact_proofs.sweep.work import Job, ModelJob, Outcome, ProofJob
@@ -28,7 +29,8 @@ _UNIT = """
     seconds REAL,
     package_version TEXT,
     started_at TEXT,
-    finished_at TEXT
+    finished_at TEXT,
+    checksum TEXT
 """
 
 _TABLES = (
@@ -98,6 +100,7 @@ class Store:
         try:
             self._connection.row_factory = sqlite3.Row
             self._recognise(may_create=write)
+            self._verify()
             if write:
                 self._begin()
         except BaseException:
@@ -209,6 +212,7 @@ class Store:
         with self.transaction() as c:
             assignments = ", ".join(f"{column} = ?" for column in values)
             c.execute(f"UPDATE {table} SET {assignments} WHERE key = ?", (*values.values(), job.key))
+            _sign(c, table, "key = ?", job.key)
             return 1 + (self._give_up(c) if outcome.error and table == "models" else 0)
 
     def _start(self, table: str, key: str) -> None:
@@ -218,7 +222,9 @@ class Store:
     def _give_up(self, c: sqlite3.Connection) -> int:
         blocked = "status = 'waiting' AND model IN (SELECT key FROM models WHERE status = 'failed')"
         ((wanted,),) = c.execute(f"SELECT count(*) FROM proofs WHERE {blocked} AND key IN (SELECT key FROM wanted)")
-        c.execute(f"UPDATE proofs SET status = 'failed', error = 'its model failed', finished_at = ? WHERE {blocked}", (now(),))
+        at = now()
+        c.execute(f"UPDATE proofs SET status = 'failed', error = 'its model failed', finished_at = ? WHERE {blocked}", (at,))
+        _sign(c, "proofs", "status = 'failed' AND finished_at = ?", at)
         return int(wanted)
 
     def _take_lock(self) -> Lock:
@@ -265,11 +271,24 @@ class Store:
             c.execute(f"PRAGMA application_id = {APPLICATION}")
             c.execute(f"PRAGMA user_version = {SCHEMA}")
 
+    def _verify(self) -> None:
+        """Check the structure of the file and every row in it: SQLite itself would give what it finds."""
+        c = self._connection
+        with self._errors():
+            c.execute("BEGIN")  # one moment, whatever a running sweep writes
+            try:
+                ((verdict,),) = c.execute("PRAGMA integrity_check(1)")
+                if verdict != "ok":
+                    raise sqlite3.DatabaseError(verdict)
+                for table in ("models", "proofs"):
+                    for row in c.execute(f"SELECT * FROM {table}"):
+                        if (wrong := problem(table, row)) is not None:
+                            raise sqlite3.DatabaseError(f"row {row['number']} of {table}: {wrong}")
+            finally:
+                c.execute("ROLLBACK")
+
     def _begin(self) -> None:
         with self._errors():
-            ((verdict,),) = self._connection.execute("PRAGMA quick_check(1)")
-            if verdict != "ok":
-                raise sqlite3.DatabaseError(verdict)
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("CREATE TEMP TABLE wanted (key TEXT PRIMARY KEY)")
         self._hand_back()
@@ -298,6 +317,12 @@ class Store:
             raise BadInput(
                 f"{self.path}: the store is damaged ({e}); put back a copy, or save what can be read: sqlite3 FILE .recover"
             ) from None
+
+
+def _sign(c: sqlite3.Connection, table: str, which: str, value: str) -> None:
+    """Write the checksums of rows that have been settled."""
+    for row in c.execute(f"SELECT * FROM {table} WHERE {which}", (value,)).fetchall():
+        c.execute(f"UPDATE {table} SET checksum = ? WHERE key = ?", (checksum(row), row["key"]))
 
 
 def now() -> str:

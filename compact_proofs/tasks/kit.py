@@ -10,9 +10,8 @@ from compact_proofs.claim import Task
 from compact_proofs.estimates import Constant, Estimator, Sampling
 from compact_proofs.harness import Specimen
 from compact_proofs.models.architecture import Architecture
-from compact_proofs.report.data import Heatmap
 from compact_proofs.strategy import Strategy
-from compact_proofs.study import Study
+from compact_proofs.study import Heatmap, Study
 from compact_proofs.train import Recipe, TrainingResult
 
 if TYPE_CHECKING:

@@ -11,6 +11,16 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class About(Strict):
+    """What a result is about."""
+
+    model: str
+    architecture: str | None
+    configuration: dict[str, int | float | str | bool | None] | None
+    task: str
+    parameters: dict[str, int | str]
+
+
 class Length(Strict):
     flops: int
     int_ops: int
@@ -26,14 +36,16 @@ class Function(Strict):
     program_sha256: str
 
 
-class About(Strict):
+class Said(Strict):
+    """What is said, of which function, on which task."""
+
     task: str
     parameters: dict[str, int | str]
     function: Function
     statement: str
 
 
-class Proof(About):
+class Proof(Said):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str
@@ -48,7 +60,7 @@ class Proof(About):
     model_sha256: str
 
 
-class Sampled(About):
+class Sampled(Said):
     strategy: str
     options: dict[str, int | float | bool | str]
     numerator: str
@@ -70,6 +82,16 @@ class Sampled(About):
     model_sha256: str
 
 
+class Proven(About, Proof):
+    """By ``prove``."""
+
+    note: str | None
+
+
+class SampledAlone(About, Sampled):
+    """By ``sample``."""
+
+
 class FrontierProof(Proof):
     on_frontier: bool
 
@@ -83,11 +105,12 @@ class Line(Strict):
     bound: float
 
 
-class Frontier(Strict):
+class Frontier(About):
     proofs: list[FrontierProof]
     with_confidence: list[FrontierSample]
     linear_baseline: Line | None
     report: str
+    note: str | None
 
 
 class Claim(Strict):
@@ -97,7 +120,7 @@ class Claim(Strict):
     statement: str
 
 
-class Check(Strict):
+class Check(About):
     accepted: bool
     reason: str | None
     certificate: str
@@ -147,6 +170,24 @@ class Scored(Strict):
     proof: Proof
 
 
-class Dictionaries(Strict):
+class Dictionaries(About):
     true_accuracy: float | None
     dictionaries: list[Scored]
+
+
+class Metrics(Strict):
+    loss: float
+    accuracy: float
+    samples: int
+
+
+class Trained(About):
+    output: str
+    model_sha256: str
+    sampled: Metrics
+    recipe: dict[str, int | float | str | bool | list[float] | None]
+    seconds: float
+
+
+class Tuned(Trained):
+    distance: float

@@ -93,7 +93,7 @@ def test_prove_check_and_help(run: Any, plain: Any) -> None:
 def test_what_a_dictionary_leaves_is_sampled(run: Any) -> None:
     options = ("-s", "dictionary", "-O", "features=24", "-O", "active=24", "-O", "rank=18")
     said = json.loads(run("sample", MODEL, *options, "-n", 40, "-o", "hybrid.cert", "--json").stdout)
-    proven = schemas.Proof.model_validate_json(run("prove", MODEL, *options, "--json").stdout)
+    proven = schemas.Proven.model_validate_json(run("prove", MODEL, *options, "--json").stdout)
     assert 0 < int(proven.numerator) < 961
     assert said["proven"] == str(proven.numerator)
     assert said["bound"] > proven.bound
@@ -101,7 +101,7 @@ def test_what_a_dictionary_leaves_is_sampled(run: Any) -> None:
 
 
 def test_the_report_compares_dictionaries(run: Any, tmp_path: Path) -> None:
-    run("frontier", "s4-seed-0", "--search-seconds", 0, "-o", "report")
+    run("frontier", "s4-seed-0", "--effort", 0, "-o", "report")
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Dictionaries as explanations" in page
     assert "metric-pca, 16 features" in page

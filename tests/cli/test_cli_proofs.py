@@ -30,8 +30,8 @@ def npz(tiny: LoadedModel, tmp_path: Path) -> Path:
     return file
 
 
-def proof(result: Any) -> schemas.Proof:
-    return schemas.Proof.model_validate_json(result.stdout)
+def proof(result: Any) -> schemas.Proven:
+    return schemas.Proven.model_validate_json(result.stdout)
 
 
 # train
@@ -68,8 +68,8 @@ def test_train_keeps_a_readme_beside_the_model(run: Any) -> None:
     [
         (("-o", "m.pt"), "m.pt: models are saved as .safetensors; change the file name's ending"),
         (("-o", "folder.safetensors"), "folder.safetensors is a folder; give the name of a file in it"),
-        (("-o", "file/m.safetensors"), "file: no such folder can be made (File exists); choose another place"),
-        (("-o", "file/sub/m.safetensors"), "no such folder can be made (Not a directory); choose another place"),
+        (("-o", "file/m.safetensors"), "file: it is not a folder; choose another place"),
+        (("-o", "file/sub/m.safetensors"), "file/sub: it cannot be made, since file is not a folder; choose another place"),
         (("-o", "m.safetensors", "--steps", "0"), "steps = 0: it must be at least 1"),
         (("-o", "m.safetensors", "--d-vocab", "1"), "d_vocab = 1: Max-of-K needs at least 2 tokens"),
         (("-o", "m.safetensors", "--learning-rate", "nan"), "learning_rate = nan: it must be a positive number"),
@@ -181,7 +181,7 @@ def test_at_least_compares_exactly(run: Any, tiny_file: Path) -> None:
         (("TINY", "-s", "cubic", "-O", "window=1"), "cubic has no option 'window'; it has no options"),
         (("TINY", "--at-least", "99"), "--at-least 99 is more than 1; an accuracy of 99 % is written 0.99"),
         (("TINY", "-o", "folder"), "folder is a folder; give the name of a file in it"),
-        (("TINY", "-o", "junk.safetensors/x"), "no such folder can be made (File exists)"),
+        (("TINY", "-o", "junk.safetensors/x"), "junk.safetensors: it is not a folder"),
         (("TINY", "-o", "TINY"), "is the file that is read; write the result elsewhere"),
         (("TINY", "--reading", "loud"), "Invalid value for '--reading'"),
     ],
@@ -275,18 +275,18 @@ def test_explain(run: Any, tiny_file: Path) -> None:
     assert bounds[0] == max(bounds)
 
 
-QUICK = ("--search-seconds", 1)
+QUICK = ("--effort", 0.05)
 
 
 def test_the_autopilot_keeps_to_a_budget(run: Any, tiny_file: Path) -> None:
     short = proof(run("prove", tiny_file, "--min-bound", "0.2", *QUICK, "--json"))
     assert short.bound >= 0.2
-    everything = ("--search-seconds", 600)  # time for all that may be tried, which takes a few seconds
-    best = proof(run("prove", tiny_file, "--max-flops", short.length.total + 1, *everything, "--json"))
+    everything = ("--effort", 30)  # for all that may be tried, which takes a few seconds
+    best = proof(run("prove", tiny_file, "--max-length", short.length.total + 1, *everything, "--json"))
     assert best.length.total <= short.length.total + 1
     assert best.bound > 0
-    assert "nothing that was tried fits" in run("prove", tiny_file, "--max-flops", 10, *QUICK, code=2).stderr
-    assert "leave out --strategy" in run("prove", tiny_file, "--max-flops", 10, "-s", "cubic", code=2).stderr
+    assert "nothing that was tried fits" in run("prove", tiny_file, "--max-length", 10, *QUICK, code=1).stderr
+    assert "leave out --strategy" in run("prove", tiny_file, "--max-length", 10, "-s", "cubic", code=2).stderr
 
 
 def test_finetune(run: Any, tiny_file: Path) -> None:
@@ -334,6 +334,6 @@ def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_fi
     monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder, sections: folder / "index.html")
     names = [p["strategy"] for p in json.loads(run("frontier", tiny_file, *QUICK, "--json").stdout)["proofs"]]
     assert "brute-force" not in names
-    result = run("frontier", tiny_file, "--with-brute-force", *QUICK, "--json")
+    result = run("frontier", tiny_file, "--with-brute-force", "--force", *QUICK, "--json")
     assert "Brute force on 512 inputs." in result.stderr
     assert "brute-force" in [p["strategy"] for p in json.loads(result.stdout)["proofs"]]

@@ -14,6 +14,7 @@ from compact_proofs.dictionaries.autoencoder import linear_autoencoder
 from compact_proofs.dictionaries.finding import find, metric_of, pca, refitted
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.saelens import load_saelens, save_saelens
+from compact_proofs.dictionaries.saelens_config import HARMLESS
 from compact_proofs.dictionaries.score import relative_mse, score
 from compact_proofs.errors import BadInput
 
@@ -112,12 +113,26 @@ def with_(name, value):
         (lambda f: changed(f, architecture="matching_pursuit"), "architecture 'matching_pursuit' cannot be read"),
         (lambda f: changed(f, architecture=["topk"]), "cannot be read"),
         (lambda f: changed(f, activation_fn="tanh-relu"), "activation function 'tanh-relu'"),
-        (lambda f: changed(f, normalize_activations="layer_norm"), "fold it into the weights"),
+        (lambda f: changed(f, normalize_activations="expected_average_only_in"), "fold it into the weights"),
+        (lambda f: changed(f, normalize_activations="layer_norm"), "train one with normalize_activations = none"),
+        (lambda f: changed(f, normalize_activations="constant_norm_rescale"), "train one with normalize_activations = none"),
+        (lambda f: changed(f, apply_b_dec_to_input="False"), "apply_b_dec_to_input = 'False' must be true or false"),
+        (lambda f: changed(f, apply_b_dec_to_input=None), "apply_b_dec_to_input = None must be true or false"),
+        (lambda f: changed(f, rescale_acts_by_decoder_norm=1), "rescale_acts_by_decoder_norm = 1 must be true or false"),
+        (lambda f: changed(f, postact_fn="relu"), "postact_fn = relu is not understood"),
+        (lambda f: changed(f, anything_new=0.5), "anything_new = 0.5 is not understood"),
+        (lambda f: changed(f, d_out=7), "d_out = 7 is not d_in: a transcoder"),
+        (lambda f: changed(f, architecture="gated", activation_fn="topk"), "activation function 'topk' of gated"),
+        (lambda f: changed(f, activation_fn_kwargs={"tan": 2}), "activation_fn_kwargs"),
+        (lambda f: changed(f, finetuning_scaling_factor=True), "scaling_factor is not 1, or missing"),
+        (lambda f: changed(f, architecture="jumprelu"), "missing threshold"),
+        (lambda f: rewritten(f, with_("W_skip", torch.ones(3, 3))), "W_skip is no tensor of the architecture topk"),
+        (lambda f: rewritten(f, with_("threshold", torch.ones(5))), "threshold is no tensor of the architecture topk"),
         (lambda f: changed(f, reshape_activations="hook_z"), "reshape_activations must be none"),
         (lambda f: changed(f, k=0), "k = 0 must be a whole number"),
         (lambda f: changed(f, k="two"), "k = 'two'"),
         (lambda f: changed(f, d_sae=6), "W_enc has shape"),
-        (lambda f: changed(f, d_in=None), "W_enc has shape"),
+        (lambda f: changed(f, d_in=None), "d_in = None must be a whole number"),
         (lambda f: rewritten(f, without("W_dec")), "missing W_dec"),
         (lambda f: rewritten(f, with_("b_dec", torch.tensor([1.0, torch.nan, 0.0]))), "not finite"),
         (lambda f: rewritten(f, with_("b_dec", torch.tensor([1, 2, 3]))), "not finite numbers"),
@@ -130,6 +145,14 @@ def test_bad_files_are_refused_with_the_cure(damage, message, tmp_path):
     with pytest.raises(BadInput, match=message) as caught:
         load_saelens(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_fields_that_say_nothing_about_codes_are_read_over(tmp_path):
+    a = autoencoder("standard")
+    save_saelens(a, tmp_path)
+    changed(tmp_path, **dict.fromkeys(HARMLESS, "whatever"), postact_fn=None, anything_new=False)
+    X = torch.randn(30, 3)
+    assert torch.equal(load_saelens(tmp_path).encode(X), a.encode(X))
 
 
 def test_what_is_no_folder_is_refused(tmp_path):

@@ -116,9 +116,7 @@ def test_a_copy_is_not_changed_with_its_source(name: str) -> None:
         assert (y.lo >= before).all()
 
 
-@pytest.mark.parametrize(
-    "name", ["sum", "cumsum", "prod", "mean", "abs", "amax", "max", "clone", "relu", "softmax", "logsumexp"]
-)
+@pytest.mark.parametrize("name", ["sum", "cumsum", "prod", "mean", "abs", "amax", "max", "clone", "relu", "softmax", "logsumexp"])
 def test_a_result_of_one_number_is_not_that_number(name: str) -> None:
     for x in (enclose(2.0), interval((1.0, 2.0))[0].clone()):
         before = x.lo.item(), x.hi.item()

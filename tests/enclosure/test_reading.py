@@ -114,7 +114,9 @@ def test_plain_comparisons_do_not_round() -> None:
         assert provably(big != big.float() * 0 + 2.0**24).all()
         assert torch.maximum(torch.tensor([1.0]), wide).dtype == torch.float64
         assert int(torch.searchsorted(w, 0.1, right=True)) == 0
-        assert provably(torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]) == torch.tensor([1, 2049])).all()
+        assert provably(
+            torch.cat([torch.tensor([1.0], dtype=torch.float16), torch.tensor([2049])]) == torch.tensor([1, 2049])
+        ).all()
         assert torch.where(torch.tensor([True]), w, 0.2).dtype == torch.float64
         for f in (
             lambda: w < 2**53 + 1,

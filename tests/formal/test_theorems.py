@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from typer.testing import CliRunner
 
 from compact_proofs.certificate import Certificate
 from compact_proofs.cli.app import app
+from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
-from compact_proofs.formal.theorem import check_theorem, formalize
+from compact_proofs.formal.checkers import checker_for
+from compact_proofs.formal.network.lowering import network_of
+from compact_proofs.formal.sources import TransformerStatement, formalize
+from compact_proofs.formal.theorem import check_theorem, write_theorem
 from compact_proofs.harness import Specimen, evaluate
+from compact_proofs.program import program_of
 from compact_proofs.prove import prove
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK
@@ -34,26 +40,15 @@ def accepted(tiny: LoadedModel, proven: Certificate, coq, tmp_path_factory) -> P
     folder = tmp_path_factory.mktemp("theorem")
     checked = check_theorem(formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, folder))
     assert checked.numerator == proven.claim.numerator > 100
-    assert checked.statement == f"accuracy params max_of_k >= {checked.numerator} / 8 ^ 3"
+    assert checked.statement == FALSE.replace("1000", str(checked.numerator))
     assert any("binary64" in word for word in checked.assumptions)
     return folder
-
-
-def copy_of(folder: Path, to: Path, **changes: tuple[str, str]) -> Path:
-    """Copy a theorem with its compiled weights and hints; change one text in each of the files named."""
-    copy = shutil.copytree(folder, to)
-    for name, (old, new) in changes.items():
-        file = copy / f"{name}.v"
-        text = file.read_text()
-        assert re.search(old, text)
-        file.write_text(re.sub(old, new, text, count=1))
-    return copy
 
 
 def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate, compiled, tmp_path: Path):
     n = proven.claim.numerator
     text = (accepted / "Accuracy.v").read_text()
-    folder = copy_of(accepted, tmp_path / "more")
+    folder = shutil.copytree(accepted, tmp_path / "more")
     (folder / "Accuracy.v").write_text(text.replace(str(n), str(n + 1)))
     output = compiled(folder / "Accuracy.v")
     assert not output.accepted
@@ -64,17 +59,103 @@ def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate
     assert compiled(folder / "Accuracy.v").accepted
 
 
-def test_other_weights_are_rejected(accepted: Path, compiled, tmp_path: Path):
-    """Every logit of the largest token is made small, so that it is never named."""
+BUILT_ON = ("Weights.v", "Program.v", "Hints.v")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"(rows_W_U_0 := \[\|)[^|]*", lambda found: found[1] + " " + "; ".join(["0"] * found[0].count(";")) + "; 0 "),
+        (r"(rows_W_pos_0 := \[\|)", lambda found: found[1] + " 0;"),
+    ],
+)
+def test_other_weights_are_rejected(old: str, new, accepted: Path, compiled, tmp_path: Path):
+    """Logits that are all 0, so that no token is named; a weight with an entry too many."""
+    folder = shutil.copytree(accepted, tmp_path / "weights")
     text = (accepted / "Weights.v").read_text()
-    before, W_U = text.rsplit("W_U := ", 1)
-    rows = re.sub(r"\(?-?\d+\)?\](?=[;\n]|\])", "0]", W_U)
-    assert rows != W_U
-    folder = copy_of(accepted, tmp_path / "weights")
-    (folder / "Weights.v").write_text(f"{before}W_U := {rows}")
-    for name in ("Weights.v", "Hints.v"):
+    changed = re.sub(old, new, text, count=1)
+    assert changed != text
+    (folder / "Weights.v").write_text(changed)
+    for name in BUILT_ON:
         assert compiled(folder / name).accepted
     assert not compiled(folder / "Accuracy.v").accepted
+
+
+def test_another_program_is_rejected(accepted: Path, compiled, tmp_path: Path):
+    """The checker's argument is about the transformer; a program that computes something else is not it."""
+    folder = shutil.copytree(accepted, tmp_path / "program")
+    text = (accepted / "Program.v").read_text()
+    (folder / "Program.v").write_text(text.replace("Read W_K", "Read W_Q"))
+    for name in BUILT_ON:
+        assert compiled(folder / name).accepted
+    assert not compiled(folder / "Accuracy.v").accepted
+
+
+UNSAFE = {
+    "an axiom": "Axiom cheat : {goal}.\n",
+    "an axiom with a known name": "Module PrimFloat. Axiom cheat : {goal}. End PrimFloat.\nImport PrimFloat.\n",
+    "guard": "#[local] Unset Guard Checking.\nFixpoint loop (n : nat) : {goal} := loop n.\n"
+    "#[local] Set Guard Checking.\nDefinition cheat := loop 0.\n",
+    "positivity": "#[local] Unset Positivity Checking.\nInductive odd := Odd (f : odd -> False).\n"
+    "#[local] Set Positivity Checking.\n"
+    "Definition no (o : odd) : False := match o with Odd f => f o end.\nLemma absurd : False.\nProof. exact (no (Odd no)). Qed.\n"
+    "Definition cheat : {goal} := match absurd with end.\n",
+    "another statement": "Definition accuracy (M : network) (domain : list (list nat)) (l : task) : R := 2.\n"
+    "Lemma cheat : {goal}. Proof. split; [vm_compute; reflexivity|unfold accuracy; Lra.lra]. Qed.\n",
+}
+"""Texts of a hostile Accuracy.v, with the goal where it goes."""
+
+
+FALSE = (
+    "shaped Formalized.Program.model = true /\\\n  accuracy Formalized.Program.model (inputs [8; 8; 8]%nat) maximum >= 1000 / 8 ^ 3"
+)
+
+
+@dataclass(frozen=True)
+class Hostile(TransformerStatement):
+    """A false theorem, proved by a cheat."""
+
+    cheat: str
+
+    def words(self, numerator: int) -> str:
+        return FALSE
+
+    def accuracy(self, numerator: int) -> str:
+        return (
+            "From Coq Require Import Reals Lra List.\nFrom CompactProofs Require Import Network Tasks.\n"
+            "From Formalized Require Program.\nImport ListNotations.\nOpen Scope R_scope.\n"
+            f"{self.cheat.format(goal=FALSE)}Theorem accuracy_bound : {FALSE}.\nProof. exact cheat. Qed.\n"
+        )
+
+
+@pytest.mark.parametrize("kind", UNSAFE)
+def test_cheats_are_rejected(kind: str, tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+    """Coq accepts the file with the theorem; what is asked last does not."""
+    checker = checker_for(GRID, tiny.model, proven.explanation)
+    network = network_of(program_of(tiny.model, tiny.task))
+    hostile = Hostile(tiny.model, network, "m", checker, Arithmetic.hardware, UNSAFE[kind])
+    theorem = write_theorem(hostile, proven.claim.numerator, tmp_path)
+    reason = "Assumptions.v: Coq does not accept it" if kind == "another statement" else "rests on what it must not"
+    with pytest.raises(CertificateRejected, match=reason):
+        check_theorem(theorem)
+
+
+def test_other_compiled_files_are_refused(tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+    theorem = formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, tmp_path)
+    (tmp_path / "PrimFloat.vo").touch()
+    with pytest.raises(BadInput, match=r"not of the theorem \(PrimFloat.vo\)"):
+        check_theorem(theorem)
+
+
+def test_the_development_is_compiled_anew(coq, monkeypatch, tmp_path: Path):
+    source = tmp_path / "Tiny.v"
+    source.write_text("Definition one := 1.\n")
+    monkeypatch.setattr("compact_proofs.formal.coq.sources", lambda: [source])
+    compiled = coq.build() / "Tiny.vo"
+    honest = compiled.read_bytes()
+    compiled.write_bytes(b"other")
+    assert (coq.build() / "Tiny.vo").read_bytes() == b"other"
+    assert (coq.build(fresh=True) / "Tiny.vo").read_bytes() == honest
 
 
 HOSTILE = [
@@ -88,12 +169,11 @@ GROUPINGS = ["(@nil nat)", "[0; 1; 2; 3; 4; 5; 6; 7]", "[0; 0; 0; 7; 7; 7; 7; 7;
 
 def test_hostile_hints_prove_only_what_is_true(accepted: Path, tiny: LoadedModel, compiled, tmp_path: Path):
     truth = evaluate_count(tiny.model)
-    folder = copy_of(accepted, tmp_path / "hostile")
-    calls = [f"count_additive hardware params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
+    folder = shutil.copytree(accepted, tmp_path / "hostile")
+    calls = [f"count_additive hardware Hints.params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
     text = (
         "From Coq Require Import ZArith List.\nFrom CompactProofs Require Import Additive Instances Theorems.\n"
-        "From Formalized Require Import Weights.\nImport ListNotations.\n"
-        + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
+        "From Formalized Require Hints.\nImport ListNotations.\n" + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
     )
     (folder / "Hostile.v").write_text(text)
     output = compiled(folder / "Hostile.v")
@@ -131,6 +211,15 @@ def test_coq_counts_what_python_counts(seed: int, coq, tmp_path: Path):
         assert abs(checked.numerator - found.claim.numerator) <= 2
 
 
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_counting_by_positions(window: int, tiny: LoadedModel, coq, tmp_path: Path):
+    """Coq bounds each query by itself, so that it proves at least what Python does, and no more than is true."""
+    strategy = Additive(window, groups=2)
+    proven = prove(tiny.model, tiny.task, strategy)
+    checked = check_theorem(formalize(tiny.model, strategy, proven.explanation, proven.claim.numerator, tmp_path))
+    assert proven.claim.numerator <= checked.numerator <= evaluate_count(tiny.model)
+
+
 def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_path: Path):
     certificate = proven.save(tmp_path / "proof.cert")
     arguments = ["formalize", str(certificate), "--model", str(tiny_file), "-o", str(tmp_path / "t"), "--check", "--json"]
@@ -139,7 +228,7 @@ def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_pa
     document = json.loads(result.stdout)
     assert document["claimed"] == document["checked"]["numerator"] == str(proven.claim.numerator)
     assert document["checked"]["difference"] == "0"
-    assert document["checked"]["statement"].startswith("accuracy params max_of_k >= ")
+    assert document["checked"]["statement"].startswith("shaped Formalized.Program.model = true /\\")
 
 
 def test_a_prefix_theorem_from_the_command_line(coq, tiny_file: Path, tmp_path: Path):

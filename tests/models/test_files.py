@@ -7,16 +7,18 @@ import math
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from networks import NETWORKS, attention_only, state_of
+from small_networks import NETWORKS, attention_only, state_of
 from torch import nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models import files
 from compact_proofs.models.files import model_bytes, read_model_bytes, read_weights, save_model, weights_sha256
 from compact_proofs.models.own_names import attention_only_from_state
 
@@ -108,7 +110,7 @@ def test_metadata_beside_the_file(tmp_path, state):
     assert read_weights(tmp_path / "model.npz")[1] == {"seed": 123}
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000, "\x00"])
+@pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000, "\x00", '{"task": "groups", "task": "max-of-k"}'])
 def test_broken_metadata(tmp_path, state, text):
     write_npz(tmp_path / "model.npz", state)
     (tmp_path / "model.json").write_text(text)
@@ -325,3 +327,34 @@ def test_hash_is_pinned():
         b'["weight", "float32", [1, 2]]\n' + struct.pack("<2f", 1.0, -2.5),
     ]
     assert weights_sha256(module) == hashlib.sha256(b"".join(records)).hexdigest()
+
+
+def test_a_directory_that_lies_takes_no_memory(tmp_path):
+    """It says 16 bytes and unpacks to 64 MiB: as much is read as it says."""
+    path = tmp_path / "lie.npz"
+    content = npy((4,), data=bytes(2**26))
+    write_zip(path, {"W_E.npy": content}, zipfile.ZIP_DEFLATED)
+    told = len(npy((4,), data=bytes(16)))
+    data = bytearray(path.read_bytes())
+    at = data.rindex(struct.pack("<I", len(content)))
+    data[at : at + 4] = struct.pack("<I", told)
+    path.write_bytes(data)
+    tracemalloc.start()
+    expect_bad_file(path, "damaged or not a .npz file .BadZipFile")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_of_packing_are_refused(tmp_path, compression):
+    """Their decompressors cannot be told to stop."""
+    write_zip(tmp_path / "odd.npz", {"W_E.npy": npy((4,), data=bytes(16))}, compression)
+    expect_bad_file(tmp_path / "odd.npz", r"'W_E\.npy' is packed in a way that numpy does not use")
+
+
+def test_a_directory_of_too_many_entries(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_ENTRIES", 3)
+    for suffix, name in ((".npz", "{}.npy"), (".pt", "a/{}")):
+        write_zip(tmp_path / f"many{suffix}", {name.format(i): npy((1,), data=bytes(4)) for i in range(4)})
+        expect_bad_file(tmp_path / f"many{suffix}", "a zip archive of more than 3 entries")

@@ -106,3 +106,30 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         run(path, plan, dask=address)
     with pytest.raises(BadInput, match="no Dask scheduler answers"):
         run(path, plan, dask="nonsense://x")
+
+
+class Dying:
+    """A client of a cluster where workers die while they are looked at, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def wait_for_workers(self, n: int, timeout: float) -> None:
+        assert n == 1
+
+    def run(self, function: Any) -> dict[str, str]:
+        self.times -= 1
+        if self.times >= 0:
+            raise distributed.comm.CommClosedError("Address removed.")
+        return {"tcp://127.0.0.1:1": function()}
+
+
+def test_a_worker_that_dies_while_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PAUSE", 0)
+    workers = object.__new__(DaskWorkers)
+    workers._client = Dying(module.LOOKS - 1)
+    workers._check("tcp://here")
+    assert workers._client.times == -1
+    workers._client = Dying(module.LOOKS)
+    with pytest.raises(BadInput, match="the workers of tcp://here come and go"):
+        workers._check("tcp://here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import sqlite3
 from collections import Counter
 from fractions import Fraction
@@ -183,7 +184,7 @@ def test_what_is_no_store(tmp_path: Path, finished: Path) -> None:
     for path, reason in (
         (text, "not an SQLite file"),
         (foreign, "not the store of a sweep"),
-        (newer, "a store of version 7; this program works with version 2"),
+        (newer, "a store of version 7; this program works with version 3"),
         (damaged, "the store is damaged"),
         (tmp_path, "a folder"),
         (tmp_path / "missing" / "s", "there is no folder"),
@@ -204,6 +205,73 @@ def test_what_is_no_store(tmp_path: Path, finished: Path) -> None:
         run(tmp_path / "other", tiny_plan(range(1)))
     with pytest.raises(BadInput, match="at least 1"):
         run(tmp_path / "other", tiny_plan(range(1)), workers=0)
+
+
+def test_flipped_bits_become_no_results(tmp_path: Path, finished: Path) -> None:
+    """Whatever bytes are changed, what is read is what was written, or refused."""
+    data, rows, states = _whole(finished), read(finished), status(finished)
+    path = tmp_path / "flipped.sqlite"
+    generator = random.Random(0)
+    refused = 0
+    for number in (1, 2, 8, 64) * 12:
+        flipped = bytearray(data)
+        for at in generator.sample(range(len(data)), number):
+            flipped[at] ^= 1 << generator.randrange(8)
+        for leftover in tmp_path.iterdir():
+            leftover.unlink()
+        path.write_bytes(flipped)
+        try:
+            assert (read(path), status(path)) == (rows, states)
+            export(path, tmp_path / "rows.csv")
+        except BadInput as e:
+            assert str(path) in str(e)  # noqa: PT017 (what the change did not touch is read)
+            refused += 1
+    assert refused > 20
+
+
+def _whole(store: Path) -> bytes:
+    """The bytes of a store, its write-ahead log included."""
+    with sqlite3.connect(store) as c:
+        c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return store.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE proofs SET numerator = '216' WHERE number = 1",
+        "UPDATE proofs SET length = length + 1 WHERE number = 1",
+        "UPDATE proofs SET status = 'waiting' WHERE number = 1",
+        "UPDATE proofs SET options = '{}' WHERE number = 2",
+        "UPDATE proofs SET model = (SELECT key FROM models WHERE number = 2) WHERE number = 1",
+        "UPDATE models SET seed = 7 WHERE number = 1",
+        "UPDATE models SET weights = x'00' WHERE number = 1",
+        "UPDATE models SET recipe = x'80' WHERE number = 1",
+        "UPDATE models SET checksum = NULL WHERE number = 1",
+    ],
+)
+def test_a_changed_row_is_refused_by_its_number(tmp_path: Path, finished: Path, change: str) -> None:
+    path = tmp_path / "changed.sqlite"
+    path.write_bytes(_whole(finished))
+    with sqlite3.connect(path) as c:
+        c.execute(change).fetchall()
+    if "'waiting'" in change:  # a unit that is done again costs time, and nothing else
+        assert status(path).proofs["waiting"] == 1
+        return
+    for use in (read, status, lambda p: sweep(p, None)):
+        with pytest.raises(BadInput, match=r"the store is damaged \(row [12] of (models|proofs): its"):
+            use(path)
+
+
+def test_what_a_killed_sweep_was_at_is_waiting(tmp_path: Path, finished: Path) -> None:
+    """And not running, as its rows still say."""
+    path = tmp_path / "killed.sqlite"
+    path.write_bytes(_whole(finished))
+    with sqlite3.connect(path) as c:
+        c.execute("UPDATE proofs SET status = 'running' WHERE number = 1")
+        c.execute("INSERT INTO sweep VALUES (1, 'here', 'then')")
+    found = status(path)
+    assert (found.proofs["running"], found.proofs["waiting"], found.running) == (0, 1, None)
 
 
 def test_csv(tmp_path: Path, finished: Path) -> None:

@@ -15,13 +15,13 @@ and if it writes gamma(b, z c), a neuron at (g b, h c) writes the same at g^-1 z
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from compact_proofs.length import count
 from compact_proofs.tasks.groups.circuits import ALIKE, POINTS_PER_ELEMENT, READINGS, Alike, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Fit, Weights, fit, read_in_every_way
@@ -39,8 +39,11 @@ EVEN = 0.3
 """Tables are evened out if their component along the mean is at least this share of it."""
 GAIN = 0.02
 """A less simple explanation must score more by this share of what is enough."""
-SECONDS = 30.0
-"""Time limit of the search: what is not reached by then stays unexplained, or stays in, or untried."""
+OPERATIONS = 12 * 10**9
+"""What finding circuits may take, and again what choosing among them may: what is not reached stays unexplained, or stays in, or
+untried. It is some 30 seconds of one core, 50 times what the zoo's networks need."""
+EACH = 5 * 10**6
+"""What a score costs beside its operations: some hundred calls, whose time is that of so many operations."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,16 @@ def find_fits(w: Weights) -> list[Fit]:
     left = translates(w.left[:, alive], group.table[group.inverse])  # l(g^-1 x)
     right = translates(w.right[:, alive], group.table.T)  # r(y g)
     fits, free = [], torch.ones(len(alive), dtype=torch.bool)
-    points, end = 0, time.monotonic() + SECONDS
+    points = spent = 0
     for i in range(len(alive)):
         if not free[i]:
             continue
-        if time.monotonic() > end:
-            break
         acts = [_cosets(group, _stabiliser(group, side[:, i])) for side in (left, right)]
         points += max(map(len, acts))
-        if points > POINTS_PER_ELEMENT * group.order:
-            break
         mine = free.nonzero().flatten()
+        spent += 2 * (len(mine) + 1) * len(acts[0]) * len(acts[1]) * group.order  # comparing outputs with translates in `_members`
+        if points > POINTS_PER_ELEMENT * group.order or spent > OPERATIONS:
+            break
         mine = torch.cat([torch.tensor([i]), mine[mine != i]])
         circuit = _members(w, acts, alive[mine])
         free[mine[torch.isin(alive[mine], circuit.neurons)]] = False
@@ -212,25 +214,38 @@ def evened(w: Weights, found: Found) -> Found:
     return Found(fits, found.alike)
 
 
-def choose(w: Weights, score: Callable[[Found], float], enough: float) -> Found:
-    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least."""
-    end = time.monotonic() + SECONDS
+def choose(w: Weights, score: Callable[[Found], Tensor | None], enough: float) -> Found:
+    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least; None scores least."""
     best, highest = Found([], "all"), float("-inf")
+    priced = _Priced(score)
     for found in variants(w):
-        kept, reached = _without_the_useless(found, score, end)
+        kept, reached = _without_the_useless(found, priced)
         if reached > highest + GAIN * enough or not best.fits:
             best, highest = kept, reached
-        if highest >= enough or time.monotonic() > end:
+        if highest >= enough or priced.left <= 0:
             break
     return best
 
 
-def _without_the_useless(found: Found, score: Callable[[Found], float], end: float) -> tuple[Found, float]:
+class _Priced:
+    """A score that knows what is left of the operations that all its calls may take."""
+
+    def __init__(self, score: Callable[[Found], Tensor | None]) -> None:
+        self.score, self.left = score, OPERATIONS
+
+    def __call__(self, found: Found) -> float:
+        with count() as counter:
+            value = self.score(found)
+        self.left -= EACH + counter.length.total
+        return float("-inf") if value is None else float(value)
+
+
+def _without_the_useless(found: Found, score: _Priced) -> tuple[Found, float]:
     """Leave out, one after another, the circuits without which the score is at least as high, the weakest first."""
     kept, highest = found, score(found)
     for f in reversed(found.fits):
         fewer = Found([g for g in kept.fits if g is not f], found.alike)
-        if time.monotonic() > end or not fewer.fits:
+        if score.left <= 0 or not fewer.fits:
             break
         if (reached := score(fewer)) >= highest:
             kept, highest = fewer, reached

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.report.data import Heatmap
-from compact_proofs.study import Study
+from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.groups.circuits import Circuit, check_circuits
 from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double
 from compact_proofs.tasks.groups.errors import spread, sums_of

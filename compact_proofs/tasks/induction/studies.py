@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.report.data import Heatmap
-from compact_proofs.study import Study
+from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.induction.chain import chain_of
 from compact_proofs.tasks.induction.circuit import certified_groups, circuit_bounds
 from compact_proofs.tasks.induction.gaps import Groups, Place

@@ -53,18 +53,25 @@ class Listed(Additive):
         if task.size > LARGEST_TASK:
             raise BadInput(f"listed: the list is found among all {task.size} sequences, which is affordable up to {LARGEST_TASK}")
 
+    def search_operations(self, model: AttentionOnlyTransformer, task: Task, length: int) -> int:
+        """Every sequence is looked at, for about v operations each."""
+        return task.size * model.d_vocab
+
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Evaluate every sequence that the certificate misses, in float64; list the right ones."""
         found = super().explain(model, task)
-        kept = []
+        kept, room = [torch.zeros(0, model.n_ctx, dtype=torch.int64)], LONGEST
         with torch.no_grad():
             p = LazyPaths(copy.deepcopy(model).double())
             symbols = self.symbols(p, found)
             for start in track(range(0, task.size, CHUNK), "sequences that the certificate misses"):
                 sequences = task.inputs(start, min(start + CHUNK, task.size))
                 missed = sequences[~additive_member(symbols, sequences)]
-                kept.append(missed[is_right(p.all, missed)])
-        return found | {"sequences": torch.cat(kept)[:LONGEST]}
+                kept.append(missed[is_right(p.all, missed)][:room])
+                room -= len(kept[-1])
+                if not room:
+                    break
+        return found | {"sequences": torch.cat(kept)}
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         return super().specs(model, task) | {"sequences": Spec((LONGEST, model.n_ctx), (0, model.d_vocab - 1), fewer=True)}

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.report.data import Heatmap
-from compact_proofs.study import Study
+from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.grouping import padded
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds, wave_rest

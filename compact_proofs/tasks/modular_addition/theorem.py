@@ -22,17 +22,20 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from compact_proofs.atomic import write_atomically
 from compact_proofs.enclosure import enclose, lower, provably, sound, upper
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, charge_integers, count, stage
-from compact_proofs.models.files import read_weights, write_atomically
+from compact_proofs.models.files import read_weights
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.prove import find_explanation
 from compact_proofs.strategy import explanation_size, whole
 from compact_proofs.tasks.modular_addition.kinks import Kinks, certain_classes, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, layer_specs
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.waves import class_size, waves
+from compact_proofs.untrusted import parse_json
 
 TOLERANCE = 1e-5
 """By how much embeddings may differ from their waves, unless told: more than rounding to float32 takes."""
@@ -98,7 +101,7 @@ def load_theorem(path: str | Path) -> LayerTheorem:
     """
     hints, metadata = read_weights(Path(path))
     try:
-        numbers = json.loads(metadata["theorem"])
+        numbers = parse_json(metadata["theorem"])
         if numbers.pop("kind") != _KIND:
             raise KeyError("kind")
         u, v, side = (tuple(float(x) for x in numbers[name]) for name in ("u", "v", "side"))
@@ -117,7 +120,7 @@ def prove_theorem(model: OneLayerMLP, frequencies: int, e_E: float = TOLERANCE, 
         If the strategy `Kinks` does not apply to the model, or it reads an "=" sign (which is a row of W_E).
     """
     strategy = Kinks(frequencies)
-    hints = strategy.explain(model, _task(model))
+    hints = find_explanation(model, _task(model), strategy)
     del hints["frequencies"]
     return _prove(model, hints, e_E, e_U)
 

@@ -64,7 +64,7 @@ def test_the_zoo_is_what_its_recipes_say():
     for name, recipe in RECIPES.items():
         metadata = zoo.metadata(name)
         model = zoo.load(name)
-        assert metadata["config"] == json.loads(json.dumps(dataclasses.asdict(recipe)))
+        assert metadata["config"] == json.loads(json.dumps(dataclasses.asdict(recipe())))
         assert metadata["weights_sha256"] == weights_sha256(model)
         assert len(metadata["curves"]["step"]) <= 201
         assert metadata["true_accuracy"] == {"numerator": str(model.order**2), "denominator": str(model.order**2)}

@@ -36,7 +36,7 @@ def test_train_tune_prove_check(run):
 
 
 def test_frontier_with_the_pictures_of_the_integral(run, tmp_path):
-    run("frontier", "mod-59-mlp-seed-0-tuned", "-o", "report", "--search-seconds", 0, "--json")
+    run("frontier", "mod-59-mlp-seed-0-tuned", "-o", "report", "--effort", 0, "--json")
     page = (tmp_path / "report" / "index.html").read_text()
     for title in ("The integral and its kinks", "What each frequency answers", "What the explanation leaves unexplained"):
         assert title in page

@@ -1,0 +1,65 @@
+"""A line about a bound that says little of a network, with what to try."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from compact_proofs.claim import decimal
+from compact_proofs.cli.output import command
+
+if TYPE_CHECKING:
+    from compact_proofs.certificate import Run
+    from compact_proofs.tasks import LoadedModel
+
+LONGER = 4
+"""What a search that found little is to be repeated with."""
+
+
+def advice(loaded: LoadedModel, source: str, best: Run | None, effort: float | None = None) -> str | None:
+    """Say that a bound is poor, and what to try; None if it is not.
+
+    It is poor if it is 0, or if brute force on a share of the inputs would prove as much in as many operations: if bound * size
+    inputs cost brute force no more than the proof took.
+
+    Parameters
+    ----------
+    loaded, source
+        The model, and how it was given on the command line.
+    best
+        The run with the highest bound; None if every bound is 0.
+    effort
+        That of the search that found it, if there was one.
+    """
+    poor = _poor(loaded, best, searched=effort is not None)
+    if poor is None:
+        return None
+    tries = []
+    default = loaded.kit.default(loaded.model)
+    if effort is None and best is not None and (best.strategy, best.options) != (default.name, default.options()):
+        tries.append(f"{command('prove', source)} (the default, {default.name})")
+    if effort is None:
+        tries.append(f"{command('frontier', source)} (a search among strategies and options)")
+    else:
+        tries.append(f"{command('frontier', source, '--effort', f'{LONGER * max(effort, 1):g}')} (a longer search)")
+    if loaded.kit.tuning:
+        tries.append(f"{command('finetune', loaded.task.name, source, '-o', 'FILE')} (a like network with shorter proofs)")
+    tries.append(f"{command('sample', source)} (a bound with confidence, by sampling)")
+    return f"{poor} To try: {'; '.join(tries)}."
+
+
+def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
+    from compact_proofs.prove import measure
+
+    if best is None or best.bound <= 0:
+        return "The bound is 0: this says nothing about the network."
+    share = loaded.kit.linear(loaded.model)
+    if best.strategy == share.name and searched:
+        return "Nothing that was tried proves more than brute force on a share of the inputs."
+    if best.strategy in (share.name, loaded.kit.brute_force(loaded.model).name):
+        return None
+    evaluated = max(1, round(loaded.task.size * Fraction(share.options()["share"])))
+    each = Fraction(measure(loaded.model, loaded.task, share).total, evaluated)
+    if best.length.total < best.bound * loaded.task.size * each:
+        return None
+    return f"The bound of {decimal(best.bound)} is no more than brute force on a share of the inputs proves in as many operations."

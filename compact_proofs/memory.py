@@ -1,0 +1,90 @@
+"""How much memory a proof may take: the operating system refuses what is beyond it, before it is taken.
+
+A file that comes in names options, and sizes follow from options: a certificate of a kilobyte can ask for a table of a terabyte.
+Nobody can read off its options which arrays a verifier makes, of torch, of numpy or of Python's integers; but all of them are made
+of the process's address space, which the system bounds (on Linux; elsewhere nothing is bounded).
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+
+import torch
+
+from compact_proofs.errors import TooLarge
+
+USUAL = 8 * 2**30
+"""Bytes that a proof may take unless told otherwise, if there are so many."""
+SHARE = 0.75
+"""Of the memory that is available, what a proof may take unless told otherwise."""
+
+_limit: ContextVar[int | None] = ContextVar("limit", default=None)
+
+
+@contextmanager
+def limited_memory(most: int | None = None) -> Iterator[None]:
+    """Let what runs inside take at most so many bytes in addition to what the program has.
+
+    The limit is of the whole process, and is lifted at the end. Within another limit the smaller one holds.
+
+    Parameters
+    ----------
+    most
+        Bytes. Unless given, what the limit around this one says, or `USUAL`, or `SHARE` of what is available if that is less.
+
+    Raises
+    ------
+    TooLarge
+        In place of the error of an allocation that was refused.
+    """
+    around = _limit.get()
+    if most is None:
+        most = min(USUAL, round(SHARE * available())) if around is None else around
+    most = most if around is None else min(most, around)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = [b for b in (_address_space() + most, soft, hard) if b != resource.RLIM_INFINITY]
+    token = _limit.set(most)
+    with suppress(ValueError, OSError):  # where a system has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    except (MemoryError, RuntimeError) as e:
+        if not refused(e):
+            raise
+        raise TooLarge(
+            f"it takes more than {most / 2**30:.3g} GiB of memory in addition to what the program has "
+            "(--max-memory, compact_proofs.memory.limited_memory)"
+        ) from None
+    finally:
+        _limit.reset(token)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def available() -> int:
+    """Bytes of memory that can be taken without swapping: of the machine, or of the container if it has less."""
+    found = []
+    with suppress(OSError, LookupError, ValueError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    return max(0, min(found, default=2**40))
+
+
+def refused(error: BaseException) -> bool:
+    """Is this what an allocation that was refused raises?"""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has already; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 0

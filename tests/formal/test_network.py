@@ -1,0 +1,203 @@
+"""Networks as Coq gets them, against the programs that they are made from: none of this needs Coq."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from compact_proofs.errors import BadInput
+from compact_proofs.formal.network.language import Index, Network, Scalar, number
+from compact_proofs.formal.network.lowering import network_of
+from compact_proofs.formal.network.source import names_of, program_source, weights_source
+from compact_proofs.formal.network.statement import statement_of
+from compact_proofs.formal.network.tasks import task_in_coq
+from compact_proofs.program import trace
+from compact_proofs.tasks import KITS
+from tests.formal.modules import Copy, Function, Transformer, modules
+
+EXAMPLE = torch.zeros(3, dtype=torch.int64)
+
+
+def place(i: Index, axes: list[int], t: list[int]) -> int:
+    """As [place] in Network.v."""
+    a = [place(x, axes, t) if isinstance(x, Index) else x for x in i.args]
+    match i.head:
+        case "Axis":
+            return axes[a[0]]
+        case "Token":
+            return t[a[0]]
+        case "Shifted":
+            return a[0] + a[1]
+        case "Scaled":
+            return a[0] * a[1]
+        case "Quotient":
+            return a[0] // a[1]
+        case "Remainder":
+            return a[0] % a[1]
+    return a[0]
+
+
+def meaning(e: Scalar, env: list[np.ndarray], axes: list[int], t: list[int]) -> float:
+    """As [meaning] in Network.v, in float64."""
+    if e.head == "Read":
+        places = [place(i, axes, t) for i in e.args[1]]
+        assert all(p < n for p, n in zip(places, env[e.args[0]].shape, strict=True))
+        return float(env[e.args[0]][tuple(places)])
+    if e.head == "Sum":
+        return math.fsum(meaning(e.args[1], env, [*axes, k], t) for k in range(e.args[0]))
+    if e.head == "Number":
+        return e.args[0] / e.args[1]
+    if e.head == "Pi":
+        return math.pi
+    a = [meaning(x, env, axes, t) for x in e.args]
+    match e.head:
+        case "Plus":
+            return a[0] + a[1]
+        case "Minus":
+            return a[0] - a[1]
+        case "Times":
+            return a[0] * a[1]
+        case "Over":
+            return a[0] / a[1]
+        case "Relu":
+            return max(a[0], 0.0)
+        case "Exp":
+            return math.exp(a[0])
+    assert e.head == "Sqrt"
+    return math.sqrt(a[0])
+
+
+def logits(network: Network, t: list[int]) -> np.ndarray:
+    env = [w.value.double().numpy() for w in network.weights]
+    for d in network.definitions:
+        entries = [meaning(d.body, env, list(axes), t) for axes in itertools.product(*map(range, d.shape))]
+        env.append(np.array(entries).reshape(d.shape))
+    return env[-1]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_network_means_what_the_module_computes(name: str):
+    module = modules()[name].double()
+    network = network_of(trace(module, EXAMPLE))
+    for t in ([0, 1, 2], [3, 3, 0], [1, 0, 3]):
+        expected = module.eval()(torch.tensor([t])).detach().numpy()[0]
+        assert np.abs(logits(network, t) - expected).max() < 1e-12
+
+
+def test_numbers_are_those_of_the_module():
+    """A float32 weight is written as the number that it is, a Python number as the double that it is."""
+    module = Function(lambda x: x[:, 0] * 0.1, 4)
+    network = network_of(trace(module, EXAMPLE))
+    assert number(0.1) in network.definitions[0].body.args
+    text = program_source(network, "m")
+    assert "= embed_weight[t[0], i] * 0.1 *)" in text
+    assert "Number 3602879701896397 36028797018963968" in text
+    assert network.weights[0].value.dtype == torch.float32
+
+
+def test_what_does_not_depend_on_the_input_comes_first():
+    class Folded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.E, self.U = nn.Parameter(torch.randn(4, 3)), nn.Parameter(torch.randn(3, 4))
+
+        def forward(self, t):
+            return (self.E @ self.U)[t].sum(1)
+
+    network = network_of(trace(Folded(), EXAMPLE))
+    assert network.constants == 1
+    assert network.work().products == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (Transformer(nn.GELU()), "gelu: the language of networks has no error function"),
+        (Function(lambda x: x.sin()[:, 0], 4), "sin: no rule writes this operation in Coq"),
+        (Function(lambda x: x[:, 0] ** 2.5, 4), "pow: the exponent 2.5"),
+        (Function(lambda x: torch.where(torch.arange(4) < 5, -torch.inf, x[:, 0]), 4), "minus infinity"),
+        (Function(lambda x: x[:, 0] * torch.arange(4).float().sqrt(), 4), "sqrt: it computes a constant with rounding"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_by_name(module: nn.Module, reason: str):
+    with pytest.raises(BadInput, match=re.escape(reason)):
+        network_of(trace(module, EXAMPLE))
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    module = Function(lambda x: x[:, 0], 4)
+    program = trace(module, EXAMPLE)
+    program.tensors["embed.weight"][0, 0] = torch.nan
+    with pytest.raises(BadInput, match=r"embed.weight holds a number that is not finite"):
+        network_of(program)
+
+
+def test_inputs_that_are_no_tokens_are_refused():
+    with pytest.raises(BadInput, match=r"reads a row of tokens, not \[3\] of torch.float32"):
+        network_of(trace(nn.Linear(3, 2), torch.zeros(3)))
+
+
+def test_names_and_formulas():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.Read, self.x0 = nn.Parameter(torch.randn(4, 2)), nn.Parameter(torch.randn(2, 4))
+            self.let = nn.Parameter(torch.randn(4))
+
+        def forward(self, t):
+            return torch.relu(self.Read[t[:, 0]]) @ self.x0 / 2 - self.let
+
+    network = network_of(trace(Named(), EXAMPLE))
+    assert names_of(network) == ["w_Read", "w_x0", "w_let", "x0", "x1"]
+    text = program_source(network, "m *) Axiom no : False. (*")
+    assert "(** x0[i < 2] = relu(w_Read[t[0], i]) *)" in text
+    assert "(** x1[i < 4] = (sum_(j < 2) x0[j] * w_x0[j, i]) / 2 - w_let[i] *)" in text
+    assert "Axiom no " not in re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL)
+    assert network.sha256 in text
+    assert network.sha256 in weights_source(network, "m")
+
+
+def test_too_much_work_is_refused_with_the_time():
+    loaded = KITS["max-of-k"].specimen(1).model
+    large = Copy((64, 64, 64), 0)
+    module = Function(lambda x: x.flatten(1), 12)
+    module.embed = nn.Embedding(64, 4)
+    module.head = nn.Sequential(nn.Linear(12, 4000), nn.ReLU(), nn.Linear(4000, 64))
+    assert loaded is not None
+    with pytest.raises(BadInput, match=r"on all 262144 inputs takes Coq \d.\de\+1\d multiply-adds, some \d+ hours; at most 1e\+10"):
+        statement_of(module, large)
+
+
+def test_a_task_is_shown_as_it_is_defined():
+    kits = {name: kit.specimen(0) for name, kit in KITS.items()}
+    terms = {name: task_in_coq(KITS[name].task_of(s.model)) for name, s in kits.items()}
+    assert terms["max-of-k"].label == "maximum"
+    assert terms["modular-addition"].label.startswith("(addition ")
+    assert terms["groups"].label == "(composition Formalized.Task.table)"
+    assert terms["induction"].label == "follower"
+    assert terms["induction"].domain.startswith("(filter comes_back (inputs [")
+    own = task_in_coq(Copy((2, 3), 1))
+    assert own.label == "(tabulated [2; 3]%nat Formalized.Task.labels)"
+    assert own.domain == "(inputs [2; 3]%nat)"
+    assert own.data == {"labels": [[0, 1, 2], [0, 1, 2]]}
+
+
+def test_inputs_that_are_not_all_are_listed():
+    task = Copy((2, 3), 1)
+    task.all = task.all[1:]
+    terms = task_in_coq(task)
+    assert terms.domain == "Formalized.Task.domain"
+    assert terms.data["domain"] == task.all.tolist()
+
+
+def test_too_many_labels_are_refused():
+    task = Copy((2, 3), 1)
+    task.__class__ = type("Large", (Copy,), {"size": 10**7})
+    with pytest.raises(BadInput, match="10000000 labels are too many to be written down"):
+        task_in_coq(task)

@@ -1,0 +1,100 @@
+"""What this package computes unseen by readings and counter, and why: every place is listed here."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+
+import compact_proofs
+from compact_proofs.enclosure import sound
+from compact_proofs.length import NoCost, count
+
+ROOT = Path(compact_proofs.__file__).parent
+
+UNSEEN = {
+    "claim.py": ["inputs, made from their numbers"],
+    "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
+    "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
+    "dictionaries/hints.py": ["numbers to search with"],
+    "dictionaries/score.py": ["numbers to look at, not to believe"],
+    "dictionaries/strategy.py": [
+        "a task's inputs and labels",
+        "the component on one input, for its sizes",
+        "where inputs stand in a task's enumeration",
+    ],
+    "exhaustive.py": ["a task's inputs, made from their numbers"],
+    "length/addresses.py": ["addresses, made from sizes alone"],
+    "models/component.py": ["a check of inputs, which are data of the statement"],
+    "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
+    "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
+    "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
+}
+"""Uses of ``unseen``, by file."""
+
+WITHOUT_MODES = {
+    "enclosure/assignment_rules.py",  # the shape that an index chooses, on meta tensors
+    "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
+    "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
+    "length/unseen.py",
+    "program/batching.py",  # a graph for many inputs, on fake tensors
+    "program/tracing.py",  # the graph of a module: the statement, not its proof
+}
+"""Files that switch modes off in another way: rules, which are the sound reading themselves, tracing, and ``unseen``."""
+
+SWITCHES = ("_disable_current_modes", "no_dispatch", "_pop_mode", "_push_mode", "DisableTorchFunction", "_DisableTorchDispatch")
+
+
+def sources() -> dict[str, str]:
+    return {path.relative_to(ROOT).as_posix(): path.read_text() for path in ROOT.rglob("*.py")}
+
+
+def test_every_use_of_unseen_is_listed() -> None:
+    found: dict[str, list[str]] = {}
+    for name, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "unseen":
+                (reason,) = node.args
+                assert isinstance(reason, ast.Constant), f"{name}: the reason is to be read here"
+                found.setdefault(name, []).append(reason.value)
+    assert {name: sorted(reasons) for name, reasons in found.items()} == UNSEEN
+
+
+def test_nothing_else_switches_the_readings_off() -> None:
+    found = {name for name, text in sources().items() if any(switch in text for switch in SWITCHES)}
+    assert found == WITHOUT_MODES
+
+
+def test_a_real_number_does_not_become_pythons_while_counting() -> None:
+    x = torch.rand(3)
+    for read in (float, lambda t: t.item(), bool, int, "{:.3f}".format):
+        with count(), pytest.raises(NoCost, match="Python"):
+            read(x[0])
+    with count():
+        assert int(torch.tensor(3)) == 3
+
+
+def test_logic_and_counts_in_disguise_are_counted() -> None:
+    real = torch.rand(4, 5)
+    a, b = real > 0.5, torch.rand(4, 5) > 0.5
+    for disguise, operations in (
+        (lambda: torch.where(a, b, torch.tensor(False)), 20),
+        (lambda: torch.where(a, True, b), 20),
+        (lambda: a.masked_fill(b, False), 20),
+        (lambda: a.masked_fill_(b, True), 20),
+        (lambda: len(a[b]), 20),
+        (lambda: len(real[b]), 20),
+        (lambda: a.masked_select(b), 20),
+        (lambda: len(b[a[:, 0]]), 4),
+        (lambda: torch.where(a, b, ~b), 20),  # the negation; the choice itself moves data
+        (lambda: torch.where(a, real, 0.0), 0),
+        (lambda: real.masked_fill(a, 0.0), 0),
+    ):
+        with count() as counter:
+            disguise()
+        assert counter.length.total == operations
+        with sound(), count() as counter:
+            disguise()
+        assert counter.length.total == operations

@@ -1,0 +1,124 @@
+"""The same call finds the same proofs: on a busy machine as on a quiet one, with any number of threads."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import compact_proofs
+from compact_proofs.autopilot import fill_frontier
+from compact_proofs.certificate import Certificate
+from compact_proofs.cli.app import app
+from compact_proofs.container import explanation_sha256
+from compact_proofs.prove import find_explanation
+from compact_proofs.tasks import LoadedModel, load_model
+from compact_proofs.tasks.max_of_k import Cubic
+
+PACKAGE = Path(compact_proofs.__file__).parent
+
+
+@contextmanager
+def busy_machine() -> Iterator[None]:
+    """Two programs beside this one that do nothing but take processor time."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def findings(certificates: Any) -> list[tuple[Any, ...]]:
+    return [
+        (c.strategy, c.options, c.claim.numerator, c.length.by_stage, explanation_sha256(dict(c.explanation))) for c in certificates
+    ]
+
+
+EFFORT = 0.02
+"""So little that the search ends amid the strategies that it could try."""
+
+
+def test_a_frontier_is_the_same_on_a_busy_machine(tiny: LoadedModel) -> None:
+    def found() -> list[tuple[Any, ...]]:
+        candidates = tiny.kit.candidates(tiny.model)
+        return findings(fill_frontier(tiny.model, tiny.task, candidates, [Cubic()], EFFORT, moves=5).certificates)
+
+    quiet = found()
+    with busy_machine():
+        assert found() == quiet
+    assert len(quiet) > 2
+
+
+def test_the_program_finds_the_same_frontier_on_a_busy_machine(tiny_file: Path, tmp_path: Path) -> None:
+    def found(folder: str) -> tuple[list[Any], list[Any]]:
+        command = ["frontier", tiny_file, "-o", tmp_path / folder, "--effort", EFFORT, "--polish", 5, "--json"]
+        result = CliRunner().invoke(app, list(map(str, command)))
+        assert result.exit_code == 0, result.stderr
+        proofs = json.loads(result.stdout)["proofs"]
+        certificates = [Certificate.load(file) for file in sorted((tmp_path / folder).glob("*.cert"))]
+        return [{k: v for k, v in p.items() if k != "seconds"} for p in proofs], findings(certificates)
+
+    quiet = found("quiet")
+    with busy_machine():
+        assert found("busy") == quiet
+    assert len(quiet[1]) > 2
+
+
+@pytest.mark.parametrize(("name", "strategy"), [("c31-seed-0", "dictionary"), ("mod-59-attn-seed-0", "clusters")])
+def test_explanations_do_not_depend_on_the_number_of_threads(name: str, strategy: str) -> None:
+    """Without `one_thread` each of these is another one with two threads: sums are rounded in another order."""
+    loaded = load_model(name)
+    kind = next(kind for kind in loaded.kit.strategies if kind.name == strategy)()
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(explanation_sha256(find_explanation(loaded.model, loaded.task, kind)))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(set(found)) == 1
+
+
+CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "setitimer", "alarm"}
+SHOWN = "how long it took, to be shown"
+ALLOWED = {
+    "confidence/sampling.py": SHOWN,
+    "estimates.py": SHOWN,
+    "prove.py": SHOWN,
+    "sweep/runner.py": SHOWN,
+    "sweep/work.py": SHOWN,
+    "tasks/groups/training.py": SHOWN,
+    "tasks/induction/finetuning.py": SHOWN,
+    "tasks/max_of_k/finetuning.py": SHOWN,
+    "tasks/modular_addition/training.py": SHOWN,
+    "tasks/modular_addition/transplanting.py": SHOWN,
+    "tasks/modular_addition/tuning.py": SHOWN,
+    "train.py": SHOWN,
+    "search/judge.py": "a safety net, if asked for; what it stopped is said to be too slow",
+    "sweep/cluster.py": "a run ends if all its workers stay away",
+}
+
+
+def test_no_search_looks_at_a_clock() -> None:
+    """Clocks are looked at in the places that are known, none of which decides what is found."""
+    found = set()
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("time", "signal")
+            imported = isinstance(node, ast.ImportFrom) and node.module == "time"
+            if imported or (named and node.attr in CLOCKS):
+                found.add(str(file.relative_to(PACKAGE)))
+    assert found == set(ALLOWED)
