@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.rivals import Families, AverageReadout
+from compact_proofs.automatic.rivals import AverageReadout, Families
 from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_heads
 
 STEPS = 60
@@ -20,8 +20,8 @@ LARGE = 1e30
 def least_averages(rows: Rows, weights: Weights, jobs: Jobs) -> Tensor:
     """Return th [J, R, H]: for each row and head the least average over the boxes of its job.
 
-    Dinkelbach's iteration on each box from the tokens of least G: th <- the average at the tokens that minimise w (G - th). Where its
-    bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
+    Dinkelbach's iteration on each box from the tokens of least G: th <- the average at the tokens that minimise w (G - th). Where
+    its bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
     magnitude the iteration stops short, and the sums cancel.
     """
     allowed = jobs.masks[:, None, None, jobs.free]

@@ -24,7 +24,7 @@ from compact_proofs.length import count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
-NEAR = (6, 12, 3)
+NEAR = (3, 6, 12, 24)
 """How many tokens, those of the largest weights, a cut tells from the others: tried in this order."""
 
 

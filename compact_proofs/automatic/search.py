@@ -76,7 +76,7 @@ class _Merged:
         plan = self._first()
         for count in MORE:
             plan = self._alone(plan, min(count, self.outputs - 2))
-        prove = [tree.PROVE if label != MIXED else tree.DROP for label in self.boxes.labels.tolist()]
+        prove: list[tree.Tree] = [tree.PROVE if label != MIXED else tree.DROP for label in self.boxes.labels.tolist()]
         names, family = self._named(plan)
         counts = torch.tensor([len(plan.hard[f]) for f in names.tolist()])
         choices, numbers = [family, counts], [plan.beta[f].flatten() for f in names.tolist()]
@@ -103,7 +103,7 @@ class _Merged:
     def _first(self) -> _Plan:
         """For each token, neighbouring labels in groups of equal size."""
         family = torch.zeros(len(self.jobs), dtype=torch.int64)
-        parts = []
+        parts: list[Jobs] = []
         for q in self.jobs.query.unique().tolist():
             own = (self.jobs.query == q).nonzero()[:, 0]
             for part in own.tensor_split(max(1, min(self.families, len(own) // LABELS))):

@@ -22,6 +22,7 @@ from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.tasks.finite.labels import Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
 
+
 @dataclass(frozen=True)
 class Automatic(Strategy[Program]):
     """Split the inputs into boxes, bound the margins on each from below by additive functions of the tokens, and count.
@@ -38,7 +39,7 @@ class Automatic(Strategy[Program]):
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
     worth: int = 1000
     """Operations that may be spent to certify one more input."""
-    cuts: int = 2
+    cuts: int = 4
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
