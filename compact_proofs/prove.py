@@ -145,6 +145,7 @@ def prove(
 
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
     """Let a strategy that applies find its explanation, which is the same with any number of threads."""
+    model = subject(model, task, strategy)
     strategy.applies_to(model, task)
     with one_thread():
         return strategy.explain(model, task)

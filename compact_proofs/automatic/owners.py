@@ -15,7 +15,6 @@ from compact_proofs.enclosure.table import words
 from compact_proofs.length import unseen
 
 
-
 @contextmanager
 def structure() -> Iterator[None]:
     """Work on shapes, on numbers of boxes, jobs and rows, and on which position an entry depends on: addresses, which are not

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from compact_proofs.automatic.shared import Shared
+from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
 from compact_proofs.strategy import Strategy
@@ -21,7 +22,14 @@ def _shared(model: Any) -> Strategy:
     return Shared()
 
 
+def _candidates(model: Any) -> Sequence[Strategy]:
+    """From short proofs to long ones: by what one more input may cost."""
+    return [Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000)]
+
+
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
+    if kind is Automatic:
+        return [Automatic(), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
     return [kind()]
 
 
@@ -30,10 +38,10 @@ KIT = TaskKit(
     summary="say what a label function says of a sequence of tokens",
     architectures=(Transformer, Recurrent),
     task_of=task_of,
-    strategies=(Shared,),
-    default=_shared,
+    strategies=(Automatic, Shared),
+    default=lambda model: Automatic(),
     brute_force=_shared,
-    candidates=lambda model: [Shared()],
+    candidates=_candidates,
     always=lambda model: [Shared()],
     linear=_shared,
     specimen=specimen,
