@@ -69,7 +69,7 @@ def _by_own_names(
 ) -> Architecture:
     name, activation = declared.get("architecture"), declared.get("act_fn")
     if name is not None and name not in NAMES:
-        known = ", ".join(NAMES)
+        known = ", ".join((*NAMES, *CONFIGURATIONS))
         wrong = f"{name!r}, and its weights have not TransformerLens's names" if name in _HOOKED else repr(name)
         raise BadInput(f"{source}: its architecture is {wrong}; known are {known}")
     names = NAMES[name] if name is not None else closest(state)
