@@ -107,3 +107,12 @@ def finite(task: Task) -> FiniteTask:
     if isinstance(task, MaxOfK):
         return FiniteTask(task.n_ctx, task.d_vocab, Maximum())
     raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
+
+
+def is_over_tokens(task: Task) -> bool:
+    """Whether `finite` knows a task."""
+    try:
+        finite(task)
+    except BadInput:
+        return False
+    return True
