@@ -15,7 +15,7 @@ from compact_proofs.length import NoCost, count
 ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
-    "claim.py": ["inputs, made from their numbers"],
+    "claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
