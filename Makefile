@@ -6,7 +6,7 @@ RUN := OMP_NUM_THREADS=1 $(BIN)/python
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.least,options.window,options.groups,options.direct,options.attention,options.residual,options.rivals,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo test test-full lint bench groups-survey zoo sweep-data figures golden notebook formal formal-zoo clean
+.PHONY: help demo test test-full test-lens lint bench groups-survey zoo sweep-data figures golden notebook formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,8 +18,8 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed  ## Prove a frontier of a trained model, check a certificate, write a report into demo/.
-	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL)
-	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL) --force
+	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert --force
 	$(BIN)/compact-proofs check demo/$(MODEL).cert $(MODEL)
 
 test: $(VENV)/.installed  ## Run the tests (under 15 minutes on 2 cores).
@@ -27,6 +27,16 @@ test: $(VENV)/.installed  ## Run the tests (under 15 minutes on 2 cores).
 
 test-full: $(VENV)/.installed  ## Also the long fuzzing and exhaustive checks.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m 'slow or not slow'
+
+test-lens: $(VENV)-lens-3/.installed $(VENV)-lens-4/.installed  ## Try live models of TransformerLens 3 and 4 (under 10 minutes on 2 cores).
+	OMP_NUM_THREADS=1 $(VENV)-lens-3/bin/pytest tests/models/live
+	OMP_NUM_THREADS=1 $(VENV)-lens-4/bin/pytest tests/models/live
+
+$(VENV)-lens-%/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lens-$*
+	$(VENV)-lens-$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(VENV)-lens-$*/bin/pip install --quiet --disable-pip-version-check --editable '.[transformer-lens]' 'transformer-lens==$*.*' pytest hypothesis
+	touch $@
 
 lint: $(VENV)/.installed  ## Check style and types.
 	$(BIN)/ruff check .
@@ -54,11 +64,11 @@ zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their acc
 sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figures are made from (about 15 minutes); stop and start it at will.
 	mkdir -p build
 	$(BIN)/compact-proofs sweep run build/max_of_k_sweep.sqlite --plan docs/data/max_of_k_sweep.toml
-	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --columns $(SWEEP_COLUMNS)
+	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --force --columns $(SWEEP_COLUMNS)
 
 figures: $(VENV)/.installed  ## Draw the documentation's figures: over seeds from docs/data, and the frontier of the README.
 	$(RUN) -m benchmarks.figures
-	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier --force
 	cp build/frontier/frontier.png docs/frontier.png
 
 golden: $(VENV)/.installed  ## Record again what every strategy proves about every model of the zoo (about half an hour).
@@ -67,11 +77,12 @@ golden: $(VENV)/.installed  ## Record again what every strategy proves about eve
 notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what it shows.
 	OMP_NUM_THREADS=1 $(BIN)/jupyter execute --inplace examples/tour.ipynb
 
-formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem (needs Coq: docs/formal.md).
-	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check
+formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem of each kind (needs Coq: docs/formal.md).
+	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check --force
+	$(BIN)/compact-proofs formalize s4-seed-0 --output build/formal/s4-seed-0 --check --force
 
 formal-zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
 	$(RUN) -m benchmarks.formal
 
 clean:          ## Remove what these targets made.
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-lens-3 $(VENV)-lens-4 demo

@@ -1,7 +1,7 @@
 (** * The program of a one-layer transformer computes what Statement.v says
 
-    So every theorem of a compact checker, whose argument is about [Statement.logit], is one about the program that is
-    traced from the module. *)
+    So every theorem of a compact checker, whose argument is about [Statement.logit], is one about
+    the program that is traced from the module. *)
 
 From Coq Require Import Reals ZArith List Lia Lra Bool.
 From CompactProofs Require Import Network Tasks.
@@ -36,19 +36,22 @@ Section Bridge.
       {| shape := [K; d];
          body := Plus (Read 0 [Token (Axis 0); Axis 1]) (Read 1 [Axis 0; Axis 1]) |};
       (* 9: keys *)
-      {| shape := [K; h]; body := Sum d (Times (Read 8 [Axis 0; Axis 2]) (Read 3 [Axis 2; Axis 1])) |};
+      {| shape := [K; h];
+         body := Sum d (Times (Read 8 [Axis 0; Axis 2]) (Read 3 [Axis 2; Axis 1])) |};
       (* 10: the query at the last position *)
       {| shape := [h];
          body := Sum d (Times (Read 8 [Fixed (K - 1); Axis 1]) (Read 2 [Axis 1; Axis 0])) |};
       (* 11: exp of the scores *)
       {| shape := [K];
-         body := Exp (Over (Sum h (Times (Read 9 [Axis 0; Axis 1]) (Read 10 [Axis 1]))) (Read 7 [])) |};
+         body := Exp (Over (Sum h (Times (Read 9 [Axis 0; Axis 1]) (Read 10 [Axis 1])))
+                           (Read 7 [])) |};
       (* 12: their sum *)
       {| shape := []; body := Sum K (Read 11 [Axis 0]) |};
       (* 13: the pattern *)
       {| shape := [K]; body := Over (Read 11 [Axis 0]) (Read 12 []) |};
       (* 14: values *)
-      {| shape := [K; h]; body := Sum d (Times (Read 8 [Axis 0; Axis 2]) (Read 4 [Axis 2; Axis 1])) |};
+      {| shape := [K; h];
+         body := Sum d (Times (Read 8 [Axis 0; Axis 2]) (Read 4 [Axis 2; Axis 1])) |};
       (* 15: z *)
       {| shape := [h]; body := Sum K (Times (Read 13 [Axis 1]) (Read 14 [Axis 1; Axis 0])) |};
       (* 16: the residual stream after attention, at the last position *)
@@ -171,10 +174,11 @@ Section Bridge.
     pose proof Shaped as Shapes. unfold S.shaped in Shapes.
     do 6 (apply andb_prop in Shapes; destruct Shapes as [Shapes ?]).
     assert (Entries : forall rows columns m, S.has_shape rows columns m = true ->
-      (length (entries (matrix rows columns m)) =? product (dims (matrix rows columns m)))%nat = true).
+      let w := matrix rows columns m in
+      (length (entries w) =? product (dims w))%nat = true).
     { intros rows columns m Shape. unfold S.has_shape in Shape. apply andb_prop in Shape.
       destruct Shape as [Rows Columns]. apply Nat.eqb_eq in Rows. subst rows.
-      apply Nat.eqb_eq. unfold matrix, product. cbn [entries dims fold_right].
+      apply Nat.eqb_eq. cbv zeta. unfold matrix, product. cbn [entries dims fold_right].
       rewrite Nat.mul_1_r. induction m as [|row m IH]; [reflexivity|].
       cbn [forallb] in Columns. apply andb_prop in Columns. destruct Columns as [Row Columns].
       apply Nat.eqb_eq in Row. cbn [concat length]. rewrite app_length, IH by exact Columns. lia. }
@@ -193,3 +197,21 @@ Proof.
   intros -> -> [Shaped Bound]. split; [now apply exported_shaped|].
   now rewrite exported_accuracy.
 Qed.
+
+(** ** The record of Statement.v, from a program's weights
+
+    Nothing needs to be known of it: that the program is [exported] of it is found by computing. *)
+
+Fixpoint rows (columns n : nat) (l : list Z) : list (list Z) :=
+  match n with
+  | O => []
+  | S n => firstn columns l :: rows columns n (skipn columns l)
+  end.
+
+Definition transformer_of (v K d h : nat) (model : network) : S.transformer :=
+  let W i n columns :=
+    rows columns n (entries (nth i (weights model) {| dims := []; entries := [] |})) in
+  {| S.d_vocab := v; S.n_ctx := K; S.d_model := d; S.d_head := h;
+     S.fraction_bits := fraction_bits model;
+     S.W_E := W 0%nat v d; S.W_pos := W 1%nat K d; S.W_Q := W 2%nat d h; S.W_K := W 3%nat d h;
+     S.W_V := W 4%nat d h; S.W_O := W 5%nat h d; S.W_U := W 6%nat d v |}.

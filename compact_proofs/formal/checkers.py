@@ -20,8 +20,8 @@ SLOWDOWN = {Arithmetic.hardware: 1.0, Arithmetic.software: 10.0, Arithmetic.pure
 ASSUMING = 5.0
 """Seconds for the assumptions of a theorem to be listed."""
 
-NUMBER, ARITHMETIC, EXPONENTIAL, INTEGER = 2.5e-4, 7e-7, 5e-5, 8e-8
-"""Seconds for a weight to be read, and, on the processor's numbers, for an operation of each kind."""
+ARITHMETIC, EXPONENTIAL, INTEGER = 7e-7, 5e-5, 8e-8
+"""Seconds, on the processor's numbers, for an operation of each kind."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""Theorems about one-layer transformers: the texts of ``Weights.v``, ``Hints.v`` and ``Accuracy.v``."""
+"""Theorems about one-layer transformers on Max-of-K, proved by a compact checker.
+
+The statement is about the program that is traced from the module, as for any network. The checkers' argument is about the
+transformer of ``formal/Statement.v``; ``formal/Bridge.v`` proves that this program computes it, and Coq compares the two, letter by
+letter.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -12,13 +16,16 @@ from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
-from compact_proofs.formal.checkers import ASSUMING, NUMBER, Checker, checker_for
+from compact_proofs.formal.checkers import ASSUMING, Checker, checker_for
+from compact_proofs.formal.network.language import Network
+from compact_proofs.formal.network.lowering import network_of
+from compact_proofs.formal.network.source import program_source, weights_source
+from compact_proofs.formal.network.statement import NUMBER
 from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.models.files import weights_sha256
+from compact_proofs.program import program_of
 from compact_proofs.strategy import Strategy
-
-LARGEST_MACHINE_INTEGER = 2**62 - 1
+from compact_proofs.tasks.max_of_k import MaxOfK
 
 
 @dataclass(frozen=True)
@@ -26,29 +33,91 @@ class TransformerStatement:
     """The accuracy of a one-layer transformer on Max-of-K, proved by a strategy's checker: a `theorem.Statement`."""
 
     model: AttentionOnlyTransformer
+    network: Network
     title: str
     checker: Checker
     arithmetic: Arithmetic
 
-    open = ("Statement",)
+    open = ("Network", "Tasks")
     counts_first = True
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        return {"Weights.v": weights_source(self.model, self.title), "Hints.v": hints_source(self.checker)}
+        weights = weights_source(self.network, self.title, reduced=self.arithmetic is Arithmetic.pure)
+        return {"Weights.v": weights, "Program.v": program_source(self.network, self.title), "Hints.v": self._hints()}
 
     def words(self, numerator: int) -> str:
-        return statement_words(self.model, numerator, f"{NAME}.Weights.")
+        model, v, K = f"{NAME}.Program.model", self.model.d_vocab, self.model.n_ctx
+        return f"shaped {model} = true /\\\n  accuracy {model} (inputs {self._values}) maximum >= {numerator} / {v} ^ {K}"
 
     def accuracy(self, numerator: int) -> str:
-        return theorem_source(self.model, self.checker, self.arithmetic, numerator)
+        return f"""(** The accuracy of the model in Program.v on Max-of-{self.model.n_ctx}, as a theorem about real numbers.
+
+    What it says is defined in Network.v and Tasks.v of the development; read these files. *)
+
+{self._head("Theorems Bridge Network Tasks")}
+(** The program is that of the transformer which the checker takes. *)
+Lemma program_of_params : {NAME}.Program.model = exported {NAME}.Hints.params.
+Proof. vm_cast_no_check (eq_refl {NAME}.Program.model). Qed.
+
+Theorem accuracy_bound :
+  {self.words(numerator)}.
+Proof.
+  exact (accuracy_of_program {NAME}.Program.model {NAME}.Hints.params {self._values} _
+           program_of_params eq_refl
+           ({self.checker.name}_{self.arithmetic} {self._arguments} {numerator}%Z
+              ltac:(vm_cast_no_check (eq_refl true)))).
+Qed.
+"""
 
     def count(self) -> str:
-        return count_source(self.checker, self.arithmetic)
+        return f"""(** What the checker counts, for comparison; no part of the theorem. *)
+
+{self._head("Instances Theorems")}
+Definition proven := Eval vm_compute in count_{self.checker.name} {self.arithmetic} {self._arguments}.
+Print proven.
+"""
 
     def seconds(self) -> float:
         weights = NUMBER * sum(p.numel() for p in self.model.parameters())
         return weights + 2 * (1 + self.checker.seconds(self.arithmetic)) + ASSUMING
+
+    def _hints(self) -> str:
+        sizes = f"{self.model.d_vocab} {self.model.n_ctx} {self.model.d_model} {self.model.d_head}"
+        return f"""(** Hints to the checker. Nothing here needs to be trusted: bad hints prove less, never what is false. *)
+
+From Coq Require Import List ZArith.
+From CompactProofs Require Import Additive Bridge.
+From CompactProofs Require Statement.
+From {NAME} Require Program.
+Import ListNotations.
+Open Scope nat_scope.
+
+(** The weights as the checker takes them. *)
+Definition params : Statement.transformer := transformer_of {sizes} Program.model.
+
+{self.checker.hints}"""
+
+    def _head(self, modules: str) -> str:
+        return f"""From Coq Require Import Reals ZArith List.
+From CompactProofs Require Import {modules}.
+From {NAME} Require Weights Program Hints.
+Import ListNotations.
+Open Scope R_scope.
+"""
+
+    @property
+    def _values(self) -> str:
+        return f"[{'; '.join([str(self.model.d_vocab)] * self.model.n_ctx)}]%nat"
+
+    @property
+    def _arguments(self) -> str:
+        return " ".join(f"{NAME}.Hints.{name}" for name in ("params", *self.checker.arguments))
+
+
+def fits_statement(model: AttentionOnlyTransformer) -> bool:
+    """Is the model's program the one that ``formal/Bridge.v`` knows? Axes of one place are left out of programs."""
+    return min(model.d_vocab, model.n_ctx, model.d_model, model.d_head) > 1
 
 
 def formalize(
@@ -79,127 +148,10 @@ def formalize(
     Raises
     ------
     BadInput
-        If there is no verified checker, or the files cannot be written.
+        If there is no verified checker, a size is 1, or the files cannot be written.
     """
     checker = checker_for(strategy, model, explanation)
-    return write_theorem(TransformerStatement(model, title, checker, arithmetic), numerator, folder)
-
-
-def fraction_bits(model: AttentionOnlyTransformer) -> int:
-    """Return the least b such that 2^b times every weight is an integer.
-
-    Raises
-    ------
-    BadInput
-        If a weight is not finite.
-    """
-    for name, p in model.named_parameters():
-        if not bool(p.isfinite().all()):
-            raise BadInput(f"{name} holds a weight that is not finite; a theorem needs a model whose weights are numbers")
-    numbers = {x for p in model.parameters() for x in p.detach().double().flatten().tolist()}
-    return max(Fraction(x).denominator.bit_length() - 1 for x in numbers)
-
-
-def weights_source(model: AttentionOnlyTransformer, title: str) -> str:
-    """Write the weights, each exactly, as an integer over a power of two that they share.
-
-    Coq reads machine integers much faster than its own, so these are read, and turned into Coq's own before the definition is made:
-    `params` has no machine integers in it. Where a machine integer does not suffice, weights are pairs (m, e) that stand for m 2^e.
-    """
-    bits, config = fraction_bits(model), model.config
-    matrices = {name: _integers(getattr(model, name), bits) for name in config.shapes}
-    small = all(abs(x) <= LARGEST_MACHINE_INTEGER for W in matrices.values() for row in W for x in row)
-    write = _whole if small else _shifted
-    read = "Sint63.to_Z" if small else "fun '(m, e) => Z.shiftl (Sint63.to_Z m) (Sint63.to_Z e)"
-    head = [
-        f"(** The weights of {comment(title)}, SHA-256 {weights_sha256(model)}:",
-        f"    integers{'' if small else ' (m, e), which is m 2^e'}, of which each stands for itself over 2 ^ {bits}. *)",
-        "",
-        "From Coq Require Import ZArith List Sint63.",
-        "From CompactProofs Require Import Statement.",
-        "Import ListNotations.",
-        "Open Scope sint63_scope.",
-        "",
-        f"Notation matrix := (map (map ({read}))) (only parsing).",
-        "",
-        "Definition params : transformer := Eval vm_compute in {|",
-    ]
-    sizes = [f"  {name} := {size};" for name, size in vars(config).items()] + [f"  fraction_bits := {bits};"]
-    body = ";\n".join(f"  {name} := matrix {_matrix(W, write)}" for name, W in matrices.items())
-    return "\n".join([*head, *sizes, body, "|}.", ""])
-
-
-def hints_source(checker: Checker) -> str:
-    """Write the hints: untrusted, any others would do, or only prove less."""
-    return f"""(** Hints to the checker. Nothing here needs to be trusted: bad hints prove less, never what is false. *)
-
-From Coq Require Import List ZArith.
-From CompactProofs Require Import Additive.
-Import ListNotations.
-Open Scope nat_scope.
-
-{checker.hints}"""
-
-
-def theorem_source(model: AttentionOnlyTransformer, checker: Checker, kind: Arithmetic, numerator: int) -> str:
-    """Write the theorem that at least `numerator` of all inputs are answered rightly, and its proof."""
-    v, K = model.d_vocab, model.n_ctx
-    call = " ".join([f"{checker.name}_{kind}", "params", *checker.arguments, f"{numerator}%Z"])
-    return f"""(** The accuracy of the model in Weights.v on Max-of-{K} over {v} tokens, as a theorem about real numbers.
-
-    What [shaped], [accuracy] and [max_of_k] mean is defined in Statement.v of the development; read that file. *)
-
-From Coq Require Import Reals.
-From CompactProofs Require Import Theorems.
-From {NAME} Require Import Weights Hints.
-From CompactProofs Require Import Statement.
-Open Scope R_scope.
-
-Theorem accuracy_bound :
-  {statement_words(model, numerator, "")}.
-Proof. exact ({call} ltac:(vm_cast_no_check (eq_refl true))). Qed.
-"""
-
-
-def statement_words(model: AttentionOnlyTransformer, numerator: int, place: str) -> str:
-    """Write the statement, with the weights' name after `place`."""
-    params = f"{place}params"
-    return f"shaped {params} = true /\\ accuracy {params} max_of_k >= {numerator} / {model.d_vocab} ^ {model.n_ctx}"
-
-
-def count_source(checker: Checker, kind: Arithmetic) -> str:
-    """Write a file that prints how many right answers the checker proves."""
-    call = " ".join([f"count_{checker.name}", str(kind), "params", *checker.arguments])
-    return f"""(** What the checker counts, for comparison; no part of the theorem. *)
-
-From Coq Require Import ZArith.
-From CompactProofs Require Import Instances Theorems.
-From {NAME} Require Import Weights Hints.
-Open Scope Z_scope.
-
-Definition proven := Eval vm_compute in {call}.
-Print proven.
-"""
-
-
-def _integers(W: Tensor, bits: int) -> list[list[int]]:
-    return [[int(Fraction(x) * 2**bits) for x in row] for row in W.detach().double().tolist()]
-
-
-def _matrix(W: list[list[int]], write: Callable[[int], str]) -> str:
-    rows = ("[" + "; ".join(map(write, row)) + "]" for row in W)
-    return "[\n    " + ";\n    ".join(rows) + "]"
-
-
-def _whole(x: int) -> str:
-    return f"({x})" if x < 0 else str(x)
-
-
-def _shifted(x: int) -> str:
-    shift = (x & -x).bit_length() - 1 if x else 0
-    return f"({x >> shift}, {shift})"
-
-
-def comment(text: str) -> str:
-    """Return text from a file's name, fit for a comment: nothing that could end it."""
-    return "".join(c if c.isalnum() or c in " -_.," else "_" for c in text)[:80]
+    if not fits_statement(model):
+        raise BadInput(f"{title}: the compact checkers are for transformers whose sizes are all above 1; cp.formalize takes any")
+    network = network_of(program_of(model, MaxOfK.of(model)))
+    return write_theorem(TransformerStatement(model, network, title, checker, arithmetic), numerator, folder)

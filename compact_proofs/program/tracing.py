@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from compact_proofs.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import weights_sha256
+from compact_proofs.program.copying import independent_copy
 from compact_proofs.program.program import Program
 from compact_proofs.program.simplify import name_of, simplify
 from compact_proofs.program.state import Unchanged, tensors_by_name
@@ -65,14 +65,15 @@ def trace(module: nn.Module, example: Tensor) -> Program:
     if not isinstance(example, Tensor):
         raise BadInput(f"an input of {type(module).__name__} must be a tensor, not a {type(example).__name__}")
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
-        subject = _copy(module)
+        subject = independent_copy(module).eval()
         with _explained(module):
             check_output(module, subject(example[None]))
-            with Unchanged(subject):  # a second call: the first one may fill a cache
+            with Unchanged(subject) as state:  # a second call: the first one may fill a cache
                 subject(example[None])
-        program = _trace_once(_copy(subject), example)
-        if _trace_once(_copy(subject), example).sha256 != program.sha256:
+        program = _trace_once(independent_copy(subject), example)
+        if _trace_once(independent_copy(subject), example).sha256 != program.sha256:
             raise BadInput(f"{type(module).__name__}: two calls on one input do different things, so that it is no function")
+        state.check_unread(program.tensors)
         _check_same(subject, program, example[None])
     return program
 
@@ -96,7 +97,7 @@ def program_of(module: nn.Module, task: Task) -> Program:
             raise BadInput(f"the task {task.name}: inputs(0, 1) must be a tensor of one input [1, ...], not {shape}")
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
-        subject = _copy(module)
+        subject = independent_copy(module).eval()
         last = min(task.size, LARGEST_NUMBER) - 1
         for number in sorted({i * last // (SAMPLES - 1) for i in range(SAMPLES)}):
             with _explained(module):
@@ -104,21 +105,11 @@ def program_of(module: nn.Module, task: Task) -> Program:
     return program
 
 
-def _copy(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode, on which tracing may leave its marks; tensors that were computed are copied as numbers."""
-    numbers: dict[int, Any] = {id(t): t.detach().clone() for t in tensors_by_name(module).values() if not t.is_leaf}
-    try:
-        return copy.deepcopy(module, numbers).eval()
-    except Exception as e:
-        text = str(e).split("\n", 1)[0][:200]
-        raise BadInput(
-            f"{type(module).__name__}: it cannot be copied ({type(e).__name__}: {text}), so that it cannot be traced"
-        ) from e
-
-
 def _trace_once(module: nn.Module, example: Tensor) -> Program:
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     names, values = list(named), list(named.values())
+    held = tensors_by_name(module)  # before the call, which leaves constants in modules that hold one part under several names
+    weights = "" if any(t.is_meta for t in values) else weights_sha256(module)  # a module without numbers is measured only
 
     def one(x: Tensor, constants: list[Tensor]) -> Any:
         with _Guard():
@@ -133,11 +124,10 @@ def _trace_once(module: nn.Module, example: Tensor) -> Program:
         traced = make_fx(dispatch_functionalize(one, FunctionalTensorMode()), tracing_mode="fake", _allow_non_fake_inputs=True)(
             example, values
         )
-    graph, tensors = _with_named_constants(traced, names, named, tensors_by_name(module))
+    graph, tensors = _with_named_constants(traced, names, named, held)
     _check_graph(graph, type(module).__name__)
     simplify(graph)
     used = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
-    weights = "" if any(t.is_meta for t in values) else weights_sha256(module)  # a module without numbers is measured only
     return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used}, weights)
 
 

@@ -93,7 +93,7 @@ def test_prove_check_and_help(run: Any, plain: Any) -> None:
 def test_what_a_dictionary_leaves_is_sampled(run: Any) -> None:
     options = ("-s", "dictionary", "-O", "features=24", "-O", "active=24", "-O", "rank=18")
     said = json.loads(run("sample", MODEL, *options, "-n", 40, "-o", "hybrid.cert", "--json").stdout)
-    proven = schemas.Proof.model_validate_json(run("prove", MODEL, *options, "--json").stdout)
+    proven = schemas.Proven.model_validate_json(run("prove", MODEL, *options, "--json").stdout)
     assert 0 < int(proven.numerator) < 961
     assert said["proven"] == str(proven.numerator)
     assert said["bound"] > proven.bound

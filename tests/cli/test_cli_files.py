@@ -11,7 +11,7 @@ import pytest
 from compact_proofs.confidence import Nothing
 
 TINY = ("--n-ctx", 2, "--d-vocab", 5, "--d-model", 4, "--steps", 20, "--evaluation-samples", 100)
-QUICK = ("--search-seconds", 0.1, "--polish", 0)
+QUICK = ("--effort", 0, "--polish", 0)
 WRITERS: dict[str, tuple[object, ...]] = {
     "prove": ("prove", "TINY", "-s", "cubic", "-o", "result"),
     "sample": ("sample", "TINY", "-s", "nothing", "-n", 5, "-o", "result"),

@@ -16,76 +16,80 @@ from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.assumptions import FLAGS, Assumptions, read_assumptions
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.coq import PACKAGES, Coq, sources
-from compact_proofs.formal.sources import formalize, fraction_bits, weights_source
+from compact_proofs.formal.network.language import Definition, Network, Weight, axis, read
+from compact_proofs.formal.network.source import fraction_bits, program_source, weights_source
+from compact_proofs.formal.sources import formalize
 from compact_proofs.formal.theorem import assumptions_source
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks import LoadedModel
-from compact_proofs.tasks.max_of_k import Additive, Cubic
+from compact_proofs.tasks.max_of_k import Additive, Cubic, MaxOfK
 
 GRID = Additive(counting="grid", window=2, groups=2)
 
 
-def model_of(numbers: list[float], dtype: torch.dtype = torch.float64) -> AttentionOnlyTransformer:
-    """The first weights as given, the rest 0."""
-    model = AttentionOnlyTransformer(AttentionOnlyConfig(2, 2, 2, 1), dtype=dtype)
-    with torch.no_grad():
-        model.W_E.copy_(torch.tensor((numbers + [0.0] * 4)[:4], dtype=dtype).reshape(2, 2))
-    return model
+def network_with(numbers: list[float], dtype: torch.dtype = torch.float64) -> Network:
+    """A network with these weights."""
+    weight = Weight("W", torch.tensor(numbers, dtype=dtype))
+    return Network((weight,), (Definition("logits", (len(numbers),), read(0, [axis(0)])),), 0, 1, "no program")
 
 
-def read_matrix(text: str, name: str) -> list[list[int]]:
-    """Read integers, or pairs (m, e) for m 2^e, as Coq does."""
-    body = re.search(rf"{name} := matrix \[(.*?)\](?:;\n  W_|\n\|\}})", text, re.DOTALL)[1]
-    return [[read_number(x) for x in row.split(";")] for row in re.findall(r"\[([^\]]*)\]?", body)]
-
-
-def read_number(text: str) -> int:
-    m, _, e = text.strip(" ()").partition(",")
-    assert max(abs(int(m)), int(e or 0)) < 2**62
-    return int(m) * 2 ** int(e or 0)
+def read_entries(text: str) -> list[int]:
+    """Read integers, or numbers m and e by turns for m 2^e, as Coq does."""
+    found = [int(x.strip(" ()")) for row in re.findall(r"_\d+ := \[\| (.*?) \| 0 \|\]", text) for x in row.split(";")]
+    assert all(abs(x) < 2**62 for x in found)
+    if "entries := shifted" in text:
+        return [m * 2**e for m, e in zip(found[::2], found[1::2], strict=True)]
+    return found
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=4))
 def test_weights_are_written_exactly(numbers):
-    model = model_of(numbers)
-    text, bits = weights_source(model, "a model"), fraction_bits(model)
-    assert [[Fraction(x, 2**bits) for x in row] for row in read_matrix(text, "W_E")] == [
-        [Fraction(x) for x in row] for row in model.W_E.tolist()
-    ]
-    assert f"fraction_bits := {bits};" in text
-    large = any(abs(Fraction(x) * 2**bits) >= 2**62 for x in numbers)
-    assert ("Z.shiftl" in text) == large
+    network = network_with(numbers)
+    text, bits = weights_source(network, "a model"), fraction_bits(network)
+    assert [Fraction(x, 2**bits) for x in read_entries(text)] == [Fraction(x) for x in numbers]
+    assert f"fraction_bits := {bits};" in program_source(network, "a model")
+    assert ("shifted" in text) == any(abs(Fraction(x) * 2**bits) >= 2**62 for x in numbers)
 
 
 def test_weights_of_float32_are_the_numbers_they_are():
-    model = model_of([0.1, -3.0, 1e-30, 0.0], torch.float32)
-    (row, *_), bits = read_matrix(weights_source(model, "m"), "W_E"), fraction_bits(model)
-    assert Fraction(row[0], 2**bits) == Fraction(float(torch.tensor(0.1)))
+    network = network_with([0.1, -3.0, 1e-30, 0.0], torch.float32)
+    first, *_ = read_entries(weights_source(network, "m"))
+    assert Fraction(first, 2 ** fraction_bits(network)) == Fraction(float(torch.tensor(0.1)))
+
+
+def test_long_weights_are_written_in_parts():
+    numbers = [float(i) for i in range(5000)]
+    text = weights_source(network_with(numbers), "m")
+    assert read_entries(text) == list(range(5000))
+    assert "[| rows_W_0; rows_W_1; rows_W_2 | [| | 0 |] |]" in text
 
 
 def test_a_title_cannot_leave_its_comment():
-    text = weights_source(model_of([1.0]), "x *) Axiom false : False. (*\nDefinition")
+    text = weights_source(network_with([1.0, 2.0]), "x *) Axiom false : False. (*\nDefinition")
     assert text.index("*)") > text.index("SHA-256")
     assert text.count("*)") == 1
 
 
-def test_weights_that_are_no_numbers_are_refused():
-    with pytest.raises(BadInput, match="W_E holds a weight that is not finite"):
-        weights_source(model_of([float("inf")]), "m")
-
-
 def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     theorem = formalize(tiny.model, GRID, GRID.explain(tiny.model, tiny.task), 123, tmp_path, arithmetic=Arithmetic.pure)
-    text = (tmp_path / "Accuracy.v").read_text()
-    assert "shaped params = true /\\ accuracy params max_of_k >= 123 / 8 ^ 3." in text
-    stated = assumptions_source(theorem.statement, 123)
-    assert "shaped Formalized.Weights.params = true /\\ accuracy Formalized.Weights.params max_of_k >= 123 / 8 ^ 3." in stated
-    assert "From Formalized Require Weights Hints Accuracy." in stated  # no name of theirs is open
-    assert "additive_pure params hints group_of 123%Z" in text
+    text, model = (tmp_path / "Accuracy.v").read_text(), "Formalized.Program.model"
+    words = f"shaped {model} = true /\\\n  accuracy {model} (inputs [8; 8; 8]%nat) maximum >= 123 / 8 ^ 3."
+    assert words in text
+    assert "additive_pure Formalized.Hints.params Formalized.Hints.hints Formalized.Hints.group_of 123%Z" in text
     assert "Admitted" not in text
     assert re.search(r"group_of : list nat := \[([01]; ){7}[01]\]", (tmp_path / "Hints.v").read_text())
     assert theorem.seconds() > 0
+    stated = assumptions_source(theorem.statement, 123)
+    assert words in stated
+    assert "From Formalized Require Weights Program Hints Accuracy." in stated  # no name of theirs is open
+
+
+def test_a_transformer_with_a_size_of_one_has_no_checker(tmp_path: Path):
+    model = AttentionOnlyTransformer(AttentionOnlyConfig(4, 3, 2, 1))
+    task = MaxOfK.of(model)
+    with pytest.raises(BadInput, match="whose sizes are all above 1"):
+        formalize(model, GRID, GRID.explain(model, task), 1, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ from compact_proofs.cli.app import app
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import checker_for
+from compact_proofs.formal.network.lowering import network_of
 from compact_proofs.formal.sources import TransformerStatement, formalize
 from compact_proofs.formal.theorem import check_theorem, write_theorem
 from compact_proofs.harness import Specimen, evaluate
+from compact_proofs.program import program_of
 from compact_proofs.prove import prove
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK
@@ -38,27 +40,15 @@ def accepted(tiny: LoadedModel, proven: Certificate, coq, tmp_path_factory) -> P
     folder = tmp_path_factory.mktemp("theorem")
     checked = check_theorem(formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, folder))
     assert checked.numerator == proven.claim.numerator > 100
-    params = "Formalized.Weights.params"
-    assert checked.statement == f"shaped {params} = true /\\ accuracy {params} max_of_k >= {checked.numerator} / 8 ^ 3"
+    assert checked.statement == FALSE.replace("1000", str(checked.numerator))
     assert any("binary64" in word for word in checked.assumptions)
     return folder
-
-
-def copy_of(folder: Path, to: Path, **changes: tuple[str, str]) -> Path:
-    """Copy a theorem with its compiled weights and hints; change one text in each of the files named."""
-    copy = shutil.copytree(folder, to)
-    for name, (old, new) in changes.items():
-        file = copy / f"{name}.v"
-        text = file.read_text()
-        assert re.search(old, text)
-        file.write_text(re.sub(old, new, text, count=1))
-    return copy
 
 
 def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate, compiled, tmp_path: Path):
     n = proven.claim.numerator
     text = (accepted / "Accuracy.v").read_text()
-    folder = copy_of(accepted, tmp_path / "more")
+    folder = shutil.copytree(accepted, tmp_path / "more")
     (folder / "Accuracy.v").write_text(text.replace(str(n), str(n + 1)))
     output = compiled(folder / "Accuracy.v")
     assert not output.accepted
@@ -69,25 +59,34 @@ def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate
     assert compiled(folder / "Accuracy.v").accepted
 
 
-def test_other_weights_are_rejected(accepted: Path, compiled, tmp_path: Path):
-    """Every logit of the largest token is made small, so that it is never named."""
+BUILT_ON = ("Weights.v", "Program.v", "Hints.v")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r"(rows_W_U_0 := \[\|)[^|]*", lambda found: found[1] + " " + "; ".join(["0"] * found[0].count(";")) + "; 0 "),
+        (r"(rows_W_pos_0 := \[\|)", lambda found: found[1] + " 0;"),
+    ],
+)
+def test_other_weights_are_rejected(old: str, new, accepted: Path, compiled, tmp_path: Path):
+    """Logits that are all 0, so that no token is named; a weight with an entry too many."""
+    folder = shutil.copytree(accepted, tmp_path / "weights")
     text = (accepted / "Weights.v").read_text()
-    before, W_U = text.rsplit("W_U := ", 1)
-    rows = re.sub(r"\(?-?\d+\)?\](?=[;\n]|\])", "0]", W_U)
-    assert rows != W_U
-    folder = copy_of(accepted, tmp_path / "weights")
-    (folder / "Weights.v").write_text(f"{before}W_U := {rows}")
-    for name in ("Weights.v", "Hints.v"):
+    changed = re.sub(old, new, text, count=1)
+    assert changed != text
+    (folder / "Weights.v").write_text(changed)
+    for name in BUILT_ON:
         assert compiled(folder / name).accepted
     assert not compiled(folder / "Accuracy.v").accepted
 
 
-def test_weights_without_their_shape_prove_nothing(accepted: Path, compiled, tmp_path: Path):
-    """A row too many changes no logit and no count, but the theorem says that there is none."""
-    text = (accepted / "Weights.v").read_text()
-    folder = copy_of(accepted, tmp_path / "unshaped")
-    (folder / "Weights.v").write_text(text.replace("];\n  W_pos", "; [0]];\n  W_pos"))
-    for name in ("Weights.v", "Hints.v"):
+def test_another_program_is_rejected(accepted: Path, compiled, tmp_path: Path):
+    """The checker's argument is about the transformer; a program that computes something else is not it."""
+    folder = shutil.copytree(accepted, tmp_path / "program")
+    text = (accepted / "Program.v").read_text()
+    (folder / "Program.v").write_text(text.replace("Read W_K", "Read W_Q"))
+    for name in BUILT_ON:
         assert compiled(folder / name).accepted
     assert not compiled(folder / "Accuracy.v").accepted
 
@@ -101,13 +100,15 @@ UNSAFE = {
     "#[local] Set Positivity Checking.\n"
     "Definition no (o : odd) : False := match o with Odd f => f o end.\nLemma absurd : False.\nProof. exact (no (Odd no)). Qed.\n"
     "Definition cheat : {goal} := match absurd with end.\n",
-    "another statement": "Definition accuracy (M : transformer) (l : task) : R := 2.\n"
+    "another statement": "Definition accuracy (M : network) (domain : list (list nat)) (l : task) : R := 2.\n"
     "Lemma cheat : {goal}. Proof. split; [vm_compute; reflexivity|unfold accuracy; Lra.lra]. Qed.\n",
 }
 """Texts of a hostile Accuracy.v, with the goal where it goes."""
 
 
-FALSE = "shaped {0}params = true /\\ accuracy {0}params max_of_k >= 1000 / 8 ^ 3"
+FALSE = (
+    "shaped Formalized.Program.model = true /\\\n  accuracy Formalized.Program.model (inputs [8; 8; 8]%nat) maximum >= 1000 / 8 ^ 3"
+)
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,13 @@ class Hostile(TransformerStatement):
     cheat: str
 
     def words(self, numerator: int) -> str:
-        return FALSE.format("Formalized.Weights.")
+        return FALSE
 
     def accuracy(self, numerator: int) -> str:
-        goal = FALSE.format("")
         return (
-            "From Coq Require Import Reals Lra.\nFrom CompactProofs Require Import Statement.\n"
-            "From Formalized Require Import Weights.\nOpen Scope R_scope.\n"
-            f"{self.cheat.format(goal=goal)}Theorem accuracy_bound : {goal}.\nProof. exact cheat. Qed.\n"
+            "From Coq Require Import Reals Lra List.\nFrom CompactProofs Require Import Network Tasks.\n"
+            "From Formalized Require Program.\nImport ListNotations.\nOpen Scope R_scope.\n"
+            f"{self.cheat.format(goal=FALSE)}Theorem accuracy_bound : {FALSE}.\nProof. exact cheat. Qed.\n"
         )
 
 
@@ -132,7 +132,9 @@ class Hostile(TransformerStatement):
 def test_cheats_are_rejected(kind: str, tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
     """Coq accepts the file with the theorem; what is asked last does not."""
     checker = checker_for(GRID, tiny.model, proven.explanation)
-    theorem = write_theorem(Hostile(tiny.model, "m", checker, Arithmetic.hardware, UNSAFE[kind]), proven.claim.numerator, tmp_path)
+    network = network_of(program_of(tiny.model, tiny.task))
+    hostile = Hostile(tiny.model, network, "m", checker, Arithmetic.hardware, UNSAFE[kind])
+    theorem = write_theorem(hostile, proven.claim.numerator, tmp_path)
     reason = "Assumptions.v: Coq does not accept it" if kind == "another statement" else "rests on what it must not"
     with pytest.raises(CertificateRejected, match=reason):
         check_theorem(theorem)
@@ -167,12 +169,11 @@ GROUPINGS = ["(@nil nat)", "[0; 1; 2; 3; 4; 5; 6; 7]", "[0; 0; 0; 7; 7; 7; 7; 7;
 
 def test_hostile_hints_prove_only_what_is_true(accepted: Path, tiny: LoadedModel, compiled, tmp_path: Path):
     truth = evaluate_count(tiny.model)
-    folder = copy_of(accepted, tmp_path / "hostile")
-    calls = [f"count_additive hardware params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
+    folder = shutil.copytree(accepted, tmp_path / "hostile")
+    calls = [f"count_additive hardware Hints.params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
     text = (
         "From Coq Require Import ZArith List.\nFrom CompactProofs Require Import Additive Instances Theorems.\n"
-        "From Formalized Require Import Weights.\nImport ListNotations.\n"
-        + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
+        "From Formalized Require Hints.\nImport ListNotations.\n" + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
     )
     (folder / "Hostile.v").write_text(text)
     output = compiled(folder / "Hostile.v")
@@ -227,7 +228,7 @@ def test_from_the_command_line(coq, tiny_file: Path, proven: Certificate, tmp_pa
     document = json.loads(result.stdout)
     assert document["claimed"] == document["checked"]["numerator"] == str(proven.claim.numerator)
     assert document["checked"]["difference"] == "0"
-    assert document["checked"]["statement"].startswith("shaped Formalized.Weights.params = true /\\ accuracy")
+    assert document["checked"]["statement"].startswith("shaped Formalized.Program.model = true /\\")
 
 
 def test_a_prefix_theorem_from_the_command_line(coq, tiny_file: Path, tmp_path: Path):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from networks import NETWORKS, attention_only, state_of
+from small_networks import NETWORKS, attention_only, state_of
 from torch import nn
 
 from compact_proofs.errors import BadInput

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from networks import Live, attention_only, attention_stack, in_lens, one_layer_mlp
+from small_networks import Live, attention_only, attention_stack, in_lens, one_layer_mlp
 from torch import nn
 
 from compact_proofs.errors import BadInput

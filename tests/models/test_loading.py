@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from networks import NETWORKS, attention_only, attention_stack, in_lens, one_layer_mlp, pair_mlp, state_of
+from small_networks import NETWORKS, attention_only, attention_stack, in_lens, one_layer_mlp, pair_mlp, state_of
 
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from networks import NETWORKS, TABLE, attention_only, attention_stack, one_layer_mlp, pair_mlp, state_of
+from small_networks import NETWORKS, TABLE, attention_only, attention_stack, one_layer_mlp, pair_mlp, state_of
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import weights_sha256

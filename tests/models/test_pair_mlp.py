@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import TABLE, pair_mlp
+from small_networks import TABLE, pair_mlp
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.pair_mlp import PairMLP

@@ -43,9 +43,11 @@ class Lowering:
         self._weights: dict[str, tuple[Tensor, Entries]] = {}
         self.name = ""
         """Of the operation that is being lowered."""
+        self.parameter = False
+        """Whether that is a parameter of the module."""
 
     def weight(self, name: str, value: Tensor) -> Entries:
-        """A constant: a number where it is one, otherwise a weight of the network.
+        """A constant: a weight of the network, unless it is one number everywhere and no parameter.
 
         Raises
         ------
@@ -54,9 +56,8 @@ class Lowering:
         """
         if not bool(value.isfinite().all()):
             raise BadInput(f"{name} holds a number that is not finite; a theorem needs a network whose weights are numbers")
-        entries = set(exact_numbers(value)) if value.numel() <= 4096 else set()
-        if len(entries) == 1:
-            (only,) = entries
+        if value.numel() and (value.numel() == 1 or not self.parameter) and bool((value == value.flatten()[0]).all()):
+            (only,) = exact_numbers(value.flatten()[:1])
             return Entries(tuple(value.shape), lambda p, depth: number(only))
         given = value.detach().cpu()
         while name in self._weights and not torch.equal(self._weights[name][0], given):
@@ -160,6 +161,7 @@ def network_of(program: Program) -> Network:
     BadInput
         If it does not read a row of tokens, makes a call without a rule, or holds a number that is not finite.
     """
+    from compact_proofs.formal.network import place_rules, sum_rules  # noqa: F401  (they enter their rules)
     from compact_proofs.formal.network.rules import RULES
 
     given = program.input
@@ -174,7 +176,7 @@ def network_of(program: Program) -> Network:
         return [argument(x) for x in a] if isinstance(a, (list, tuple)) else a
 
     for node in program.graph.nodes:
-        lowering.name = node.name
+        lowering.name, lowering.parameter = node.name, node.op == "get_attr"
         if node.op == "placeholder":
             values[node] = Tokens(tuple(given.shape), lambda p: token(p[0]))
         elif node.op == "get_attr":

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from compact_proofs.formal.network.language import Index, Network, Scalar, exact_numbers
 from compact_proofs.formal.network.tasks import TaskInCoq
-from compact_proofs.formal.sources import LARGEST_MACHINE_INTEGER, comment
 from compact_proofs.formal.theorem import NAME
+
+LARGEST_MACHINE_INTEGER = 2**62 - 1
 
 LITERAL = 2048
 """Entries of an array in one definition: Coq's time for reading one grows with the square of its length."""
@@ -35,8 +36,11 @@ def names_of(network: Network) -> list[str]:
     return found + [f"x{i}" for i in range(len(network.definitions))]
 
 
-def weights_source(network: Network, title: str) -> str:
-    """Write the weights, each exactly, as an integer over a power of two that they share, in arrays of machine integers."""
+def weights_source(network: Network, title: str, *, reduced: bool = False) -> str:
+    """Write the weights, each exactly, as an integer over a power of two that they share, in arrays of machine integers.
+
+    Coq reads these fastest. Where a weight is wanted without machine integers in it, it is `reduced` to Coq's own, which is slow.
+    """
     bits = fraction_bits(network)
     integers = [[int(x * 2**bits) for x in exact_numbers(w.value)] for w in network.weights]
     small = all(abs(x) <= LARGEST_MACHINE_INTEGER for entries in integers for x in entries)
@@ -54,7 +58,8 @@ def weights_source(network: Network, title: str) -> str:
     for name, w, entries in zip(names_of(network), network.weights, integers, strict=False):
         lines += ["", *_array(f"rows_{name}", map(write, entries), len(entries))]
         dims = "".join(f"{n} :: " for n in w.shape)
-        lines.append(f"Definition {name} : weight :=\n  {{| dims := ({dims}nil)%list%nat; entries := {read} rows_{name} |}}.")
+        start = "Eval vm_compute in " if reduced else ""
+        lines.append(f"Definition {name} : weight := {start}{{| dims := ({dims}nil)%list%nat; entries := {read} rows_{name} |}}.")
     return "\n".join([*lines, ""])
 
 
@@ -225,6 +230,11 @@ def _array_of(name: str, rows: Sequence[str], default: str, at_once: int) -> lis
 
 def _whole(x: int) -> str:
     return f"({x})" if x < 0 else str(x)
+
+
+def comment(text: str) -> str:
+    """Return text from a file's name, fit for a comment: nothing that could end it."""
+    return "".join(c if c.isalnum() or c in " -_.," else "_" for c in text)[:80]
 
 
 def _shifted(x: int) -> str:

@@ -14,6 +14,7 @@ from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.models.hooked.state import from_hooked_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.program.copying import independent_copy
 
 DRAWN = 64
 """Inputs on which the outputs are compared."""
@@ -55,7 +56,7 @@ def _compare(model: nn.Module, copied: Architecture, source: str) -> None:
     device = next(model.parameters()).device
     with torch.no_grad():
         try:
-            twin = copy.deepcopy(model).double().eval()
+            twin = independent_copy(model).double().eval()
             theirs = twin(tokens.to(device))[:, -1].cpu()
         except Exception as error:  # of whatever hooks and methods a model has
             raise BadInput(f"{source}: it could not be run in float64 ({type(error).__name__}: {error})") from error

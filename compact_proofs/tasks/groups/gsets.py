@@ -49,12 +49,12 @@ class GSetsLinear(GroupStrategy):
         """The circuits for which most pairs are counted, or else the certificate's mean slack is largest."""
         w, double = Weights.of(model), in_double(model)
 
-        def score(found: Found) -> float:
+        def score(found: Found) -> Tensor | None:
             slack = self.slack(double, task, describe(w, found))
             if slack is None:
-                return float("-inf")
+                return None
             table = slack.table()
-            return float((table > 0).sum()) + float(torch.tanh(table / 10).mean())
+            return (table > 0).sum() + torch.tanh(table / 10).mean()
 
         with torch.no_grad():
             return describe(w, choose(w, score, enough=task.size))
@@ -114,12 +114,12 @@ class GSets(GroupStrategy):
         inputs = both_sides(double).detach()
         x, y = (t[:: 1 + task.size // SAMPLE] for t in numbered_pairs(model.order, 0, task.size))
 
-        def score(found: Found) -> float:
+        def score(found: Found) -> Tensor | None:
             c = Compared.of(double, task, describe(w, found), inputs)
             if c is None:
-                return float("-inf")
+                return None
             first, margins = c.slack().positive()[x, y], c.margins(x, y, task.group.table[x, y])
-            return float((first | (margins > 0)).sum() + first.sum() + torch.tanh(margins / 10).mean())
+            return (first | (margins > 0)).sum() + first.sum() + torch.tanh(margins / 10).mean()
 
         with torch.no_grad():
             return describe(w, choose(w, score, enough=2 * len(x)))

@@ -213,8 +213,8 @@ def evened(w: Weights, found: Found) -> Found:
     return Found(fits, found.alike)
 
 
-def choose(w: Weights, score: Callable[[Found], float], enough: float) -> Found:
-    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least."""
+def choose(w: Weights, score: Callable[[Found], Tensor | None], enough: float) -> Found:
+    """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least; None scores least."""
     best, highest = Found([], "all"), float("-inf")
     priced = _Priced(score, w)
     for found in variants(w):
@@ -232,14 +232,15 @@ class _Priced:
     A score is taken to cost O(n^2) operations for each neuron and for each point of a circuit, as the proof does.
     """
 
-    def __init__(self, score: Callable[[Found], float], w: Weights) -> None:
+    def __init__(self, score: Callable[[Found], Tensor | None], w: Weights) -> None:
         self.score, self.left = score, OPERATIONS
         self.pairs, self.neurons = w.group.order**2, w.output.shape[0]
 
     def __call__(self, found: Found) -> float:
         points = sum(len(f.left_image) + len(f.right_image) for f in found.fits)
         self.left -= EACH + self.pairs * (self.neurons + points)
-        return self.score(found)
+        value = self.score(found)
+        return float("-inf") if value is None else float(value)
 
 
 def _without_the_useless(found: Found, score: _Priced) -> tuple[Found, float]:

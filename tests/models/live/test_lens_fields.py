@@ -9,14 +9,15 @@ import copy
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 
 pytest.importorskip("transformer_lens")
+
+from lens import BASES, COMMON, KINDS, fill, live_model
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.hooked import from_hooked_state, from_transformer_lens
@@ -26,39 +27,6 @@ from compact_proofs.models.one_layer_mlp import OneLayerMLP
 warnings.simplefilter("ignore")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-
-def hooked_configuration(**fields: Any) -> Any:
-    return pytest.importorskip("transformer_lens.config").HookedTransformerConfig(**fields)
-
-
-def hooked_model(cfg: Any) -> torch.nn.Module:
-    return pytest.importorskip("transformer_lens").HookedTransformer(cfg)
-
-
-def bridge_configuration(**fields: Any) -> Any:
-    from transformer_lens.config import TransformerBridgeConfig
-
-    return TransformerBridgeConfig(**fields)
-
-
-def bridge_model(cfg: Any) -> torch.nn.Module:
-    from transformer_lens.model_bridge import TransformerBridge
-
-    return TransformerBridge.boot_native(cfg)
-
-
-KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], torch.nn.Module]]] = {
-    "TransformerBridge": (bridge_configuration, bridge_model)
-}
-if int(version("transformer-lens").split(".")[0]) < 4:
-    KINDS["HookedTransformer"] = (hooked_configuration, hooked_model)
-
-COMMON = {"d_head": 4, "d_vocab": 6, "normalization_type": None, "device": "cpu", "seed": 0}
-BASES: dict[str, dict[str, Any]] = {
-    "attention-only": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 1, "attn_only": True},
-    "attention-stack": {"d_model": 6, "n_layers": 2, "n_ctx": 3, "n_heads": 1, "attn_only": True},
-    "one-layer-mlp": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 2, "d_vocab_out": 5, "d_mlp": 7, "act_fn": "relu"},
-}
 
 VALUES: dict[str, tuple[Any, ...]] = {
     "normalization_type": ("LN", "LNPre", "RMS", "RMSPre"),
@@ -114,15 +82,6 @@ def cases() -> Iterator[Any]:
         for base in BASES:
             for name in fields_of(kind):
                 yield pytest.param(kind, base, name, id=f"{kind}-{base}-{name}")
-
-
-def fill(model: torch.nn.Module) -> None:
-    """Weights of size 1 everywhere but in the biases that must be zero: whatever a field does shows in the logits."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            bias = name.endswith(("b_Q", "b_K", "b_V", "b_O", "b_U")) or (name.endswith("bias") and "mlp" not in name)
-            parameter.copy_(torch.zeros_like(parameter) if bias else torch.randn(parameter.shape, generator=generator))
 
 
 def last_logits(live: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
@@ -201,9 +160,7 @@ def test_every_field_is_known(kind):
 @pytest.mark.parametrize("base", BASES)
 def test_plain_models(kind, base):
     """A live model, its state dict with its configuration, and the same through JSON: one module each time."""
-    configuration, model = KINDS[kind]
-    live = model(configuration(**COMMON, **BASES[base]))
-    fill(live)
+    live = live_model(kind, base)
     copied = from_transformer_lens(live)
     assert copied.architecture == base
     assert_same(live, copied)
@@ -219,25 +176,18 @@ def test_plain_models(kind, base):
 @pytest.mark.parametrize("base", ["attention-only", "one-layer-mlp"])
 def test_what_no_field_tells(kind, base):
     """Hooks, weights changed inside, and biases."""
-    configuration, model = KINDS[kind]
-
-    def fresh() -> Any:
-        live = model(configuration(**COMMON, **BASES[base]))
-        fill(live)
-        return live
-
-    hooked = fresh()
+    hooked = live_model(kind, base)
     hooked.add_hook("blocks.0.hook_resid_post", lambda value, hook: 0.9 * value)
     with pytest.raises(BadInput, match="logits differ by"):
         from_transformer_lens(hooked)
-    biased = fresh()
+    biased = live_model(kind, base)
     with torch.no_grad():
         next(p for n, p in biased.named_parameters() if n.endswith(("attn.b_V", "attn.v.bias", "v._original_component.bias"))).add_(
             1
         )
     with pytest.raises(BadInput, match="b_V is not zero"):
         from_transformer_lens(biased)
-    texts = fresh()
+    texts = live_model(kind, base)
     texts.tokenizer = object()
     with pytest.raises(BadInput, match="it has a tokenizer"):
         from_transformer_lens(texts)
@@ -246,8 +196,6 @@ def test_what_no_field_tells(kind, base):
 @pytest.mark.parametrize("base", BASES)
 def test_compatibility_mode_is_followed(base):
     """It centres the unembedding of a bridge: the copy has the weights that are then read."""
-    configuration, model = KINDS["TransformerBridge"]
-    live = model(configuration(**COMMON, **BASES[base]))
-    fill(live)
+    live = live_model("TransformerBridge", base)
     live.enable_compatibility_mode()
     assert_same(live, from_transformer_lens(live))
