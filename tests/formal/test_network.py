@@ -121,6 +121,8 @@ def test_what_does_not_depend_on_the_input_comes_first():
         (Transformer(nn.GELU()), "gelu: the language of networks has no error function"),
         (Function(lambda x: x.sin()[:, 0], 4), "sin: no rule writes this operation in Coq"),
         (Function(lambda x: x[:, 0] ** 2.5, 4), "pow: the exponent 2.5"),
+        (Function(lambda x: torch.ops.aten.elu(x[:, 0]), 4), "elu: no rule writes this operation in Coq"),
+        (Function(lambda x: torch.div(x[:, 0], 2, rounding_mode="floor"), 4), "div: division"),
         (Function(lambda x: torch.where(torch.arange(4) < 5, -torch.inf, x[:, 0]), 4), "minus infinity"),
         (Function(lambda x: x[:, 0] * torch.arange(4).float().sqrt(), 4), "sqrt: it computes a constant with rounding"),
     ],
