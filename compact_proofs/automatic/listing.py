@@ -1,0 +1,333 @@
+"""Evaluating a program on listed inputs with everything shared that they have in common: the cheapest brute force that is known.
+
+Brute force runs the whole program on each input. But most of it depends on few tokens, and linear maps can be applied to tables
+before they are applied to inputs. The program is read once, operation by operation, with four kinds of values:
+
+    a constant                                                         computed once
+    `Affine`    sum of tables of one token each, and of shares (the results of a softmax) times such tables
+    `Pair`      a table of two tokens, such as a score of a query token and a key token
+    `Dense`     known for each input only
+
+Tables cost once what the operation costs on all v tokens (or v^2 pairs); reading an entry is free. A linear map of an Affine value
+maps its tables, so that an input pays for shares times tables only: with values V, pattern p and maps W_O, W_in, an input pays for
+``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Everything else is computed for each input, as brute force does it, or once
+for all inputs that agree where it depends on them. What comes out is the program's function, reordered: real arithmetic gives the
+same number, and the sound reading encloses it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Node
+
+from compact_proofs.automatic.lifted import Lifted, call
+from compact_proofs.automatic.listed_steps import Steps
+from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Reader, Table, Value, Weighted, first_of, moves, shape_of
+from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
+from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
+from compact_proofs.claim import ACCURACY
+from compact_proofs.enclosure import upper
+from compact_proofs.enclosure.leaves import leaves, map_leaves
+from compact_proofs.enclosure.table import words
+from compact_proofs.length import count, stage
+from compact_proofs.program import Program
+from compact_proofs.program.simplify import name_of
+
+aten = torch.ops.aten
+
+LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg")
+"""Operations that are linear in each tensor argument while the others are constant (division: in the first)."""
+LARGEST_TABLE = 2**24
+"""Entries of a table, at most."""
+GATHERED = 2**22
+"""Numbers that are gathered at once, at most."""
+MOST_INPUTS = 2**13
+"""Inputs that are evaluated at once, at most."""
+
+
+class Listing:
+    """A program made ready to be evaluated on many inputs.
+
+    Parameters
+    ----------
+    program
+        Its input is int64 [n].
+    v
+        Number of tokens.
+
+    Notes
+    -----
+    Making one costs its tables, in the stage "tables"; `logits` is counted in "list".
+    """
+
+    def __init__(self, program: Program, v: int) -> None:
+        self.program, self.v, self.n = program, v, program.input.shape[0]
+        self._steps = Steps(v, self.n)
+        with stage("tables"):
+            self._logits = self._read()
+
+    def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits."""
+        with stage("list"):
+            batches = zip(inputs.split(self._batch), labels.split(self._batch), strict=True)
+            parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits [N, outputs] of inputs int64 [N, n], at least one."""
+        with stage("list"):
+            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self._batch)])
+
+    @property
+    def _batch(self) -> int:
+        return max(1, min(MOST_INPUTS, GATHERED // self._steps.widest))
+
+    # ------------------------------------------------------------------------------------------------- reading the graph
+
+    def _read(self) -> Dense:
+        values: dict[Node, Any] = {}
+        for node in narrowed(self.program.graph).nodes:
+            if node.op == "placeholder":
+                tokens = torch.arange(self.v)[:, None].expand(self.v, self.n)
+                values[node] = Affine((Table(tokens, torch.arange(self.n)),))
+            elif node.op == "get_attr":
+                values[node] = self.program.tensors[str(node.target)]
+            elif node.op == "call_function":
+                values[node] = self._operation(node, values)
+            else:
+                return self._steps.dense(values[node.all_input_nodes[0]])
+        raise AssertionError("a graph ends with its output")
+
+    def _operation(self, node: Node, values: dict[Node, Any]) -> Any:
+        if node.target is operator.getitem:
+            return values[node.args[0]][node.args[1]]  # type: ignore[index]
+        args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
+        moving = [x for x in leaves((args, kwargs)) if moves(x)]
+        if not moving:
+            return call(node.target, args, kwargs)[0]
+        like = node.meta["val"]
+        if isinstance(like, (tuple, list)):  # the first of several results is the only one that is read
+            return (self._apply(name_of(node), node.target, args, kwargs, moving, like[0].shape),)
+        return self._apply(name_of(node), node.target, args, kwargs, moving, like.shape)
+
+    def _apply(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Any], shape: torch.Size) -> Value:
+        """Type one operation: by the first rule that applies."""
+        if name == "addmm" and kwargs.get("alpha", 1) == kwargs.get("beta", 1) == 1:
+            product = self._apply("mm", aten.mm.default, args[1:3], {}, [x for x in args[1:3] if not _constant(x)], shape)
+            return self._apply(
+                "add", aten.add.Tensor, (args[0], product), {}, [x for x in (args[0], product) if not _constant(x)], shape
+            )
+        found: Value | None = None
+        if all(isinstance(x, Affine) and not x.weighted and len(x.tables) == 1 for x in moving):
+            found = self._table(name, target, args, kwargs, moving, shape)
+            if found is None and len({id(x) for x in moving}) == 2:
+                found = self._pair(name, target, args, kwargs, moving, shape)
+        elif len(moving) == 1 and isinstance(moving[0], Pair) and name in ENTRYWISE | STRUCTURAL - {"cat", "stack"}:
+            found = self._on_pair(name, target, args, kwargs, moving[0], shape)
+        if found is None and name in ("_softmax", "_safe_softmax"):
+            found = self._softmax(args[0], args[1] % len(shape))
+        if found is None and name in ("mm", "bmm"):
+            found = self._averages(args[0], args[1], shape)
+        if found is None and name in ("add", "sub") and all(isinstance(x, Affine) or _constant(x) for x in args[:2]):
+            found = self._sum(args, kwargs, name == "sub", shape)
+        if found is None and len(moving) == 1 and isinstance(moving[0], Affine) and name in LINEAR:
+            found = self._linear(name, target, args, kwargs, moving[0], shape)
+        return found if found is not None else self._steps.each(target, args, kwargs, shape)
+
+    # ------------------------------------------------------------------------------------------------------------ tables
+
+    def _depends(self, name: str, target: Any, args: Any, kwargs: Any, marks: dict[int, Tensor], shape: torch.Size) -> Tensor:
+        """Which marks of its arguments each entry of a result depends on: bool [marks, *shape].
+
+        Parameters
+        ----------
+        marks
+            By the id of an argument, bool [marks, *its shape].
+        """
+        with structure():
+            number = len(next(iter(marks.values())))
+            shells = {key: torch.ones(m.shape[1:], dtype=torch.float64) for key, m in marks.items()}
+            a, k = map_leaves(lambda x: shells.get(id(x), x), (args, kwargs))
+            return dependencies(name, target, a, k, {id(shells[key]): m for key, m in marks.items()}, number, shape)
+
+    def _positions(self, name: str, target: Any, args: Any, kwargs: Any, x: Affine, shape: torch.Size) -> Tensor:
+        """On which positions each entry of a result depends through one table: bool [n, *shape]."""
+        with structure():
+            marks = {id(x): torch.stack([x.tables[0].owner == i for i in range(self.n)])}
+            others = {id(y): torch.zeros(self.n, *shape_of(y), dtype=torch.bool) for y in leaves((args, kwargs)) if moves(y)}
+            return self._depends(name, target, args, kwargs, others | marks, shape)
+
+    def _table(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Affine], shape: torch.Size) -> Affine | None:
+        """Any operation on tables, if every entry of its result depends on one position: once for all tokens."""
+        with structure():
+            free = torch.stack([self._positions(name, target, args, kwargs, x, shape) for x in moving]).any(0)
+            if bool((free.sum(0) > 1).any()):
+                return None
+            owner = torch.where(free.any(0), free.to(torch.int64).argmax(0), -1)
+        result, _ = call(target, *map_leaves(lambda x: Lifted(x.tables[0].data, "k") if moves(x) else x, (args, kwargs)))
+        return Affine((Table(first_of(result), owner),))
+
+    def _pair(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Affine], shape: torch.Size) -> Pair | None:
+        """An operation on two tables, if each entry of its result depends on one position through each: for all pairs of tokens."""
+        if self.v**2 * shape.numel() > LARGEST_TABLE:
+            return None
+        a = moving[0]
+        b = next(x for x in moving if x is not a)
+        with structure():
+            first, second = (self._positions(name, target, args, kwargs, x, shape) for x in (a, b))
+            if bool((first.sum(0) > 1).any()) or bool((second.sum(0) > 1).any()):
+                return None
+            owners = [m.to(torch.int64).argmax(0) for m in (first, second)]
+        lifted = {id(a): Lifted(a.tables[0].data, "q"), id(b): Lifted(b.tables[0].data, "k")}
+        result, _ = call(target, *map_leaves(lambda x: lifted.get(id(x), x), (args, kwargs)))
+        return Pair(first_of(result), *owners)
+
+    def _on_pair(self, name: str, target: Any, args: Any, kwargs: Any, x: Pair, shape: torch.Size) -> Pair:
+        """An entrywise or moving operation on a table of pairs."""
+        result, _ = call(target, *map_leaves(lambda y: Lifted(x.data, "qk") if y is x else y, (args, kwargs)))
+        with structure():
+
+            def moved(owner: Tensor) -> Tensor:
+                if name in ENTRYWISE:
+                    return owner.expand(shape)
+                a, k = map_leaves(lambda y: owner if y is x else y, (args, kwargs))
+                return target(*a, **k)
+
+            return Pair(result, moved(x.first), moved(x.second))
+
+    # --------------------------------------------------------------------------------------------- shares and linear maps
+
+    def _softmax(self, x: Any, dim: int) -> Dense | None:
+        """Shares w_i / sum_j w_j with w = exp(score - a) from a table: an input pays for a sum and a division an entry.
+
+        Any a will do that is the same for all scores of one softmax: the largest over all tokens of the second position, for each
+        of the first, if that is one position for the whole softmax.
+        """
+        if isinstance(x, Pair):
+            with structure():
+                alike = bool((x.first == x.first.narrow(dim, 0, 1)).all())
+            largest = x.data.amax((1, 2 + dim) if alike else (0, 1, 2 + dim), keepdim=True)
+            weights: Pair | Affine = Pair(torch.exp(x.data - upper(largest)), x.first, x.second)
+        elif isinstance(x, Affine) and not x.weighted and len(x.tables) == 1:
+            data = x.tables[0].data
+            largest = data.amax((0, 1 + dim), keepdim=True)
+            weights = Affine((Table(torch.exp(data - upper(largest)), x.tables[0].owner),))
+        else:
+            return None
+        w = self._steps.dense(weights)
+
+        def shares(inputs: Tensor, read: Reader) -> Tensor:
+            return read(w) / read(w).sum(1 + dim, keepdim=True)
+
+        return self._steps.add(shares, w.shape, w.on)
+
+    def _averages(self, p: Any, x: Any, shape: torch.Size) -> Affine | None:
+        """Shares times a table whose rows are of one position each: sum_k p[b, m, k] V[b, k, e]."""
+        if not isinstance(p, Dense) or not isinstance(x, Affine) or x.weighted or len(x.tables) != 1:
+            return None
+        with structure():
+            [table] = x.tables
+            B, (M, K), E = math.prod(p.shape[:-2]), p.shape[-2:], shape[-1]
+            rows = table.owner.reshape(B, K, E)
+            if bool((rows != rows[:, :, :1]).any()) or self.v * B * M * K * B * M * E > LARGEST_TABLE:
+                return None
+            owner = rows[:, None, :, 0].expand(B, M, K).reshape(-1)
+            same = (torch.eye(B)[:, None, None, :, None, None] * torch.eye(M)[None, :, None, None, :, None]).bool()
+            used = same.expand(B, M, K, B, M, E)
+        values = table.data.reshape(self.v, B, 1, K, 1, 1, E)
+        tables = torch.where(used, values, 0.0).reshape(self.v, B * M * K, *shape)
+        return Affine((), (Weighted(p, owner, tables, used.reshape(B * M * K, *shape)),))
+
+    def _sum(self, args: Any, kwargs: Any, minus: bool, shape: torch.Size) -> Affine:
+        """a + alpha b; tables that depend on the same positions become one."""
+        factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1)) * (-1 if minus else 1)
+        a, b = (self._spread(x, shape) for x in args[:2])
+        if factor != 1:
+            b = Affine(
+                tuple(Table(t.data * factor, t.owner) for t in b.tables),
+                tuple(Weighted(w.shares, w.owner, w.tables * factor, w.used) for w in b.weighted),
+            )
+        tables = list(a.tables)
+        for t in b.tables:
+            with structure():
+                fit = [i for i, u in enumerate(tables) if bool(((u.owner == t.owner) | (u.owner < 0) | (t.owner < 0)).all())]
+            if fit:
+                u = tables[fit[0]]
+                with structure():
+                    owner = torch.maximum(u.owner, t.owner)
+                tables[fit[0]] = Table(u.data + t.data, owner)
+            else:
+                tables.append(t)
+        return Affine(tuple(tables), a.weighted + b.weighted)
+
+    def _spread(self, x: Any, shape: torch.Size) -> Affine:
+        """A value in the shape that it is broadcast to; a constant as a table."""
+
+        def spread(t: Tensor, leading: int) -> Tensor:
+            own = t.shape[leading:]
+            return t.reshape(*t.shape[:leading], *[1] * (len(shape) - len(own)), *own).expand(*t.shape[:leading], *shape)
+
+        if not isinstance(x, Affine):
+            constant = x if isinstance(x, Tensor) else torch.tensor(float(x), dtype=torch.float64)
+            with structure():
+                owner = torch.full(shape, -1)
+            return Affine((Table(spread(constant[None], 1).expand(self.v, *shape), owner),))
+        return Affine(
+            tuple(Table(spread(t.data, 1), spread(t.owner, 0)) for t in x.tables),
+            tuple(Weighted(w.shares, w.owner, spread(w.tables, 2), spread(w.used, 1)) for w in x.weighted),
+        )
+
+    def _linear(self, name: str, target: Any, args: Any, kwargs: Any, x: Affine, shape: torch.Size) -> Affine | None:
+        """A linear map of tables; None where an input would pay more for reading the result than for its argument and the map."""
+        if (name == "div" and args[0] is not x) or name in ("cat", "stack"):
+            return None
+        used = [self._depends(name, target, args, kwargs, {id(x): w.used}, shape) for w in x.weighted]
+        if any(self.v * u.numel() > LARGEST_TABLE for u in used):
+            return None
+        if name not in STRUCTURAL:
+            before, after = (2 * sum(int(u.sum()) for u in marks) for marks in ([w.used for w in x.weighted], used))
+            if after > before + self._cost(target, args, kwargs, x):
+                return None
+
+        def mapped(data: Tensor, axes: str) -> Tensor:
+            return first_of(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
+
+        weighted = tuple(Weighted(w.shares, w.owner, mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
+        tables = []
+        for t in x.tables:
+            part = Affine((t,))
+            a, k = map_leaves(lambda y: part if y is x else y, (args, kwargs))  # noqa: B023 (used at once)
+            free = self._positions(name, target, a, k, part, shape)
+            with structure():
+                several = bool((free.sum(0) > 1).any())
+                owner = torch.where(free.any(0), free.to(torch.int64).argmax(0), -1)
+                places = t.owner.unique().tolist() if several else []
+            if not several:
+                tables.append(Table(mapped(t.data, "k"), owner))
+            for i in places:
+                tables.append(Table(mapped(torch.where(t.owner == i, t.data, 0.0), "k"), torch.full(shape, i)))
+        return Affine(tuple(tables), weighted)
+
+    @staticmethod
+    def _cost(target: Any, args: Any, kwargs: Any, x: Affine) -> int:
+        """What an operation costs on one input."""
+        with structure(), count() as counter:
+            example = torch.empty(shape_of(x), dtype=torch.float64, device="meta")
+            target(*map_leaves(lambda y: example if y is x else _meta(y), args), **map_leaves(_meta, kwargs))
+        return counter.length.total
+
+
+def _constant(x: Any) -> bool:
+    return isinstance(x, (Tensor, int, float))
+
+
+def _meta(x: Any) -> Any:
+    """A tensor of the same shape without numbers, in float64 if it is real."""
+    if not isinstance(x, Tensor):
+        return x
+    return torch.empty(x.shape, dtype=torch.float64 if x.is_floating_point() else x.dtype, device="meta")

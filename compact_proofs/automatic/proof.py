@@ -1,0 +1,128 @@
+"""The proof: from a program, boxes and an explanation to the set of inputs that are proven right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from compact_proofs.automatic.blocks import Network
+from compact_proofs.automatic.explanation import Reader
+from compact_proofs.automatic.hints import Hints
+from compact_proofs.automatic.jobs import Batch, batches, jobs_of, tokens_of
+from compact_proofs.automatic.margins import Readout, frames, margins
+from compact_proofs.automatic.owners import structure
+from compact_proofs.automatic.relaxed import Relaxed, Shared
+from compact_proofs.automatic.rivals import AverageReadout, Families, margin_rows, merge
+from compact_proofs.automatic.rows import Jobs, weights_of
+from compact_proofs.automatic.tree import PROVE, Leaves
+from compact_proofs.automatic.undecided import Undecided, by_box, open_rows
+from compact_proofs.certified import BoxSet, Certified, disjoint, positive
+
+LARGEST = 2**22
+"""Entries of a table of one batch."""
+
+
+def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float) -> Certified:
+    """Return the inputs of the leaves that are to be proven on which the label's logit is proven largest.
+
+    Parameters
+    ----------
+    network
+        The program, read by tokens.
+    leaves
+        Disjoint boxes, each of one label.
+    group, choices, numbers
+        The explanation (`compact_proofs.automatic.explanation`).
+    kept, worth
+        Options of the strategy.
+    """
+    boxes = leaves.of_kind(PROVE)
+    jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context)
+    if not len(jobs):
+        return disjoint([])
+    found = _merged if AverageReadout.applies(network) else _relaxed
+    return disjoint([counted(part, u, worth) for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept)])
+
+
+def counted(jobs: Jobs, u: Undecided, worth: float) -> Certified:
+    """The certified inputs of the boxes of some jobs."""
+    n = jobs.masks.shape[1]
+    shape = (*u.tables.shape[:2], 1, u.tables.shape[-1])
+    at = jobs.context
+    tables = torch.cat([u.tables[:, :, :at], torch.zeros(shape, dtype=torch.float64), u.tables[:, :, at:]], 2)
+    assert tables.shape[2] == n
+    some = positive(u.constant, tables, jobs.masks[u.boxes], u.rows, worth=worth)
+    return disjoint([BoxSet(jobs.masks[u.proven]), some]) if len(u.proven) else some
+
+
+def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
+    """Logits that are averages: rivals merged in families (`compact_proofs.automatic.rivals`)."""
+    readout = AverageReadout.of(network)
+    heads, outputs = readout.tables.shape[2:]
+    with structure():
+        family = choices.take(len(jobs))
+        names, family = family.unique(return_inverse=True)
+        query = torch.zeros(len(names), dtype=torch.int64).scatter(0, family, jobs.query)
+        usable = query[family] == jobs.query  # a family is about one token; jobs of another are not proven by it
+        number = choices.take(len(names)).clamp(max=outputs - 2)
+        beta = numbers.take(len(names), heads - 1, outputs)
+        counts = number.unique().tolist()
+    for count in counts:
+        with structure():
+            alike = (number == count).nonzero()[:, 0]
+            place = torch.full((len(names),), -1)
+            place[alike] = torch.arange(len(alike))
+            own = (usable & (place[family] >= 0)).nonzero()[:, 0]
+            hard = choices.take(len(alike), count).clamp(max=outputs - 1)
+            th = numbers.take(len(own), 1 + count, heads if heads > 1 else 0)
+        families = Families(query[alike], hard, beta[alike])
+        yield from merged(readout, jobs.part(own), place[family[own]], families, th)
+
+
+def merged(readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor) -> Iterator[tuple[Jobs, Undecided]]:
+    """Bound jobs by merged rivals, in batches.
+
+    Parameters
+    ----------
+    family : int64 [J]
+        The family of each job, of the job's token.
+    th : [J, 1 + S, H]
+        Hints for the ratio rule; H = 0 for one head.
+    """
+    n, v, heads, outputs = readout.tables.shape
+    for first, own in families.parts(LARGEST // (n * v * heads * outputs)):
+        with structure():
+            chosen = ((family >= first) & (family < first + len(own.query))).nonzero()[:, 0]
+        part = jobs.part(chosen)
+        tables = merge(readout, own, jobs.context, tokens_of(part))
+        for batch in batches(part, th.shape[1] * heads * n * v, LARGEST):
+            with structure():
+                number = chosen[batch.start : batch.stop]
+            weights = weights_of(readout.heads, batch.jobs, heads == 1)
+            rows = margin_rows(readout, own, family[number] - first, batch.jobs, tables)
+            yield batch.jobs, by_box(open_rows(rows, th[number], weights, batch.jobs), len(batch.jobs.of))
+
+
+def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
+    """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.relaxed`)."""
+    width = widest(network)
+    basis = numbers.take(frames(network), width, width)
+    shared = Shared(network, basis)
+    readout = Readout(shared, basis[-1])
+    columns = numbers.rest(len(jobs))
+    for batch in relaxed_batches(network, shared, jobs):
+        relaxed = Relaxed(shared, batch.jobs, Hints(columns[batch.start : batch.stop], len(batch.jobs)))
+        yield batch.jobs, margins(relaxed, readout, kept)
+
+
+def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:
+    """Jobs in batches that fit."""
+    rows = max((b.size for b in network.blocks), default=1)
+    return batches(jobs, rows * max(shared.leaves.heads, 1) * network.n * network.v, LARGEST)
+
+
+def widest(network: Network) -> int:
+    """The size of the largest block: that of every basis, the rest of smaller ones being left unread."""
+    return max(sum(len(p) for b, p in network.logits.parts.items()), *(b.size for b in network.blocks))

@@ -1,0 +1,109 @@
+"""`Automatic`: proofs of any small network over tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from compact_proofs.automatic import explanation as lists
+from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.proof import proven
+from compact_proofs.automatic.reading import read
+from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.shared import inputs_of, listed
+from compact_proofs.automatic.tree import LIST, expand
+from compact_proofs.certified import Certified, disjoint
+from compact_proofs.claim import Task
+from compact_proofs.errors import BadInput
+from compact_proofs.program import Program
+from compact_proofs.strategy import Explanation, Spec, Strategy
+from compact_proofs.tasks.finite.labels import Maximum
+from compact_proofs.tasks.finite.task import FiniteTask
+
+LARGEST = 1e100
+"""Hints that overflowed are replaced by this."""
+
+
+@dataclass(frozen=True)
+class Automatic(Strategy[Program]):
+    """Split the inputs into boxes, bound the margins on each from below by additive functions of the tokens, and count.
+
+    The program is read by tokens with the last one known (`compact_proofs.automatic.reading`): exactly, up to the first function of
+    several positions; from there on by relaxations. Nothing about the architecture is assumed.
+    """
+
+    hard: int = 0
+    """Rivals with rows of their own where the others are merged: at first, before labels that lose get more (search only)."""
+    families: int = 1
+    """Groups of labels, for each last token, that share the merged rivals, at first (search only)."""
+    kept: int = 8
+    """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
+    worth: int = 1000
+    """Operations that may be spent to certify one more input."""
+    cuts: int = 4
+    """Most often that a box is divided in search of a better bound."""
+
+    name: ClassVar[str] = "automatic"
+    summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
+    partial: ClassVar[bool] = True
+    reads_program: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for option in ("hard", "kept", "worth", "cuts"):
+            if getattr(self, option) < 0:
+                raise BadInput(f"automatic: {option} must be at least 0, not {getattr(self, option)}")
+        if self.families < 1:
+            raise BadInput(f"automatic: families must be at least 1, not {self.families}")
+
+    def applies_to(self, model: Program, task: Task) -> None:
+        finite(task)
+
+    def specs(self, model: Program, task: Task) -> dict[str, Spec]:
+        known = finite(task)
+        return lists.specs(known.n_ctx, known.d_vocab)
+
+    def explain(self, model: Program, task: Task) -> dict[str, Tensor]:
+        """Search for boxes and hints: free, deterministic, bounded in evaluations."""
+        from compact_proofs.automatic.search import search
+
+        found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
+        return {**found, "numbers": found["numbers"].nan_to_num(0.0, LARGEST, -LARGEST)}
+
+    def verify(self, model: Program, task: Task, explanation: Explanation) -> int:
+        if any(t.is_meta for t in model.tensors.values()):
+            raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
+        return self.certified(model, task, explanation).size
+
+    def member(self, model: Program, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+        return self.certified(model, task, explanation).member(inputs)
+
+    def certified(self, model: Program, task: Task, explanation: Explanation) -> Certified:
+        """The set of inputs that `verify` proves right."""
+        known = finite(task)
+        leaves = expand(roots(known), explanation["tree"])
+        network = read(model, known.d_vocab, known.n_ctx - 1)
+        lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
+        found = proven(network, leaves, *lists_, self.kept, float(self.worth))
+        rest = leaves.of_kind(LIST)
+        if not len(rest):
+            return found
+        return disjoint([found, listed(Listing(model, known.d_vocab), known, inputs_of(rest))])
+
+
+def finite(task: Task) -> FiniteTask:
+    """A task as one over sequences of tokens.
+
+    Raises
+    ------
+    BadInput
+        If it is not one.
+    """
+    from compact_proofs.tasks.max_of_k import MaxOfK
+
+    if isinstance(task, FiniteTask):
+        return task
+    if isinstance(task, MaxOfK):
+        return FiniteTask(task.n_ctx, task.d_vocab, Maximum())
+    raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")

@@ -1,0 +1,169 @@
+"""Evaluating listed inputs with shared tables: the program's function, for less."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from compact_proofs import zoo
+from compact_proofs.automatic.listing import Listing
+from compact_proofs.enclosure import enclose, sound
+from compact_proofs.length import count
+from compact_proofs.models.networks import empty_network
+from compact_proofs.models.recurrent import RecurrentConfig
+from compact_proofs.models.transformer import TransformerConfig
+from compact_proofs.program import trace
+from compact_proofs.tasks.finite.files import read_network
+
+V, N = 3, 3
+
+
+def randomised(module, seed=0, scale=0.7):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in module.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * scale
+    return module.eval()
+
+
+def everything(n, v):
+    return torch.cartesian_prod(*[torch.arange(v)] * n).reshape(-1, n)
+
+
+def assert_same_function(module, n, v, inputs=None):
+    """The listing's enclosures hold what ordinary arithmetic computes, and are narrow; so is its float reading."""
+    inputs = everything(n, v) if inputs is None else inputs
+    program = trace(module, inputs[0])
+    with torch.no_grad():
+        plain = module(inputs)
+        again = Listing(program, v).logits(inputs)
+    scale = float(plain.abs().max()) + 1
+    assert torch.allclose(again, plain, rtol=1e-9, atol=1e-9 * scale)
+    with sound():
+        bounds = enclose(Listing(program, v).logits(inputs))
+    assert (bounds.lo <= plain + 1e-9 * scale).all()
+    assert (bounds.hi >= plain - 1e-9 * scale).all()
+    assert bounds.width.max() < 1e-6 * scale
+
+
+transformers = st.builds(
+    TransformerConfig,
+    d_vocab=st.just(V),
+    n_ctx=st.just(N),
+    d_out=st.integers(2, 3),
+    d_model=st.just(4),
+    d_head=st.integers(1, 2),
+    n_heads=st.integers(1, 2),
+    n_layers=st.integers(1, 2),
+    d_mlp=st.sampled_from([0, 5]),
+    act=st.sampled_from(["relu", "gelu", "silu", "tanh"]),
+    gated=st.booleans(),
+    norm=st.sampled_from(["none", "layer", "rms"]),
+    biases=st.booleans(),
+    causal=st.booleans(),
+)
+
+
+@given(transformers, st.integers(0, 1000))
+@settings(max_examples=6, deadline=None)
+def test_transformers(config, seed):
+    assert_same_function(randomised(empty_network(config, torch.float64), seed), N, V)
+
+
+@pytest.mark.parametrize("cell", ["relu", "tanh", "gru"])
+def test_recurrent_networks(cell):
+    config = RecurrentConfig(d_vocab=V, n_ctx=4, d_out=3, d_model=5, cell=cell)
+    assert_same_function(randomised(empty_network(config, torch.float64)), 4, V)
+
+
+class Flat(nn.Module):
+    """An MLP on the embeddings side by side: a linear map of tables of every position."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.first, self.second = nn.Embedding(V, 4), nn.Linear(4 * N, 6), nn.Linear(6, 3)
+
+    def forward(self, tokens):
+        return self.second(torch.relu(self.first(self.embed(tokens).flatten(1))))
+
+
+class Pooled(nn.Module):
+    """The mean of embeddings, minus the first one, times a function of the last one."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(V, 4), nn.Linear(4, 3)
+
+    def forward(self, tokens):
+        e = self.embed(tokens)
+        pooled = e.mean(1) - 0.5 * e[:, 0]
+        return self.out(pooled * torch.sigmoid(e[:, -1])) - 2 * e[:, 1, :3]
+
+
+class Bilinear(nn.Module):
+    """Scores that are used without a softmax, and a softmax over the outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.out = nn.Embedding(V, 4), nn.Linear(N, 3)
+
+    def forward(self, tokens):
+        e = self.embed(tokens)
+        return torch.softmax(self.out((e @ e[:, -1:].transpose(1, 2)).squeeze(2)), 1)
+
+
+class Ignoring(nn.Module):
+    """Logits that depend on one token only, and an output that depends on none."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(V, 2)
+
+    def forward(self, tokens):
+        e = self.embed(tokens[:, 1])
+        return torch.cat([e, torch.zeros_like(e[:, :1])], 1)
+
+
+@pytest.mark.parametrize("kind", [Flat, Pooled, Bilinear, Ignoring])
+def test_other_modules(kind):
+    torch.manual_seed(0)
+    assert_same_function(randomised(kind().double()), N, V)
+
+
+@pytest.mark.parametrize("name", ["finite-max-2-heads", "finite-max-2-layers", "finite-first-is-last", "finite-max-rnn"])
+def test_listing_costs_less_than_brute_force_and_says_the_same(name):
+    model, task = read_network(zoo.path(name))
+    inputs = torch.randint(0, task.d_vocab, (100, task.n_ctx), generator=torch.Generator().manual_seed(0))
+    program = trace(model, inputs[0])
+    with sound(), count() as brute:
+        logits = enclose(program(inputs))
+    labels = task.labels(inputs)
+    with sound():
+        listing = Listing(program, task.d_vocab)
+        with count() as listed:
+            right = listing.right(inputs, labels)
+    assert listed.length.total < 0.4 * brute.length.total
+    assert set(listed.length.by_stage) == {"list"}
+    assert right.tolist() == (logits.mid.argmax(1) == labels).tolist()
+
+
+def test_inputs_that_begin_alike_share_the_states_of_a_recurrent_network():
+    model, task = read_network(zoo.path("finite-max-rnn"))
+    inputs = task.inputs(0, 1024)
+    with torch.no_grad():
+        listing = Listing(trace(model.double(), inputs[0]), task.d_vocab)
+        with count() as alike:
+            listing.logits(inputs)
+        with count() as apart:
+            listing.logits(inputs.flip(1))  # which end alike
+    assert 3 * alike.length.total < apart.length.total
+
+
+def test_nothing_is_right_where_labels_are_wrong():
+    model, task = read_network(zoo.path("finite-first-is-last"))
+    inputs = task.inputs(0, 300)
+    with sound():
+        listing = Listing(trace(model, inputs[0]), task.d_vocab)
+        assert listing.right(inputs, task.labels(inputs)).all()
+        assert not listing.right(inputs, 1 - task.labels(inputs)).any()
+        assert listing.right(inputs[:0], task.labels(inputs[:0])).shape == (0,)
