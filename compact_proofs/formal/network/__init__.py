@@ -6,6 +6,7 @@ lowering     from a traced program to a network
 rules        how operations are written: arithmetic, functions of one number
 sum_rules    sums, means, LayerNorm, products
 place_rules  look-ups, masks, softmax, tensors side by side
+evaluation   a network's meaning in float64, to compare it with its program
 tasks        tasks as terms of Coq
 source       the texts of Weights.v, Task.v and Program.v
 statement    the theorem: `NetworkStatement`
