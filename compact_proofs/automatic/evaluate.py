@@ -63,4 +63,4 @@ def _symbols(block: Block, network: Network, inputs: Tensor, symbols: list[Tenso
 
 def function(name: str) -> Callable[[Tensor], Tensor]:
     """An aten operation of one tensor, by name."""
-    return getattr(aten, name).default  # type: ignore[no-any-return]
+    return getattr(aten, name).default

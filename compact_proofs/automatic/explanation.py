@@ -20,8 +20,8 @@ def specs(n: int, v: int) -> dict[str, Spec]:
     tree
         The nodes of the split trees (`compact_proofs.automatic.tree`).
     group
-        For each leaf that is proven, in preorder, a number: leaves of one label that end in one token and have one number are bounded
-        together.
+        For each leaf that is proven, in preorder, a number: leaves of one label that end in one token and have one number are
+        bounded together.
     choices
         Whole numbers, and
     numbers

@@ -11,9 +11,9 @@ from torch import Tensor
 class Hints:
     """A number of columns for each job, read from left to right.
 
-    A proof and the search for its hints are one program: where it needs a hint it asks ``take(shape, find)``. While searching, `find`
-    is called and its answer kept; while verifying, the next columns of the explanation are returned, and `find` is not called. The
-    number of columns depends on shapes alone.
+    A proof and the search for its hints are one program: where it needs a hint it asks ``take(shape, find)``. While searching,
+    `find` is called and its answer kept; while verifying, the next columns of the explanation are returned, and `find` is not
+    called. The number of columns depends on shapes alone.
     """
 
     def __init__(self, columns: Tensor | None, jobs: int) -> None:

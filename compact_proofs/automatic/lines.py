@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +15,9 @@ from compact_proofs.length import address_table
 CURVATURE = {"gelu": 0.7979, "tanh": 0.77, "sigmoid": 0.0963, "silu": 0.5, "square": 2.0}
 """At least |f''| everywhere.
 
-gelu (erf): f'' = phi(z) (2 - z^2), of size at most 2 phi(0) < .79789. tanh: f'' = -2 t (1 - t^2) for t = tanh z, at most 4 / sqrt 27 < .7699.
-sigmoid: f''(z) = -tanh(z/2) (1 - tanh(z/2)^2) / 4, at most a quarter of 2 / sqrt 27, so .09623. silu: f'' = s' (2 - z tanh(z/2)) with
-s' = (1 - tanh(z/2)^2) / 4 <= 1/4, so at most 1/2, and at least -|z| s' tanh(|z|/2) > -.23. square: 2.
+gelu (erf): f'' = phi(z) (2 - z^2), of size at most 2 phi(0) < .79789. tanh: f'' = -2 t (1 - t^2) for t = tanh z, at most 4 / sqrt
+27 < .7699. sigmoid: f''(z) = -tanh(z/2) (1 - tanh(z/2)^2) / 4, at most a quarter of 2 / sqrt 27, so .09623. silu: f'' = s' (2 - z
+tanh(z/2)) with s' = (1 - tanh(z/2)^2) / 4 <= 1/4, so at most 1/2, and at least -|z| s' tanh(|z|/2) > -.23. square: 2.
 """
 
 POINTS = 24
@@ -52,9 +51,9 @@ def lines(name: str, lo: Tensor, hi: Tensor, slopes: Tensor) -> Lines:
 
     Notes
     -----
-    relu: 0 <= f and z <= f, so s z <= f for s in [0, 1]; above, the chord. Others: g = f - s z is computed at POINTS points. Between
-    neighbours z0 < z1 at distance h, g + c (z - z0)(z1 - z) / 2 with c >= |f''| is concave, hence at least the smaller of g(z0) and
-    g(z1); so g is at least that minus c h^2 / 8. Likewise above.
+    relu: 0 <= f and z <= f, so s z <= f for s in [0, 1]; above, the chord. Others: g = f - s z is computed at POINTS points.
+    Between neighbours z0 < z1 at distance h, g + c (z - z0)(z1 - z) / 2 with c >= |f''| is concave, hence at least the smaller of
+    g(z0) and g(z1); so g is at least that minus c h^2 / 8. Likewise above.
 
     Cost: 3 operations an entry for relu; 5 POINTS and an evaluation of f at each point for others.
     """
@@ -85,7 +84,7 @@ def _shares(points: int) -> Tensor:
 
 
 def slopes_for(name: str, lo: Tensor, hi: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
-    """Hints [2, J, m] for `lines`: of the chord and tangents near the inputs' mean, those of least gap there (ordinary arithmetic)."""
+    """Hints [2, J, m] for `lines`: of the chord and tangents near the inputs' mean, those of least gap there."""
     if name == "relu":
         below = (mean > 0).to(lo.dtype)
         return torch.stack([below, below])

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.rivals import Families, AverageReadout
+from compact_proofs.automatic.rivals import AverageReadout, Families
 from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_heads
 
 STEPS = 60
 """Steps of gradient descent on the betas."""
 SAMPLES = 256
 """Inputs drawn for a family."""
-NEWTON = 5
+NEWTON = 3
 """Iterations for the least average."""
 LARGE = 1e30
 
@@ -20,23 +20,26 @@ LARGE = 1e30
 def least_averages(rows: Rows, weights: Weights, jobs: Jobs) -> Tensor:
     """Return th [J, R, H]: for each row and head the least average over the boxes of its job.
 
-    Dinkelbach's iteration on each box from the tokens of least G: th <- the average at the tokens that minimise w (G - th). Where its
-    bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
+    Dinkelbach's iteration on each box from the tokens of least G: th <- the average at the tokens that minimise w (G - th). Where
+    its bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
     magnitude the iteration stops short, and the sums cancel.
     """
-    G, w = rows.averages[jobs.of], weights.free[jobs.of][:, None]  # [B, R, H, n - 1, K], [B, 1, H, n - 1, K]
-    own, own_w = rows.own[jobs.of], weights.own[jobs.of][:, None]
     allowed = jobs.masks[:, None, None, jobs.free]
-    x = torch.where(allowed, G, torch.inf).argmin(-1, keepdim=True)
+    # Single precision suffices for hints; where a token is not allowed, G is out of reach.
+    G = torch.where(allowed, rows.averages[jobs.of].float(), LARGE)  # [B, R, H, n - 1, K]
+    w = torch.where(allowed, weights.free[jobs.of][:, None].float(), 1.0)
+    own, own_w = rows.own[jobs.of].float(), weights.own[jobs.of][:, None].float()
+    x = G.argmin(-1, keepdim=True)
     wide = w.expand(G.shape)
+    hull = torch.minimum(own, G.gather(-1, x)[..., 0].amin(-1))
     for _ in range(NEWTON):
         g, weight = G.gather(-1, x)[..., 0], wide.gather(-1, x)[..., 0]
         th = (own * own_w + (g * weight).sum(-1)) / (own_w + weight.sum(-1))
-        x = torch.where(allowed, w * (G - th[..., None, None]), torch.inf).argmin(-1, keepdim=True)
-    hull = torch.minimum(own, torch.where(allowed, G, torch.inf).amin((-1, -2)))
-    z = torch.where(allowed, w * (G - th[..., None, None]), torch.inf).amin(-1).sum(-1) + own_w * (own - th)
-    reached = th + z.clamp(max=0) / weights.least[:, None]
-    th = torch.where(reached < hull + 1e-9 * hull.abs(), hull, th)
+        z = (G - th[..., None, None]).mul_(w)
+        x = z.argmin(-1, keepdim=True)
+    least = z.gather(-1, x)[..., 0].sum(-1) + own_w * (own - th)
+    reached = th + least.clamp(max=0) / weights.least[:, None]
+    th = torch.where(reached < hull + 1e-6 * hull.abs(), hull, th).double()
     shape = (len(jobs), *th.shape[1:])
     index = jobs.of.reshape(-1, *[1] * (th.dim() - 1)).expand(th.shape)
     return torch.full(shape, torch.inf, dtype=th.dtype).scatter_reduce(0, index, th, "amin")

@@ -1,8 +1,8 @@
 """Leaving out what a program computes but never reads: most of all, every row of a transformer but the last.
 
-A program that selects one row of a result, ``select(h, 0, -1)``, needs that row only, and so of ``h = a @ b`` that row of `a` only. The
-selection is moved from results to arguments as far as it goes. Axes keep their place: a selected axis has length 1 from there on, so
-that every operation stays what it was, with other sizes.
+A program that selects one row of a result, ``select(h, 0, -1)``, needs that row only, and so of ``h = a @ b`` that row of `a`
+only. The selection is moved from results to arguments as far as it goes. Axes keep their place: a selected axis has length 1 from
+there on, so that every operation stays what it was, with other sizes.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ def narrowed(graph: Graph) -> Graph:
 
     def _whole(node: Node) -> Node:
         if name_of(node) == "select" and node.op == "call_function":
-            source, axis, index = node.args
-            axis %= len(_shape(source))  # type: ignore[operator]
-            return emit(aten.squeeze.dim, (row(source, axis, index), axis), {})  # type: ignore[arg-type]
+            source, axis, index = _args(node)
+            axis %= len(_shape(source))
+            return emit(aten.squeeze.dim, (row(source, axis, index), axis), {})
         args, kwargs = _arguments(node, lambda a: build(a, None))
         if node.op == "call_function" and node.all_input_nodes:
             return emit(node.target, args, kwargs)
-        copy = new.create_node(node.op, node.target, args, kwargs, name=node.name)  # type: ignore[arg-type]
+        copy = new.create_node(node.op, node.target, args, kwargs, name=node.name)
         copy.meta["val"] = _shell(node.meta["val"])
         return copy
 
@@ -84,16 +84,16 @@ def narrowed(graph: Graph) -> Graph:
     def _moved(node: Node, axis: int, index: int) -> Node | None:
         name = name_of(node)
         if name == "select":
-            source, taken, at = node.args
-            taken %= len(_shape(source))  # type: ignore[operator]
-            first = row(source, taken, at)  # type: ignore[arg-type]
-            inner = axis if axis < taken else axis + 1  # type: ignore[operator]
+            source, taken, at = _args(node)
+            taken %= len(_shape(source))
+            first = row(source, taken, at)
+            inner = axis if axis < taken else axis + 1
             return emit(aten.squeeze.dim, (emit(aten.slice.Tensor, (first, inner, index, index + 1), {}), taken), {})
         if node.target is operator.getitem:
-            norm = node.args[0]
-            if name_of(norm) != "native_layer_norm" or node.args[1] != 0:  # type: ignore[arg-type]
+            norm = _args(node)[0]
+            if name_of(norm) != "native_layer_norm" or _args(node)[1] != 0:
                 return None
-            rows = _row_call(norm, _reads_rows(norm, axis), axis, index)  # type: ignore[arg-type]
+            rows = _row_call(norm, _reads_rows(norm, axis), axis, index)
             return None if rows is None else emit(operator.getitem, (rows, 0), {})
         read = READS.get(name)
         return None if read is None else _row_call(node, read(node, axis), axis, index)
@@ -102,7 +102,7 @@ def narrowed(graph: Graph) -> Graph:
         if axes is None:
             return None
         along = dict(zip(node.all_input_nodes, axes, strict=True))
-        args, kwargs = _arguments(node, lambda a: build(a, None) if along[a] is None else row(a, along[a], index))  # type: ignore[arg-type]
+        args, kwargs = _arguments(node, lambda a: build(a, None) if (own := along[a]) is None else row(a, own, index))
         return emit(node.target, _resized(node, args, axis), kwargs)
 
     [output] = [node for node in graph.nodes if node.op == "output"]
@@ -123,7 +123,7 @@ def _deep(calls: int) -> Iterator[None]:
 
 
 def _arguments(node: Node, of: Callable[[Node], Node]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return map_nodes(of, tuple(node.args)), map_nodes(of, dict(node.kwargs))
+    return map_nodes(of, tuple(_args(node))), map_nodes(of, dict(node.kwargs))
 
 
 def map_nodes(of: Callable[[Node], Any], x: Any) -> Any:
@@ -143,6 +143,10 @@ def _shell(value: Any) -> Any:
     return value.to("meta") if isinstance(value, Tensor) else value
 
 
+def _args(node: Node) -> tuple[Any, ...]:
+    return tuple(node.args)
+
+
 def _shape(node: Any) -> torch.Size:
     value = node.meta["val"]
     return value.shape if isinstance(value, Tensor) else torch.Size()
@@ -159,7 +163,7 @@ def _broadcast(node: Node, axis: int) -> Axes:
 
 def _reads_view(node: Node, axis: int) -> Axes | None:
     """An axis that a view keeps: as many entries before it, and as many along it, as an axis of its argument."""
-    before, after = _shape(node.args[0]), _shape(node)
+    before, after = _shape(_args(node)[0]), _shape(node)
     for own in range(len(before)):
         if math.prod(before[:own]) == math.prod(after[:axis]) and before[own] == after[axis]:
             return (own,)
@@ -168,26 +172,23 @@ def _reads_view(node: Node, axis: int) -> Axes | None:
 
 def _reads_rows(node: Node, axis: int) -> Axes | None:
     """Layer norm and softmax: any axis that is not normalised."""
-    x = node.args[0]
+    x = _args(node)[0]
     name = name_of(node)
-    if name == "native_layer_norm":
-        free = axis < len(_shape(x)) - len(node.args[1])  # type: ignore[arg-type]
-    else:
-        free = axis != node.args[1] % len(_shape(x))  # type: ignore[operator]
+    free = axis < len(_shape(x)) - len(_args(node)[1]) if name == "native_layer_norm" else axis != _args(node)[1] % len(_shape(x))
     return tuple(axis if a is x else None for a in node.all_input_nodes) if free else None
 
 
 def _reads_product(node: Node, axis: int) -> Axes | None:
     """mm, bmm, addmm: rows of the first factor, columns of the second."""
-    *_, a, b = node.args
+    *_, a, b = _args(node)
     if a is b:
         return None
     batch = len(_shape(a)) - 2
     reads = {a: axis if axis < batch + 1 else None, b: axis if axis != batch else None}
     if name_of(node) == "addmm":
-        c = node.args[0]
+        c = _args(node)[0]
         own = axis - (2 - len(_shape(c)))
-        reads[c] = own if own >= 0 and _shape(c)[own] == _shape(node)[axis] else None  # type: ignore[index]
+        reads[c] = own if own >= 0 and _shape(c)[own] == _shape(node)[axis] else None
     return tuple(reads[x] for x in node.all_input_nodes)
 
 
@@ -195,29 +196,29 @@ def _reads_transpose(node: Node, axis: int) -> Axes:
     rank = len(_shape(node))
     order = list(range(rank))
     if name_of(node) == "permute":
-        order = [d % rank for d in node.args[1]]  # type: ignore[union-attr]
+        order = [d % rank for d in _args(node)[1]]
     elif rank >= 2:
-        i, j = (0, 1) if name_of(node) == "t" else (node.args[1] % rank, node.args[2] % rank)  # type: ignore[operator]
+        i, j = (0, 1) if name_of(node) == "t" else (_args(node)[1] % rank, _args(node)[2] % rank)
         order[i], order[j] = order[j], order[i]
     return (order[axis],)
 
 
 def _reads_unsqueeze(node: Node, axis: int) -> Axes:
-    new = node.args[1] % len(_shape(node))  # type: ignore[operator]
+    new = _args(node)[1] % len(_shape(node))
     return (None if axis == new else axis - (axis > new),)
 
 
 def _reads_embedding(node: Node, axis: int) -> Axes | None:
-    indices = len(_shape(node.args[1]))
-    return tuple(axis if a is node.args[1] else None for a in node.all_input_nodes) if axis < indices else None
+    indices = len(_shape(_args(node)[1]))
+    return tuple(axis if a is _args(node)[1] else None for a in node.all_input_nodes) if axis < indices else None
 
 
 def _reads_index(node: Node, axis: int) -> Axes | None:
     """``W[tokens]``: one index tensor, for the first axis."""
-    indices = node.args[1]
-    if len(indices) != 1 or not isinstance(indices[0], Node):  # type: ignore[arg-type,index]
+    indices = _args(node)[1]
+    if len(indices) != 1 or not isinstance(indices[0], Node):
         return None
-    tokens = indices[0]  # type: ignore[index]
+    tokens = indices[0]
     return tuple(axis if a is tokens else None for a in node.all_input_nodes) if axis < len(_shape(tokens)) else None
 
 
@@ -227,12 +228,12 @@ def _reads_expand(node: Node, axis: int) -> Axes:
 
 def _reads_sum(node: Node, axis: int) -> Axes | None:
     """Sums and means over given axes: any other axis."""
-    rank = len(_shape(node.args[0]))
-    dims = node.args[1] if len(node.args) > 1 else None
+    rank = len(_shape(_args(node)[0]))
+    dims = _args(node)[1] if len(_args(node)) > 1 else None
     if not isinstance(dims, (list, tuple)) or not dims:
         return None
-    summed = {d % rank for d in dims}  # type: ignore[operator]
-    keepdim = (len(node.args) > 2 and bool(node.args[2])) or bool(node.kwargs.get("keepdim"))
+    summed = {d % rank for d in dims}
+    keepdim = (len(_args(node)) > 2 and bool(_args(node)[2])) or bool(node.kwargs.get("keepdim"))
     kept = [None if d in summed else d for d in range(rank)] if keepdim else [d for d in range(rank) if d not in summed]
     return None if kept[axis] is None else (kept[axis],)
 

@@ -8,23 +8,28 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.automatic.narrow import ENTRYWISE
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
+from compact_proofs.length import unseen
+
+
 
 @contextmanager
 def structure() -> Iterator[None]:
-    """Work on shapes and on which position an entry depends on: part of reading the program's text, like its tracing, and not counted.
+    """Work on shapes, on numbers of boxes, jobs and rows, and on which position an entry depends on: addresses, which are not
+    counted.
 
-    No weight, table or explanation may be read inside.
+    No real number may be read inside.
     """
-    with _disable_current_modes(), torch.no_grad():
+    with unseen("which boxes, rows and positions are meant: integers and truth values"), torch.no_grad():
         yield
 
 
-STRUCTURAL = words("reshape view _unsafe_view permute transpose t expand unsqueeze squeeze slice select clone alias detach cat stack")
+STRUCTURAL = words(
+    "reshape view _unsafe_view permute transpose t expand unsqueeze squeeze slice select clone alias detach cat stack"
+)
 """Operations that only move entries: results are entries of their arguments."""
 
 MIXING = words("mm bmm addmm mv dot sum mean _softmax _safe_softmax native_layer_norm amax amin cumsum var")
@@ -50,8 +55,8 @@ def dependencies(name: str, target: Any, args: Any, kwargs: Any, given: dict[int
     -----
     Entrywise operations depend on what their arguments depend on at the same place. Operations of `STRUCTURAL` are applied to the
     dependencies themselves. For those of `MIXING`, the entries that depend on position i are set to NaN and all others to 1: sums,
-    products with any number, and maxima pass NaN on, so an entry without NaN is computed without them. Every other operation is taken
-    to depend on everything.
+    products with any number, and maxima pass NaN on, so an entry without NaN is computed without them. Every other operation is
+    taken to depend on everything.
     """
     tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
     with structure():

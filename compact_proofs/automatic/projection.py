@@ -61,11 +61,11 @@ class Leaves:
             else:
                 found.append(torch.zeros(rows, G, n, v, dtype=torch.float64))
         sums: Tensor | None = None
-        for b, block in self.sums.items():
+        for b, terms in self.sums.items():
             if b in parts:
-                E = block.size
-                lead = block.tables.shape[:-1]
-                table = torch.mm(block.tables.reshape(-1, E), parts[b]).reshape(*lead, rows).movedim(-1, -3)
+                E = terms.size
+                lead = terms.tables.shape[:-1]
+                table = torch.mm(terms.tables.reshape(-1, E), parts[b]).reshape(*lead, rows).movedim(-1, -3)
                 sums = table if sums is None else sums + table
         empty = torch.zeros(rows, 0, n, v, dtype=torch.float64)
         return Projected(torch.cat(found, 1) if found else empty, sums)
@@ -84,13 +84,13 @@ class Leaves:
             else:
                 found.append(torch.zeros(J, R, G, n, v, dtype=torch.float64))
         sums: Tensor | None = None
-        for b, block in self.sums.items():
+        for b, terms in self.sums.items():
             if b in parts:
-                E = block.size
-                if block.axes == "nk":
-                    table = torch.mm(parts[b].reshape(J * R, E), block.tables.reshape(-1, E).mT).reshape(J, R, n, v)
+                E = terms.size
+                if terms.axes == "nk":
+                    table = torch.mm(parts[b].reshape(J * R, E), terms.tables.reshape(-1, E).mT).reshape(J, R, n, v)
                 else:
-                    own = block.tables[jobs.query].reshape(J, n * v, E)
+                    own = terms.tables[jobs.query].reshape(J, n * v, E)
                     table = torch.bmm(parts[b], own.mT).reshape(J, R, n, v)
                 sums = table if sums is None else sums + table
         empty = torch.zeros(J, R, 0, n, v, dtype=torch.float64)

@@ -81,9 +81,7 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
         yield from merged(readout, jobs.part(own), place[family[own]], families, th)
 
 
-def merged(
-    readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor
-) -> Iterator[tuple[Jobs, Undecided]]:
+def merged(readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor) -> Iterator[tuple[Jobs, Undecided]]:
     """Bound jobs by merged rivals, in batches.
 
     Parameters

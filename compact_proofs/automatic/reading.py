@@ -82,7 +82,8 @@ class _Reader:
             return parts[node.args[1]]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
-            return _constant(node.target(*args, **kwargs))
+            target: Any = node.target
+            return _constant(target(*args, **kwargs))
         like = node.meta["val"]
         several = isinstance(like, (tuple, list))
         result = self.apply(name_of(node), node.target, args, kwargs, (like[0] if several else like).shape)
@@ -196,8 +197,8 @@ class _Reader:
             return self.symbols(Unary(function, self.flat(moving[0])), shape)
         if name == "native_layer_norm" and len(moving) == 1 and moving[0].shape.numel() == shape[-1] == args[1][0]:
             return self.norm(args, moving[0], shape)
-        opened = map_leaves(lambda x: _data(x) if _is_constant(x) else self.form(x) if _is_value(x) else x, (args, kwargs))
-        return self.symbols(Opaque(target, *opened, shape.numel()), shape)
+        opened, named = map_leaves(lambda x: _data(x) if _is_constant(x) else self.form(x) if _is_value(x) else x, (args, kwargs))
+        return self.symbols(Opaque(target, opened, named, shape.numel()), shape)
 
     def add(self, a: Any, b: Any, factor: float) -> Value:
         """a + factor b, of the smallest type that holds both."""
@@ -285,9 +286,7 @@ class _Reader:
         """A linear operation, applied to each table or to each coefficient."""
 
         def on(data: Tensor, axes: str) -> tuple[Tensor, str]:
-            a, k = map_leaves(
-                lambda y: Lifted(data, axes) if y is x else _data(y) if _is_value(y) else y, (args, kwargs)
-            )
+            a, k = map_leaves(lambda y: Lifted(data, axes) if y is x else _data(y) if _is_value(y) else y, (args, kwargs))
             result, left = call(target, a, k)
             return result, left
 
@@ -301,7 +300,8 @@ class _Reader:
 
     @staticmethod
     def _linear_form(on: Any, x: Form) -> Form:
-        return Form(*on(x.constant, x.axes), {block: on(p, "s")[0] for block, p in x.parts.items()})
+        constant, axes = on(x.constant, x.axes)
+        return Form(constant, axes, {block: on(p, "s")[0] for block, p in x.parts.items()})
 
     def joined(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Value:
         """cat and stack: the sum of each argument in its place, zeros in the others'."""

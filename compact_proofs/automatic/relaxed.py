@@ -1,16 +1,16 @@
 """Bounds through functions of several positions: ranges of symbols forwards, rows backwards.
 
 The symbols of a network beyond averages and sums are relaxed: on the boxes of a job a curved function lies between two lines
-(`lines`), a norm between two affine functions (`tangent`), anything else in an interval. A row (a linear functional of symbols) is pulled
-back from each block to those before it:
+(`lines`), a norm between two affine functions (`tangent`), anything else in an interval. A row (a linear functional of symbols) is
+pulled back from each block to those before it:
 
     c.f(z)       >= sum of c times the lower line where c >= 0, else the upper;
     c.z/sigma(z) =  th + (c.z - th sigma)/sigma  >=  th + L(z)/sigma,  L(z) = c.z - th a(z) - max(th, 0) kappa  (th any number),
                  >= th + k L + m,  k and m the chord of min(L/sigma_most, L/sigma_least) on a range of L  (as for averages, `rows`);
     c.x          >= sum of min(c lo, c hi)  for an interval.
 
-What is left is a row of averages and sums. The margins of a network that ends with a norm need no division: the margin's sign is that
-of c.z + c0 sigma(z), at least (c + c0 u).z + c0 a(0) + min(c0, 0) kappa.
+What is left is a row of averages and sums. The margins of a network that ends with a norm need no division: the margin's sign is
+that of c.z + c0 sigma(z), at least (c + c0 u).z + c0 a(0) + min(c0, 0) kappa.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Shared:
         blocks = list(form.parts)
         if blocks and all(b in self.leaves for b in blocks):
             return self.leaves.project(form.parts)
-        if len(blocks) == 1 and isinstance(norm := self.network.blocks[blocks[0]], Norm):
-            if all(b in self.leaves for b in norm.z.parts):
-                return self.leaves.project({b: p @ form.parts[blocks[0]] for b, p in norm.z.parts.items()})
+        norm = self.network.blocks[blocks[0]] if len(blocks) == 1 else None
+        if isinstance(norm, Norm) and all(b in self.leaves for b in norm.z.parts):
+            return self.leaves.project({b: p @ form.parts[blocks[0]] for b, p in norm.z.parts.items()})
         return None
 
 
@@ -98,15 +98,14 @@ class Relaxed:
         self.weights = weights_of(list(self.leaves.averages.values()), jobs)
         self.lines: dict[int, Lines] = {}
         self.tangents: dict[int, Tangent] = {}
+        self.typical: dict[int, Tensor] = {}  # hints: the mean of a norm's symbols, which decides th
         self.range: dict[int, tuple[Tensor, Tensor]] = {}
         self.frame_range: dict[int, tuple[Tensor, Tensor]] = {}
         self.samples: list[Tensor] = []
-        self.inputs = torch.zeros(0)
         if hints.searching:
             x = drawn(jobs, SAMPLES, torch.Generator().manual_seed(0))
             _, symbols = evaluate(self.network, x.flatten(0, 1))
             self.samples = [s.reshape(len(jobs), SAMPLES, -1) for s in symbols]
-            self.inputs = x
         for b, block in enumerate(self.network.blocks):
             if isinstance(block, Unary):
                 self._unary(b, block)
@@ -121,6 +120,7 @@ class Relaxed:
         other.jobs, other.weights = jobs, self.weights.pick(job, box)
         other.lines = {b: Lines(*(getattr(x, f.name)[job] for f in fields(x))) for b, x in self.lines.items()}
         other.tangents = {b: Tangent(*(getattr(x, f.name)[job] for f in fields(x))) for b, x in self.tangents.items()}
+        other.typical = {b: x[job] for b, x in self.typical.items()}
         other.range = {b: (lo[job], hi[job]) for b, (lo, hi) in self.range.items()}
         other.frame_range = {b: (lo[job], hi[job]) for b, (lo, hi) in self.frame_range.items()}
         return other
@@ -150,11 +150,10 @@ class Relaxed:
             else:
                 lo, hi = self.leaf_ranges(self.leaves.shared(projected, zero, self.jobs))
         self.frame_range[b] = lo, hi
-        others = [
-            (p, self.shared.operator[b, k], *self.range[k]) for k, p in block.z.parts.items() if k not in self.leaves
-        ]
+        others = [(p, self.shared.operator[b, k], *self.range[k]) for k, p in block.z.parts.items() if k not in self.leaves]
         with stage("tangents"):
             self.tangents[b] = tangent(frame, lo, hi, block.eps, self.constant(block.z), others)
+        self.typical[b] = self.hints.take((d,), lambda: self.samples[b].mean(1))
         root = torch.full((J, d), float(d) ** 0.5 * (1 + 1e-12), dtype=torch.float64)
         self.range[b] = -root, root
 
@@ -165,10 +164,8 @@ class Relaxed:
                 lo, hi = self.form_range(_flat(x), None)
                 shape = (len(self.jobs), *x.shape)
                 boxes[id(x)] = _interval(lo.reshape(shape), hi.reshape(shape))
-            args, kwargs = map_leaves(
-                lambda x: Lifted(boxes[id(x)], "j") if isinstance(x, Form) else x, (block.args, block.kwargs)
-            )
-            result, axes = call(block.target, args, kwargs)
+            args, kwargs = map_leaves(lambda x: Lifted(boxes[id(x)], "j") if isinstance(x, Form) else x, (block.args, block.kwargs))
+            result, _ = call(block.target, args, kwargs)
             found = result[0] if isinstance(result, (tuple, list)) else result
             found = found.reshape(-1, block.size).expand(len(self.jobs), block.size)
             self.range[b] = lower(found), upper(found)
@@ -229,7 +226,9 @@ class Relaxed:
         z0 = self.constant(block.z)
         direct = z0 @ W
         slope = self.leaves.rows_of(
-            {k: t.u[:, None] @ p.mT for k, p in block.z.parts.items()}, torch.zeros(len(self.jobs), 1, dtype=torch.float64), self.jobs
+            {k: t.u[:, None] @ p.mT for k, p in block.z.parts.items()},
+            torch.zeros(len(self.jobs), 1, dtype=torch.float64),
+            self.jobs,
         )
         ground = (t.u * z0).sum(-1) + t.offset
         rows = self.leaves.shared(projected, direct, self.jobs)
@@ -237,24 +236,19 @@ class Relaxed:
         ends = []
         for sign, signed in ((1, rows), (-1, flipped)):
 
-            def bound(th: Tensor, signed: Rows = signed, th_of: Tensor | None = None) -> Tensor:
+            def bound(th: Tensor, signed: Rows = signed) -> Tensor:
                 level = signed.base - th * ground[:, None] - th.clamp(min=0) * t.kappa[:, None]
                 lowest = combined(signed, th, slope, level)
-                if th_of is None:
-                    least_ = self._least(lowest)
-                else:
-                    least_ = lower(_job_least(lowest, th_of, self.weights, self.jobs))
+                least_ = self._least(lowest)
                 return lower(th + torch.minimum(least_ / t.least[:, None], least_ / t.most[:, None]))
 
             def find(sign: int = sign, signed: Rows = signed) -> Tensor:
                 at = sign * self.samples[b] @ W
                 th = at.amin(1)
-                for _ in range(2):
-                    level = signed.base - th * ground[:, None] - th.clamp(min=0) * t.kappa[:, None]
-                    lowest = combined(signed, th, slope, level)
-                    low = _job_least(lowest, self._hint(lowest), self.weights, self.jobs)
-                    th = th + torch.minimum(low / t.least[:, None], low / t.most[:, None])
-                return th
+                level = signed.base - th * ground[:, None] - th.clamp(min=0) * t.kappa[:, None]
+                lowest = combined(signed, th, slope, level)
+                low = _job_least(lowest, self._hint(lowest), self.weights, self.jobs)
+                return th + torch.minimum(low / t.least[:, None], low / t.most[:, None])
 
             ends.append(bound(self.hints.take((W.shape[1],), find)))
         return lower(base + ends[0]), upper(base - ends[1])
@@ -290,17 +284,17 @@ class Relaxed:
         return Pulled(parts, base)
 
     @staticmethod
-    def _by_lines(c: Tensor, l: Lines) -> Tensor:
-        return (c.clamp(min=0) * l.below[:, None] + c.clamp(max=0) * l.above[:, None]).sum(-1)
+    def _by_lines(c: Tensor, f: Lines) -> Tensor:
+        return (c.clamp(min=0) * f.below[:, None] + c.clamp(max=0) * f.above[:, None]).sum(-1)
 
     @staticmethod
-    def _slopes(c: Tensor, l: Lines) -> Tensor:
-        return c.clamp(min=0) * l.below_slope[:, None] + c.clamp(max=0) * l.above_slope[:, None]
+    def _slopes(c: Tensor, f: Lines) -> Tensor:
+        return c.clamp(min=0) * f.below_slope[:, None] + c.clamp(max=0) * f.above_slope[:, None]
 
     def _by_tangent(self, c: Tensor, b: int, block: Norm, base: Tensor) -> tuple[Tensor, Tensor]:
         """A row of normalised symbols as one of z: coefficients [J, R, d] and a new base."""
         t = self.tangents[b]
-        th = lower((c * t.centre[:, None]).sum(-1) / t.s[:, None])
+        th = lower((c * self.typical[b][:, None]).sum(-1))
         rest = c - th[..., None] * t.u[:, None]
         level = -th * t.offset[:, None] - th.clamp(min=0) * t.kappa[:, None]
         lo, hi = self._z_range(rest, b, block)
@@ -350,5 +344,6 @@ def _flat(form: Form) -> Form:
 
 
 def _interval(lo: Tensor, hi: Tensor) -> Tensor:
-    """Numbers between lo and hi: an Enclosure, in the sound reading; for searches their mean."""
-    return Enclosure(lo, hi)
+    """Real numbers between lo and hi, of which nothing is known where lo <= hi does not hold."""
+    known = lo <= hi
+    return Enclosure(lower(torch.where(known, lo, -torch.inf)), upper(torch.where(known, hi, torch.inf)))

@@ -5,9 +5,9 @@ Where the logits are averages, M_z = dir_z + sum_g avg_g P_{g,z}, and for any nu
     max_z M_z = max_z sum_g avg_g (P_{g,z} + beta_{g,z}) <= sum_g avg_g max_z (P_{g,z} + beta_{g,z}),                    (merge)
 
 since avg_g of a constant is that constant, and a maximum of sums of averages is at most the sum of the averages of maxima. So the
-margin of label y over every z of a set is at least dir_y + sum_g avg_g (P_{g,y} - max_z (P_{g,z} + beta_{g,z})): a row. The maxima are
-those of a *family*: a token q, the betas of all heads but the last (hints; the last makes up for the sum), and a few *hard* outputs,
-left out of the maxima, which get rows of their own. They do not depend on the label, but for leaving it out itself.
+margin of label y over every z of a set is at least dir_y + sum_g avg_g (P_{g,y} - max_z (P_{g,z} + beta_{g,z})): a row. The maxima
+are those of a *family*: a token q, the betas of all heads but the last (hints; the last makes up for the sum), and a few *hard*
+outputs, left out of the maxima, which get rows of their own. They do not depend on the label, but for leaving it out itself.
 """
 
 from __future__ import annotations
@@ -126,14 +126,14 @@ def merge(readout: AverageReadout, families: Families, context: int, tokens: Ten
     Parameters
     ----------
     tokens : int64 [K']
-        The tokens that may stand at the free positions of the families' jobs; at others the bounds are 0, and mean nothing.
+        The tokens that may stand at the free positions of the families' jobs; at others the bounds mean nothing.
 
     Notes
     -----
     Cost: three operations for each family, head, position, token of `tokens` and output.
     """
     with stage("merging"):
-        n, v, H, outputs = readout.tables.shape
+        n, v = readout.tables.shape[:2]
         direct = readout.direct[families.query]
         last = direct - families.beta.sum(1)
         beta = torch.cat([families.beta, last[:, None]], 1)  # [F, H, outputs]
@@ -141,18 +141,14 @@ def merge(readout: AverageReadout, families: Families, context: int, tokens: Ten
         tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
         greatest, second, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], families.hard)
         own = _top(tables[:, context].movedim(1, 0)[families.query] + beta, families.hard)
-        shape = (len(families.query), H, n - 1, v)
-
-        def everywhere(x: Tensor) -> Tensor:
-            return torch.zeros(shape, dtype=x.dtype).index_copy(3, tokens, x)
-
         with structure():
-            whole = [everywhere(x) for x in (greatest, second, of)]
-        return Merged(*whole, *own)
+            place = torch.zeros(v, dtype=torch.int64)
+            place[tokens] = torch.arange(len(tokens))
+        return Merged(greatest[..., place], second[..., place], of[..., place], *own)
 
 
 def _top(bounds: Tensor, hard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The greatest and second greatest upper bound [F, ...] of bounds [F, ..., outputs], the hard ones left out, and the greatest's place."""
+    """Of bounds [F, ..., outputs], the hard ones left out: the greatest, the second greatest, and the place of the greatest."""
     known = upper(bounds)
     if hard.shape[1]:
         out = (hard[..., None] == torch.arange(known.shape[-1])).any(1)  # [F, outputs]

@@ -13,8 +13,8 @@ z(x) = sum_i w[x_i] (G_i[x_i] - th) additive. On a box, z is in [zl, zh] and D i
                              k the chord's slope (zh/Dh - zl/Dl) / (zh - zl),  m = zl (1/Dl - k)   otherwise.         (chord)
 
 Proof of (chord): z/D >= min(z/Dl, z/Dh), which is concave in z and so above its chord between (zl, zl/Dl) and (zh, zh/Dh). At
-th = the least average on the box zl = 0 and (least) is exact. **One head** and no sum: D R = sum_i w (G_i + base) is additive, has the
-sign of R, and needs no hint.
+th = the least average on the box zl = 0 and (least) is exact. **One head** and no sum: D R = sum_i w (G_i + base) is additive, has
+the sign of R, and needs no hint.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weight
 
 
 def least(tables: Tensor, jobs: Jobs) -> Tensor:
-    """The least value [B, R, ...] of ``sum_i tables[j, r, ..., i, x_i]`` on each box of job j: exact, a comparison for each entry."""
+    """The least value [B, R, ...] of ``sum_i tables[j, r, ..., i, x_i]`` on each box of job j: a comparison for each entry."""
     return _within(tables, jobs, torch.inf).amin(-1).sum(-1)
 
 

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.automatic import tree
@@ -22,7 +22,7 @@ from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.rows import Jobs, weights_of
 from compact_proofs.automatic.shares import shares, sizes
 from compact_proofs.automatic.undecided import by_box, open_rows
-from compact_proofs.program import trace
+from compact_proofs.program import Program
 from compact_proofs.tasks.finite.task import FiniteTask
 
 LABELS = 6
@@ -31,11 +31,10 @@ MORE = (2, 6, 2**20)
 """Hard rivals of a label with a family of its own: tried one after the other where inputs are lost."""
 
 
-def search(model: nn.Module, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float) -> dict[str, Tensor]:
+def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float) -> dict[str, Tensor]:
     """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
     with _disable_current_modes(), torch.no_grad():
-        program = trace(copy.deepcopy(model).double(), torch.zeros(task.n_ctx, dtype=torch.int64))
-        network = read(program, task.d_vocab, task.n_ctx - 1)
+        network = read(copy.deepcopy(model).double(), task.d_vocab, task.n_ctx - 1)
         boxes = roots(task)
         if AverageReadout.applies(network):
             return _Merged(network, boxes, hard, families, worth).explanation()
@@ -77,7 +76,7 @@ class _Merged:
         plan = self._first()
         for count in MORE:
             plan = self._alone(plan, min(count, self.outputs - 2))
-        prove = [tree.PROVE if label != MIXED else tree.DROP for label in self.boxes.labels.tolist()]
+        prove: list[tree.Tree] = [tree.PROVE if label != MIXED else tree.DROP for label in self.boxes.labels.tolist()]
         names, family = self._named(plan)
         counts = torch.tensor([len(plan.hard[f]) for f in names.tolist()])
         choices, numbers = [family, counts], [plan.beta[f].flatten() for f in names.tolist()]
@@ -104,7 +103,7 @@ class _Merged:
     def _first(self) -> _Plan:
         """For each token, neighbouring labels in groups of equal size."""
         family = torch.zeros(len(self.jobs), dtype=torch.int64)
-        parts = []
+        parts: list[Jobs] = []
         for q in self.jobs.query.unique().tolist():
             own = (self.jobs.query == q).nonzero()[:, 0]
             for part in own.tensor_split(max(1, min(self.families, len(own) // LABELS))):

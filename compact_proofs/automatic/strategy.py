@@ -5,29 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
+from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.shared import inputs_of, listed
 from compact_proofs.automatic.tree import LIST, expand
-from compact_proofs.certified import Certified, Listed, disjoint
-from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.certified import Certified, disjoint
+from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
-from compact_proofs.length import stage
-from compact_proofs.program import trace
+from compact_proofs.program import Program
 from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.tasks.finite.labels import Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
 
-BATCH = 1024
-"""Inputs evaluated at once."""
-
 
 @dataclass(frozen=True)
-class Automatic(Strategy[nn.Module]):
+class Automatic(Strategy[Program]):
     """Split the inputs into boxes, bound the margins on each from below by additive functions of the tokens, and count.
 
     The program is read by tokens with the last one known (`compact_proofs.automatic.reading`): exactly, up to the first function of
@@ -42,11 +39,13 @@ class Automatic(Strategy[nn.Module]):
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
     worth: int = 1000
     """Operations that may be spent to certify one more input."""
-    cuts: int = 2
+    cuts: int = 4
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
+    partial: ClassVar[bool] = True
+    reads_program: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for option in ("hard", "kept", "worth", "cuts"):
@@ -55,46 +54,38 @@ class Automatic(Strategy[nn.Module]):
         if self.families < 1:
             raise BadInput(f"automatic: families must be at least 1, not {self.families}")
 
-    def applies_to(self, model: nn.Module, task: Task) -> None:
+    def applies_to(self, model: Program, task: Task) -> None:
         finite(task)
 
-    def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
+    def specs(self, model: Program, task: Task) -> dict[str, Spec]:
         known = finite(task)
         return lists.specs(known.n_ctx, known.d_vocab)
 
-    def explain(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+    def explain(self, model: Program, task: Task) -> dict[str, Tensor]:
         """Search for boxes and hints: free, deterministic, bounded in evaluations."""
         from compact_proofs.automatic.search import search
 
         return search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
-        if next(iter(model.parameters()), torch.zeros(0)).is_meta:
+    def verify(self, model: Program, task: Task, explanation: Explanation) -> int:
+        if any(t.is_meta for t in model.tensors.values()):
             raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
         return self.certified(model, task, explanation).size
 
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def member(self, model: Program, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         return self.certified(model, task, explanation).member(inputs)
 
-    def certified(self, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
+    def certified(self, model: Program, task: Task, explanation: Explanation) -> Certified:
         """The set of inputs that `verify` proves right."""
         known = finite(task)
-        program = trace(model, torch.zeros(known.n_ctx, dtype=torch.int64))
         leaves = expand(roots(known), explanation["tree"])
-        network = read(program, known.d_vocab, known.n_ctx - 1)
+        network = read(model, known.d_vocab, known.n_ctx - 1)
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
-        return disjoint([proven(network, leaves, *lists_, self.kept, float(self.worth)), self._listed(program, known, leaves.of_kind(LIST))])
-
-    @staticmethod
-    def _listed(program: nn.Module, task: FiniteTask, boxes) -> Certified:  # type: ignore[no-untyped-def]
-        """The inputs of boxes that are evaluated one by one."""
-        right = []
-        for b in range(len(boxes)):
-            for inputs in boxes.inputs(b).split(BATCH):
-                with stage("listed"):
-                    correct = ACCURACY.correct(program(inputs), task.labels(inputs)) & task.valid(inputs)
-                right.append(inputs[correct])
-        return Listed(torch.cat(right), task.d_vocab) if right else disjoint([])
+        found = proven(network, leaves, *lists_, self.kept, float(self.worth))
+        rest = leaves.of_kind(LIST)
+        if not len(rest):
+            return found
+        return disjoint([found, listed(Listing(model, known.d_vocab), known, inputs_of(rest))])
 
 
 def finite(task: Task) -> FiniteTask:

@@ -99,7 +99,7 @@ def tangent(
     """
     d = lo.shape[1]
     middle = lower((lo + hi) / 2 @ frame.Q)  # of w, in its own coordinates: any numbers will do
-    halves = [lower((l + h) / 2) for _, _, l, h in others]
+    halves = [lower((down + up) / 2) for _, _, down, up in others]
     known = rest + middle
     for (P, _, _, _), half in zip(others, halves, strict=True):
         known = known + half @ P
@@ -117,8 +117,8 @@ def tangent(
     slack = size * own * frame.e + size * stray.square().sum(-1).sqrt()
     down = s + (uy.clamp(min=0) * dl + uy.clamp(max=0) * dh).sum(-1) - slack
     up = s + (uy.clamp(min=0) * dh + uy.clamp(max=0) * dl).sum(-1) + slack
-    for (P, norm, l, h), half in zip(others, halves, strict=True):
-        below, above = l - half, h - half
+    for (P, norm, bottom, top), half in zip(others, halves, strict=True):
+        below, above = bottom - half, top - half
         deviation = deviation + norm * torch.maximum(below.abs(), above.abs()).square().sum(-1).sqrt()
         v = u @ P.mT
         down = down + (v.clamp(min=0) * below + v.clamp(max=0) * above).sum(-1)

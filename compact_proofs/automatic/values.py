@@ -1,6 +1,7 @@
 """What is known of a tensor of the program, over all inputs that end in a given token: the types of the reading by tokens.
 
-One position, the *context*, holds a token q that is known; the others are free. A tensor is typed by how its entries depend on them:
+One position, the *context*, holds a token q that is known; the others are free. A tensor has a type by how its entries depend on
+them:
 
     Table      every entry depends on the token of one position (and on q): known exactly, for each token
     Additive   every entry is a sum of such functions, one for each position: known exactly
@@ -8,8 +9,8 @@ One position, the *context*, holds a token q that is known; the others are free.
     Form       affine in *symbols*, the results of operations that no type above can hold (`compact_proofs.automatic.blocks`)
 
 A sum, product or any function of tables of one position is a table again; a linear map of sums is a sum; a softmax of a table is a
-share; shares times values are averages, the first kind of symbol. So nothing is lost up to the first nonlinear function of more than
-one position.
+share; shares times values are averages, the first kind of symbol. So nothing is lost up to the first nonlinear function of several
+positions.
 """
 
 from __future__ import annotations

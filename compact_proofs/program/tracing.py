@@ -68,11 +68,12 @@ def trace(module: nn.Module, example: Tensor) -> Program:
         subject = independent_copy(module).eval()
         with _explained(module):
             check_output(module, subject(example[None]))
-            with Unchanged(subject):  # a second call: the first one may fill a cache
+            with Unchanged(subject) as state:  # a second call: the first one may fill a cache
                 subject(example[None])
         program = _trace_once(independent_copy(subject), example)
         if _trace_once(independent_copy(subject), example).sha256 != program.sha256:
             raise BadInput(f"{type(module).__name__}: two calls on one input do different things, so that it is no function")
+        state.check_unread(program.tensors)
         _check_same(subject, program, example[None])
     return program
 

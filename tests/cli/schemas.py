@@ -78,6 +78,7 @@ class Sampled(Said):
     samples: int
     right: int
     public: str
+    caution: str | None
     seconds: float
     model_sha256: str
 

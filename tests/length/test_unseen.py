@@ -35,7 +35,6 @@ UNSEEN = {
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
-    "enclosure/assignment_rules.py",  # the shape that an index chooses, on meta tensors
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",

@@ -161,6 +161,7 @@ def network_of(program: Program) -> Network:
     BadInput
         If it does not read a row of tokens, makes a call without a rule, or holds a number that is not finite.
     """
+    from compact_proofs.formal.network import place_rules, sum_rules  # noqa: F401  (they enter their rules)
     from compact_proofs.formal.network.rules import RULES
 
     given = program.input

@@ -1,0 +1,28 @@
+"""Strategies for any module on any task, and the kit of a network that belongs to no task that ships."""
+
+from __future__ import annotations
+
+from compact_proofs.claim import Task
+from compact_proofs.exhaustive import Exhaustive
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks.kit import ProofKit
+
+UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive,)
+"""Strategies for any module and any task."""
+
+AFFORDABLE = 2**16
+"""Inputs that the linear baseline evaluates at most."""
+
+
+def universal_kit(task: Task) -> ProofKit:
+    """What any module can be proved by on a task."""
+    share = Exhaustive(share=min(1.0, AFFORDABLE / task.size))
+    return ProofKit(
+        name=task.name,
+        strategies=UNIVERSAL,
+        default=lambda model: Exhaustive(),
+        brute_force=lambda model: Exhaustive(),
+        candidates=lambda model: (),
+        always=lambda model: (share,),
+        linear=lambda model: share,
+    )

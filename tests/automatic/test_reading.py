@@ -1,0 +1,50 @@
+"""The reading by tokens says what the network computes, whatever the network."""
+
+import copy
+
+import pytest
+import torch
+
+from compact_proofs.automatic.evaluate import evaluate
+from compact_proofs.automatic.narrow import narrowed
+from compact_proofs.automatic.reading import read
+from compact_proofs.enclosure import sound
+from compact_proofs.program import Program, trace
+from tests.automatic.specimens import NETWORKS, N, V, network
+
+INPUTS = torch.cartesian_prod(*[torch.arange(V)] * N)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_network_read_by_tokens_computes_the_same_logits(kind):
+    model = copy.deepcopy(network(kind, 0)).double()
+    program = trace(model, INPUTS[0])
+    with torch.no_grad():
+        for context in range(N):
+            logits, _ = evaluate(read(program, V, context), INPUTS)
+            torch.testing.assert_close(logits, model(INPUTS), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_leaving_out_rows_changes_nothing(kind):
+    model = copy.deepcopy(network(kind, 1)).double()
+    program = trace(model, INPUTS[0])
+    shorter = Program(narrowed(program.graph), program.tensors, program.weights_sha256)
+    torch.testing.assert_close(shorter(INPUTS), program(INPUTS))
+
+
+def test_only_the_last_row_of_a_transformer_is_computed():
+    program = trace(network("heads", 0), INPUTS[0])
+    shapes = [node.meta["val"].shape for node in narrowed(program.graph).nodes if "softmax" in str(node.target)]
+    assert [shape[-2:] for shape in shapes] == [torch.Size([1, N])]
+
+
+@pytest.mark.parametrize("kind", ["heads", "gelu", "recurrent"])
+def test_tables_enclose_those_of_ordinary_arithmetic(kind):
+    model = network(kind, 2)
+    with sound():
+        enclosed = read(trace(model, INPUTS[0]), V, N - 1).logits.constant
+    with torch.no_grad():
+        plain = read(trace(copy.deepcopy(model).double(), INPUTS[0]), V, N - 1).logits.constant
+    lo, hi = (enclosed.lo, enclosed.hi) if hasattr(enclosed, "lo") else (enclosed, enclosed)
+    assert bool(((lo <= plain + 1e-9) & (plain - 1e-9 <= hi)).all())
