@@ -25,8 +25,10 @@ from compact_proofs.length import count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
-NEAR = (3, 6, 1, 12)
-"""How many tokens, those of the largest weights, a cut tells from the others: one number a round, over and over."""
+NEAR = (3, 0, 6, 0, 1, 12)
+"""How many tokens, those of the largest weights, a round tells from the others at every position, one number after the other and
+over again; 0: a cut at one position, that whose weights differ most, where they differ most.
+"""
 
 
 @dataclass
@@ -90,10 +92,13 @@ def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, worth: 
         fresh = max(value, default=0) + 1
         for g in losing:
             copies = [copy.copy(leaf) for leaf in groups[g]]
-            tokens = heaviest(network, groups[g], near)
+            if near:
+                tokens, positions = heaviest(network, groups[g], near), range(network.n)
+            else:
+                tokens, positions = widest_gap(network, groups[g])
             parts: dict[int, list[_Node]] = {}
             for leaf in copies:
-                for inside, node in _divided(leaf, tokens, network.context):
+                for inside, node in _divided(leaf, tokens, positions, network.context):
                     parts.setdefault(inside, []).append(node)
             if len(parts) > 1:
                 for nodes in parts.values():
@@ -163,27 +168,61 @@ def heaviest(network: Network, leaves: list[_Node], number: int) -> Tensor:
 
     Without heads, the largest tokens.
     """
-    free = [i for i in range(network.n) if i != network.context]
-    q = int(leaves[0].box[network.context].to(torch.int64).argmax())
-    allowed = torch.stack([leaf.box[free] for leaf in leaves])
-    several = (allowed & (allowed.sum(-1, keepdim=True) > 1)).any(0).any(0)
-    score = torch.arange(network.v) * 1e-9
-    for block in Leaves(network).averages.values():
-        w = block.weights[q][free]  # [n - 1, K, G]
-        score = score + (w / w.sum((0, 1))).sum((0, 2))
-    score = score.masked_fill(~several, -1.0)
+    score, several = _scores(network, leaves)
+    several = several.any(0)
+    score = score.sum(0).masked_fill(~several, -1.0)
     found = torch.zeros(network.v, dtype=torch.bool)
     found[score.topk(min(number, network.v)).indices] = True
     return found & several
 
 
-def _divided(leaf: _Node, tokens: Tensor, context: int) -> Iterator[tuple[int, _Node]]:
-    """Cut a box at every free position that holds some of `tokens` and others: the parts, and how many positions hold them."""
+def widest_gap(network: Network, leaves: list[_Node]) -> tuple[Tensor, range]:
+    """Tokens, bool [v], and the one position to cut at: where the weights, parted in two, differ most from one part to the
+    other.""" score, several = _scores(network, leaves)
+    best: tuple[float, Tensor, int] = (-1.0, torch.zeros(network.v, dtype=torch.bool), 0)
+    for i in range(network.n):
+        tokens = several[i].nonzero()[:, 0]
+        if i == network.context or len(tokens) < 2:
+            continue
+        order = tokens[score[i, tokens].argsort(descending=True)]
+        values = score[i, order]
+        k = torch.arange(1, len(values), dtype=torch.float64)
+        means = values.cumsum(0)[:-1] / k - (values.sum() - values.cumsum(0)[:-1]) / (len(values) - k)
+        between = k * (len(values) - k) * means.square()  # Otsu's criterion
+        at = int(between.argmax())
+        if float(between[at]) > best[0]:
+            inside = torch.zeros(network.v, dtype=torch.bool)
+            inside[order[: at + 1]] = True
+            best = (float(between[at]), inside, i)
+    return best[1], range(best[2], best[2] + 1)
+
+
+def _scores(network: Network, leaves: list[_Node]) -> tuple[Tensor, Tensor]:
+    """Shares of the heads' weights [n, v], added up, and where boxes that end in one token leave a choice: bool [n, v].
+
+    Without heads, larger tokens score higher.
+    """
+    q = int(leaves[0].box[network.context].to(torch.int64).argmax())
+    allowed = torch.stack([leaf.box for leaf in leaves])
+    allowed[:, network.context] = False
+    several = (allowed & (allowed.sum(-1, keepdim=True) > 1)).any(0)
+    score = (torch.arange(network.v, dtype=torch.float64) * 1e-9).expand(network.n, network.v)
+    for block in Leaves(network).averages.values():
+        w = block.weights[q]  # [n, K, G]
+        score = score + (w / w.masked_fill(~several[..., None], 0).sum((0, 1)).clamp(min=1e-300)).sum(-1)
+    return score, several
+
+
+def _divided(leaf: _Node, tokens: Tensor, positions: range, context: int) -> Iterator[tuple[int, _Node]]:
+    """Cut a box at those positions that hold some of `tokens` and others: the parts, and how many positions hold them."""
     waiting = [(0, 0, leaf)]
     while waiting:
         position, inside, node = waiting.pop()
         while position < len(node.box) and (
-            position == context or not bool((node.box[position] & tokens).any()) or not bool((node.box[position] & ~tokens).any())
+            position == context
+            or position not in positions
+            or not bool((node.box[position] & tokens).any())
+            or not bool((node.box[position] & ~tokens).any())
         ):
             position += 1
         if position == len(node.box):
