@@ -177,8 +177,8 @@ def heaviest(network: Network, leaves: list[_Node], number: int) -> Tensor:
 
 
 def widest_gap(network: Network, leaves: list[_Node]) -> tuple[Tensor, range]:
-    """Tokens, bool [v], and the one position to cut at: where the weights, parted in two, differ most from one part to the
-    other.""" score, several = _scores(network, leaves)
+    """Tokens, bool [v], and the one position to cut at: where the weights of two parts differ most."""
+    score, several = _scores(network, leaves)
     best: tuple[float, Tensor, int] = (-1.0, torch.zeros(network.v, dtype=torch.bool), 0)
     for i in range(network.n):
         tokens = several[i].nonzero()[:, 0]
