@@ -17,7 +17,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
-    from compact_proofs.confidence.draws import Draws
+    from compact_proofs.draws import Draws
     from compact_proofs.function import Function
 
 

@@ -18,7 +18,7 @@ from compact_proofs.claim import Claim, Task, Unproven
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.function import Function
-from compact_proofs.length import ProofLength, charge_integers, count, unseen
+from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
