@@ -15,6 +15,9 @@ from compact_proofs.length import NoCost, count
 ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
+    "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
+    "automatic/shared.py": ["a task's inputs, made from their numbers"],
+    "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
     "claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
@@ -35,13 +38,16 @@ UNSEEN = {
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
+    "automatic/lifted.py",  # a graph for many inputs, on fake tensors
+    "automatic/narrow.py",  # a graph with other shapes, on meta tensors
+    "automatic/search.py",  # a search, which is not trusted
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",
     "program/batching.py",  # a graph for many inputs, on fake tensors
     "program/tracing.py",  # the graph of a module: the statement, not its proof
 }
-"""Files that switch modes off in another way: rules, which are the sound reading themselves, tracing, and ``unseen``."""
+"""Files that switch modes off in another way: rules, which are the sound reading themselves, graphs, searches, and ``unseen``."""
 
 SWITCHES = ("_disable_current_modes", "no_dispatch", "_pop_mode", "_push_mode", "DisableTorchFunction", "_DisableTorchDispatch")
 
