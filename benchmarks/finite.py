@@ -49,8 +49,8 @@ def main() -> None:
     text = f"""# Brute force with shared tables
 
 `python -m benchmarks.finite`: operations for one input by the strategy `shared` and by the module itself, and millions of
-operations for the tables, which are made once. Recurrent networks are proven on all inputs, in the order in which those that begin alike stand
-together, and *shared* is the whole proof's length over their number.
+operations for the tables, which are made once. Recurrent networks are proven on all inputs, in the order in which those that begin
+alike stand together, and *shared* is the whole proof's length over their number.
 
 {markdown(header, rows)}
 """
