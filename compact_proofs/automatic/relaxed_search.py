@@ -25,7 +25,7 @@ from compact_proofs.length import count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
-NEAR = (3, 0, 6, 0, 1, 12)
+NEAR = (3, 6, 1, 12, 0, 0)
 """How many tokens, those of the largest weights, a round tells from the others at every position, one number after the other and
 over again; 0: a cut at one position, that whose weights differ most, where they differ most.
 """

@@ -42,7 +42,7 @@ class Automatic(Strategy[Program]):
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
     worth: int = 1000
     """Operations that may be spent to certify one more input."""
-    cuts: int = 6
+    cuts: int = 8
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"

@@ -27,6 +27,8 @@ from compact_proofs.certified.sums import (
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 
+MOST_AGAIN = 2**26
+"""Operations that counting a box again may take, at most."""
 STEPS = 512
 """Grid points of a row that is counted on a grid."""
 LARGEST_MIXED = 2**24
@@ -199,7 +201,8 @@ def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth:
         way = min(ways, key=lambda w: ways[w])
         found = coarser(box, steps) if way is on_grid else box
         number = way(found)
-        if way is not directly and (box.size - number) * (1 - 1 / box.rows) * worth > direct_cost(box):
+        price = direct_cost(box)
+        if way is not directly and price <= MOST_AGAIN and (box.size - number) * (1 - 1 / box.rows) * worth > price:
             way, found, number = directly, box, directly(box)
         kept.append(found)
         counts.append(number)

@@ -1,4 +1,4 @@
-"""Every rule against the function that it bounds, at many points, with hints of any kind; and planted faults that this must catch."""
+"""Every rule against the function that it bounds, at many points, with hints of any kind; and planted faults to be caught."""
 
 from unittest import mock
 
@@ -129,23 +129,21 @@ def test_sigma_lies_between_its_tangent_and_kappa_above(error):
     sigma = (z.square().mean(-1) + 1e-5).sqrt()
     a_low = lower(at_zero)[:, None] + (z * lower(u)[:, None]).sum(-1)
     assert bool((a_low <= sigma + 1e-9).all())
-    assert bool((sigma <= a_low + t.kappa[:, None] + 1e-9).all() | ~t.kappa.isfinite().all())
-    assert bool(
-        ((t.least[:, None] <= sigma + 1e-9).all() and (t.most[:, None] >= sigma - 1e-9).all()) or not t.most.isfinite().all()
-    )
+    assert bool((sigma <= a_low + t.kappa[:, None] + 1e-9).all())
+    assert bool((t.least[:, None] <= sigma + 1e-9).all())
+    assert bool((t.most[:, None] >= sigma - 1e-9).all())
 
 
 def symbols_outside(kind, seed, scale, corrupt):
     """How many symbols of drawn boxes are outside the ranges proven for them; hints and axes are multiplied by `corrupt`."""
-    program = trace(network(kind, seed, scale), torch.zeros(N, dtype=torch.int64))
+    example = torch.zeros(N, dtype=torch.int64)
     generator = torch.Generator().manual_seed(seed)
     masks = torch.rand(6, N, V, generator=generator) < 0.5
     masks[:, :, 2] |= ~masks.any(2)
     jobs = jobs_of(Boxes(masks, torch.zeros(6, dtype=torch.int64)), torch.arange(6), N - 1)
-    plain = read(
-        program.double() if scale < 0 else trace(network(kind, seed, scale).double(), torch.zeros(N, dtype=torch.int64)), V, N - 1
-    )
+    program = trace(network(kind, seed, scale), example)
     with torch.no_grad():
+        plain = read(trace(network(kind, seed, scale).double(), example), V, N - 1)
         basis = axes(plain) * corrupt
         taken = Hints(None, len(jobs))
         Relaxed(Shared(plain, axes(plain)), jobs, taken)
