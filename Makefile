@@ -53,6 +53,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction
 	$(RUN) -m benchmarks.groups
+	$(RUN) -m benchmarks.finite
 	$(RUN) -m benchmarks.dictionaries
 
 groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.check_task import AFFORDABLE, check_task
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 from compact_proofs.strategy import Strategy
 
 
 def check_subject(model: Any, task: Any) -> None:
-    """Check that a model and a task are what a claim can be about, and that the task's labels are class numbers.
+    """Check that a model and a task are what a claim can be about; a small task, once, as a whole (`check_task`).
 
-    The labels are those of one input: a task that answers otherwise later is found where it does.
+    Of a large task the labels of one input are looked at: one that answers otherwise later is found where it does.
 
     Raises
     ------
@@ -35,6 +38,14 @@ def check_subject(model: Any, task: Any) -> None:
             f"{task.name}: labels are numbers of classes, int64 [n] for n inputs; of one input they are {_said(labels)}. "
             "Convert them, as by .long()"
         )
+    if task.size <= AFFORDABLE and task not in _CHECKED:
+        with unseen("the task's inputs and labels, looked at before the proof"):
+            check_task(task)
+        _CHECKED[task] = True
+
+
+_CHECKED: weakref.WeakKeyDictionary[Task, bool] = weakref.WeakKeyDictionary()
+"""Tasks that were looked at."""
 
 
 def check_strategy(strategy: Any) -> None:

@@ -109,12 +109,12 @@ def slopes_for(name: str, lo: Tensor, hi: Tensor, mean: Tensor, spread: Tensor) 
 
 
 def range_of(name: str, lo: Tensor, hi: Tensor) -> tuple[Tensor, Tensor]:
-    """Bounds [J, m] of f on [lo, hi]: at the ends where f rises, and the function's own least value in between otherwise."""
+    """Bounds [J, m] of f on [lo, hi], plain numbers: at the ends where f rises, else also its least value in between."""
     at_lo, at_hi = function(name)(lo), function(name)(hi)
     if name in ("gelu", "silu", "square"):
         floor, turn = {"gelu": (-0.18, -0.7), "silu": (-0.2785, -1.2), "square": (0.0, 0.0)}[name]
         inside = (lo < 0) & (hi > turn - 1.0)
         top = torch.maximum(at_lo, at_hi)
         ends = torch.minimum(at_lo, at_hi)
-        return torch.where(inside, floor, lower(ends)), upper(top)
+        return lower(torch.where(inside, floor, ends)), upper(top)
     return lower(at_lo), upper(at_hi)

@@ -13,7 +13,7 @@ from compact_proofs.automatic.relaxed import Relaxed, Shared, lowest
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.tangent import Frame
 from compact_proofs.automatic.undecided import Open, Undecided, by_box, open_rows
-from compact_proofs.enclosure import provably
+from compact_proofs.enclosure import lower, provably
 from compact_proofs.length import stage
 
 
@@ -92,7 +92,7 @@ def margins(relaxed: Relaxed, readout: Readout, kept: int) -> Undecided:
         else:
             base = bias
             if readout.projected is None:
-                lo = hi = torch.zeros(len(jobs), 0, dtype=torch.float64)
+                lo = hi = lower(torch.zeros(len(jobs), 0, dtype=torch.float64))
             else:
                 zero = torch.zeros(len(jobs), y.shape[-1], dtype=torch.float64)
                 lo, hi = relaxed.leaf_ranges(relaxed.leaves.shared(readout.projected, zero, jobs))

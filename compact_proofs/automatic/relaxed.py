@@ -146,7 +146,7 @@ class Relaxed:
         zero = torch.zeros(J, d, dtype=torch.float64)
         with stage("coordinates"):
             if projected is None:
-                lo, hi = zero, zero
+                lo, hi = lower(zero), lower(zero)
             else:
                 lo, hi = self.leaf_ranges(self.leaves.shared(projected, zero, self.jobs))
         self.frame_range[b] = lo, hi
@@ -154,8 +154,8 @@ class Relaxed:
         with stage("tangents"):
             self.tangents[b] = tangent(frame, lo, hi, block.eps, self.constant(block.z), others)
         self.typical[b] = self.hints.take((d,), lambda: self.samples[b].mean(1))
-        root = torch.full((J, d), float(d) ** 0.5 * (1 + 1e-12), dtype=torch.float64)
-        self.range[b] = -root, root
+        root = lower(torch.full((J, d), float(d) ** 0.5 * (1 + 1e-12), dtype=torch.float64))
+        self.range[b] = lower(-root), root
 
     def _opaque(self, b: int, block: Opaque) -> None:
         with stage("intervals"):

@@ -42,7 +42,7 @@ class Automatic(Strategy[Program]):
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
     worth: int = 1000
     """Operations that may be spent to certify one more input."""
-    cuts: int = 4
+    cuts: int = 8
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
@@ -107,3 +107,12 @@ def finite(task: Task) -> FiniteTask:
     if isinstance(task, MaxOfK):
         return FiniteTask(task.n_ctx, task.d_vocab, Maximum())
     raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
+
+
+def is_over_tokens(task: Task) -> bool:
+    """Whether `finite` knows a task."""
+    try:
+        finite(task)
+    except BadInput:
+        return False
+    return True

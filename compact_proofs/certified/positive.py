@@ -27,6 +27,8 @@ from compact_proofs.certified.sums import (
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 
+MOST_AGAIN = 2**26
+"""Operations that counting a box again may take, at most."""
 STEPS = 512
 """Grid points of a row that is counted on a grid."""
 LARGEST_MIXED = 2**24
@@ -188,7 +190,8 @@ def _open_rows(box: SumBox) -> SumBox | None:
 def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth: float = 0.0) -> SumBoxes:
     """Count each box in the way that costs least; and again directly, where that may gain enough.
 
-    Of what R rows lose together by the union bound, one row alone loses at least a share of 1 / R; no more than the rest can be gained.
+    Of what R rows lose together by the union bound, one row alone loses at least a share of 1 / R; no more than the rest can be
+    gained.
     """
     kept, counts, exactly = [], [], True
     for box in boxes:
@@ -198,7 +201,8 @@ def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth:
         way = min(ways, key=lambda w: ways[w])
         found = coarser(box, steps) if way is on_grid else box
         number = way(found)
-        if way is not directly and (box.size - number) * (1 - 1 / box.rows) * worth > direct_cost(box):
+        price = direct_cost(box)
+        if way is not directly and price <= MOST_AGAIN and (box.size - number) * (1 - 1 / box.rows) * worth > price:
             way, found, number = directly, box, directly(box)
         kept.append(found)
         counts.append(number)

@@ -11,10 +11,10 @@ from torch import nn
 
 from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.claim import ACCURACY, Task
-from compact_proofs.confidence.draws import Draws
 from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
+from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.function import Function

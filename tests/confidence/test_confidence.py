@@ -24,6 +24,7 @@ from compact_proofs.confidence import Confidence, Draws, check_confidence, clopp
 from compact_proofs.confidence.binomial import tail_at_most
 from compact_proofs.confidence.statement import KEY
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.program import program_of
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline
 
@@ -179,7 +180,8 @@ def test_another_score_is_refused() -> None:
 
 def test_coverage_of_plain_sampling() -> None:
     """Over many seeds the bound exceeds the truth about as rarely as it says, and is often close to it."""
-    model, task = Table([True] * 7 + [False] * 3), Ten()
+    task = Ten()
+    model = program_of(Table([True] * 7 + [False] * 3), task)  # traced once, not for every statement
     bounds = [sample(model, task, samples=20, delta="0.1", public=f"{i}").bound for i in range(400)]
     false = sum(b > Fraction(7, 10) for b in bounds)
     assert 5 <= false <= 40 + 4 * 6  # P[Bin(20, .7) >= 17] = .107, and the bound of 17 is just below .7 or just above

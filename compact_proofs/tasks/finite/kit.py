@@ -7,6 +7,7 @@ from typing import Any
 
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.exhaustive import Exhaustive
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
 from compact_proofs.strategy import Strategy
@@ -22,6 +23,10 @@ def _shared(model: Any) -> Strategy:
     return Shared()
 
 
+def _share(model: Any) -> Strategy:
+    return Exhaustive(share=min(1.0, 2**12 / task_of(model).size))
+
+
 def _candidates(model: Any) -> Sequence[Strategy]:
     """From short proofs to long ones: by what one more input may cost."""
     return [Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000)]
@@ -30,7 +35,7 @@ def _candidates(model: Any) -> Sequence[Strategy]:
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     if kind is Automatic:
         return [Automatic(), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
-    return [kind()]
+    return [Exhaustive(share=0.3)] if kind is Exhaustive else [kind()]
 
 
 KIT = TaskKit(
@@ -38,12 +43,12 @@ KIT = TaskKit(
     summary="say what a label function says of a sequence of tokens",
     architectures=(Transformer, Recurrent),
     task_of=task_of,
-    strategies=(Automatic, Shared),
+    strategies=(Automatic, Shared, Exhaustive),
     default=lambda model: Automatic(),
     brute_force=_shared,
     candidates=_candidates,
-    always=lambda model: [Shared()],
-    linear=_shared,
+    always=lambda model: [_share(model)],
+    linear=_share,
     specimen=specimen,
     variants=_variants,
     studies=lambda model: (),

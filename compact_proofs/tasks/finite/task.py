@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.claim import Task
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
 from compact_proofs.tasks.finite.labels import LabelFunction, RegularLanguage

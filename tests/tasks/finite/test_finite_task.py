@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
 from compact_proofs.tasks.finite.labels import Avoids, Balanced, Majority, Maximum, RegularLanguage
