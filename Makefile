@@ -18,8 +18,8 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: $(VENV)/.installed  ## Prove a frontier of a trained model, check a certificate, write a report into demo/.
-	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL)
-	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier $(MODEL) --with-brute-force --output demo/$(MODEL) --force
+	$(BIN)/compact-proofs prove $(MODEL) --output demo/$(MODEL).cert --force
 	$(BIN)/compact-proofs check demo/$(MODEL).cert $(MODEL)
 
 test: $(VENV)/.installed  ## Run the tests (under 15 minutes on 2 cores).
@@ -53,6 +53,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction
 	$(RUN) -m benchmarks.groups
+	$(RUN) -m benchmarks.finite
 	$(RUN) -m benchmarks.dictionaries
 
 groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
@@ -64,11 +65,11 @@ zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their acc
 sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figures are made from (about 15 minutes); stop and start it at will.
 	mkdir -p build
 	$(BIN)/compact-proofs sweep run build/max_of_k_sweep.sqlite --plan docs/data/max_of_k_sweep.toml
-	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --columns $(SWEEP_COLUMNS)
+	$(BIN)/compact-proofs sweep export build/max_of_k_sweep.sqlite --output docs/data/max_of_k_sweep.csv --force --columns $(SWEEP_COLUMNS)
 
 figures: $(VENV)/.installed  ## Draw the documentation's figures: over seeds from docs/data, and the frontier of the README.
 	$(RUN) -m benchmarks.figures
-	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier --force
 	cp build/frontier/frontier.png docs/frontier.png
 
 golden: $(VENV)/.installed  ## Record again what every strategy proves about every model of the zoo (about half an hour).

@@ -1,4 +1,4 @@
-"""Theorems that Coq checks: ``python -m benchmarks.formal``, results/formal.md. Needs Coq (docs/formal.md); about fifteen minutes."""
+"""Theorems that Coq checks: ``python -m benchmarks.formal``, results/formal.md. Needs Coq; about fifteen minutes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
 """compact-proofs: prove the accuracy of a neural network, and measure how long the proof is."""
 
+from typing import TYPE_CHECKING, Any
+
 from compact_proofs.autopilot import best_within, fill_frontier
 from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.check import check
+from compact_proofs.check_task import check_task
 from compact_proofs.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
 from compact_proofs.enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
 from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule, NotProvable
@@ -17,8 +20,12 @@ from compact_proofs.progress import progress_bars
 from compact_proofs.prove import measure, prove
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
 
+if TYPE_CHECKING:
+    from compact_proofs.tasks.finite import Automaton, FiniteTask
+
 __all__ = [
     "ACCURACY",
+    "Automaton",
     "BadInput",
     "Certificate",
     "CertificateRejected",
@@ -26,6 +33,7 @@ __all__ = [
     "Enclosure",
     "Exhaustive",
     "Explanation",
+    "FiniteTask",
     "Frontier",
     "Function",
     "LogLikelihood",
@@ -44,6 +52,7 @@ __all__ = [
     "best_within",
     "brute_force",
     "check",
+    "check_task",
     "count",
     "count_below",
     "decimal",
@@ -63,3 +72,12 @@ __all__ = [
     "violations",
     "whole",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the tasks when one of them is asked for."""
+    if name in ("Automaton", "FiniteTask"):
+        from compact_proofs.tasks import finite
+
+        return getattr(finite, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -20,7 +20,7 @@ from compact_proofs.errors import BadInput, NotProven
 from compact_proofs.frontier import Frontier
 from compact_proofs.polish import polish
 from compact_proofs.progress import track
-from compact_proofs.prove import measure, prove
+from compact_proofs.prove import measure, prove, subject
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.proposers import Evolution
 from compact_proofs.search.space import Space
@@ -102,6 +102,7 @@ def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort
 def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> Candidate | None:
     """A candidate, unless the strategy does not apply to the model, or its explanation costs more than is left."""
     try:
+        model = subject(model, task, strategy)
         strategy.applies_to(model, task)
     except BadInput:
         return None

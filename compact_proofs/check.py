@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from compact_proofs.arguments import check_subject
 from compact_proofs.certificate import Certificate, Run
 from compact_proofs.claim import Task, decimal
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
@@ -45,7 +46,10 @@ def check(
     ------
     CertificateRejected
         With the reason.
+    BadInput
+        If `model` or `task` is none.
     """
+    check_subject(model, task)
     prefix = "" if isinstance(certificate, Run) else f"{certificate}: "
     claimed = certificate if isinstance(certificate, Run) else Certificate.load(certificate)
 

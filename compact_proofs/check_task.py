@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.claim import Task
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 
 AFFORDABLE = 2**18

@@ -17,7 +17,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
-    from compact_proofs.confidence.draws import Draws
+    from compact_proofs.draws import Draws
     from compact_proofs.function import Function
 
 
@@ -147,7 +147,8 @@ class LogLikelihood(Score):
         log_p = torch.log_softmax(logits, -1).gather(1, labels.to(logits.device)[:, None])
         if log_p.is_meta:
             return Fraction(0)
-        bounds = lower(log_p).flatten().tolist()
+        with unseen("an exact sum of lower bounds, as fractions"):
+            bounds = lower(log_p).flatten().tolist()
         if any(b == float("-inf") for b in bounds):
             raise BadInput("the log-likelihood has no finite lower bound on some input")
         return sum((Fraction(b) for b in bounds), Fraction(0))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from torch import nn
 
-from compact_proofs.container import Digest, Few, Name, Strict
+from compact_proofs.container import Digest, Few, Name, Strict, Text
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.program import Program, program_of
@@ -29,7 +29,7 @@ class FunctionDocument(Strict):
     """A function as files hold it."""
 
     architecture: Name
-    configuration: Annotated[dict[Name, int | float | str | bool | None], Few]
+    configuration: Annotated[dict[Name, int | float | Text | bool | None], Few]
     weights_sha256: Digest
     program_sha256: Digest
 

@@ -8,6 +8,7 @@ of the process's address space, which the system bounds (on Linux; elsewhere not
 from __future__ import annotations
 
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -45,11 +46,9 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
     if most is None:
         most = min(USUAL, round(SHARE * available())) if around is None else around
     most = most if around is None else min(most, around)
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bounds = [b for b in (_address_space() + most, soft, hard) if b != resource.RLIM_INFINITY]
     token = _limit.set(most)
-    with suppress(ValueError, OSError):  # where a system has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    bound = _address_space() + most
+    _bounds.enter(bound)
     try:
         yield
     except (MemoryError, RuntimeError) as e:
@@ -60,9 +59,40 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
             "(--max-memory, compact_proofs.memory.limited_memory)"
         ) from None
     finally:
+        _bounds.leave(bound)
         _limit.reset(token)
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+class _Bounds:
+    """The bounds of the process's address space that hold at the moment, in whichever threads; the smallest is the system's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: list[int] = []
+        self._before = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+    def enter(self, bound: int) -> None:
+        with self._lock:
+            if not self._held:
+                self._before = resource.getrlimit(resource.RLIMIT_AS)
+            self._held.append(bound)
+            self._set()
+
+    def leave(self, bound: int) -> None:
+        with self._lock:
+            self._held.remove(bound)
+            self._set()
+
+    def _set(self) -> None:
+        soft, hard = self._before
+        bounds = [b for b in (*self._held, soft) if b != resource.RLIM_INFINITY]
+        if hard != resource.RLIM_INFINITY:
+            bounds.append(hard)
+        with suppress(ValueError, OSError):  # where a system has no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (min(bounds) if self._held else soft, hard))
+
+
+_bounds = _Bounds()
 
 
 def available() -> int:

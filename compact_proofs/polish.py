@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import Task
-from compact_proofs.prove import run
+from compact_proofs.prove import run, subject
 from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.threads import one_thread
 
@@ -42,7 +42,7 @@ def polish(
     dict of str to Tensor
         The best explanation found: the given one if no integer can move.
     """
-    found = dict(explanation)
+    model, found = subject(model, task, strategy), dict(explanation)
     movable = _movable(strategy.specs(model, task), found)
     if not movable:
         return found

@@ -12,6 +12,7 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.certificate import Certificate, Trial
 from compact_proofs.claim import Claim, Task, Unproven
 from compact_proofs.enclosure import sound
@@ -103,10 +104,10 @@ def prove(
     TooLarge
         If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
-    check_arguments(model, task, strategy)
+    check_subject(model, task)
+    check_strategy(strategy)
     function = Function.of(model, task)
     model = subject(model, task, strategy)
-    strategy.applies_to(model, task)
     if explanation is None:
         explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
@@ -142,35 +143,10 @@ def prove(
     )
 
 
-def check_arguments(model: object, task: object, strategy: object) -> None:
-    """Refuse what is no model, no task or no strategy, with the cure.
-
-    Raises
-    ------
-    BadInput
-        Naming the argument.
-    """
-    for given, kind, name, cure in (
-        (
-            model,
-            nn.Module,
-            "model",
-            "a torch.nn.Module: load files and names of the zoo by compact_proofs.tasks.load_model(...).model",
-        ),
-        (task, Task, "task", "a compact_proofs.Task, such as MaxOfK(d_vocab=64, n_ctx=4)"),
-        (
-            strategy,
-            Strategy,
-            "strategy",
-            "a compact_proofs.Strategy, such as Additive(): by name, compact_proofs.tasks.strategies_for(task)[name]()",
-        ),
-    ):
-        if not isinstance(given, kind):
-            raise BadInput(f"the {name} must be {cure}; not {given!r:.60}")
-
-
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
-    """Let a strategy find its explanation, which is the same with any number of threads."""
+    """Let a strategy that applies find its explanation, which is the same with any number of threads."""
+    model = subject(model, task, strategy)
+    strategy.applies_to(model, task)
     with one_thread():
         return strategy.explain(model, task)
 
@@ -227,6 +203,8 @@ def measure(
     limit
         Give up (`compact_proofs.length.TooLong`) once it is longer than this.
     """
+    check_subject(model, task)
+    check_strategy(strategy)
     with torch.no_grad():
         shapes = copy.deepcopy(subject(model, task, strategy)).double().to("meta")
     if explanation is None:

@@ -1,10 +1,11 @@
-(** * The statement
+(** * The one-layer transformer that compact checkers argue about
 
-    This file alone says what is proved; a reader who trusts Coq need read nothing else. It defines, over the real numbers,
-    a one-layer attention-only transformer, a task, and the accuracy of the one on the other. The theorems that end a
-    development are of the form
+    Over the real numbers: a one-layer attention-only transformer, a task, and the accuracy of the one on the other. Checkers prove
 
-        shaped params = true /\ accuracy params max_of_k >= 16769109 / 64 ^ 4.
+        shaped params = true /\ accuracy params max_of_k >= 16769109 / 64 ^ 4
+
+    and Bridge.v turns this into the same bound of the accuracy (Network.v) of the program that was traced from the module. A
+    reader of a theorem need not trust this file.
 
     Reading guide: [nth i l x] is entry number i of the list l (x if there is none), [seq 0 n] is the list 0, 1, ..., n - 1,
     [IZR] and [INR] turn an integer and a natural number into the real number that they are. *)

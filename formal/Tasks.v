@@ -23,8 +23,8 @@ Definition tabulated (values : list nat) (labels : list (list nat)) : task :=
 (** The token that followed the last token's first occurrence. *)
 Fixpoint after (a : nat) (t : list nat) : nat :=
   match t with
-  | b :: (c :: _ as rest) => if b =? a then c else after a rest
-  | _ => 0
+  | [] => 0
+  | b :: rest => if b =? a then hd 0 rest else after a rest
   end.
 Definition follower : task := fun t => after (last t 0) t.
 

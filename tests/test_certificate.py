@@ -347,7 +347,7 @@ def test_keys_that_stand_twice(tiny_certificate: Certificate, path: Path) -> Non
     for once, twice in (
         ('"seconds"', '"seconds": 0.5, "seconds"'),
         ('"numerator"', '"numerator": "512", "numerator"'),
-        ('"n_ctx"', '"n_ctx": 9, "n_ctx"'),
+        ('"denominator"', '"denominator": "1", "denominator"'),
     ):
         assert text.count(once) == 1
         assert "stands twice in an object" in rejection(write(path, text.replace(once, twice), tensors))

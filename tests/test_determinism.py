@@ -60,7 +60,11 @@ def test_a_frontier_is_the_same_on_a_busy_machine(tiny: LoadedModel) -> None:
     assert len(quiet) > 2
 
 
-def test_the_program_finds_the_same_frontier_on_a_busy_machine(tiny_file: Path, tmp_path: Path) -> None:
+def test_the_program_finds_the_same_frontier_on_a_busy_machine(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compact_proofs.report.write_report", lambda data, folder, sections: folder / "index.html")
+
     def found(folder: str) -> tuple[list[Any], list[Any]]:
         command = ["frontier", tiny_file, "-o", tmp_path / folder, "--effort", EFFORT, "--polish", 5, "--json"]
         result = CliRunner().invoke(app, list(map(str, command)))
@@ -92,33 +96,36 @@ def test_explanations_do_not_depend_on_the_number_of_threads(name: str, strategy
     assert len(set(found)) == 1
 
 
-CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "setitimer", "alarm"}
-SHOWN = "how long it took, to be shown"
+CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "monotonic_ns", "perf_counter_ns", "time_ns"}
 ALLOWED = {
-    "confidence/sampling.py": SHOWN,
-    "estimates.py": SHOWN,
-    "prove.py": SHOWN,
-    "sweep/runner.py": SHOWN,
-    "sweep/work.py": SHOWN,
-    "tasks/groups/training.py": SHOWN,
-    "tasks/induction/finetuning.py": SHOWN,
-    "tasks/max_of_k/finetuning.py": SHOWN,
-    "tasks/modular_addition/training.py": SHOWN,
-    "tasks/modular_addition/transplanting.py": SHOWN,
-    "tasks/modular_addition/tuning.py": SHOWN,
-    "train.py": SHOWN,
     "search/judge.py": "a safety net, if asked for; what it stopped is said to be too slow",
     "sweep/cluster.py": "a run ends if all its workers stay away",
 }
+"""Where a clock may stop something."""
 
 
-def test_no_search_looks_at_a_clock() -> None:
-    """Clocks are looked at in the places that are known, none of which decides what is found."""
-    found = set()
-    for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("time", "signal")
-            imported = isinstance(node, ast.ImportFrom) and node.module == "time"
-            if imported or (named and node.attr in CLOCKS):
-                found.add(str(file.relative_to(PACKAGE)))
-    assert found == set(ALLOWED)
+def clocks(tree: ast.AST) -> list[ast.Attribute]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time" and node.attr in CLOCKS
+    ]
+
+
+def decides(tree: ast.AST) -> bool:
+    """Is a clock compared with anything or a deadline made of it, is a timer set, or a clock called by another name?"""
+    for node in ast.walk(tree):
+        compared = isinstance(node, ast.Compare) and clocks(node)
+        deadline = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) and clocks(node)
+        timer = isinstance(node, ast.Attribute) and node.attr in ("setitimer", "alarm")
+        renamed = isinstance(node, ast.ImportFrom) and node.module == "time"
+        if compared or deadline or timer or renamed:
+            return True
+    return False
+
+
+def test_no_search_is_stopped_by_a_clock() -> None:
+    """Clocks say how long something took, and decide nothing, but for the places that are known."""
+    files = {str(file.relative_to(PACKAGE)): ast.parse(file.read_text()) for file in PACKAGE.rglob("*.py")}
+    assert {name for name, tree in files.items() if decides(tree)} == set(ALLOWED)
+    assert len([name for name, tree in files.items() if clocks(tree)]) > len(ALLOWED), "clocks are found"

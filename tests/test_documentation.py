@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from compact_proofs.prove import prove
+from compact_proofs.tasks import load_model
+from compact_proofs.tasks.finite.labels import LABELS
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -18,6 +22,31 @@ def test_the_code_of_the_readme_runs(capsys):
     shown = capsys.readouterr().out
     for number in ("20,544", "3864/4096", "1,556,464", "4000/4096"):
         assert number in shown
+
+
+def test_the_code_about_finite_tasks_runs(capsys):
+    page = (ROOT / "docs" / "finite-tasks.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "finite-tasks.md", "exec"), {"__name__": "finite_tasks"})
+    shown = capsys.readouterr().out
+    for number in ("484,281", "948,641"):
+        assert number in shown
+        assert page.count(number) == 1
+    assert shown.count("7776/7776") == 2
+
+
+def test_the_label_functions_in_the_documentation_are_those_that_ship():
+    page = (ROOT / "docs" / "finite-tasks.md").read_text()
+    table = page.partition("## Label functions that ship")[2].partition("## Boxes")[0]
+    first_column = "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    assert sorted(re.findall(r"`([a-z-]+)`", first_column)) == sorted(LABELS)
+
+
+def test_the_claim_of_the_readme_is_proven():
+    loaded = load_model("max-of-4-seed-123")
+    claim = prove(loaded.model, loaded.task, loaded.kit.default(loaded.model)).claim
+    quoted = " ".join(PAGES[0].read_text().replace("\n> ", " ").split())
+    assert claim.statement() in quoted
 
 
 def test_the_program_that_is_shown_is_printed(capsys):

@@ -12,7 +12,6 @@ from rich.console import Console
 from torch import nn
 
 import compact_proofs as cp
-from compact_proofs import progress
 from compact_proofs.claim import margins
 from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule
 from examples import modular_addition, recurrent, transformer
@@ -172,7 +171,7 @@ def test_a_tie_is_wrong():
 def test_a_progress_bar_is_shown(monkeypatch):
     shown = io.StringIO()
     terminal = Console(file=shown, force_terminal=True, width=100)
-    monkeypatch.setattr(progress, "Console", lambda **_: terminal)
+    monkeypatch.setattr("rich.console.Console", lambda **_: terminal)
     model, task = modular_addition.trained(), modular_addition.TASK
     with cp.progress_bars():
         cp.brute_force(model, task, batch_size=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,19 @@ def test_the_smaller_limit_holds() -> None:
             bytearray(GIB // 2)
     with limited_memory(GIB):
         assert len(bytearray(GIB // 64)) == GIB // 64
+
+
+def test_limits_of_threads_that_overlap_are_all_lifted() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    first, second = limited_memory(GIB), limited_memory(2 * GIB)
+    threads = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
+    for step in ("__enter__", "__exit__"):
+        for thread, limit in zip(threads, (first, second), strict=True):
+            thread.submit(getattr(limit, step), *(() if step == "__enter__" else (None, None, None))).result()
+            held = resource.getrlimit(resource.RLIMIT_AS)
+            assert (held == limits) == (step == "__exit__" and limit is second)
+    for thread in threads:
+        thread.shutdown()
 
 
 def test_other_errors_stay_what_they_are() -> None:

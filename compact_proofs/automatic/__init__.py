@@ -29,3 +29,5 @@ Searches, which prove nothing
 Evaluation one by one, sharing what inputs have in common
     listing, listed_steps, listed_values, shared
 """
+
+import compact_proofs.tasks  # noqa: F401  (first, since the kit of finite tasks names strategies of this package)

@@ -37,10 +37,12 @@ class Steps:
         Number of tokens.
     n
         Number of positions.
+    device
+        Where the program's constants are; on the meta device, steps have shapes and no numbers.
     """
 
-    def __init__(self, v: int, n: int) -> None:
-        self.v, self.n = v, n
+    def __init__(self, v: int, n: int, device: torch.device) -> None:
+        self.v, self.n, self.device = v, n, device
         self.widest = 1
         """Numbers that one input gathers at once, at most."""
         self._steps: list[tuple[Step, frozenset[int]]] = []
@@ -59,11 +61,11 @@ class Steps:
 
             def read(value: Dense, representatives: Tensor = representatives) -> Tensor:
                 _, kind = kinds[value.on]
-                return done[value.step][kind[representatives]]
+                return done[value.step][kind[representatives].to(self.device)]
 
-            done.append(step(inputs[representatives], read))
+            done.append(step(inputs[representatives].to(self.device), read))
         _, kind = kinds[result.on]
-        return done[result.step][kind]
+        return done[result.step][kind.to(self.device)]
 
     def _kinds(self, inputs: Tensor, on: frozenset[int]) -> tuple[Tensor, Tensor]:
         """One input of each kind, and the kind of each input; those that agree at the positions `on` are of a kind.
@@ -71,7 +73,7 @@ class Steps:
         Cost: an integer operation a token, where not every input is a kind of its own.
         """
         if len(on) == self.n:
-            each = torch.arange(len(inputs), device=inputs.device)
+            each = torch.arange(len(inputs))
             return each, each
         rows = inputs[:, sorted(on)].cpu().numpy()
         charge_integers(rows.size)
@@ -110,9 +112,9 @@ class Steps:
         if isinstance(x, Tensor):
             return lambda inputs, read: x.expand(len(inputs), *x.shape)
         with structure():
-            entry = torch.arange(shape.numel())
+            entry = torch.arange(shape.numel(), device=self.device)
             if isinstance(x, Pair):
-                one, other = x.first.reshape(-1), x.second.reshape(-1)
+                one, other = x.first.reshape(-1).to(self.device), x.second.reshape(-1).to(self.device)
         if isinstance(x, Pair):
             pairs = x.data.reshape(self.v, self.v, -1)
             return lambda inputs, read: pairs[inputs[:, one], inputs[:, other], entry].reshape(-1, *shape)
@@ -129,7 +131,7 @@ class Steps:
 
     def _read_table(self, t: Table, entry: Tensor) -> Step:
         with structure():
-            owner = t.owner.reshape(-1).clamp(min=0)  # an entry without an owner is the same for every token
+            owner = t.owner.reshape(-1).clamp(min=0).to(self.device)  # an entry without an owner is the same for every token
         data = t.data.reshape(self.v, -1)
         return lambda inputs, read: data[inputs[:, owner], entry]
 
@@ -139,16 +141,21 @@ class Steps:
             used = w.used.reshape(len(w.used), -1)
             patterns, group = used.unique(dim=1, return_inverse=True)
             groups = [((group == g).nonzero()[:, 0], patterns[:, g].nonzero()[:, 0]) for g in range(patterns.shape[1])]
-            back = torch.cat([entries for entries, _ in groups]).argsort()
+            back = torch.cat([entries for entries, _ in groups]).argsort().to(self.device)
+            groups = [(entries.to(self.device), shares.to(self.device)) for entries, shares in groups]
+            owners = w.owner.to(self.device)
         flat = w.tables.reshape(self.v, len(used), -1)
         self.widest = max(self.widest, *(len(shares) * len(entries) for entries, shares in groups))
-        parts = [(flat[:, shares][:, :, entries], shares, w.owner[shares]) for entries, shares in groups]
+        parts = [
+            (flat[:, shares][:, :, entries], shares, owners[shares], torch.arange(len(shares), device=self.device))
+            for entries, shares in groups
+        ]
 
         def weighted(inputs: Tensor, read: Reader) -> Tensor:
             p = read(w.shares).flatten(1)
             found = []
-            for tables, shares, owner in parts:
-                chosen = tables[inputs[:, owner], torch.arange(len(shares))]  # [L, shares, entries]
+            for tables, shares, owner, number in parts:
+                chosen = tables[inputs[:, owner], number]  # [L, shares, entries]
                 found.append(torch.bmm(p[:, shares][:, None], chosen)[:, 0])
             return torch.cat(found, 1)[:, back]
 

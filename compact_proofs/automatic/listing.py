@@ -67,7 +67,8 @@ class Listing:
 
     def __init__(self, program: Program, v: int) -> None:
         self.program, self.v, self.n = program, v, program.input.shape[0]
-        self._steps = Steps(v, self.n)
+        self.device = next((t.device for t in program.tensors.values()), torch.device("cpu"))
+        self._steps = Steps(v, self.n, self.device)
         with stage("tables"):
             self._logits = self._read()
 
@@ -93,7 +94,7 @@ class Listing:
         values: dict[Node, Any] = {}
         for node in narrowed(self.program.graph).nodes:
             if node.op == "placeholder":
-                tokens = torch.arange(self.v)[:, None].expand(self.v, self.n)
+                tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
             elif node.op == "get_attr":
                 values[node] = self.program.tensors[str(node.target)]
@@ -109,7 +110,7 @@ class Listing:
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         moving = [x for x in leaves((args, kwargs)) if moves(x)]
         if not moving:
-            return call(node.target, args, kwargs)[0]
+            return map_leaves(lambda x: x.to(self.device) if isinstance(x, Tensor) else x, call(node.target, args, kwargs)[0])
         like = node.meta["val"]
         if isinstance(like, (tuple, list)):  # the first of several results is the only one that is read
             return (self._apply(name_of(node), node.target, args, kwargs, moving, like[0].shape),)
@@ -240,7 +241,7 @@ class Listing:
             same = (torch.eye(B)[:, None, None, :, None, None] * torch.eye(M)[None, :, None, None, :, None]).bool()
             used = same.expand(B, M, K, B, M, E)
         values = table.data.reshape(self.v, B, 1, K, 1, 1, E)
-        tables = torch.where(used, values, 0.0).reshape(self.v, B * M * K, *shape)
+        tables = torch.where(used.to(self.device), values, 0.0).reshape(self.v, B * M * K, *shape)
         return Affine((), (Weighted(p, owner, tables, used.reshape(B * M * K, *shape)),))
 
     def _sum(self, args: Any, kwargs: Any, minus: bool, shape: torch.Size) -> Affine:
@@ -310,7 +311,7 @@ class Listing:
             if not several:
                 tables.append(Table(mapped(t.data, "k"), owner))
             for i in places:
-                tables.append(Table(mapped(torch.where(t.owner == i, t.data, 0.0), "k"), torch.full(shape, i)))
+                tables.append(Table(mapped(torch.where((t.owner == i).to(self.device), t.data, 0.0), "k"), torch.full(shape, i)))
         return Affine(tuple(tables), weighted)
 
     @staticmethod

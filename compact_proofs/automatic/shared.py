@@ -14,9 +14,10 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
+from compact_proofs.length import stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Strategy
+from compact_proofs.strategy import Explanation, Strategy, whole
 from compact_proofs.tasks.finite.task import FiniteTask
 
 BATCH = 2**14
@@ -42,13 +43,17 @@ class Shared(Strategy[nn.Module]):
         listing = Listing(program_of(model, task), tokens_of(task))
         total = 0
         for start in track(range(0, task.size, BATCH), "inputs, in batches"):
-            inputs = task.inputs(start, min(start + BATCH, task.size))
-            total += int(listing.right(inputs, task.labels(inputs)).sum())
+            with unseen("a task's inputs, made from their numbers"):
+                inputs = task.inputs(start, min(start + BATCH, task.size))
+            with stage("labels"):
+                labels = task.labels(inputs)
+            total += whole(listing.right(inputs, labels.to(listing.device)).sum())
         return total
 
     def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
         """Is the input provably right?"""
-        return Listing(program_of(model, task), tokens_of(task)).right(inputs, task.labels(inputs))
+        listing = Listing(program_of(model, task), tokens_of(task))
+        return listing.right(inputs, task.labels(inputs).to(listing.device))
 
 
 def tokens_of(task: Task) -> int:

@@ -22,6 +22,9 @@ from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.tasks.finite.labels import Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
 
+LARGEST = 1e100
+"""Hints that overflowed are replaced by this."""
+
 
 @dataclass(frozen=True)
 class Automatic(Strategy[Program]):
@@ -65,7 +68,8 @@ class Automatic(Strategy[Program]):
         """Search for boxes and hints: free, deterministic, bounded in evaluations."""
         from compact_proofs.automatic.search import search
 
-        return search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
+        found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
+        return {**found, "numbers": found["numbers"].nan_to_num(0.0, LARGEST, -LARGEST)}
 
     def verify(self, model: Program, task: Task, explanation: Explanation) -> int:
         if any(t.is_meta for t in model.tensors.values()):
@@ -103,3 +107,12 @@ def finite(task: Task) -> FiniteTask:
     if isinstance(task, MaxOfK):
         return FiniteTask(task.n_ctx, task.d_vocab, Maximum())
     raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
+
+
+def is_over_tokens(task: Task) -> bool:
+    """Whether `finite` knows a task."""
+    try:
+        finite(task)
+    except BadInput:
+        return False
+    return True

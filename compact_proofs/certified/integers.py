@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from compact_proofs.enclosure import lower
-from compact_proofs.enclosure.seal import unsealed
+from compact_proofs.length import unseen
 
 BITS = 44
 """The largest finite number of a row has so many bits, so that rounding loses at most 2^-43 of it."""
@@ -19,7 +19,7 @@ MOST_POSITIONS = 100
 
 def lower_bounds(x: Tensor) -> np.ndarray:
     """Lower bounds of a real tensor, as numbers that are exactly known: float64, of the tensor's shape; NaN counts as -inf."""
-    with unsealed():
+    with unseen("lower bounds, rounded down to integers and charged by number"):
         bounds = lower(x).detach().cpu().double().numpy()
     return np.where(np.isnan(bounds), -np.inf, bounds)
 

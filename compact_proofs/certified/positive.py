@@ -190,7 +190,8 @@ def _open_rows(box: SumBox) -> SumBox | None:
 def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth: float = 0.0) -> SumBoxes:
     """Count each box in the way that costs least; and again directly, where that may gain enough.
 
-    Of what R rows lose together by the union bound, one row alone loses at least a share of 1 / R; no more than the rest can be gained.
+    Of what R rows lose together by the union bound, one row alone loses at least a share of 1 / R; no more than the rest can be
+    gained.
     """
     kept, counts, exactly = [], [], True
     for box in boxes:

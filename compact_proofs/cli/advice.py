@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from compact_proofs.claim import decimal
+from compact_proofs.cli.models import is_by
 from compact_proofs.cli.output import command
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ LONGER = 4
 """What a search that found little is to be repeated with."""
 
 
-def advice(loaded: LoadedModel, source: str, best: Run | None, effort: float | None = None) -> str | None:
+def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -> str | None:
     """Say that a bound is poor, and what to try; None if it is not.
 
     It is poor if it is 0, or if brute force on a share of the inputs would prove as much in as many operations: if bound * size
@@ -24,27 +25,30 @@ def advice(loaded: LoadedModel, source: str, best: Run | None, effort: float | N
 
     Parameters
     ----------
-    loaded, source
-        The model, and how it was given on the command line.
+    loaded
+        The model.
     best
         The run with the highest bound; None if every bound is 0.
     effort
         That of the search that found it, if there was one.
     """
+    from compact_proofs.tasks.kit import TaskKit
+
+    source = loaded.arguments
     poor = _poor(loaded, best, searched=effort is not None)
     if poor is None:
         return None
     tries = []
     default = loaded.kit.default(loaded.model)
     if effort is None and best is not None and (best.strategy, best.options) != (default.name, default.options()):
-        tries.append(f"{command('prove', source)} (the default, {default.name})")
+        tries.append(f"{command('prove', *source)} (the default, {default.name})")
     if effort is None:
-        tries.append(f"{command('frontier', source)} (a search among strategies and options)")
+        tries.append(f"{command('frontier', *source)} (a search among strategies and options)")
     else:
-        tries.append(f"{command('frontier', source, '--effort', f'{LONGER * max(effort, 1):g}')} (a longer search)")
-    if loaded.kit.tuning:
-        tries.append(f"{command('finetune', loaded.task.name, source, '-o', 'FILE')} (a like network with shorter proofs)")
-    tries.append(f"{command('sample', source)} (a bound with confidence, by sampling)")
+        tries.append(f"{command('frontier', *source, '--effort', f'{LONGER * max(effort, 1):g}')} (a longer search)")
+    if isinstance(loaded.kit, TaskKit) and loaded.kit.tuning:
+        tries.append(f"{command('finetune', loaded.task.name, *source, '-o', 'FILE')} (a like network with shorter proofs)")
+    tries.append(f"{command('sample', *source)} (a bound with confidence, by sampling)")
     return f"{poor} To try: {'; '.join(tries)}."
 
 
@@ -53,10 +57,12 @@ def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
 
     if best is None or best.bound <= 0:
         return "The bound is 0: this says nothing about the network."
-    share = loaded.kit.linear(loaded.model)
-    if best.strategy == share.name and searched:
+    share, everything = loaded.kit.linear(loaded.model), loaded.kit.brute_force(loaded.model)
+    if is_by(best, everything):
+        return None
+    if is_by(best, share) and searched:
         return "Nothing that was tried proves more than brute force on a share of the inputs."
-    if best.strategy in (share.name, loaded.kit.brute_force(loaded.model).name):
+    if best.strategy == share.name:
         return None
     evaluated = max(1, round(loaded.task.size * Fraction(share.options()["share"])))
     each = Fraction(measure(loaded.model, loaded.task, share).total, evaluated)

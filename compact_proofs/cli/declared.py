@@ -9,7 +9,12 @@ import typer
 
 TaskName = Annotated[
     str | None,
-    typer.Option("--task", metavar="NAME", help="The model's task, if its file does not say it.", show_default=False),
+    typer.Option(
+        "--task",
+        metavar="NAME",
+        help="The model's task, if its file does not say it: a name, or **file.py:name**, a Task of your own.",
+        show_default=False,
+    ),
 ]
 
 ConfigFile = Annotated[

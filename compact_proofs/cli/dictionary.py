@@ -143,11 +143,11 @@ def dictionary(
             scores.append(_score(name, loaded, strategy, found))
     if save and autoencoder is not None:
         save_saelens(autoencoder, save)
-        note(f"Dictionary written to {save}; score it by: {command('dictionary', model, '--load', save)}")
+        note(f"Dictionary written to {save}; score it by: {command('dictionary', *loaded.arguments, '--load', save)}")
     if output:
         made(output.parent)
         scores[0].certificate.save(output)
-        note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
+        note(f"Certificate written to {output}; check it by: {command('check', output, *loaded.arguments)}")
     if as_json:
         accuracy = as_float(true_accuracy(loaded))
         write_json(about(loaded) | {"true_accuracy": accuracy, "dictionaries": [s.to_json() for s in scores]})

@@ -12,7 +12,6 @@ import typer
 from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
-from compact_proofs.cli.objects import is_object, load_object
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.errors import BadInput
@@ -111,12 +110,8 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
-    if is_object(source) != (task is not None and is_object(task)):
-        raise BadInput("a module of your own (file.py:name) and a task of your own (--task file.py:name) need each other")
     free_folder(output, force=force)
-    if task is not None and is_object(task):
-        theorem, proven = _own(source, task, strategy, given, output, arithmetic)
-    elif certificate_file is None:
+    if certificate_file is None:
         theorem, proven = _model(partial(load_model, source, task, config), strategy, given, output, arithmetic)
     else:
         named = None if model is None else partial(load_model, model, task, config)
@@ -137,18 +132,6 @@ def _certificate_file(source: str) -> Path | None:
 
     path = Path(source)
     return path if path.is_file() and is_certificate(path) else None
-
-
-def _own(
-    source: str, task: str, strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
-) -> tuple[Formalization, Certificate]:
-    """A theorem about a module and a task from the user's own files."""
-    from torch import nn
-
-    from compact_proofs.claim import Task
-
-    module = load_object(source, nn.Module, "a torch module")
-    return _network(module, load_object(task, Task, "a task"), source, strategy, options, output, arithmetic)
 
 
 def _model(

@@ -103,7 +103,7 @@ def frontier(
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
-    poor = advice(loaded, model, found.highest, effort)
+    poor = advice(loaded, found.highest, effort)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}
         stated = [p | {"statement": c.claim.statement()} for p, c in zip(proofs, found.certificates, strict=True)]

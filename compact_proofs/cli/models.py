@@ -10,13 +10,14 @@ import typer
 
 if TYPE_CHECKING:
     from compact_proofs.certificate import Run
+    from compact_proofs.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A file of weights (.safetensors, .npz, .pt), or the name of a model of the zoo.",
+        help="A file of weights (.safetensors, .npz, .pt), a name of the zoo, or **file.py:name**: a module of your own.",
         show_default=False,
     ),
 ]
@@ -36,6 +37,11 @@ def about(loaded: LoadedModel) -> dict[str, Any]:
     }
 
 
+def is_by(run: Run, strategy: Strategy) -> bool:
+    """Whether something was found by this strategy with these options."""
+    return (run.strategy, run.options) == (strategy.name, strategy.options())
+
+
 def as_float(accuracy: Fraction | None) -> float | None:
     """An accuracy as ``--json`` gives it."""
     return None if accuracy is None else float(accuracy)
@@ -43,9 +49,9 @@ def as_float(accuracy: Fraction | None) -> float | None:
 
 def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Fraction | None:
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
-    everything = loaded.kit.brute_force(loaded.model).name
+    everything = loaded.kit.brute_force(loaded.model)
     for c in certificates:
-        if c.reading == "sound" and c.strategy == everything:
+        if c.reading == "sound" and is_by(c, everything):
             return c.bound
     return _from_metadata(loaded.metadata.get("true_accuracy"))
 

@@ -177,9 +177,9 @@ def _finish(
     if output and isinstance(certificate, Certificate):
         made(output.parent)
         certificate.save(output)
-        note(f"Certificate written to {output}; check it by: {command('check', output, model)}")
+        note(f"Certificate written to {output}; check it by: {command('check', output, *loaded.arguments)}")
     accuracy = true_accuracy(loaded, [certificate])
-    poor = advice(loaded, model, certificate, effort)
+    poor = advice(loaded, certificate, effort)
     if as_json:
         write_json(about(loaded) | certificate.to_json(as_float(accuracy)) | {"note": poor})
     else:

@@ -88,7 +88,7 @@ def sample(
     if output:
         made(output.parent)
         said.save(output)
-        note(f"Written to {output}; check it by: {command('check', output, model)}")
+        note(f"Written to {output}; check it by: {command('check', output, *loaded.arguments)}")
     accuracy = true_accuracy(loaded)
     if as_json:
         write_json(about(loaded) | said.to_json(as_float(accuracy)))

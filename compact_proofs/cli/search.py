@@ -113,10 +113,12 @@ def search(
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]
         best = [p.key for p, _ in state.frontier]
         frontier = [t for t, (p, _) in zip(tried, state.tried, strict=True) if p.key in best]
-        models = [about(m) for m in loaded]
-        write_json({"models": models, "q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier})
-        return
-    _show(state)
+        found = {"q": state.q, "shortest": shortest, "longest": longest, "tried": tried, "frontier": frontier}
+        write_json({"models": [about(m) for m in loaded], **found, "failure": state.failure})
+    else:
+        _show(state)
+    if state.failure:
+        raise BadInput(f"the proposer failed, so that the search ended early: {state.failure}")
 
 
 def ends(loaded: LoadedModel) -> tuple[int, int]:

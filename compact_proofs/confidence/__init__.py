@@ -1,7 +1,6 @@
 """Statements with confidence: a proven part counted exactly, the rest sampled. Never mixed with proofs, which need no luck.
 
 binomial     the Clopper-Pearson bound, in directed decimal arithmetic
-draws        uniform numbers from a seed that the prover cannot choose
 partition    the inputs that a strategy proves, and the rest, drawn from
 nothing      the strategy that proves nothing: plain sampling
 statement    `Confidence`: what is said, in one file
@@ -9,10 +8,10 @@ sampling     `sample` makes a statement, `check_confidence` draws again
 """
 
 from compact_proofs.confidence.binomial import clopper_pearson
-from compact_proofs.confidence.draws import Draws
 from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.sampling import check_confidence, sample
 from compact_proofs.confidence.statement import Confidence
+from compact_proofs.draws import Draws
 
 __all__ = ["Confidence", "Draws", "Nothing", "Partition", "check_confidence", "clopper_pearson", "sample"]

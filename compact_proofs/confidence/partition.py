@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.claim import ACCURACY, Task
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 

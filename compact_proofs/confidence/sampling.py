@@ -9,11 +9,12 @@ from pathlib import Path
 
 from torch import nn
 
+from compact_proofs.arguments import check_strategy, check_subject
 from compact_proofs.claim import ACCURACY, Task
-from compact_proofs.confidence.draws import Draws
 from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
+from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.function import Function
@@ -67,7 +68,9 @@ def sample(
     BadInput
         For a strategy without an exact predicate, a delta outside (0, 1), or if nothing is left to sample.
     """
+    check_subject(model, task)
     strategy = Nothing() if strategy is None else strategy
+    check_strategy(strategy)
     delta = Fraction(delta)
     if not 0 < delta < 1:
         raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
@@ -132,7 +135,7 @@ def check_confidence(
 ) -> Confidence:
     """Make a statement again from the weights and its seed; every field but the seconds must be as recomputed.
 
-    What it says is then true in the sense that it says: unless the draw, which the prover did not choose, was unlucky.
+    What it says is then true in the sense that it says: unless the draw was unlucky, or chosen (`Confidence.caution`).
 
     Parameters
     ----------

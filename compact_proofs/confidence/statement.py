@@ -40,7 +40,7 @@ KEY = "compact-proofs-confidence"
 """The document's entry in a file's header."""
 MOST_SAMPLES = 10**7
 UNCHOOSABLE = Fraction(1, 2**80)
-"""A delta so small that nobody can draw until luck comes: without a public value, the statement is worth its face from here on."""
+"""A delta so small that nobody can draw until luck comes: whatever the draw follows from, the statement is worth its face."""
 
 Samples = Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
 
@@ -89,7 +89,8 @@ class Confidence:
     tries
         How many statements were made from which this one may have been chosen: each has delta / tries (a union bound).
     public
-        A text that the prover could not choose or foresee when the explanation was made (a date's newspaper, a checker's word).
+        A text that the prover could not choose or foresee when the explanation was made (a date's newspaper, a checker's word): the
+        statement shows it, for its reader to judge.
     length
         Operations: the proof of the proven part, the draws, and the evaluation of the samples.
     seconds
@@ -126,8 +127,12 @@ class Confidence:
 
     @property
     def choosable(self) -> bool:
-        """Whether the prover could have drawn again and again until luck came: no public value, and delta above 2^-80."""
-        return not self.public and self.delta > UNCHOOSABLE
+        """Whether the prover could have drawn again and again until luck came, if what the draw follows from was theirs to choose.
+
+        Not with a delta of at most 2^-80. Otherwise it is for the reader to judge: nobody but they can know whether a text was
+        public, and a prover who tries texts is as well off as one who tries explanations.
+        """
+        return self.delta > UNCHOOSABLE
 
     def statement(self) -> str:
         """What is said, in words."""
@@ -137,13 +142,25 @@ class Confidence:
             f"With confidence 1 - {_short(self.delta)} over the draw{tries}: for x uniform over the inputs of {self.task} "
             f"({given}), the probability that M is right is at least {decimal(self.bound)}, where M is "
             f"{self.function.describe()} ({self.proven} of {self.inputs} inputs are proven; "
-            f"of {self.samples} drawn from the others {self.right} are right)"
+            f"of {self.samples} drawn from the others {self.right} are right; {self._source()})"
         )
+
+    def _source(self) -> str:
+        """What the draw follows from, and whether that must be judged, in words."""
+        if not self.public:
+            return "the draw follows from the explanation" + (", which the prover chose" if self.choosable else "")
+        judged = ", which the prover must not have been able to choose or foresee" if self.choosable else ""
+        return f"the draw follows from the public text {self.public!r}{judged}"
 
     def caution(self) -> str | None:
         """What the reader has to believe besides, if anything."""
         if not self.choosable:
             return None
+        if self.public:
+            return (
+                f"The draw follows from the public text {self.public!r}. Judge yourself: if the prover could choose this text, or "
+                "knew it when the explanation was made, they could have tried others until luck came, and the confidence is void."
+            )
         return (
             "The draw follows from the explanation, which the prover could have varied until luck came. To exclude that, give a "
             "--public text that nobody could foresee when the explanation was made, or a --delta of at most 2^-80, about 8e-25."
@@ -174,6 +191,7 @@ class Confidence:
             "samples": self.samples,
             "right": self.right,
             "public": self.public,
+            "caution": self.caution(),
             "seconds": self.seconds,
             "model_sha256": self.function.weights_sha256,
         }

@@ -16,8 +16,14 @@ from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_number, re
 from compact_proofs.errors import NoSoundRule
 
 
+def told(what: str | None, f: Rule) -> Rule:
+    """Say of a rule what it encloses (docs/operations.md shows it)."""
+    f.__doc__ = what
+    return f
+
+
 def _elementwise(f: Callable[[Enclosure], Enclosure]) -> Rule:
-    return lambda x: f(real(x))
+    return told(f.__doc__, lambda x: f(real(x)))
 
 
 def pair(a: Any, b: Any) -> tuple[Enclosure, Enclosure]:
@@ -42,6 +48,7 @@ def _check_dtype(dtype: torch.dtype | None, name: str) -> None:
 
 @rule("add")
 def _add(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    """a + alpha b."""
     _not_both_bools(a, b, "add")
     x, y = pair(a, b)
     return ia.add(x, y if alpha == 1 else ia.mul(y, enclose(alpha, like=y.lo)))
@@ -49,6 +56,7 @@ def _add(a: Any, b: Any, alpha: float = 1) -> Enclosure:
 
 @rule("sub")
 def _sub(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    """a - alpha b."""
     _not_both_bools(a, b, "sub")
     x, y = pair(a, b)
     return ia.sub(x, y if alpha == 1 else ia.mul(y, enclose(alpha, like=y.lo)))
@@ -56,11 +64,13 @@ def _sub(a: Any, b: Any, alpha: float = 1) -> Enclosure:
 
 @rule("rsub")
 def _rsub(a: Any, b: Any, alpha: float = 1) -> Enclosure:
+    """b - alpha a."""
     return _sub(b, a, alpha=alpha)
 
 
 @rule("mul")
 def _mul(a: Any, b: Any) -> Enclosure:
+    """a b; a square where both are one tensor."""
     _not_both_bools(a, b, "mul")
     if a is b:
         return ia.square(real(a))
@@ -69,6 +79,7 @@ def _mul(a: Any, b: Any) -> Enclosure:
 
 @rule("div")
 def _div(a: Any, b: Any, *, rounding_mode: str | None = None) -> Enclosure:
+    """a / b, rounded to an integer if asked; undefined where b may be 0."""
     quotient = ia.div(*pair(a, b))
     if rounding_mode is None:
         return quotient
@@ -77,16 +88,19 @@ def _div(a: Any, b: Any, *, rounding_mode: str | None = None) -> Enclosure:
 
 @rule("reciprocal")
 def _reciprocal(a: Any) -> Enclosure:
+    """1 / a."""
     return _div(1.0, a)
 
 
 @rule("addcmul")
 def _addcmul(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
+    """x + value a b."""
     return _add(x, _mul(a, b), alpha=value)
 
 
 @rule("addcdiv")
 def _addcdiv(x: Any, a: Any, b: Any, *, value: float = 1) -> Enclosure:
+    """x + value a / b."""
     return _add(x, _div(a, b), alpha=value)
 
 
@@ -118,6 +132,7 @@ def _infinite_ends(x: Enclosure, e: Enclosure) -> Tensor:
 
 
 def _softmax(x: Any, dim: int, dtype: Any = None) -> Enclosure:
+    """Softmax along an axis; undefined where all entries may be -inf."""
     return fn.softmax(real(x), dim)
 
 
@@ -126,7 +141,7 @@ RULES |= {
     "abs": _elementwise(ia.absolute),
     "square": _elementwise(ia.square),
     "sqrt": _elementwise(fn.sqrt),
-    "rsqrt": lambda x: _reciprocal(fn.sqrt(real(x))),
+    "rsqrt": told("1 / sqrt x.", lambda x: _reciprocal(fn.sqrt(real(x)))),
     "exp": _elementwise(fn.exp),
     "expm1": _elementwise(fn.expm1),
     "log": _elementwise(fn.log),
@@ -136,13 +151,15 @@ RULES |= {
     "erf": _elementwise(fn.erf),
     "sin": _elementwise(fn.sin),
     "cos": _elementwise(fn.cos),
-    "silu": lambda x: ia.mul(real(x), fn.sigmoid(real(x))),
-    "gelu": lambda x, *, approximate="none": fn.gelu(real(x), approximate),
+    "silu": told("x sigmoid x.", lambda x: ia.mul(real(x), fn.sigmoid(real(x)))),
+    "gelu": told(fn.gelu.__doc__, lambda x, *, approximate="none": fn.gelu(real(x), approximate)),
     "_softmax": _softmax,
     "_safe_softmax": _softmax,
-    "_log_softmax": lambda x, dim, half_to_float: fn.log_softmax(real(x), dim),
-    "logsumexp": lambda x, dim, keepdim=False: fn.logsumexp(real(x), dim, keepdim),
-    "native_layer_norm": lambda x, shape, weight, bias, eps: fn.layer_norm(real(x), shape, weight, bias, eps),
+    "_log_softmax": told(fn.log_softmax.__doc__, lambda x, dim, half_to_float: fn.log_softmax(real(x), dim)),
+    "logsumexp": told(fn.logsumexp.__doc__, lambda x, dim, keepdim=False: fn.logsumexp(real(x), dim, keepdim)),
+    "native_layer_norm": told(
+        fn.layer_norm.__doc__, lambda x, shape, weight, bias, eps: fn.layer_norm(real(x), shape, weight, bias, eps)
+    ),
 }
 
 # ------------------------------------------------------------------------------------------------- sums, matrix products
@@ -150,16 +167,19 @@ RULES |= {
 
 @rule("sum")
 def _sum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    """The sum over axes: off by at most gamma(n) times the sum of absolute values."""
     return ia.total(_terms(x, "sum", dtype), _axes(dim), keepdim)
 
 
 @rule("mean")
 def _mean(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    """The sum over axes, divided by the number of terms."""
     return ia.mean(_terms(x, "mean", dtype), _axes(dim), keepdim)
 
 
 @rule("prod")
 def _prod(x: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    """The product over an axis, one factor after the other."""
     x = _terms(x, "prod", dtype)
     return ia.product(x.reshape(-1), 0) if dim is None else ia.product(x, dim, keepdim)
 
@@ -178,6 +198,7 @@ def _cumprod(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
 
 @rule("cumsum")
 def _cumsum(x: Any, dim: int, *, dtype: Any = None) -> Enclosure:
+    """Sums of the first entries along an axis, each with the error bound of a sum."""
     return ia.cumsum(_terms(x, "cumsum", dtype), dim)
 
 
@@ -196,12 +217,14 @@ def _terms(x: Any, name: str, dtype: torch.dtype | None) -> Enclosure:
 
 @rule("mm", "bmm", "mv", "dot")
 def _matmul(a: Any, b: Any) -> Enclosure:
+    """The product of matrices (vectors, batches): off by at most n u times the product of absolute values, in any order."""
     multiply = {(1, 1): torch.dot, (2, 1): torch.mv, (2, 2): torch.mm, (3, 3): torch.bmm}[a.dim(), b.dim()]
     return ia.inner(multiply, real(a), real(b))
 
 
 @rule("addmm", "baddbmm", "addmv")
 def _addmm(c: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> Enclosure:
+    """beta c + alpha a b."""
     ab = _matmul(a, b)
     return _add(c if beta == 1 else _mul(c, beta), ab if alpha == 1 else _mul(ab, alpha))
 
@@ -219,6 +242,7 @@ def _var(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: b
 
 @rule("std")
 def _std(x: Any, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Enclosure:
+    """The root of the variance."""
     return fn.sqrt(_var(x, dim, correction=correction, keepdim=keepdim))
 
 
@@ -230,6 +254,7 @@ def _var_mean(x: Any, dim: Any = None, *, correction: float | None = None, keepd
 
 @rule("linalg_vector_norm")
 def _norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Enclosure:
+    """A vector's norm of order 1, 2 or inf."""
     _check_dtype(dtype, "linalg_vector_norm")
     size, order = ia.absolute(real(x)), exact_number(ord)
     dims = ia.reduced(size, _axes(dim))

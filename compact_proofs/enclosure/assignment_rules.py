@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._mode_utils import no_dispatch
 
 from compact_proofs.enclosure import arithmetic as ia
 from compact_proofs.enclosure.order_rules import choose
@@ -68,18 +67,9 @@ def _index_put(x: Any, indices: Any, values: Any, accumulate: bool = False) -> E
     if accumulate:
         return accumulated(lambda t, v: aten.index_put(t, indices, v, True), x, values)
     if values.numel() != 1:  # expand to what is written, so that every value has one place
-        with no_dispatch():
-            written = torch.empty(x.shape, device="meta")[tuple(_on_meta(i) for i in indices)] if _static(indices) else None
-        values = values.expand(written.shape) if written is not None else values
+        places = torch.zeros((), dtype=torch.bool, device=x.device).expand(x.shape)
+        values = values.expand(places[tuple(slice(None) if index is None else index for index in indices)].shape)
     return _moved("index_put", lambda t, v: aten.index_put(t, indices, v), x, values)
-
-
-def _static(indices: Any) -> bool:
-    return all(i is None or i.dtype not in (torch.bool, torch.uint8) for i in indices)
-
-
-def _on_meta(index: Tensor | None) -> Any:
-    return slice(None) if index is None else index.to("meta")
 
 
 @rule("scatter")

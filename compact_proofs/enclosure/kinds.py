@@ -33,6 +33,16 @@ def _roles(func: Any) -> tuple[tuple[str, bool, bool], ...]:
     )
 
 
+@functools.cache
+def operands_of(func: Any) -> int:
+    """How many arguments of an operation are operands (a list of tensors counts as two)."""
+    return sum(
+        2 if "List" in str(a.type) else 1
+        for a, role in zip(func._schema.arguments, _roles(func), strict=True)
+        if role[1:] == (True, True)
+    )
+
+
 def numbers(func: Any, args: Any, kwargs: Any) -> list[Any]:
     """List the operands of a call: tensors and Python numbers, but no indices, masks, sizes and outputs."""
     roles = _roles(func)

@@ -5,25 +5,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 
-def leaves(x: Any) -> Iterator[Any]:
+def leaves(x: Any) -> list[Any]:
     """Whatever is in x and is no tuple, list or dict, in order."""
+    found: list[Any] = []
+    _collect(x, found)
+    return found
+
+
+def _collect(x: Any, found: list[Any]) -> None:
     if isinstance(x, (tuple, list)):
         for y in x:
-            yield from leaves(y)
+            if isinstance(y, (tuple, list, dict)):
+                _collect(y, found)
+            else:
+                found.append(y)
     elif isinstance(x, dict):
-        yield from leaves(tuple(x.values()))
+        for y in x.values():
+            _collect(y, found)
     else:
-        yield x
+        found.append(x)
 
 
 def map_leaves(f: Callable[..., Any], x: Any, *others: Any) -> Any:
     """Put ``f(leaf, ...)`` in the place of every leaf of x; `others` have the same structure."""
     if isinstance(x, (tuple, list)):
-        mapped = [map_leaves(f, *parts) for parts in zip(x, *others, strict=True)]
+        if others:
+            mapped = [map_leaves(f, *parts) for parts in zip(x, *others, strict=True)]
+        else:
+            mapped = [map_leaves(f, y) if isinstance(y, (tuple, list, dict)) else f(y) for y in x]
         return mapped if isinstance(x, list) else tuple(mapped)
     if isinstance(x, dict):
         return {key: map_leaves(f, y, *(other[key] for other in others)) for key, y in x.items()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from compact_proofs.enclosure import arithmetic as ia
 from compact_proofs.enclosure import functions as fn
-from compact_proofs.enclosure.table import RULES, rule
+from compact_proofs.enclosure.table import rule
 from compact_proofs.enclosure.tensor import Enclosure, enclose, real
 from compact_proofs.errors import NoSoundRule
 
@@ -59,9 +59,10 @@ def _batch_norm(
     return y, nothing, nothing._same()
 
 
-RULES["_native_batch_norm_legit_no_training"] = lambda x, weight, bias, mean, var, momentum, eps: _batch_norm(
-    x, weight, bias, mean, var, False, momentum, eps
-)
+@rule("_native_batch_norm_legit_no_training")
+def _batch_norm_in_eval_mode(x: Any, weight: Any, bias: Any, mean: Any, var: Any, momentum: float, eps: float) -> tuple[Any, ...]:
+    """``native_batch_norm`` with the stored mean and variance."""
+    return _batch_norm(x, weight, bias, mean, var, False, momentum, eps)
 
 
 @rule("_native_batch_norm_legit")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.enclosure.arithmetic_rules import pair
+from compact_proofs.enclosure.arithmetic_rules import pair, told
 from compact_proofs.enclosure.table import RULES, Rule, rule, wrap_pair
 from compact_proofs.enclosure.tensor import (
     Enclosure,
@@ -33,7 +33,7 @@ def _extreme(full: Callable[..., Any], along: Callable[..., Any], pairwise: Call
         values = wrap_pair(*both_bounds(along, (x, dim, keepdim), {}))
         return values, Undetermined(values.shape, values.device)
 
-    return apply
+    return told("Of all entries, along an axis or of two tensors; its place is not known.", apply)
 
 
 RULES["max"] = _extreme(torch.max, torch.amax, torch.maximum)
@@ -48,7 +48,7 @@ def _ordered(func: Callable[..., Any]) -> Rule:
         values = wrap_pair(lo, hi)
         return values, Undetermined(values.shape, values.device)
 
-    return apply
+    return told("The values, in order; their places are not known.", apply)
 
 
 def _top(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -67,6 +67,7 @@ RULES |= {
 
 @rule("round")
 def _round(x: Any, *, decimals: int = 0) -> Enclosure:
+    """The nearest integer (half to even), which is monotone."""
     if decimals:
         raise NoSoundRule(f"aten.round to {decimals} decimals has no sound rule: decimals are not binary64 numbers")
     return wrap_pair(*both_bounds(torch.round, (real(x),), {}))
@@ -83,8 +84,8 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Enclosure:
     return result
 
 
-RULES["clamp_max"] = lambda x, max: clamp(x, max=max)
-RULES["hardtanh"] = lambda x, min_val=-1, max_val=1: clamp(x, min_val, max_val)
+RULES["clamp_max"] = told("min(x, max).", lambda x, max: clamp(x, max=max))
+RULES["hardtanh"] = told("min(max(x, least), most).", lambda x, min_val=-1, max_val=1: clamp(x, min_val, max_val))
 
 
 def _comparison(surely: Callable[[Enclosure, Enclosure], Tensor], never: Callable[[Enclosure, Enclosure], Tensor]) -> Rule:
@@ -93,7 +94,7 @@ def _comparison(surely: Callable[[Enclosure, Enclosure], Tensor], never: Callabl
         yes = surely(x, y)
         return yes if x.is_point and y.is_point else Enclosure._wrap(yes, ~never(x, y))
 
-    return apply
+    return told("Provably true where the bounds say so, possibly true where they do not exclude it.", apply)
 
 
 RULES |= {
@@ -108,6 +109,7 @@ RULES |= {
 
 @rule("bitwise_not", "logical_not")
 def _not(condition: Any) -> Any:
+    """Not: provably where the condition is provably false."""
     if condition.dtype != torch.bool:
         raise NoSoundRule("bitwise_not and logical_not of real numbers have no sound rule; compare them first")
     return Enclosure._wrap(~condition.hi, ~condition.lo)
@@ -134,6 +136,7 @@ def choose(condition: Any, a: Any, b: Any) -> Enclosure:
 
 @rule("masked_fill")
 def _masked_fill(x: Any, mask: Any, value: Any) -> Enclosure:
+    """One number where the mask is true; the hull of both where it is undecided."""
     if x.dtype == torch.bool:
         value = value != 0 if isinstance(value, Tensor) else torch.tensor(bool(value), device=x.device)
     return choose(mask, value, x)
@@ -141,6 +144,7 @@ def _masked_fill(x: Any, mask: Any, value: Any) -> Enclosure:
 
 @rule("constant_pad_nd")
 def _constant_pad_nd(x: Any, pad: list[int], value: float = 0) -> Enclosure:
+    """One number around x."""
     if value != value:
         raise NoSoundRule("aten.constant_pad_nd with NaN has no sound rule: NaN is no bound")
     padding = exact_number(value)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._dynamo.eval_frame import get_eval_frame_callback
 from torch.utils._mode_utils import no_dispatch
 
-from compact_proofs.enclosure.kinds import is_real, is_whole, kind_by_torch, numbers
+from compact_proofs.enclosure.kinds import is_real, is_whole, kind_by_torch, numbers, operands_of
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.once import Once, words
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, exact_number
@@ -154,7 +154,7 @@ _QUESTIONS = words("isnan isin searchsorted bucketize")
 
 def check_kinds(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> None:
     """Raise where torch gives integers and a real number takes part, so that it would be rounded: ``index_put`` into integers."""
-    if name in _PROMOTING:
+    if name in _PROMOTING or operands_of(func) < 2:
         return
     operands = numbers(func, args, kwargs)
     if any(is_whole(x) for x in operands) and any(is_real(x) for x in operands):

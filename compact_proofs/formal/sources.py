@@ -18,12 +18,10 @@ from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, Checker, checker_for
 from compact_proofs.formal.network.language import Network
-from compact_proofs.formal.network.lowering import network_of
 from compact_proofs.formal.network.source import program_source, weights_source
-from compact_proofs.formal.network.statement import NUMBER
+from compact_proofs.formal.network.statement import NUMBER, network_for
 from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.program import program_of
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.max_of_k import MaxOfK
 
@@ -153,5 +151,5 @@ def formalize(
     checker = checker_for(strategy, model, explanation)
     if not fits_statement(model):
         raise BadInput(f"{title}: the compact checkers are for transformers whose sizes are all above 1; cp.formalize takes any")
-    network = network_of(program_of(model, MaxOfK.of(model)))
+    network = network_for(model, MaxOfK.of(model), title=title)
     return write_theorem(TransformerStatement(model, network, title, checker, arithmetic), numerator, folder)

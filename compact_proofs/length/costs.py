@@ -188,6 +188,13 @@ def _pow(args: tuple[Any, ...], out: Any) -> dict[str, int]:
     return {"mul": max(squarings + products, 0) * numel(out), "div": numel(out) if exponent < 0 else 0}
 
 
+def _remainder(args: tuple[Any, ...], out: Any) -> dict[str, int]:
+    """For each entry 1 for integers; a division, its rounding, a product and a difference for real numbers."""
+    if out.is_floating_point():
+        return dict.fromkeys(("div", "compare", "mul", "add"), numel(out))
+    return {"integer": numel(out)}
+
+
 def _std(args: tuple[Any, ...], out: Any) -> dict[str, int]:
     """The variance and a root."""
     return _var(args, out) | {"exp": numel(out)}
@@ -292,7 +299,8 @@ _cost("rsqrt", _each(exp=1, div=1))
 _cost("logaddexp", _each(compare=1, add=3, exp=3))
 _cost("pow", _pow)
 _cost("abs relu maximum minimum clamp_min clamp_max sign floor ceil round trunc lt le gt ge eq ne", _each(compare=1))
-_cost("isnan isfinite isinf fmod remainder", _each(compare=1))
+_cost("isnan isfinite isinf", _each(compare=1))
+_cost("fmod remainder", _remainder)
 _cost("frac", _each(compare=1, add=1))
 _cost("clamp", _clamp)
 

@@ -16,6 +16,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.hooked.names import are_hooked
 from compact_proofs.models.hooked.state import from_hooked_state
+from compact_proofs.models.networks import CONFIGURATIONS, network_from_state
 from compact_proofs.models.own_names import NAMES, closest, from_own_names
 
 _HOOKED = ("HookedTransformer", "TransformerBridge")
@@ -47,6 +48,8 @@ def load_network(state: Mapping[str, Tensor], declared: Mapping[str, Any], sourc
     BadInput
         If the weights and what is declared are not those of an architecture that ships, or leave it open which function it is.
     """
+    if declared.get("architecture") in CONFIGURATIONS:
+        return network_from_state(declared["architecture"], declared.get("configuration"), state, source)
     configuration = declared.get("configuration", {})
     if not isinstance(configuration, Mapping):
         raise BadInput(f"{source}: its configuration is {configuration!r} and must be a JSON object")
@@ -66,7 +69,7 @@ def _by_own_names(
 ) -> Architecture:
     name, activation = declared.get("architecture"), declared.get("act_fn")
     if name is not None and name not in NAMES:
-        known = ", ".join(NAMES)
+        known = ", ".join((*NAMES, *CONFIGURATIONS))
         wrong = f"{name!r}, and its weights have not TransformerLens's names" if name in _HOOKED else repr(name)
         raise BadInput(f"{source}: its architecture is {wrong}; known are {known}")
     names = NAMES[name] if name is not None else closest(state)

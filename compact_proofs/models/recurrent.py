@@ -66,10 +66,11 @@ class Recurrent(Architecture):
 
         logits = h W_U + b_U
 
-    The parameters are zero until they are trained or loaded; arguments as for `Transformer`.
+    The parameters are zero until they are trained or loaded; arguments and `answers` as for `Transformer`.
     """
 
     architecture = "recurrent"
+    answers: dict[str, Any] | None = None
     W_E: Tensor
     W_x: Tensor
     W_h: Tensor

@@ -104,6 +104,10 @@ class TransformerConfig:
         return shapes | {"W_U": (d, self.d_out)} | ({"b_U": (self.d_out,)} if self.biases else {})
 
 
+class Block(nn.Module):
+    """The parameters of one layer, by their names in `TransformerConfig.shapes`."""
+
+
 class Transformer(Architecture):
     """A pre-norm transformer that reads n tokens and answers at the last position.
 
@@ -125,9 +129,15 @@ class Transformer(Architecture):
         Of the parameters, float32 unless given.
     device : torch.device or str, optional
         Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
+
+    Attributes
+    ----------
+    answers : dict or None
+        Name and parameters of the label function that the network was trained on, if known. No part of the function.
     """
 
     architecture = "transformer"
+    answers: dict[str, Any] | None = None
     W_E: Tensor
     W_pos: Tensor
     W_U: Tensor
@@ -138,7 +148,7 @@ class Transformer(Architecture):
     ) -> None:
         super().__init__()
         self.config = config
-        self.blocks = nn.ModuleList(nn.Module() for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block() for _ in range(config.n_layers))
         for name, shape in config.shapes.items():
             owner, _, own = name.rpartition(".")
             make = torch.ones if own.startswith("ln") and own.endswith("_w") else torch.zeros

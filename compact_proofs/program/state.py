@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,7 +29,8 @@ def tensors_by_name(module: nn.Module) -> dict[str, Tensor]:
 class Unchanged:
     """A context in which calling a module must leave it as it was: ``with Unchanged(module): module(x)``.
 
-    Compared are the versions of all its tensors, which every write raises, and its Python attributes.
+    Compared are the versions of all its tensors, which every write raises, and its Python attributes. An attribute that a call
+    sets to a new tensor of the same shape, to be looked at later, is let through: `check_unread` is to say that no call reads it.
 
     Raises
     ------
@@ -39,11 +40,13 @@ class Unchanged:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
+        self._replaced: set[str] = set()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Unchanged:
         tensors = tensors_by_name(self._module)
         self._tensors = {name: (t, t._version) for name, t in tensors.items() if not t.is_inference()}
         self._attributes = dict(_attributes(self._module))
+        return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is not None:
@@ -51,12 +54,25 @@ class Unchanged:
         written = [name for name, (t, version) in self._tensors.items() if t._version != version]
         now = dict(_attributes(self._module))
         changed = [name for name in now.keys() | self._attributes.keys() if now.get(name, now) != self._attributes.get(name, now)]
-        if written or changed:
-            names = ", ".join(sorted({*written, *changed})[:5])
+        tensors = tensors_by_name(self._module)
+        self._replaced = {name for name in changed if _alike(self._tensors.get(name, (None,))[0], tensors.get(name))}
+        self._refuse({*written, *changed} - self._replaced)
+
+    def check_unread(self, constants: Collection[str]) -> None:
+        """Raise `BadInput` if a program has a constant that every call replaces, so that it depends on the last call."""
+        self._refuse(self._replaced & set(constants))
+
+    def _refuse(self, changed: set[str]) -> None:
+        if changed:
+            names = ", ".join(sorted(changed)[:5])
             raise BadInput(
                 f"{type(self._module).__name__}: a call changes {names}, so that the module is no function of its input. Take the "
                 "change out of forward, or make it unconditional on earlier calls"
             )
+
+
+def _alike(before: Tensor | None, after: Tensor | None) -> bool:
+    return before is not None and after is not None and (before.shape, before.dtype) == (after.shape, after.dtype)
 
 
 def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -68,11 +68,12 @@ def trace(module: nn.Module, example: Tensor) -> Program:
         subject = independent_copy(module).eval()
         with _explained(module):
             check_output(module, subject(example[None]))
-            with Unchanged(subject):  # a second call: the first one may fill a cache
+            with Unchanged(subject) as state:  # a second call: the first one may fill a cache
                 subject(example[None])
         program = _trace_once(independent_copy(subject), example)
         if _trace_once(independent_copy(subject), example).sha256 != program.sha256:
             raise BadInput(f"{type(module).__name__}: two calls on one input do different things, so that it is no function")
+        state.check_unread(program.tensors)
         _check_same(subject, program, example[None])
     return program
 
@@ -100,7 +101,9 @@ def program_of(module: nn.Module, task: Task) -> Program:
         last = min(task.size, LARGEST_NUMBER) - 1
         for number in sorted({i * last // (SAMPLES - 1) for i in range(SAMPLES)}):
             with _explained(module):
-                _check_same(subject, program, task.inputs(number, number + 1))
+                inputs = task.inputs(number, number + 1)
+                _check_same(subject, program, inputs)
+            _check_label(task, task.labels(inputs), inputs, program.output.shape[0])
     return program
 
 
@@ -237,6 +240,18 @@ def check_output(module: nn.Module, out: Any) -> None:
         raise BadInput(
             f"{name} returns {out.dtype} of shape {list(out.shape)} for a batch of one input; it must return real logits "
             "[1, outputs]"
+        )
+
+
+def _check_label(task: Task, labels: Any, inputs: Tensor, outputs: int) -> None:
+    """Refuse labels that are not places of one of the module's outputs, one for each input."""
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != (1,):
+        given = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise BadInput(f"the task {task.name}: labels(inputs) must be int64 [n], the place of the right output; not {given}")
+    if not 0 <= int(labels) < outputs:
+        raise BadInput(
+            f"the task {task.name}: the label {int(labels)} of the input {inputs[0].tolist()} is no place of an output: the module "
+            f"has {outputs}"
         )
 
 

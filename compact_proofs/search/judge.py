@@ -16,7 +16,7 @@ from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
 from compact_proofs.length import TooLong
 from compact_proofs.memory import limited_memory
-from compact_proofs.prove import measure, prove
+from compact_proofs.prove import measure, prove, subject
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.space import Space
 from compact_proofs.strategy import Spec, Strategy
@@ -82,6 +82,7 @@ class Judge:
         )
 
     def _prove(self, strategy: Strategy, model: nn.Module, task: Task, proposal: Proposal) -> Any:
+        model = subject(model, task, strategy)
         strategy.applies_to(model, task)
         length = measure(model, task, strategy).total
         if length > self.max_length:

@@ -8,6 +8,7 @@ from compact_proofs.search.judge import Judge
 from compact_proofs.search.proposal import Proposal
 from compact_proofs.search.proposers import Proposer
 from compact_proofs.search.state import State, Tried
+from compact_proofs.search.text import NoProposals
 
 MOST_REPEATS = 50
 """Times that a proposer may repeat itself before a search ends."""
@@ -37,7 +38,11 @@ def search(
     tried = list(archive.tried) if archive else []
     state = State(judge.space, shortest, longest, tried, evaluations - len(tried))
     for _ in track(range(max(0, state.left)), "proposals"):
-        if state.left <= 0 or not _round(proposer, judge, state, archive):
+        try:
+            if state.left <= 0 or not _round(proposer, judge, state, archive):
+                break
+        except NoProposals as e:
+            state.failure = str(e)
             break
     return state
 

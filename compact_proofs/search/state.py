@@ -26,6 +26,8 @@ class State:
         Proposals with their results, in order.
     left
         Evaluations that are left.
+    failure
+        Why the proposer gave no more proposals, if it failed.
     """
 
     space: Space
@@ -33,6 +35,7 @@ class State:
     longest: float
     tried: list[Tried] = field(default_factory=list)
     left: int = 0
+    failure: str | None = None
 
     @property
     def q(self) -> float:

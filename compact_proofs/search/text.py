@@ -17,6 +17,10 @@ TALK_SECONDS = 300
 LARGEST_ANSWER = 2**22
 
 
+class NoProposals(BadInput):
+    """A proposer that failed, which is not one that has nothing more to propose."""
+
+
 class Text(Proposer):
     """Prints the state, and reads a JSON list of proposals out of the answer.
 
@@ -34,12 +38,14 @@ class Text(Proposer):
         self._talk, self._attempts, self._news = talk, attempts, "Nothing was tried yet."
 
     def ask(self, state: State) -> list[Proposal]:
+        problem = ""
         for _ in range(self._attempts):
             try:
                 return parse(self._talk(prompt(state, self._news)))
             except BadInput as e:
+                problem = str(e)
                 self._news = f"Your last answer could not be read: {e}"
-        return []
+        raise NoProposals(f"of {self._attempts} answers in a row none could be read; the last: {problem}")
 
     def tell(self, tried: Sequence[Tried]) -> None:
         self._news = "\n".join(f"{json.dumps(p.options)} by {p.strategy}: {_words(r)}" for p, r in tried)
@@ -88,7 +94,9 @@ def program(command: Sequence[str]) -> Callable[[str], str]:
         try:
             done = subprocess.run(list(command), input=text, capture_output=True, text=True, timeout=TALK_SECONDS, check=True)
         except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as e:
-            raise BadInput(f"the program {command[0]} gave no answer ({type(e).__name__})") from None
+            said = str(getattr(e, "stderr", None) or "").strip()[-200:]
+            why = f"exit code {e.returncode}" if isinstance(e, subprocess.CalledProcessError) else type(e).__name__
+            raise BadInput(f"the program {command[0]} gave no answer ({why}{': ' if said else ''}{said})") from None
         return done.stdout
 
     return talk

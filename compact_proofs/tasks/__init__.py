@@ -14,15 +14,18 @@ from torch import nn
 from compact_proofs import zoo
 from compact_proofs.claim import Task
 from compact_proofs.errors import BadInput
-from compact_proofs.exhaustive import Exhaustive
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.loading import load_network
+from compact_proofs.objects import is_object, load_object
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
-from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks.finite import files as finite_files
+from compact_proofs.tasks.finite import kit as finite
+from compact_proofs.tasks.kit import ProofKit, TaskKit
+from compact_proofs.tasks.universal import UNIVERSAL, universal_kit
 
-KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT)}
+KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT, finite.KIT)}
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,28 @@ class LoadedModel:
         The module, its task, and what the task offers.
     metadata
         What its file says about it (recipe, seed, ...): informative. Its true accuracy is that on the task.
+    arguments
+        How the command line names it: the source, and what was given besides.
     """
 
     name: str
     model: nn.Module
     task: Task
-    kit: TaskKit
+    kit: ProofKit
     metadata: dict[str, Any]
+    arguments: tuple[str, ...] = ()
 
 
 def load_model(source: str | Path, task: str | None = None, config: str | Path | None = None) -> LoadedModel:
-    """Load a model from a file (.safetensors, .npz, .pt) or, by name, from the zoo.
+    """Load a model from a file (.safetensors, .npz, .pt), by name from the zoo, or from a Python file of one's own.
 
     Parameters
     ----------
     source : str or Path
-        The file, or the name of the zoo's model.
+        The file, the name of the zoo's model, or ``file.py:name``: a module, or a function that makes one.
     task : str, optional
-        The name of the task; unless it is given, the file's metadata must say it.
+        The name of the task; unless it is given, the file's metadata must say it. Or ``file.py:name``: a `Task`, or a function that
+        makes one; a module of one's own needs that.
     config : str or Path, optional
         A JSON file that declares the architecture and its configuration instead of the file's metadata
         (`compact_proofs.models.loading.load_network`).
@@ -65,6 +72,14 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
         If there is no such file or model, it leaves open which function it is or which task it is for, or the task's proofs are
         for other architectures.
     """
+    given = {"--task": task, "--config": config}
+    arguments = (str(source), *(str(part) for option in given.items() if option[1] is not None for part in option))
+    own = load_object(task, Task, "a compact_proofs.Task") if task is not None and is_object(task) else None
+    if is_object(str(source)):
+        if own is None:
+            raise BadInput(f"{source}: which task is it for? Give a compact_proofs.Task of your own by --task FILE.py:NAME")
+        module = load_object(str(source), nn.Module, "a torch.nn.Module")
+        return LoadedModel(str(source), module, own, kit_for(module, own), {}, arguments)
     path = Path(source)
     name = path.name
     if not path.exists() and str(source) in zoo.names():
@@ -76,10 +91,22 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     state, metadata = read_weights(path)
     declared = metadata if config is None else read_json(config, "the configuration")
     model = load_network(state, declared, str(path))
+    if own is not None:
+        metadata.pop("true_accuracy", None)  # which is that on another task
+        return LoadedModel(name, model, own, kit_for(model, own), metadata, arguments)
     kit = _kit_for(model, metadata.get("task") if task is None else task, str(path))
+    if kit is finite.KIT:
+        finite_files.answer(model, metadata, str(path))
     if kit.name != metadata.get("task"):
         metadata.pop("true_accuracy", None)  # which is that on another task
-    return LoadedModel(name, model, kit.task_of(model), kit, metadata)
+    return LoadedModel(name, model, kit.task_of(model), kit, metadata, arguments)
+
+
+def kit_for(model: nn.Module, task: Task) -> ProofKit:
+    """What a model can be proved by on a task: the registered strategies if both are such as ship, else those for any module."""
+    kit = KITS.get(task.name)
+    registered = kit is not None and type(model) in kit.architectures and kit.task_of(model) == task
+    return kit if kit is not None and registered else universal_kit(task)
 
 
 def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
@@ -100,10 +127,6 @@ def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
             "cp.brute_force(model, task) proves any network of few inputs"
         )
     return kit
-
-
-UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive,)
-"""Strategies for any module and any task."""
 
 
 def strategies_for(task: Task) -> dict[str, type[Strategy]]:

@@ -43,22 +43,16 @@ class Tuning:
     distance: Callable[[Any, Any], float]
 
 
-@dataclass(frozen=True)
-class TaskKit:
-    """A task's models, strategies and recipe.
+@dataclass(frozen=True, kw_only=True)
+class ProofKit:
+    """What a model can be proved by, and what can be shown of it.
 
     Attributes
     ----------
     name
         The task's name, as in its certificates.
-    summary
-        One line for help texts.
-    architectures
-        The architectures that its strategies are for.
-    task_of
-        The task that a model is for.
     strategies
-        The registered strategies. Being here puts a strategy into the soundness harness and on the command line.
+        The registered strategies.
     default
         The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
     brute_force
@@ -69,16 +63,49 @@ class TaskKit:
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
         A share of the inputs by brute force, cheap enough to run on any model.
-    specimen
-        A small model from a seed, for the soundness harness: random, good, noisy, degenerate, nearly tied.
-    variants
-        Options to test a registered strategy with on such a small model.
     studies
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
     sections
         Further sections of the report about a model.
+    measures
+        Numbers about the model that a sweep stores beside its proofs, by name.
+    estimators
+        Guesses of the accuracy, cheap ones first: for `compact-proofs estimate`. They prove nothing.
+    """
+
+    name: str
+    strategies: tuple[type[Strategy], ...]
+    default: Callable[[Any], Strategy]
+    brute_force: Callable[[Any], Strategy]
+    candidates: Callable[[Any], Sequence[Strategy]]
+    always: Callable[[Any], Sequence[Strategy]]
+    linear: Callable[[Any], Strategy]
+    studies: Callable[[Any], Sequence[Study]] = lambda model: ()
+    heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
+    sections: Callable[[Any], Sequence[Section]] = lambda model: ()
+    measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
+    estimators: Callable[[Any], Sequence[Estimator[Any]]] = lambda model: (Constant(), Sampling())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskKit(ProofKit):
+    """A task that ships: besides proofs, its networks, how to train them, and how to test its strategies.
+
+    Attributes
+    ----------
+    summary
+        One line for help texts.
+    architectures
+        Classes of the networks that the task's proofs are for.
+    task_of
+        The task that a model is for.
+    specimen
+        A small model from a seed, for the soundness harness: random, good, noisy, degenerate, nearly tied. Being among the kit's
+        `strategies` puts a strategy into the harness.
+    variants
+        Options to test a registered strategy with on such a small model.
     recipe
         Training options with the published defaults.
     train
@@ -87,30 +114,14 @@ class TaskKit:
         How each of the task's models of the zoo is made, by name.
     tuning
         Fine-tuning for provability, for tasks that have it.
-    estimators
-        Guesses of the accuracy, cheap ones first: for `compact-proofs estimate`. They prove nothing.
-    measures
-        Numbers about the model that a sweep stores beside its proofs, by name.
     """
 
-    name: str
     summary: str
     architectures: tuple[type[Architecture], ...]
     task_of: Callable[[Any], Task]
-    strategies: tuple[type[Strategy], ...]
-    default: Callable[[Any], Strategy]
-    brute_force: Callable[[Any], Strategy]
-    candidates: Callable[[Any], Sequence[Strategy]]
-    always: Callable[[Any], Sequence[Strategy]]
-    linear: Callable[[Any], Strategy]
     specimen: Callable[[int], Specimen]
     variants: Callable[[type[Strategy], Any], Sequence[Strategy]]
-    studies: Callable[[Any], Sequence[Study]]
-    heatmaps: Callable[[Any], Sequence[Heatmap]]
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
     tuning: Tuning | None = None
-    measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
-    sections: Callable[[Any], Sequence[Section]] = lambda model: ()
-    estimators: Callable[[Any], Sequence[Estimator[Any]]] = lambda model: (Constant(), Sampling())

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_programs import RandomModule
 from torch import nn
 
 from compact_proofs import zoo
@@ -128,6 +129,27 @@ class Ignoring(nn.Module):
 def test_other_modules(kind):
     torch.manual_seed(0)
     assert_same_function(randomised(kind().double()), N, V)
+
+
+def try_random_modules(seeds):
+    tried = 0
+    for seed in seeds:
+        module = RandomModule(seed).eval()
+        with torch.no_grad():
+            logits = module(everything(N, V))
+        if bool(logits.isfinite().all()) and logits.abs().max() < 1e8:
+            assert_same_function(module, N, V)
+            tried += 1
+    return tried
+
+
+def test_modules_of_random_operations():
+    assert try_random_modules(range(6)) > 3
+
+
+@pytest.mark.slow
+def test_many_modules_of_random_operations():
+    assert try_random_modules(range(100, 300)) > 150
 
 
 @pytest.mark.parametrize("name", ["finite-max-2-heads", "finite-max-2-layers", "finite-first-is-last", "finite-max-rnn"])

@@ -15,7 +15,7 @@ from compact_proofs.models.networks import empty_network
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
 from compact_proofs.program import program_of
-from compact_proofs.prove import prove
+from compact_proofs.prove import measure, prove
 from compact_proofs.tasks.finite.labels import FirstIsLast, Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.max_of_k import MaxOfK
@@ -80,3 +80,11 @@ def test_inputs_of_boxes_are_listed_once_each():
     assert found.size == int(expected.sum()) > 0
     assert (found.member(inputs) == expected).all()
     assert listed(Listing(program_of(model, task), 4), task, iter(())).size == 0
+
+
+@pytest.mark.parametrize("config", [TRANSFORMER, RECURRENT], ids=["transformer", "recurrent"])
+def test_its_length_is_known_from_shapes(config):
+    model, task = randomised(config, 3), FiniteTask(config.n_ctx, 4, Maximum())
+    certificate = prove(model, task, Shared())
+    assert measure(model, task, Shared()) == certificate.length
+    assert prove(model, task, Shared(), reading="float").length == certificate.length

@@ -78,6 +78,7 @@ class Sampled(Said):
     samples: int
     right: int
     public: str
+    caution: str | None
     seconds: float
     model_sha256: str
 
@@ -131,7 +132,7 @@ class Check(About):
 class ZooModel(Strict):
     name: str
     task: str
-    sizes: dict[str, int]
+    sizes: dict[str, int | str]
     weights: int
     sampled_accuracy: float | None
     true_accuracy: float | None

@@ -15,11 +15,13 @@ import pytest
 import schemas
 from forging import forge
 
+from compact_proofs import zoo
 from compact_proofs.certificate import Certificate
-from compact_proofs.tasks import LoadedModel
+from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 
 TINY = ("--n-ctx", 2, "--d-vocab", 5, "--d-model", 4, "--steps", 20, "--evaluation-samples", 100)
+QUICK = ("--effort", 0.05)
 
 
 @pytest.fixture
@@ -275,9 +277,6 @@ def test_explain(run: Any, tiny_file: Path) -> None:
     assert bounds[0] == max(bounds)
 
 
-QUICK = ("--effort", 0.05)
-
-
 def test_the_autopilot_keeps_to_a_budget(run: Any, tiny_file: Path) -> None:
     short = proof(run("prove", tiny_file, "--min-bound", "0.2", *QUICK, "--json"))
     assert short.bound >= 0.2
@@ -287,6 +286,32 @@ def test_the_autopilot_keeps_to_a_budget(run: Any, tiny_file: Path) -> None:
     assert best.bound > 0
     assert "nothing that was tried fits" in run("prove", tiny_file, "--max-length", 10, *QUICK, code=1).stderr
     assert "leave out --strategy" in run("prove", tiny_file, "--max-length", 10, "-s", "cubic", code=2).stderr
+
+
+def test_train_and_finetune_json(run: Any, tiny_file: Path) -> None:
+    made = schemas.Trained.model_validate_json(run("train", "max-of-k", "-o", "m.safetensors", *TINY, "--json").stdout)
+    assert (made.task, made.parameters, made.output) == ("max-of-k", {"d_vocab": 5, "n_ctx": 2}, "m.safetensors")
+    assert made.recipe["steps"] == 20
+    assert proof(run("prove", made.output, "--json")).model_sha256 == made.model_sha256
+    few = ("--steps", 20, "--hard-steps", 10, "--rank", 2, "--evaluation-samples", 500)
+    tuned = schemas.Tuned.model_validate_json(run("finetune", "max-of-k", tiny_file, "-o", "t.safetensors", *few, "--json").stdout)
+    assert tuned.distance > 0
+    assert proof(run("prove", tuned.output, "--json")).model_sha256 == tuned.model_sha256
+
+
+@pytest.mark.parametrize("task", [kit.name for kit in KITS.values() if kit.tuning is not None])
+def test_finetune_of_another_tasks_model(run: Any, task: str) -> None:
+    other = next(kit for kit in KITS.values() if kit.name != task)
+    model = next(iter(zoo.names(other.name)))
+    result = run("finetune", task, model, "-o", "t.safetensors", code=2)
+    assert f"and the proofs of {task} are for " in result.stderr
+    assert not Path("t.safetensors").exists()
+
+
+def test_unmet_bounds_are_not_proven(run: Any, tiny_file: Path) -> None:
+    """Whichever option asks for a bound: the exit code is 1, as for a claim that failed."""
+    for options in (("--at-least", "1"), ("--min-bound", "1", *QUICK), ("--max-length", 2, *QUICK)):
+        assert "Not proven: " in run("prove", tiny_file, *options, code=1).stderr
 
 
 def test_finetune(run: Any, tiny_file: Path) -> None:

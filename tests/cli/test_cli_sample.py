@@ -16,12 +16,14 @@ def test_sample_says_what_it_is_and_is_not(run: Any, tiny_file: Path) -> None:
     assert "Not a theorem. With confidence 1 - 1e-06 over the draw: for x uniform over" in result.stdout
     assert "inputs are proven; of 40 drawn from the others" in result.stdout
     assert "could have varied until luck came" in result.stderr
-    assert "could have varied" not in run("sample", tiny_file, *GRID, "-n", 40, "--public", "today").stderr
+    told = run("sample", tiny_file, *GRID, "-n", 40, "--public", "today")
+    assert "the draw follows from the public text 'today', which the prover must not have been able to choose" in told.stdout
+    assert "if the prover could choose this text" in told.stderr
     assert "1 - 8e-25" in run("sample", tiny_file, *GRID, "--delta", "1/1250000000000000000000000").stdout
 
 
 def test_sample_json_and_check(run: Any, tiny_file: Path) -> None:
-    made = schemas.Sampled.model_validate_json(
+    made = schemas.SampledAlone.model_validate_json(
         run("sample", tiny_file, *GRID, "-n", 40, "--tries", 3, "--public", "x", "-o", "h.cert", "--json").stdout
     )
     assert (made.samples, made.tries, made.public, made.delta, made.inputs) == (40, 3, "x", 1e-6, "512")
@@ -41,7 +43,7 @@ def test_check_rejects_a_statement_about_other_weights(run: Any, tiny_file: Path
 
 
 def test_plain_sampling_and_defaults(run: Any, tiny_file: Path) -> None:
-    plain = schemas.Sampled.model_validate_json(run("sample", tiny_file, "-s", "nothing", "-n", 50, "--json").stdout)
+    plain = schemas.SampledAlone.model_validate_json(run("sample", tiny_file, "-s", "nothing", "-n", 50, "--json").stdout)
     assert (plain.strategy, plain.proven) == ("nothing", "0")
     default = run("sample", tiny_file, "-n", 50, "--json")
     assert json.loads(default.stdout)["strategy"] == "nothing"

@@ -70,7 +70,8 @@ def test_run_status_export(run: Any, tmp_path: Path, tiny_file: Path) -> None:
     assert run("sweep", "export", "s.sqlite", "-o", "r.csv").stdout == "4 rows written to r.csv\n"
     with (tmp_path / "r.csv").open(newline="") as file:
         assert list(csv.DictReader(file).fieldnames or ()) == list(COLUMNS)
-    document = json.loads(run("sweep", "export", "s.sqlite", "-o", "r.csv", "--columns", "seed, options.window", "--json").stdout)
+    columns = ("--columns", "seed, options.window")
+    document = json.loads(run("sweep", "export", "s.sqlite", "-o", "r.csv", "--force", *columns, "--json").stdout)
     assert document == {"rows": 4, "output": "r.csv"}
     assert (tmp_path / "r.csv").read_text().splitlines()[0] == "seed,options.window"
 

@@ -24,6 +24,7 @@ from compact_proofs.confidence import Confidence, Draws, check_confidence, clopp
 from compact_proofs.confidence.binomial import tail_at_most
 from compact_proofs.confidence.statement import KEY
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.program import program_of
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline
 
@@ -179,7 +180,8 @@ def test_another_score_is_refused() -> None:
 
 def test_coverage_of_plain_sampling() -> None:
     """Over many seeds the bound exceeds the truth about as rarely as it says, and is often close to it."""
-    model, task = Table([True] * 7 + [False] * 3), Ten()
+    task = Ten()
+    model = program_of(Table([True] * 7 + [False] * 3), task)  # traced once, not for every statement
     bounds = [sample(model, task, samples=20, delta="0.1", public=f"{i}").bound for i in range(400)]
     false = sum(b > Fraction(7, 10) for b in bounds)
     assert 5 <= false <= 40 + 4 * 6  # P[Bin(20, .7) >= 17] = .107, and the bound of 17 is just below .7 or just above
@@ -270,7 +272,21 @@ def test_a_statement_is_no_certificate(tiny: LoadedModel, said: Confidence, tmp_
 
 
 def test_caution_about_chosen_draws(said: Confidence) -> None:
-    assert said.caution() is None
+    assert "the public text 'a word', which the prover must not have been able to choose or foresee" in said.statement()
+    assert "Judge yourself: if the prover could choose this text" in (said.caution() or "")
     alone = dataclasses.replace(said, public="")
     assert "could have varied until luck came" in (alone.caution() or "")
-    assert dataclasses.replace(alone, delta=Fraction(1, 2**80)).caution() is None
+    assert "the draw follows from the explanation, which the prover chose)" in alone.statement()
+    for one in (said, alone):
+        certain = dataclasses.replace(one, delta=Fraction(1, 2**80))
+        assert certain.caution() is None
+        assert "prover" not in certain.statement()
+    assert "the public text 'a word')" in dataclasses.replace(said, delta=Fraction(1, 2**80)).statement()
+
+
+def test_trying_texts_is_no_way_to_silence_the_caution(tiny: LoadedModel) -> None:
+    """As 6,230 texts once found a false statement: whichever text is taken, the statement shows it and says what to judge."""
+    for text in ("0", "headline", "x" * 1000):
+        said = sample(tiny.model, tiny.task, GRID, samples=5, public=text)
+        assert repr(text) in said.statement()
+        assert repr(text) in (said.caution() or "")

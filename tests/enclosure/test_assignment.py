@@ -54,6 +54,10 @@ ASSIGNMENTS: dict[str, tuple[Moves, Moves]] = {
         lambda x, v: aten.index_put(x, [MASK], v.flatten()[:4]),
         lambda x, v: put(x, MASK.numpy(), v.flatten()[:4]),
     ),
+    "index_put by a mask of rows": (
+        lambda x, v: aten.index_put(x, [MASK[:, 0]], v[0]),
+        lambda x, v: put(x, MASK[:, 0].numpy(), v[0]),
+    ),
     "index_put of one": (lambda x, v: aten.index_put(x, [MASK], v[0, 0]), lambda x, v: put(x, MASK.numpy(), v[0, 0])),
     "scatter": (lambda x, v: aten.scatter(x, 1, PLACES, v), lambda x, v: scattered(x, v[:2])),
     "scatter of one": (lambda x, v: aten.scatter(x, 1, PLACES, 0.5), lambda x, v: scattered(x, np.full((2, 2), ONE // 2, object))),

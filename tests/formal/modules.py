@@ -120,6 +120,8 @@ def rms(x: Tensor) -> Tensor:
     return (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)).sum(1)
 
 
+UPPER = torch.ones(3, 3, dtype=torch.bool).triu(1)
+
 FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "flatten": (lambda x: x.flatten(1), 12),
     "other order": (lambda x: x.transpose(1, 2).reshape(len(x), 12), 12),
@@ -138,6 +140,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "reversed": (lambda x: x[:, torch.arange(1, 3)].flatten(1), 8),
     "strided": (lambda x: x[:, ::2, 1::2].flatten(1), 4),
     "outer": (lambda x: (x[:, 0, :, None] * x[:, 1, None, :]).flatten(1), 16),
+    "moved mask": (lambda x: ((x @ x.mT).masked_fill(UPPER, -torch.inf).mT.softmax(1).mT @ x)[:, -1], 4),
     "scores": (lambda x: ((x @ x.mT / 2 + torch.full((3, 3), -torch.inf).triu(1)).softmax(-1) @ x)[:, -1], 4),
 }
 """Functions of embedded tokens [N, 3, 4], with their widths."""

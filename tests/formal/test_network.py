@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
 
 import numpy as np
@@ -12,8 +10,10 @@ import torch
 from torch import nn
 
 from compact_proofs.errors import BadInput
-from compact_proofs.formal.network.language import Index, Network, Scalar, number
+from compact_proofs.formal.network.evaluation import logits
+from compact_proofs.formal.network.language import number
 from compact_proofs.formal.network.lowering import network_of
+from compact_proofs.formal.network.rules import RULES, negative, pointwise
 from compact_proofs.formal.network.source import names_of, program_source, weights_source
 from compact_proofs.formal.network.statement import statement_of
 from compact_proofs.formal.network.tasks import task_in_coq
@@ -24,63 +24,6 @@ from tests.formal.modules import Copy, Function, Transformer, modules
 EXAMPLE = torch.zeros(3, dtype=torch.int64)
 
 
-def place(i: Index, axes: list[int], t: list[int]) -> int:
-    """As [place] in Network.v."""
-    a = [place(x, axes, t) if isinstance(x, Index) else x for x in i.args]
-    match i.head:
-        case "Axis":
-            return axes[a[0]]
-        case "Token":
-            return t[a[0]]
-        case "Shifted":
-            return a[0] + a[1]
-        case "Scaled":
-            return a[0] * a[1]
-        case "Quotient":
-            return a[0] // a[1]
-        case "Remainder":
-            return a[0] % a[1]
-    return a[0]
-
-
-def meaning(e: Scalar, env: list[np.ndarray], axes: list[int], t: list[int]) -> float:
-    """As [meaning] in Network.v, in float64."""
-    if e.head == "Read":
-        places = [place(i, axes, t) for i in e.args[1]]
-        assert all(p < n for p, n in zip(places, env[e.args[0]].shape, strict=True))
-        return float(env[e.args[0]][tuple(places)])
-    if e.head == "Sum":
-        return math.fsum(meaning(e.args[1], env, [*axes, k], t) for k in range(e.args[0]))
-    if e.head == "Number":
-        return e.args[0] / e.args[1]
-    if e.head == "Pi":
-        return math.pi
-    a = [meaning(x, env, axes, t) for x in e.args]
-    match e.head:
-        case "Plus":
-            return a[0] + a[1]
-        case "Minus":
-            return a[0] - a[1]
-        case "Times":
-            return a[0] * a[1]
-        case "Over":
-            return a[0] / a[1]
-        case "Relu":
-            return max(a[0], 0.0)
-        case "Exp":
-            return math.exp(a[0])
-    assert e.head == "Sqrt"
-    return math.sqrt(a[0])
-
-
-def logits(network: Network, t: list[int]) -> np.ndarray:
-    env = [w.value.double().numpy() for w in network.weights]
-    for d in network.definitions:
-        entries = [meaning(d.body, env, list(axes), t) for axes in itertools.product(*map(range, d.shape))]
-        env.append(np.array(entries).reshape(d.shape))
-    return env[-1]
-
-
 @pytest.mark.parametrize("name", modules())
 def test_a_network_means_what_the_module_computes(name: str):
     module = modules()[name].double()
@@ -88,6 +31,12 @@ def test_a_network_means_what_the_module_computes(name: str):
     for t in ([0, 1, 2], [3, 3, 0], [1, 0, 3]):
         expected = module.eval()(torch.tensor([t])).detach().numpy()[0]
         assert np.abs(logits(network, t) - expected).max() < 1e-12
+
+
+def test_a_wrong_rule_is_noticed(monkeypatch):
+    monkeypatch.setitem(RULES, "relu", lambda to, node, x: pointwise(to, negative, x))
+    with pytest.raises(BadInput, match="what would be written in Coq is not the program: on input"):
+        statement_of(Function(lambda x: x[:, 0].relu(), 4), Copy((4, 4, 4), 0))
 
 
 def test_numbers_are_those_of_the_module():
@@ -121,6 +70,8 @@ def test_what_does_not_depend_on_the_input_comes_first():
         (Transformer(nn.GELU()), "gelu: the language of networks has no error function"),
         (Function(lambda x: x.sin()[:, 0], 4), "sin: no rule writes this operation in Coq"),
         (Function(lambda x: x[:, 0] ** 2.5, 4), "pow: the exponent 2.5"),
+        (Function(lambda x: torch.ops.aten.elu(x[:, 0]), 4), "elu: no rule writes this operation in Coq"),
+        (Function(lambda x: torch.div(x[:, 0], 2, rounding_mode="floor"), 4), "div: division"),
         (Function(lambda x: torch.where(torch.arange(4) < 5, -torch.inf, x[:, 0]), 4), "minus infinity"),
         (Function(lambda x: x[:, 0] * torch.arange(4).float().sqrt(), 4), "sqrt: it computes a constant with rounding"),
     ],

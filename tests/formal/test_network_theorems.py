@@ -21,7 +21,6 @@ from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.coq import Output
 from compact_proofs.formal.network.statement import statement_of
 from compact_proofs.formal.theorem import write_theorem
-from compact_proofs.harness import evaluate
 from compact_proofs.tasks import KITS
 from tests.formal.modules import Copy, Function, Transformer, modules
 
@@ -110,13 +109,20 @@ def test_with_fewer_assumptions(arithmetic: Arithmetic, coq, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["groups", "modular-addition", "induction", "max-of-k"])
 def test_the_tasks_that_ship(name: str, coq, compiled: Compile, tmp_path: Path):
-    """Coq's task is the package's: it counts what the package counts on a model with some right answers."""
+    """Coq's task is the package's: it counts what the package counts.
+
+    Weights are made small, so that scores stay below 700: above, no float is their exponential, and an input does not count.
+    """
     kit = KITS[name]
-    specimen = next(s for s in map(kit.specimen, range(20)) if not s.decided_by_rounding and kit.task_of(s.model).size < 2000)
-    task = kit.task_of(specimen.model)
-    n = int(evaluate(specimen, task).right.sum())
-    statement = statement_of(specimen.model, task)
+    model = next(m for m in (kit.specimen(i).model for i in range(20)) if kit.task_of(m).size < 2000)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(0.25)
+    task = kit.task_of(model)
+    n = proven_by(model, task)
+    statement = statement_of(model, task)
     write_theorem(statement, n, tmp_path)
+    assert n > 0
     assert accepts(tmp_path, compiled)
     write_theorem(statement, n + 1, tmp_path)
     assert not compiled(tmp_path / "Accuracy.v").accepted

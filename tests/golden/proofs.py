@@ -8,7 +8,8 @@ shows as a changed line, and is wanted or a fault.
 * A proof that takes more than `LONGEST` operations, or whose explanation takes more (`Strategy.search_operations`), is left
   out, by counting on shapes (`compact_proofs.measure`): its record says "too long".
 * Records that take at most `QUICK` seconds of one core to make are compared in every run of the tests,
-  the others in ``make test-full``. The mark was measured when the record was first made, and stays with it.
+  the others in ``make test-full``. The mark was measured when the record was first made, and stays with it; of networks that are
+  alike but for their seeds it is left with one.
 """
 
 from __future__ import annotations

@@ -21,5 +21,6 @@ def test_a_proof_is_what_it_was(record):
     assert asdict(replace(again, quick=record.quick)) == asdict(record)
 
 
-def test_every_model_and_strategy_is_recorded():
-    assert [f"{model}/{asked}" for model, asked in names()] == list(RECORDS)
+def test_every_strategy_is_recorded_for_each_recorded_model():
+    models = {record.model for record in RECORDS.values()}
+    assert [f"{model}/{asked}" for model, asked in names() if model in models] == list(RECORDS)

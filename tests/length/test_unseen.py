@@ -15,7 +15,11 @@ from compact_proofs.length import NoCost, count
 ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
-    "claim.py": ["inputs, made from their numbers"],
+    "arguments.py": ["the task's inputs and labels, looked at before the proof"],
+    "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
+    "automatic/shared.py": ["a task's inputs, made from their numbers"],
+    "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
+    "claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
@@ -35,7 +39,9 @@ UNSEEN = {
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
-    "enclosure/assignment_rules.py",  # the shape that an index chooses, on meta tensors
+    "automatic/lifted.py",  # a graph for many tokens, on fake tensors
+    "automatic/narrow.py",  # the shapes of a graph's nodes, on meta tensors
+    "automatic/search.py",  # the search of an explanation
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",

@@ -123,8 +123,9 @@ def write_plain(module: Table, x: Tensor, h: Tensor) -> Tensor:
 
 
 def keep(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    last = getattr(module, "kept", None)
     module.kept = h
-    return h
+    return h if last is None else h + last
 
 
 def assign_data(module: Table, x: Tensor, h: Tensor) -> Tensor:
@@ -153,7 +154,7 @@ REFUSED: dict[str, tuple[Callable[[Table, Tensor, Tensor], Any], str]] = {
     "buffer": (write_buffer, "changes b"),
     "weight": (write_weight, "changes W"),
     "plain tensor": (write_plain, "changes plain"),
-    "keeps a result": (keep, "changes kept"),
+    "reads what it kept": (keep, "changes kept"),
     "data": (assign_data, "assigns to an attribute of a tensor"),
     "outside": (outside_state, "two calls on one input do different things"),
     "tuple": (lambda module, x, h: (h, h), "returns a tuple"),

@@ -59,7 +59,7 @@ def test_resuming_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
     found = status(path)
     assert found.running is None
-    assert (units(path, "done"), units(path, "waiting")) == (6, 8)
+    assert [units(path, state) for state in ("done", "waiting", "running")] == [6, 10, 0], "what it was at waits again"
     with Store(path) as store:
         finished_keys = {
             row["key"] for t in ("models", "proofs") for row in store.rows(f"SELECT key FROM {t} WHERE status = 'done'")

@@ -7,6 +7,7 @@ means the program's function over the real numbers; that it does is not proved: 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -161,6 +162,7 @@ def network_of(program: Program) -> Network:
     BadInput
         If it does not read a row of tokens, makes a call without a rule, or holds a number that is not finite.
     """
+    from compact_proofs.formal.network import place_rules, sum_rules  # noqa: F401  (they enter their rules)
     from compact_proofs.formal.network.rules import RULES
 
     given = program.input
@@ -200,12 +202,40 @@ def _result(lowering: Lowering, node: Node, args: list[Any], rules: dict[str, An
         raise BadInput("tokens are used as numbers; only tables that are read at them, such as embeddings, have a rule")
     if name in MOVES and not isinstance(args[0], Tensor):
         value = move(node, args[0])
+        if isinstance(value, Entries) and value.masked is not None:
+            value = replace(value, masked=node.target(value.masked, *args[1:]))  # type: ignore[operator]
     elif name in rules:
+        _check_call(node, rules[name], args)
         value = rules[name](lowering, node, *args)
     else:
         raise BadInput(f"{name}: no rule writes this operation in Coq; rules are in compact_proofs/formal/network/rules.py")
     shared = isinstance(value, Entries) and len(node.users) > 1 and value.masked is None
     return lowering.define(value) if shared else value
+
+
+def _check_call(node: Node, rule: Any, args: list[Any]) -> None:
+    """Refuse arguments that the rule would not read."""
+    unknown = set(node.kwargs) - {"dtype", "device", "layout", "pin_memory"} - _READ.get(name_of(node), set())
+    try:
+        inspect.signature(rule).bind(None, node, *args)
+    except TypeError:
+        unknown.add(f"{len(args)} arguments")
+    if unknown:
+        raise BadInput(f"{name_of(node)}: no rule is for this call, with {', '.join(sorted(unknown))}")
+
+
+_READ = {
+    "add": {"alpha"},
+    "sub": {"alpha"},
+    "rsub": {"alpha"},
+    "addmm": {"alpha", "beta"},
+    "baddbmm": {"alpha", "beta"},
+    "div": {"rounding_mode"},
+    "clamp": {"min", "max"},
+    "gelu": {"approximate"},
+    "var": {"correction", "keepdim"},
+}
+"""Arguments by name that rules read; of the others, those that change no number may be there."""
 
 
 def _symbolic(a: Any) -> bool:

@@ -1,13 +1,14 @@
 """How operations are written in the language of networks: one rule each, by the operation's name in aten.
 
-Each rule is an identity of real numbers; what a function is made of (tanh of an exponential, say) stands beside it.
+Here are arithmetic and functions of single numbers; `sum_rules` and `place_rules` have the others. Each rule is an identity of real
+numbers; what a function is made of (tanh of an exponential, say) stands beside it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -17,8 +18,8 @@ from torch.fx import Node
 
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.network import language as ir
-from compact_proofs.formal.network.entries import Entries, Places, Tokens, broadcast, moved
-from compact_proofs.formal.network.language import Index, Scalar, axis, fixed, number, remainder, shifted
+from compact_proofs.formal.network.entries import Entries, broadcast
+from compact_proofs.formal.network.language import Scalar, number
 from compact_proofs.formal.network.lowering import Lowering, as_entries
 
 Rule = Callable[..., Any]
@@ -51,9 +52,13 @@ def pointwise(to: Lowering, f: Callable[..., Scalar], *operands: Any) -> Entries
     return Entries(tuple(shape), lambda p, depth: f(*(a.at(p, depth) for a in wide)))  # type: ignore[call-arg]
 
 
-def named(to: Lowering, f: Callable[[Scalar], Scalar]) -> Rule:
-    """Make a rule of a function that reads its argument several times: the argument is written down first."""
-    return lambda to, node, x, *rest, **options: pointwise(to, f, to.define(as_entries(to, x)))
+def masked(to: Lowering, node: Node, scores: Any, keep: Tensor) -> Entries:
+    """Scores that count where `keep` says so."""
+    value = as_entries(to, scores)
+    shape = torch.broadcast_shapes(value.shape, keep.shape)
+    wide = broadcast(value, shape)
+    assert isinstance(wide, Entries)
+    return Entries(tuple(shape), wide.at, keep.expand(shape))
 
 
 # Arithmetic
@@ -205,255 +210,3 @@ def _leaky_relu(to: Lowering, node: Node, x: Any, slope: float = 0.01) -> Entrie
         return ir.minus(ir.relu(a), ir.times(number(slope), ir.relu(negative(a))))
 
     return pointwise(to, f, to.define(as_entries(to, x)))
-
-
-# Sums
-
-
-def summed(value: Entries, dims: Sequence[int], keep: bool) -> Entries:
-    """The sum over axes."""
-    for dim in sorted((d % len(value.shape) for d in dims), reverse=True):
-        value = _summed(value, dim, keep)
-    return value
-
-
-def _summed(value: Entries, dim: int, keep: bool) -> Entries:
-    n = value.shape[dim]
-    shape = value.shape[:dim] + ((1,) if keep else ()) + value.shape[dim + 1 :]
-
-    def at(p: Places, depth: int) -> Scalar:
-        return ir.total(n, value.at([*p[:dim], axis(depth), *p[dim + keep :]], depth + 1))
-
-    return Entries(shape, at)
-
-
-def _dims(value: Entries, dims: Any) -> list[int]:
-    if dims is None or dims == []:
-        return list(range(len(value.shape)))
-    return [dims] if isinstance(dims, int) else list(dims)
-
-
-@rule("sum", "mean")
-def _sum(to: Lowering, node: Node, x: Any, dims: Any = None, keep: bool = False) -> Entries:
-    value = as_entries(to, x)
-    found = summed(value, _dims(value, dims), keep)
-    if str(node.target).startswith("aten.sum"):
-        return found
-    n = value.size // max(found.size, 1)
-    return pointwise(to, ir.over, found, n)
-
-
-@rule("var")
-def _var(to: Lowering, node: Node, x: Any, dims: Any = None) -> Entries:
-    value = to.define(as_entries(to, x))
-    n = math.prod(value.shape[d] for d in _dims(value, dims))
-    correction = node.kwargs.get("correction", 1)
-    centred = _centred(to, value, _dims(value, dims))
-    squares = summed(pointwise(to, ir.times, centred, centred), _dims(value, dims), bool(node.kwargs.get("keepdim", False)))
-    return pointwise(to, ir.over, squares, n - correction)  # type: ignore[operator]
-
-
-def _centred(to: Lowering, value: Entries, dims: Sequence[int]) -> Entries:
-    n = math.prod(value.shape[d] for d in dims)
-    mean = pointwise(to, ir.over, summed(value, dims, True), n)
-    return to.define(pointwise(to, ir.minus, value, mean), name=f"{to.name}_centred")
-
-
-@rule("native_layer_norm")
-def _layer_norm(to: Lowering, node: Node, x: Any, sizes: Sequence[int], weight: Any, bias: Any, eps: float) -> list[Entries]:
-    dims = list(range(-len(sizes), 0))
-    value = to.define(as_entries(to, x), name=f"{to.name}_input")
-    centred = _centred(to, value, dims)
-    variance = pointwise(to, ir.over, summed(pointwise(to, ir.times, centred, centred), dims, True), math.prod(sizes))
-    scale = to.define(pointwise(to, lambda a: ir.sqrt(ir.plus(a, number(eps))), variance), name=f"{to.name}_scale")
-    normal = pointwise(to, ir.over, centred, scale)
-    if weight is not None:
-        normal = pointwise(to, ir.times, normal, weight)
-    if bias is not None:
-        normal = pointwise(to, ir.plus, normal, bias)
-    return [to.define(normal)]
-
-
-# Products
-
-
-def product(to: Lowering, a: Any, b: Any) -> Entries:
-    """Matrix product [..., i, k] [..., k, j]."""
-    left, right = to.factor(as_entries(to, a), -1), to.factor(as_entries(to, b), -2)
-    if to.exact(left) and to.exact(right):
-        left, right = (to.copy(left), right) if to.probe(left).reads_tokens() else (left, to.copy(right))
-    n = left.shape[-1]
-
-    def at(p: Places, depth: int) -> Scalar:
-        k = axis(depth)
-        return ir.total(n, ir.times(left.at([*p[:-1], k], depth + 1), right.at([*p[:-2], k, p[-1]], depth + 1)))
-
-    return Entries((*left.shape[:-1], right.shape[-1]), at)
-
-
-@rule("mm", "bmm")
-def _mm(to: Lowering, node: Node, a: Any, b: Any) -> Entries:
-    return product(to, a, b)
-
-
-@rule("addmm", "baddbmm")
-def _addmm(to: Lowering, node: Node, bias: Any, a: Any, b: Any) -> Entries:
-    if node.kwargs.get("alpha", 1) != 1 or node.kwargs.get("beta", 1) != 1:
-        raise BadInput("addmm: factors alpha and beta have no rule")
-    return pointwise(to, ir.plus, product(to, a, b), bias)
-
-
-@rule("mv")
-def _mv(to: Lowering, node: Node, a: Any, b: Any) -> Entries:
-    vector = as_entries(to, b)
-    column = moved(vector, (*vector.shape, 1), lambda p: p[:-1])
-    return moved(product(to, a, column), shape_of(node), lambda p: [*p, fixed(0)])  # type: ignore[return-value]
-
-
-@rule("dot")
-def _dot(to: Lowering, node: Node, a: Any, b: Any) -> Entries:
-    return summed(pointwise(to, ir.times, a, b), [0], False)
-
-
-# Look-ups
-
-
-def _index(a: Any, p: Places) -> Index:
-    """The entry at places of an index: tokens, or a constant that counts up along one axis, or is the same everywhere."""
-    if isinstance(a, Tokens):
-        return a.at(p)
-    assert isinstance(a, Tensor)
-    values = a.to(torch.int64)
-    if values.unique().numel() == 1:
-        return fixed(int(values.flatten()[0]))
-    for dim, n in enumerate(values.shape):
-        first = values.select(dim, 0).flatten()[0]
-        counting = (first + torch.arange(n)).reshape([-1 if d == dim else 1 for d in range(a.dim())])
-        if torch.equal(values, counting.expand_as(values)):
-            return shifted(p[dim], fixed(int(first)))
-    raise BadInput("an index that is a constant must count up along one axis")
-
-
-@rule("index")
-def _lookup(to: Lowering, node: Node, x: Any, indices: Sequence[Any]) -> Any:
-    source = x if isinstance(x, Tokens) else as_entries(to, x)
-    used = [d for d, a in enumerate(indices) if a is not None]
-    if used != list(range(used[0], used[0] + len(used))) or any(isinstance(a, Tensor) and a.dtype == torch.bool for a in indices):
-        raise BadInput("index: indices must be whole numbers, for axes side by side")
-    given = [indices[d] for d in used]
-    wide = torch.broadcast_shapes(*(tuple(a.shape) for a in given))
-    first, width = used[0], len(wide)
-
-    def places(p: Places) -> Places:
-        own = p[first : first + width]
-        looked_up = []
-        for a in given:
-            lead = width - len(a.shape)
-            looked_up.append(_index(a, [fixed(0) if n == 1 else i for n, i in zip(a.shape, own[lead:], strict=True)]))
-        return [*p[:first], *looked_up, *p[first + width :]]
-
-    return moved(source, shape_of(node), places)
-
-
-@rule("embedding")
-def _embedding(to: Lowering, node: Node, table: Any, indices: Any, *rest: Any) -> Any:
-    return _lookup(to, node, table, [indices])
-
-
-@rule("eq")
-def _equal(to: Lowering, node: Node, a: Any, b: Any) -> Entries:
-    """1 where two whole numbers are equal: an entry of the identity matrix (a one-hot code)."""
-    tokens, numbers = (a, b) if isinstance(a, Tokens) else (b, a)
-    if not (isinstance(tokens, Tokens) and isinstance(numbers, Tensor)):
-        raise BadInput("eq: only tokens can be compared, with constants")
-    n = int(numbers.max()) + 1
-    identity = to.weight(f"identity_{n}", torch.eye(n, dtype=torch.float64))
-    shape = shape_of(node)
-
-    def own(size: Sequence[int], p: Places) -> Places:
-        return [fixed(0) if k == 1 else i for k, i in zip(size, p[len(shape) - len(size) :], strict=True)]
-
-    def at(p: Places, depth: int) -> Scalar:
-        return identity.at([tokens.at(own(tokens.shape, p)), _index(numbers, own(numbers.shape, p))], depth)
-
-    return Entries(shape, at)
-
-
-# Attention
-
-
-def masked(to: Lowering, node: Node, scores: Any, keep: Tensor) -> Entries:
-    """Scores that count where `keep` says so."""
-    value = as_entries(to, scores)
-    shape = torch.broadcast_shapes(value.shape, keep.shape)
-    wide = broadcast(value, shape)
-    assert isinstance(wide, Entries)
-    return Entries(tuple(shape), wide.at, keep.expand(shape))
-
-
-@rule("where")
-def _where(to: Lowering, node: Node, condition: Any, a: Any, b: Any) -> Entries:
-    if not isinstance(condition, Tensor):
-        raise BadInput("where: a choice that depends on the input has no rule; choices by a constant mask have one")
-    for chosen, other, keep in ((a, b, condition), (b, a, ~condition)):
-        if _is_minus_infinity(other):
-            return masked(to, node, chosen, keep)
-    weight = to.weight(f"mask of {to.name}", condition.to(torch.float64))
-    first = pointwise(to, ir.times, weight, a)
-    rest = pointwise(to, ir.times, pointwise(to, ir.minus, 1, weight), b)
-    return pointwise(to, ir.plus, first, rest)
-
-
-@rule("masked_fill")
-def _masked_fill(to: Lowering, node: Node, x: Any, mask: Any, value: Any) -> Entries:
-    return _where(to, node, mask, value, x)
-
-
-def _is_minus_infinity(a: Any) -> bool:
-    if isinstance(a, Tensor):
-        return bool((a == -math.inf).all())
-    return isinstance(a, float) and a == -math.inf
-
-
-@rule("_softmax", "_safe_softmax")
-def _softmax(to: Lowering, node: Node, x: Any, dim: int, *rest: Any) -> Entries:
-    scores, keep = (x, x.masked) if isinstance(x, Entries) else (as_entries(to, x), None)
-    value = pointwise(to, ir.exp, Entries(scores.shape, scores.at))
-    if keep is not None and not bool(keep.all()):
-        if not bool(keep.any(dim).all()):
-            raise BadInput("softmax: a row is masked everywhere")
-        value = pointwise(to, ir.times, to.weight(f"mask of {to.name}", keep.to(torch.float64)), value)
-    value = to.define(value, name=f"{to.name}_exp")
-    return pointwise(to, ir.over, value, summed(value, [dim], True))
-
-
-# Tensors side by side
-
-
-@rule("cat", "stack")
-def _cat(to: Lowering, node: Node, parts: Sequence[Any], dim: int = 0) -> Entries:
-    shape = shape_of(node)
-    dim %= len(shape)
-    given: list[Any] = [to.define(as_entries(to, a)) for a in parts]
-    if str(node.target).startswith("aten.stack"):
-        given = [moved(a, (*a.shape[:dim], 1, *a.shape[dim:]), lambda p: [*p[:dim], *p[dim + 1 :]]) for a in given]
-    starts = [sum(a.shape[dim] for a in given[:k]) for k in range(len(given))]
-    if len(given) == 1:
-        return given[0]
-
-    def at(p: Places, depth: int) -> Scalar:
-        if p[dim].head == "Fixed":
-            number_in = p[dim].args[0]
-            assert isinstance(number_in, int)
-            k = max(k for k, start in enumerate(starts) if start <= number_in and given[k].shape[dim])
-            return given[k].at([*p[:dim], fixed(number_in - starts[k]), *p[dim + 1 :]], depth)
-        found = ir.ZERO
-        for a, start in zip(given, starts, strict=True):  # 1 within the part times an entry of it, which is the right one there
-            n = a.shape[dim]
-            places = torch.arange(shape[dim])
-            within = to.weight(f"part {start} of {to.name}", ((places >= start) & (places < start + n)).double())
-            own = a.at([*p[:dim], remainder(shifted(p[dim], fixed(-start % n)), n), *p[dim + 1 :]], depth)
-            found = ir.plus(found, ir.times(within.at([p[dim]], depth), own))
-        return found
-
-    return Entries(shape, at)

@@ -18,7 +18,7 @@ from compact_proofs.models.weights import check_scale
 
 READS = (
     "this reader takes networks of one layer with a ReLU MLP, or of attention only with one head in every layer; with learned "
-    "positions and without LayerNorm"
+    "positions and without LayerNorm (cp.brute_force proves any live model, as a module: docs/files.md)"
 )
 
 _HOOKS = "another way to compute the same, so that hooks can see it"

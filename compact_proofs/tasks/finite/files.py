@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import nn
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
+from compact_proofs.models.recurrent import Recurrent
+from compact_proofs.models.transformer import Transformer
 from compact_proofs.tasks.finite.labels import LabelFunction, label_function
 from compact_proofs.tasks.finite.task import FiniteTask
 
@@ -25,22 +27,46 @@ def described(model: Network, label: LabelFunction) -> dict[str, Any]:
     }
 
 
-def network_and_task(state: Mapping[str, Tensor], metadata: Mapping[str, Any], source: str) -> tuple[Network, FiniteTask]:
-    """Build a network and its task from what a file holds.
+def read_network(path: str | Path) -> tuple[Network, FiniteTask]:
+    """Read a network and its task from a file that `described` it; `BadInput` if it does not say what it is."""
+    state, metadata = read_weights(path)
+    model = network_from_state(metadata.get("architecture"), metadata.get("configuration"), state, str(path))
+    answer(model, metadata, str(path))
+    return model, task_of(model)
+
+
+def answer(model: nn.Module, metadata: Mapping[str, Any], source: str) -> None:
+    """Note on a network which label function its file names, if it names one.
 
     Raises
     ------
     BadInput
-        If the metadata does not say architecture, configuration and label function, or the weights are others.
+        If what it names is no label function.
     """
-    model = network_from_state(metadata.get("architecture"), metadata.get("configuration"), state, source)
     label = metadata.get("label")
+    if label is None:
+        return
     if not (isinstance(label, Mapping) and isinstance(label.get("name"), str) and isinstance(label.get("parameters"), Mapping)):
-        raise BadInput(f"{source}: its metadata names no label function; give the task")
-    return model, FiniteTask(model.config.n_ctx, model.config.d_vocab, label_function(label["name"], label["parameters"]))
+        raise BadInput(f"{source}: its label function must be an object with name and parameters, not {label!r}")
+    label_function(label["name"], label["parameters"])
+    assert isinstance(model, (Transformer, Recurrent))
+    model.answers = {"name": label["name"], "parameters": dict(label["parameters"])}
 
 
-def read_network(path: str | Path) -> tuple[Network, FiniteTask]:
-    """Read a network and its task from a file that `described` it; `BadInput` if it does not say what it is."""
-    state, metadata = read_weights(path)
-    return network_and_task(state, metadata, str(path))
+def task_of(model: nn.Module) -> FiniteTask:
+    """The task of a network that knows its label function.
+
+    Raises
+    ------
+    BadInput
+        If it is no such network.
+    """
+    if not isinstance(model, (Transformer, Recurrent)):
+        raise BadInput(f"{type(model).__name__} is neither a Transformer nor a Recurrent network; make a FiniteTask for it")
+    if model.answers is None:
+        raise BadInput(
+            'nothing says which label function the network was trained on; name one as "label" in its metadata, or make a '
+            "FiniteTask"
+        )
+    label = label_function(model.answers["name"], model.answers["parameters"])
+    return FiniteTask(model.config.n_ctx, model.config.d_vocab, label)

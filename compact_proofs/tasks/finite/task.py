@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.claim import Task
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
 from compact_proofs.tasks.finite.labels import LabelFunction, RegularLanguage
@@ -156,7 +156,18 @@ class FiniteTask(Task):
         return self._valid(inputs) != 0
 
     def labels(self, inputs: Tensor) -> Tensor:
-        return self.label(inputs)
+        """Labels int64 [N]; truth values and integers of other types are converted.
+
+        Raises
+        ------
+        BadInput
+            If the label function gives anything but one integer for each sequence.
+        """
+        labels = self.label(inputs)
+        if not isinstance(labels, Tensor) or labels.shape != inputs.shape[:1] or labels.is_floating_point() or labels.is_complex():
+            got = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+            raise BadInput(f"the label function must give integers [{len(inputs)}] for {list(inputs.shape)} tokens, not {got}")
+        return labels.to(torch.int64)
 
     def parameters(self) -> dict[str, Any]:
         """What tells this task from others: sizes, and the label function and the valid sequences by what identifies them.

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.networks import Network, empty_network
-from compact_proofs.models.recurrent import RecurrentConfig
-from compact_proofs.models.transformer import TransformerConfig
+from compact_proofs.models.recurrent import Cell, RecurrentConfig
+from compact_proofs.models.transformer import Activation, Norm, TransformerConfig
 from compact_proofs.tasks.finite.automaton import Language
 from compact_proofs.tasks.finite.files import described
 from compact_proofs.tasks.finite.labels import LabelFunction, label_function
@@ -34,47 +34,108 @@ LARGEST_LANGUAGE = 2**62
 
 @dataclass(frozen=True, kw_only=True)
 class FiniteRecipe(Recipe):
-    """A network, a label function and how the one learns the other.
+    """A label function, a network, and how the one learns the other.
 
     The learning rate rises over the first 100 steps and falls linearly to a fiftieth over the second half.
 
     Parameters
     ----------
-    network : TransformerConfig or RecurrentConfig
-        The network, and with it the length of a sequence and the number of tokens.
     label : str
-        A label function that ships.
-    label_parameters : dict
-        Its parameters.
+        A label function that ships, such as maximum, balanced or first-is-last.
+    parameters : str
+        Its parameters, such as least=4, or factor=0,1; separated by blanks.
+    n_ctx : int
+        n, the length of a sequence.
+    d_vocab : int
+        v; tokens are 0 .. v-1.
+    d_model : int
+        Width of the residual stream, or of a recurrent network's state.
+    cell : str
+        attention for a transformer; relu, tanh or gru for a recurrent network.
+    n_layers : int
+        Layers of a transformer.
+    n_heads : int
+        Heads of each layer, each of width d_model / n_heads.
+    d_mlp : int
+        Hidden neurons of each layer's MLP; 0 for none.
+    act : str
+        Of the hidden neurons: relu, gelu, gelu_tanh, silu or tanh.
+    norm : str
+        none, layer or rms.
+    biases : bool
+        Whether attention, MLP and unembedding have biases.
+    causal : bool
+        Whether a position attends to earlier ones only.
 
     The rest is in `compact_proofs.train.Recipe`.
     """
 
-    network: TransformerConfig | RecurrentConfig
-    label: str
-    label_parameters: dict[str, Any] = field(default_factory=dict)
+    label: str = "maximum"
+    parameters: str = ""
+    n_ctx: int = 4
+    d_vocab: int = 16
+    d_model: int = 32
+    cell: str = "attention"
+    n_layers: int = 1
+    n_heads: int = 1
+    d_mlp: int = 0
+    act: str = "relu"
+    norm: str = "none"
+    biases: bool = False
+    causal: bool = False
     steps: int = 4000
     batch_size: int = 512
     learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.02
+    evaluation_samples: int = 2**16
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        outputs = self.function.outputs(self.network.n_ctx, self.network.d_vocab)
-        self.function.check(self.network.n_ctx, self.network.d_vocab)
-        if self.network.d_out < outputs:
-            raise BadInput(f"{self.label} has labels up to {outputs - 1}, and the network {self.network.d_out} outputs")
+        self.function.check(self.n_ctx, self.d_vocab)
+        if self.n_heads < 1 or self.d_model % self.n_heads:
+            raise BadInput(f"n_heads = {self.n_heads}: it must divide d_model = {self.d_model}")
+        _ = self.network  # rejects the other options
 
     @property
     def function(self) -> LabelFunction:
         """The label function."""
-        return label_function(self.label, self.label_parameters)
+        given: dict[str, Any] = {}
+        for part in self.parameters.split():
+            name, _, value = part.partition("=")
+            try:
+                numbers = [int(x) for x in value.split(",")]
+            except ValueError:
+                raise BadInput(f"parameters = {self.parameters!r}: they must be like least=4 or factor=0,1") from None
+            given[name] = numbers if "," in value else numbers[0]
+        return label_function(self.label, given)
+
+    @property
+    def network(self) -> TransformerConfig | RecurrentConfig:
+        """The network's configuration; it has as many outputs as there are labels."""
+        v, n, d = self.d_vocab, self.n_ctx, self.d_model
+        outputs = self.function.outputs(n, v)
+        if self.cell != "attention":
+            return RecurrentConfig(d_vocab=v, n_ctx=n, d_out=outputs, d_model=d, cell=cast(Cell, self.cell))
+        return TransformerConfig(
+            d_vocab=v,
+            n_ctx=n,
+            d_out=outputs,
+            d_model=d,
+            d_head=d // self.n_heads,
+            n_heads=self.n_heads,
+            n_layers=self.n_layers,
+            d_mlp=self.d_mlp,
+            act=cast(Activation, self.act),
+            norm=cast(Norm, self.norm),
+            biases=self.biases,
+            causal=self.causal,
+        )
 
     @property
     def task(self) -> FiniteTask:
         """The task."""
-        return FiniteTask(self.network.n_ctx, self.network.d_vocab, self.function)
+        return FiniteTask(self.n_ctx, self.d_vocab, self.function)
 
     def rate(self, step: int) -> float:
         """The factor of the learning rate at a step (from 1)."""
@@ -83,7 +144,7 @@ class FiniteRecipe(Recipe):
 
 def uniform(recipe: FiniteRecipe) -> Sampler:
     """Sample uniform sequences."""
-    n, v, label = recipe.network.n_ctx, recipe.network.d_vocab, recipe.function
+    n, v, label = recipe.n_ctx, recipe.d_vocab, recipe.function
 
     def sample(generator: torch.Generator, size: int) -> tuple[Tensor, Tensor]:
         x = torch.randint(0, v, (size, n), generator=generator)
@@ -97,7 +158,7 @@ def varied(recipe: FiniteRecipe) -> Sampler:
 
     Of two labels, sequences of label 1 are drawn where an automaton can draw them, and every twentieth token of theirs is replaced.
     """
-    n, v, label = recipe.network.n_ctx, recipe.network.d_vocab, recipe.function
+    n, v, label = recipe.n_ctx, recipe.d_vocab, recipe.function
     automaton = label.automaton(n, v) if label.outputs(n, v) == 2 else None
     language = Language(automaton, n) if automaton is not None and v**n < LARGEST_LANGUAGE else None
 
@@ -133,7 +194,7 @@ def initial_network(recipe: FiniteRecipe) -> Network:
     network = empty_network(recipe.network)
     generator = make_generator(recipe.seed, "init")
     deep = getattr(recipe.network, "n_layers", 1) > 1
-    width = recipe.network.d_model
+    width = recipe.d_model
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             own = name.rpartition(".")[2]
@@ -170,11 +231,14 @@ def train(recipe: FiniteRecipe, progress: bool = False) -> TrainingResult[Networ
         clip=LARGEST_GRADIENT,
     )
     seconds = time.perf_counter() - started
-    return TrainingResult(network, FiniteTask.name, recipe, curves, evaluate(network, uniform(recipe), recipe), seconds)
+    label = recipe.function
+    network.answers = {"name": label.name, "parameters": label.parameters()}
+    return FiniteResult(network, FiniteTask.name, recipe, curves, evaluate(network, uniform(recipe), recipe), seconds)
 
 
-def metadata(result: TrainingResult[Network]) -> dict[str, Any]:
-    """The metadata of a trained network's file: what it is first, then how it was trained."""
-    recipe = result.config
-    assert isinstance(recipe, FiniteRecipe)
-    return described(result.model, recipe.function) | result.metadata()
+class FiniteResult(TrainingResult[Network]):
+    """A trained network whose file says what it is."""
+
+    def metadata(self) -> dict[str, Any]:
+        assert isinstance(self.config, FiniteRecipe)
+        return described(self.model, self.config.function) | super().metadata()

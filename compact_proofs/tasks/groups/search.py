@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from compact_proofs.length import count
 from compact_proofs.tasks.groups.circuits import ALIKE, POINTS_PER_ELEMENT, READINGS, Alike, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Fit, Weights, fit, read_in_every_way
@@ -217,7 +216,7 @@ def evened(w: Weights, found: Found) -> Found:
 def choose(w: Weights, score: Callable[[Found], Tensor | None], enough: float) -> Found:
     """Steps 4 and 5: what reaches `enough` first, or that whose score is the highest, by `GAIN` at least; None scores least."""
     best, highest = Found([], "all"), float("-inf")
-    priced = _Priced(score)
+    priced = _Priced(score, w)
     for found in variants(w):
         kept, reached = _without_the_useless(found, priced)
         if reached > highest + GAIN * enough or not best.fits:
@@ -228,15 +227,19 @@ def choose(w: Weights, score: Callable[[Found], Tensor | None], enough: float) -
 
 
 class _Priced:
-    """A score that knows what is left of the operations that all its calls may take."""
+    """A score that knows what is left of the operations that all its calls may take.
 
-    def __init__(self, score: Callable[[Found], Tensor | None]) -> None:
+    A score is taken to cost O(n^2) operations for each neuron and for each point of a circuit, as the proof does.
+    """
+
+    def __init__(self, score: Callable[[Found], Tensor | None], w: Weights) -> None:
         self.score, self.left = score, OPERATIONS
+        self.pairs, self.neurons = w.group.order**2, w.output.shape[0]
 
     def __call__(self, found: Found) -> float:
-        with count() as counter:
-            value = self.score(found)
-        self.left -= EACH + counter.length.total
+        points = sum(len(f.left_image) + len(f.right_image) for f in found.fits)
+        self.left -= EACH + self.pairs * (self.neurons + points)
+        value = self.score(found)
         return float("-inf") if value is None else float(value)
 
 

@@ -5,6 +5,7 @@ folding       the network as tables, where attention is uniform
 waves         cosines and sines of the multiples of pi / p
 brute_force   every pair; the linear baseline
 clusters      any weights: neurons by frequency, the rest by Cauchy-Schwarz
+adapting      how many clusters and directions a network needs
 kinks         projected networks: every margin by a - b; the published integral
 layer         the MLP's part of it, for every p at once
 response      what a frequency's neurons answer, for all angles
@@ -33,6 +34,7 @@ from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.modular_addition import training, tuning
+from compact_proofs.tasks.modular_addition.adapting import adapted_clusters
 from compact_proofs.tasks.modular_addition.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
@@ -54,8 +56,9 @@ AFFORDABLE = 2e10
 def _default(model: OneLayerMLP) -> Strategy:
     if model.config.attention == "learned":
         return BruteForce()
-    K = len(telling_frequencies(model))
-    return Kinks(K, fallback="tables") if is_projected(model) else Clusters(K, 2)
+    if is_projected(model):
+        return Kinks(len(telling_frequencies(model)), fallback="tables")
+    return adapted_clusters(model)
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
@@ -80,8 +83,7 @@ def _always(model: OneLayerMLP) -> Sequence[Strategy]:
     if 2 * model.config.d_mlp * model.p**3 <= AFFORDABLE:
         found.append(BruteForce())
     if model.config.attention != "learned":
-        K = len(telling_frequencies(model))
-        found += [Quadrature(K), Clusters(K, 2)]
+        found += [Quadrature(len(telling_frequencies(model))), adapted_clusters(model)]
     return found
 
 

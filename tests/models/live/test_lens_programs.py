@@ -10,6 +10,7 @@ pytest.importorskip("transformer_lens")
 from lens import KINDS, live_model
 
 import compact_proofs as cp
+from compact_proofs.errors import BadInput
 from compact_proofs.models.hooked import from_transformer_lens
 from compact_proofs.program import trace
 from compact_proofs.tasks.max_of_k import MaxOfK
@@ -53,6 +54,21 @@ def test_a_live_model_is_proven_by_its_program(kind, fields):
     assert cp.brute_force(LastLogits(live), TASK).bound * TASK.size == right(live)
     if not fields:
         assert cp.brute_force(from_transformer_lens(live), TASK).bound * TASK.size == right(live)
+
+
+def test_a_network_behind_a_bridge_is_refused_by_name_and_proven_as_a_module():
+    """A GPT-2 of transformers, which keeps its pattern at every call and has dropout."""
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=6, n_positions=3, n_embd=8, n_layer=1, n_head=2)
+    live = build_bridge_from_module(GPT2LMHeadModel(config), architecture="GPT2LMHeadModel", hf_config=config)
+    with pytest.raises(BadInput, match=r"the TransformerBridge: cfg\.normalization_type is 'LN'"):
+        from_transformer_lens(live)
+    proven = cp.brute_force(LastLogits(live), TASK).bound
+    live.eval()
+    assert proven * TASK.size == right(live)
 
 
 @pytest.mark.parametrize("kind", KINDS)

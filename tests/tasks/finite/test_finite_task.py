@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
 from compact_proofs.tasks.finite.labels import Avoids, Balanced, Majority, Maximum, RegularLanguage
@@ -124,3 +124,13 @@ def test_an_automaton_may_be_given_as_a_tuple():
     assert task.label == RegularLanguage(PARITY.step, 0, (0, 1))
     inputs = task.inputs(0, 32)
     assert task.labels(inputs).tolist() == (inputs.sum(1) % 2).tolist()
+
+
+def test_labels_are_one_integer_for_each_sequence():
+    inputs = FiniteTask(3, 4, top).inputs(0, 10)
+    same = FiniteTask(3, 4, lambda x: x[:, 0] == x[:, 2])
+    assert same.labels(inputs).dtype == torch.int64
+    assert same.labels(inputs).tolist() == [int(a == c) for a, _, c in inputs.tolist()]
+    for wrong in (lambda x: x, lambda x: x[:, 0] / 2, lambda x: x.sum(), lambda x: 3):
+        with pytest.raises(BadInput, match=r"integers \[10\]"):
+            FiniteTask(3, 4, wrong).labels(inputs)

@@ -7,32 +7,50 @@ import torch
 
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput
+from compact_proofs.harness import evaluate
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
-from compact_proofs.tasks.finite.files import network_and_task, read_network
-from compact_proofs.tasks.finite.labels import Balanced, Majority
+from compact_proofs.tasks import load_model
+from compact_proofs.tasks.finite.files import read_network, task_of
+from compact_proofs.tasks.finite.labels import Avoids, Balanced, Majority
+from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.task import FiniteTask
-from compact_proofs.tasks.finite.training import FiniteRecipe, initial_network, metadata, train, uniform, varied
+from compact_proofs.tasks.finite.training import FiniteRecipe, initial_network, train, uniform, varied
 from compact_proofs.tasks.finite.zoo import CONVERTED, RECIPES
 from compact_proofs.train import make_generator
 
 TRANSFORMER = TransformerConfig(d_vocab=4, n_ctx=4, d_out=2, d_model=8, d_head=4, n_heads=2, d_mlp=8, norm="layer", biases=True)
-TINY = FiniteRecipe(network=TRANSFORMER, label="balanced", steps=120, batch_size=128, learning_rate=1e-2, evaluation_samples=2000)
+TINY = FiniteRecipe(
+    label="balanced",
+    n_ctx=4,
+    d_vocab=4,
+    d_model=8,
+    n_heads=2,
+    d_mlp=8,
+    norm="layer",
+    biases=True,
+    steps=120,
+    batch_size=128,
+    learning_rate=1e-2,
+    evaluation_samples=2000,
+)
 
 
 def test_a_recipe_teaches_a_network_and_its_file_says_what_it_is(tmp_path):
     result = train(TINY)
     assert result.final.accuracy > 0.9
     path = tmp_path / "brackets.safetensors"
-    save_model(result.model, path, metadata(result))
+    result.save(path)
     model, task = read_network(path)
     assert task == FiniteTask(4, 4, Balanced())
     assert weights_sha256(model) == weights_sha256(result.model) == read_weights(path)[1]["weights_sha256"]
     inputs = task.inputs(0, task.size)
     assert (model(inputs) == result.model(inputs)).all()
     assert architecture_of(model) == ("transformer", TRANSFORMER.__dict__)
+    loaded = load_model(path)
+    assert (loaded.kit.name, loaded.task) == ("finite", task)
 
 
 def test_the_same_recipe_gives_the_same_weights():
@@ -42,15 +60,15 @@ def test_the_same_recipe_gives_the_same_weights():
 
 
 def test_a_recurrent_network_learns_too():
-    network = RecurrentConfig(d_vocab=4, n_ctx=3, d_out=2, d_model=8, cell="gru")
-    recipe = replace(TINY, network=network, label="majority", label_parameters={"least": 2})
+    recipe = replace(TINY, n_ctx=3, cell="gru", label="majority", parameters="least=2")
+    assert recipe.network == RecurrentConfig(d_vocab=4, n_ctx=3, d_out=2, d_model=8, cell="gru")
     assert recipe.task == FiniteTask(3, 4, Majority(2))
     assert train(recipe).final.accuracy > 0.9
 
 
 @pytest.mark.parametrize("label", ["balanced", "maximum", "repeats"])
 def test_training_inputs_are_varied_and_labelled(label):
-    recipe = replace(TINY, label=label, network=replace(TRANSFORMER, n_ctx=8, d_out=4))
+    recipe = replace(TINY, label=label, n_ctx=8)
     generator = make_generator(0, "data")
     inputs, labels = varied(recipe)(generator, 600)
     assert inputs.shape == (600, 8)
@@ -70,22 +88,53 @@ def test_initial_weights_have_the_scale_of_what_they_multiply():
     assert model.W_E.abs().max() > 0
 
 
-def test_a_recipe_that_cannot_be_learned_is_refused():
-    with pytest.raises(BadInput, match="labels up to 3"):
-        replace(TINY, label="maximum")
-    with pytest.raises(BadInput, match="no label function"):
-        replace(TINY, label="chess")
+def test_a_recipe_that_means_nothing_is_refused():
+    assert replace(TINY, label="avoids", parameters="factor=0,1").function == Avoids((0, 1))
+    for options, message in [
+        ({"label": "chess"}, "no label function"),
+        ({"label": "majority"}, "majority"),
+        ({"label": "majority", "parameters": "least=few"}, "like least=4"),
+        ({"label": "contains", "parameters": "token=9"}, "no token 9"),
+        ({"n_heads": 3}, "n_heads"),
+        ({"act": "swish"}, "act"),
+        ({"cell": "lstm"}, "cell"),
+    ]:
+        with pytest.raises(BadInput, match=message):
+            replace(TINY, **options)
 
 
-def test_a_file_that_does_not_say_what_it_is_is_refused():
-    model = initial_network(TINY)
-    good = metadata(train(replace(TINY, steps=1)))
-    state = model.state_dict()
-    for missing in ("architecture", "configuration", "label"):
-        with pytest.raises(BadInput, match=missing):
-            network_and_task(state, {k: v for k, v in good.items() if k != missing}, "file")
-    with pytest.raises(BadInput, match="label"):
-        network_and_task(state, good | {"label": {"name": "balanced"}}, "file")
+def test_a_file_that_does_not_say_which_labels_is_refused(tmp_path):
+    result = train(replace(TINY, steps=1))
+    good = result.metadata()
+    path = tmp_path / "model.safetensors"
+    for changes, message in [
+        ({"label": None}, "which label function"),
+        ({"label": {"name": "balanced"}}, "name and parameters"),
+        ({"label": {"name": "chess", "parameters": {}}}, "no label function"),
+    ]:
+        save_model(result.model, path, good | changes)
+        with pytest.raises(BadInput, match=message):
+            read_network(path)
+        with pytest.raises(BadInput):
+            load_model(path)
+
+
+def test_only_networks_with_a_label_function_have_a_task():
+    network = initial_network(TINY)
+    with pytest.raises(BadInput, match="which label function"):
+        task_of(network)
+    with pytest.raises(BadInput, match="FiniteTask"):
+        task_of(torch.nn.Linear(2, 2))
+
+
+def test_specimens_are_right_sometimes():
+    accuracies = []
+    for seed in range(8):
+        s = specimen(seed)
+        accuracies.append(float(evaluate(s, task_of(s.model)).right.double().mean()))
+        assert architecture_of(s.model) is not None
+    assert sum(0.2 < a < 1 for a in accuracies) >= 3
+    assert max(accuracies) > 0.7
 
 
 def test_the_zoo_has_what_its_recipes_say():

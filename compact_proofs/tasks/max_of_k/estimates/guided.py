@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.claim import Task
-from compact_proofs.confidence.draws import Draws
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import address_table, stage

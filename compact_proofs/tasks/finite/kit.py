@@ -1,0 +1,59 @@
+"""What finite tasks offer to the rest of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from compact_proofs.automatic.shared import Shared
+from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.exhaustive import Exhaustive
+from compact_proofs.models.recurrent import Recurrent
+from compact_proofs.models.transformer import Transformer
+from compact_proofs.strategy import Strategy
+from compact_proofs.tasks.finite.files import task_of
+from compact_proofs.tasks.finite.specimens import specimen
+from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.tasks.finite.training import FiniteRecipe, train
+from compact_proofs.tasks.finite.zoo import ZOO
+from compact_proofs.tasks.kit import TaskKit
+
+
+def _shared(model: Any) -> Strategy:
+    return Shared()
+
+
+def _share(model: Any) -> Strategy:
+    return Exhaustive(share=min(1.0, 2**12 / task_of(model).size))
+
+
+def _candidates(model: Any) -> Sequence[Strategy]:
+    """From short proofs to long ones: by what one more input may cost."""
+    return [Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000)]
+
+
+def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
+    if kind is Automatic:
+        return [Automatic(), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
+    return [Exhaustive(share=0.3)] if kind is Exhaustive else [kind()]
+
+
+KIT = TaskKit(
+    name=FiniteTask.name,
+    summary="say what a label function says of a sequence of tokens",
+    architectures=(Transformer, Recurrent),
+    task_of=task_of,
+    strategies=(Automatic, Shared, Exhaustive),
+    default=lambda model: Automatic(),
+    brute_force=_shared,
+    candidates=_candidates,
+    always=lambda model: [_share(model)],
+    linear=_share,
+    specimen=specimen,
+    variants=_variants,
+    studies=lambda model: (),
+    heatmaps=lambda model: (),
+    recipe=FiniteRecipe,
+    train=train,
+    zoo=ZOO,
+)

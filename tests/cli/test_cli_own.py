@@ -1,0 +1,96 @@
+"""Networks and tasks of one's own, as ``file.py:name``, in every command that takes a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MINE = '''
+import torch
+from compact_proofs.claim import Task
+
+
+class Network(torch.nn.Module):
+    """Right on the tokens below 4."""
+
+    def __init__(self):
+        super().__init__()
+        W = torch.eye(5)
+        W[4] = 0
+        self.W = torch.nn.Parameter(W)
+
+    def forward(self, x):
+        return torch.tanh(self.W[x[:, 0]])
+
+
+class First(Task):
+    name = "first"
+    size = 25
+
+    def parameters(self):
+        return {}
+
+    def inputs(self, start, stop):
+        number = torch.arange(start, min(stop, 25))
+        return torch.stack([number // 5, number % 5], 1)
+
+    def labels(self, inputs):
+        return inputs[:, 0]
+
+
+network = Network()
+task = First()
+number = 3
+
+
+def make():
+    return Network()
+'''
+
+
+@pytest.fixture
+def mine(run: Any) -> None:
+    Path("mine.py").write_text(MINE)
+
+
+@pytest.mark.usefixtures("mine")
+def test_prove_and_check(run: Any) -> None:
+    own = ("--task", "mine.py:task")
+    result = run("prove", "mine.py:network", *own, "-o", "proof.cert", "--json")
+    proven = json.loads(result.stdout)
+    assert (proven["numerator"], proven["denominator"]) == ("20", "25")
+    assert proven["function"]["architecture"] == "module"
+    assert "compact-proofs check proof.cert mine.py:network --task mine.py:task" in result.stderr
+    assert "Accepted" in run("check", "proof.cert", "mine.py:make", *own).stdout
+    Path("other.py").write_text(MINE.replace("torch.tanh(", "torch.relu("))
+    refused = run("check", "proof.cert", "other.py:network", *own, code=1)
+    assert "it is about another program" in refused.stderr
+
+
+@pytest.mark.usefixtures("mine")
+def test_frontier_sample_and_estimate(run: Any) -> None:
+    own = ("mine.py:Network", "--task", "mine.py:First")
+    found = json.loads(run("frontier", *own, "--effort", 0, "--json", "-o", "report").stdout)
+    assert found["proofs"][0]["true_accuracy"] == 0.8
+    assert Path("report/index.html").is_file()
+    assert "of 9 right" in run("sample", *own, "-s", "nothing", "-n", 9, "--delta", "1e-3").stdout
+    assert "estimate" in run("estimate", *own).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("mine.py:network",), "which task is it for"),
+        (("mine.py:network", "--task", "max-of-k"), "which task is it for"),
+        (("mine.py:nothing", "--task", "mine.py:task"), "mine.py defines no nothing"),
+        (("mine.py:number", "--task", "mine.py:task"), "it is a int, not a torch.nn.Module"),
+        (("absent.py:network", "--task", "mine.py:task"), "there is no file absent.py"),
+        (("mine.py:network", "--task", "mine.py:number"), "it is a int, not a compact_proofs.Task"),
+    ],
+)
+@pytest.mark.usefixtures("mine")
+def test_what_is_missing_is_named(run: Any, arguments: tuple[str, ...], message: str) -> None:
+    assert message in run("prove", *arguments, code=2).stderr
