@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from compact_proofs.prove import prove
+from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.labels import LABELS
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,13 @@ def test_the_label_functions_in_the_documentation_are_those_that_ship():
     table = page.partition("## Label functions that ship")[2].partition("## Boxes")[0]
     first_column = "".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
     assert sorted(re.findall(r"`([a-z-]+)`", first_column)) == sorted(LABELS)
+
+
+def test_the_claim_of_the_readme_is_proven():
+    loaded = load_model("max-of-4-seed-123")
+    claim = prove(loaded.model, loaded.task, loaded.kit.default(loaded.model)).claim
+    quoted = " ".join(PAGES[0].read_text().replace("\n> ", " ").split())
+    assert claim.statement() in quoted
 
 
 def test_the_program_that_is_shown_is_printed(capsys):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Network
+from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import Batch, batches, jobs_of, tokens_of
@@ -19,6 +20,7 @@ from compact_proofs.automatic.rows import Jobs, weights_of
 from compact_proofs.automatic.tree import PROVE, Leaves
 from compact_proofs.automatic.undecided import Undecided, by_box, open_rows
 from compact_proofs.certified import BoxSet, Certified, disjoint, positive
+from compact_proofs.errors import BadInput
 
 LARGEST = 2**22
 """Entries of a table of one batch."""
@@ -38,12 +40,21 @@ def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, num
     kept, worth
         Options of the strategy.
     """
-    boxes = leaves.of_kind(PROVE)
+    outputs = network.logits.shape[0]
+    if outputs < 2:
+        raise BadInput("automatic: the network has one output, so that there is nothing to compare it with")
+    boxes = within(leaves.of_kind(PROVE), outputs)
     jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context)
     if not len(jobs):
         return disjoint([])
     found = _merged if AverageReadout.applies(network) else _relaxed
     return disjoint([counted(part, u, worth) for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept)])
+
+
+def within(boxes: Boxes, outputs: int) -> Boxes:
+    """The boxes, those whose label is no output (and so never right) as boxes about which nothing is proven: of `MIXED` label."""
+    with structure():
+        return Boxes(boxes.masks, torch.where(boxes.labels < outputs, boxes.labels, MIXED))
 
 
 def counted(jobs: Jobs, u: Undecided, worth: float) -> Certified:

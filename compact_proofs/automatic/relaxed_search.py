@@ -30,6 +30,9 @@ NEAR = (3, 6, 1, 12, 0, 0)
 over again; 0: a cut at one position, that whose weights differ most, where they differ most.
 """
 
+GAIN = 0.03
+"""A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
+
 
 @dataclass
 class _Node:
@@ -109,7 +112,8 @@ def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, worth: 
         found = _values(network, trial, basis, kept, worth)
         for g in losing:
             children = [k for k, (parent, _) in parents.items() if parent == g]
-            if children and sum(max(found[k][0], 0.0) for k in children) > max(value[g][0], 0.0):
+            before, whole = max(value[g][0], 0.0), value[g][2] * worth
+            if children and sum(max(found[k][0], 0.0) for k in children) - before > GAIN * (whole - before):
                 for leaf, divided in zip(groups.pop(g), parents[children[0]][1], strict=True):
                     leaf.cut = divided.cut
                 del value[g]

@@ -14,7 +14,7 @@ from compact_proofs.automatic.blocks import Network
 from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.jobs import batches, jobs_of, tokens_of
 from compact_proofs.automatic.merged_hints import chosen, fitted
-from compact_proofs.automatic.proof import LARGEST
+from compact_proofs.automatic.proof import LARGEST, within
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.relaxed_search import relaxed_search
 from compact_proofs.automatic.rivals import AverageReadout, Families, margin_rows, merge
@@ -35,7 +35,7 @@ def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int
     """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
     with _disable_current_modes(), torch.no_grad():
         network = read(copy.deepcopy(model).double(), task.d_vocab, task.n_ctx - 1)
-        boxes = roots(task)
+        boxes = within(roots(task), network.logits.shape[0])
         if AverageReadout.applies(network):
             return _Merged(network, boxes, hard, families, worth).explanation()
         return relaxed_search(network, boxes, kept, cuts, worth)

@@ -8,14 +8,13 @@ from compact_proofs.harness import Specimen, evaluate, explanations, violations
 from compact_proofs.program import program_of
 from tests.automatic.specimens import NETWORKS, largest, network, occurred
 
-HOSTILE = 3
+HOSTILE = 2
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("scale", [0.5, 1.5])
-def test_nothing_false_is_claimed(kind, scale):
-    task, strategy = largest(kind), Automatic(kept=2)
-    model = network(kind, 3, scale)
+def test_nothing_false_is_claimed(kind):
+    task, strategy = largest(kind), Automatic(kept=2, cuts=1)
+    model = network(kind, 3, 0.5)
     specimen, program = Specimen(model), program_of(model, task)
     truth = evaluate(specimen, task)
     for explanation in explanations(strategy, program, task, seed=0, number=HOSTILE):
