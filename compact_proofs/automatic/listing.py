@@ -27,11 +27,10 @@ from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.listed_steps import Steps
-from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Reader, Table, Value, Weighted, first_of, moves, shape_of
+from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Table, Value, Weighted, first_of, moves, shape_of
 from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.claim import ACCURACY
-from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
 from compact_proofs.length import count, stage
@@ -130,8 +129,6 @@ class Listing:
                 found = self._pair(name, target, args, kwargs, moving, shape)
         elif len(moving) == 1 and isinstance(moving[0], Pair) and name in ENTRYWISE | STRUCTURAL - {"cat", "stack"}:
             found = self._on_pair(name, target, args, kwargs, moving[0], shape)
-        if found is None and name in ("_softmax", "_safe_softmax"):
-            found = self._softmax(args[0], args[1] % len(shape))
         if found is None and name in ("mm", "bmm"):
             found = self._averages(args[0], args[1], shape)
         if found is None and name in ("add", "sub") and all(isinstance(x, Affine) or _constant(x) for x in args[:2]):
@@ -202,30 +199,6 @@ class Listing:
             return Pair(result, moved(x.first), moved(x.second))
 
     # --------------------------------------------------------------------------------------------- shares and linear maps
-
-    def _softmax(self, x: Any, dim: int) -> Dense | None:
-        """Shares w_i / sum_j w_j with w = exp(score - a) from a table: an input pays for a sum and a division an entry.
-
-        Any a will do that is the same for all scores of one softmax: the largest over all tokens of the second position, for each
-        of the first, if that is one position for the whole softmax.
-        """
-        if isinstance(x, Pair):
-            with structure():
-                alike = bool((x.first == x.first.narrow(dim, 0, 1)).all())
-            largest = x.data.amax((1, 2 + dim) if alike else (0, 1, 2 + dim), keepdim=True)
-            weights: Pair | Affine = Pair(torch.exp(x.data - upper(largest)), x.first, x.second)
-        elif isinstance(x, Affine) and not x.weighted and len(x.tables) == 1:
-            data = x.tables[0].data
-            largest = data.amax((0, 1 + dim), keepdim=True)
-            weights = Affine((Table(torch.exp(data - upper(largest)), x.tables[0].owner),))
-        else:
-            return None
-        w = self._steps.dense(weights)
-
-        def shares(inputs: Tensor, read: Reader) -> Tensor:
-            return read(w) / read(w).sum(1 + dim, keepdim=True)
-
-        return self._steps.add(shares, w.shape, w.on)
 
     def _averages(self, p: Any, x: Any, shape: torch.Size) -> Affine | None:
         """Shares times a table whose rows are of one position each: sum_k p[b, m, k] V[b, k, e]."""

@@ -77,6 +77,13 @@ def test_recurrent_networks(cell):
     assert_same_function(randomised(empty_network(config, torch.float64)), 4, V)
 
 
+def test_scores_of_very_different_size_do_not_underflow():
+    config = TransformerConfig(d_vocab=V, n_ctx=N, d_out=2, d_model=4, d_head=2)
+    model = randomised(empty_network(config, torch.float64))
+    model.blocks[0].W_Q.data *= 1e4  # some sequences have scores that are all thousands below the largest of any
+    assert_same_function(model, N, V)
+
+
 class Flat(nn.Module):
     """An MLP on the embeddings side by side: a linear map of tables of every position."""
 
