@@ -1,9 +1,9 @@
 """Proofs of any small network over tokens: boxes of inputs, additive bounds on them, exact counting.
 
-A proof is a list of disjoint boxes, products of sets of tokens. On each box, for its label y and every rival output z, an *additive*
-function ``c + sum_i T_i[x_i]`` is proven to lie below a positive multiple of the margin M_y - M_z; the inputs of the box on which all
-these functions are positive are certified, and they are counted, not bounded. Everything here serves to find such functions that are
-high, for any program of tensor operations, and to share the work between boxes.
+A proof is a list of disjoint boxes, products of sets of tokens. On each box, for its label y and every rival output z, an
+*additive* function ``c + sum_i T_i[x_i]`` is proven to lie below a positive multiple of the margin M_y - M_z; the inputs of the
+box on which all these functions are positive are certified, and they are counted, not bounded. Everything here serves to find such
+functions that are high, for any program of tensor operations, and to share the work between boxes.
 
 The statement, and what is trusted
     boxes, roots, diagram   boxes of constant label, from the task alone

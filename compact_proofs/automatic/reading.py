@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import Any
 
@@ -151,6 +152,8 @@ class _Reader:
         mixed
             Some entry that the context owns meets one of a free position, so that their tokens must be told apart.
         """
+        if x.axes == "qk" and mixed:  # entries of the context mean something where t = q only
+            return Lifted(torch.where(x.owner == self.c, self._diagonal(x)[:, None], x.data), "qk")
         if x.axes != "k":
             return Lifted(x.data, x.axes)
         with structure():
@@ -306,11 +309,10 @@ class _Reader:
     def joined(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Value:
         """cat and stack: the sum of each argument in its place, zeros in the others'."""
         total: Any = None
-        for x in args[0]:
-            zero = [torch.zeros(y.shape, dtype=torch.float64) for y in args[0]]
-            alone = ([x if y is x else z for y, z in zip(args[0], zero, strict=True)], *args[1:])
-            alone = map_leaves(lambda y: _constant(y) if isinstance(y, Tensor) else y, alone)
-            part = self.linear(target, alone, kwargs, x)
+        zeros = [_constant(torch.zeros(y.shape, dtype=torch.float64)) for y in args[0]]
+        for i, x in enumerate(args[0]):
+            own = copy.copy(x)  # the same tensor may stand in two places
+            part = self.linear(target, ([*zeros[:i], own, *zeros[i + 1 :]], *args[1:]), kwargs, own)
             total = part if total is None else self.add(total, part, 1.0)
         return total
 
