@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -55,7 +54,7 @@ class Program(nn.Module):
         """A meta tensor with the shape [outputs] and dtype of one output."""
         return next(node for node in self.graph.nodes if node.op == "output").args[0].meta["val"]
 
-    @functools.cached_property
+    @property
     def sha256(self) -> str:
         """Hash of the operations and of every constant: the name of the function in claims."""
         return program_sha256(self.graph, self.tensors)
@@ -84,8 +83,13 @@ class Program(nn.Module):
         return self._batches[len(inputs)].forward(inputs, [self.tensors[name] for name in self._used])
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Program:
-        """Convert the constants (`double`, `to`); the graph then names no narrower type."""
-        self.tensors = {name: fn(t) for name, t in self.tensors.items()}
+        """Convert the constants (`double`, `to`) without changing a number; the graph then names no narrower type."""
+        converted = {name: fn(t) for name, t in self.tensors.items()}
+        for name, t in converted.items():
+            old = self.tensors[name]
+            if not (t.is_meta or old.is_meta) and not _same_numbers(t.cpu().to(old.dtype), old.cpu()):
+                raise BadInput(f"this would change the constant {name} of a program; change the module, and trace it again")
+        self.tensors = converted
         self._widened = self._widened or fn(torch.zeros((), dtype=torch.float32)).dtype == torch.float64
         self._batches = {}
         return self
@@ -95,3 +99,8 @@ class Program(nn.Module):
 
     def __repr__(self) -> str:
         return f"<Program {self.sha256[:16]} on {list(self.input.shape)} -> {list(self.output.shape)}>\n{self.text()}"
+
+
+def _same_numbers(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of one shape hold the same numbers, NaN where NaN is."""
+    return bool(((a == b) | ((a != a) & (b != b))).all())

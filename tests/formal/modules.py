@@ -140,6 +140,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "reversed": (lambda x: x[:, torch.arange(1, 3)].flatten(1), 8),
     "strided": (lambda x: x[:, ::2, 1::2].flatten(1), 4),
     "outer": (lambda x: (x[:, 0, :, None] * x[:, 1, None, :]).flatten(1), 16),
+    "filled": (lambda x: (x + torch.ones_like(x)).sum(1) * x.new_ones(4) - torch.full_like(x[:, 0], 0.5), 4),
     "moved mask": (lambda x: ((x @ x.mT).masked_fill(UPPER, -torch.inf).mT.softmax(1).mT @ x)[:, -1], 4),
     "scores": (lambda x: ((x @ x.mT / 2 + torch.full((3, 3), -torch.inf).triu(1)).softmax(-1) @ x)[:, -1], 4),
 }

@@ -76,6 +76,16 @@ def test_the_float_reading_is_made_in_float64() -> None:
     assert all(t.dtype == torch.float64 for t in wide.tensors.values() if t.is_floating_point())
 
 
+def test_a_conversion_that_rounds_is_refused() -> None:
+    program = trace(transformer(5, 3, 4, 2), torch.tensor([0, 1, 2]))
+    before = program.sha256
+    with pytest.raises(cp.BadInput, match="would change the constant W_E of a program"):
+        program.half()
+    assert program.sha256 == before
+    program.tensors["W_E"][0, 0] += 1
+    assert program.sha256 != before
+
+
 def test_readings_have_one_length() -> None:
     task, model = MaxOfK(d_vocab=5, n_ctx=3), transformer(5, 3, 4, 2)
     lengths = {

@@ -215,7 +215,7 @@ def _result(lowering: Lowering, node: Node, args: list[Any], rules: dict[str, An
 
 def _check_call(node: Node, rule: Any, args: list[Any]) -> None:
     """Refuse arguments that the rule would not read."""
-    unknown = set(node.kwargs) - {"dtype", "device", "layout", "pin_memory"} - _READ.get(name_of(node), set())
+    unknown = set(node.kwargs) - {"dtype", "device", "layout", "pin_memory", "memory_format"} - _READ.get(name_of(node), set())
     try:
         inspect.signature(rule).bind(None, node, *args)
     except TypeError:

@@ -17,6 +17,7 @@ from compact_proofs.formal.network.language import Index, Scalar, fixed, remaind
 from compact_proofs.formal.network.lowering import Lowering, as_entries
 from compact_proofs.formal.network.rules import masked, pointwise, rule, shape_of
 from compact_proofs.formal.network.sum_rules import summed
+from compact_proofs.program.simplify import name_of
 
 # Look-ups
 
@@ -151,3 +152,11 @@ def _cat(to: Lowering, node: Node, parts: Sequence[Any], dim: int = 0) -> Entrie
         return found
 
     return Entries(shape, at)
+
+
+@rule("zeros_like", "new_zeros", "ones_like", "new_ones", "full_like", "new_full")
+def _filled(to: Lowering, node: Node, like: Any, *given: Any) -> Tensor:
+    """A constant in another tensor's shape, or in one that is given."""
+    name = name_of(node)
+    value = given[-1] if "full" in name else 1 if "ones" in name else 0
+    return torch.full(shape_of(node), value, dtype=node.meta["val"].dtype)

@@ -109,9 +109,11 @@ def network_for(module: nn.Module, task: Task, *, title: str, most: float = math
     network = network_of(program)
     each = network.work().multiply_adds
     if each * task.size > most:
+        seconds = each * task.size * PRODUCT
+        time = f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"
         raise BadInput(
-            f"{title}: running it on all {task.size} inputs takes Coq {each * task.size:.1e} multiply-adds, some "
-            f"{each * task.size * PRODUCT / 3600:.0f} hours; at most {most:.0e} are let through"
+            f"{title}: running it on all {task.size} inputs takes Coq {each * task.size:.1e} multiply-adds, some {time}; "
+            f"at most {most:.0e} are let through"
         )
     numbers = {0, task.size // 2, task.size - 1} if each < 10**5 else {task.size // 2}
     compare(network, program, torch.cat([task.inputs(i, i + 1) for i in sorted(numbers)]))

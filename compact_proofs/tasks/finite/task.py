@@ -180,6 +180,10 @@ class FiniteTask(Task):
         BadInput
             If a function of your own can neither be tabulated nor read as source text.
         """
+        return dict(self._named)
+
+    @cached_property
+    def _named(self) -> dict[str, Any]:
         named: dict[str, Any] = {"n_ctx": self.n_ctx, "d_vocab": self.d_vocab}
         named |= self._identity("label", self.label)
         if self._valid is not None:
