@@ -14,7 +14,9 @@ from compact_proofs.automatic.blocks import Averages, Block, Network, Norm, Opaq
 from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.lines import has_lines
 from compact_proofs.automatic.narrow import map_nodes, narrowed
+from compact_proofs.automatic.norms import root_mean_square
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
+from compact_proofs.automatic.pruning import needed
 from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
@@ -70,10 +72,15 @@ class _Reader:
             elif node.op == "get_attr":
                 values[node] = _constant(self.program.tensors[str(node.target)])
             elif node.op == "call_function":
-                values[node] = self.operation(node, values)
+                norm = root_mean_square(node)
+                if norm is not None and isinstance(values[norm[0]], (Additive, Form)):
+                    z, shape = self.flat(values[norm[0]]), node.meta["val"].shape
+                    values[node] = self.symbols(Norm(z, norm[1]), shape)
+                else:
+                    values[node] = self.operation(node, values)
             else:
                 [logits] = node.all_input_nodes
-                return Network(self.n, self.v, self.c, self.blocks, self.form(values[logits]))
+                return needed(Network(self.n, self.v, self.c, self.blocks, self.form(values[logits])))
         raise AssertionError("a graph ends with its output")
 
     def operation(self, node: Node, values: dict[Node, Any]) -> Any:
