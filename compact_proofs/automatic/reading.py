@@ -90,8 +90,7 @@ class _Reader:
             return parts[node.args[1]]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
-            target: Any = node.target
-            return _constant(target(*args, **kwargs))
+            return _constant(call(node.target, args, kwargs)[0])
         like = node.meta["val"]
         several = isinstance(like, (tuple, list))
         result = self.apply(name_of(node), node.target, args, kwargs, (like[0] if several else like).shape)
