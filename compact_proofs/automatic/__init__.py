@@ -1,9 +1,9 @@
 """Proofs of any small network over tokens: boxes of inputs, additive bounds on them, exact counting.
 
-A proof is a list of disjoint boxes, products of sets of tokens. On each box, for its label y and every rival output z, an *additive*
-function ``c + sum_i T_i[x_i]`` is proven to lie below a positive multiple of the margin M_y - M_z; the inputs of the box on which all
-these functions are positive are certified, and they are counted, not bounded. Everything here serves to find such functions that are
-high, for any program of tensor operations, and to share the work between boxes.
+A proof is a list of disjoint boxes, products of sets of tokens. On each box, for its label y and every rival output z, an
+*additive* function ``c + sum_i T_i[x_i]`` is proven to lie below a positive multiple of the margin M_y - M_z; the inputs of the
+box on which all these functions are positive are certified, and they are counted, not bounded. Everything here serves to find such
+functions that are high, for any program of tensor operations, and to share the work between boxes.
 
 The statement, and what is trusted
     boxes, roots, diagram   boxes of constant label, from the task alone
@@ -15,6 +15,7 @@ From a program to tables and symbols
     lifted                  one call of an operation for all tokens at once
     owners                  which positions an entry depends on
     values, reading         the types Table, Additive, Shares, Form, and the operations on them
+    norms, pruning          norms that are written out; blocks that nothing reads
     blocks                  symbols: averages (of a softmax), sums, functions, norms, intervals
 From symbols to additive functions
     rows                    averages by the ratio rule; jobs: boxes that share their tables

@@ -52,10 +52,10 @@ def dependencies(name: str, target: Any, args: Any, kwargs: Any, given: dict[int
 
     Notes
     -----
-    Entrywise operations depend on what their arguments depend on at the same place. Operations of `STRUCTURAL` are applied to the
-    dependencies themselves. For those of `MIXING`, the entries that depend on position i are set to NaN and all others to 1: sums,
-    products with any number, and maxima pass NaN on, so an entry without NaN is computed without them. Every other operation is
-    taken to depend on everything.
+    Entrywise operations depend on what their arguments depend on at the same place, rows looked up in a constant on their index.
+    Operations of `STRUCTURAL` are applied to the dependencies themselves. For those of `MIXING`, the entries that depend on
+    position i are set to NaN and all others to 1: sums, products with any number, and maxima pass NaN on, so an entry without NaN
+    is computed without them. Every other operation is taken to depend on everything.
     """
     tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
     with structure():
@@ -71,12 +71,17 @@ def dependencies(name: str, target: Any, args: Any, kwargs: Any, given: dict[int
                 values = [torch.ones(m.shape, dtype=torch.float64).masked_fill(m, torch.nan) for m in marks]
                 result = _call(target, args, kwargs, values)
                 found[i] = (result[0] if isinstance(result, tuple) else result).isnan()
-            elif name in ("embedding", "index"):
-                indices = next(m for m in marks if bool(m.any()))
+            elif (name == "embedding" or _rows_of(name, args)) and not bool(marks[0].any()):
+                indices = marks[1]
                 found[i] = indices.reshape(*indices.shape, *[1] * (len(shape) - indices.dim())).expand(shape)
             else:
                 found[i] = True
     return found
+
+
+def _rows_of(name: str, args: Any) -> bool:
+    """``W[tokens]``: one index tensor, for the first axis."""
+    return name == "index" and len(args[1]) == 1 and isinstance(args[1][0], Tensor)
 
 
 def _call(target: Any, args: Any, kwargs: Any, values: list[Tensor]) -> Any:

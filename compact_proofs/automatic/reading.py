@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 from typing import Any
 
@@ -13,7 +14,9 @@ from compact_proofs.automatic.blocks import Averages, Block, Network, Norm, Opaq
 from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.lines import has_lines
 from compact_proofs.automatic.narrow import map_nodes, narrowed
+from compact_proofs.automatic.norms import root_mean_square
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
+from compact_proofs.automatic.pruning import needed
 from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
@@ -69,10 +72,15 @@ class _Reader:
             elif node.op == "get_attr":
                 values[node] = _constant(self.program.tensors[str(node.target)])
             elif node.op == "call_function":
-                values[node] = self.operation(node, values)
+                norm = root_mean_square(node)
+                if norm is not None and isinstance(values[norm[0]], (Additive, Form)):
+                    z, shape = self.flat(values[norm[0]]), node.meta["val"].shape
+                    values[node] = self.symbols(Norm(z, norm[1]), shape)
+                else:
+                    values[node] = self.operation(node, values)
             else:
                 [logits] = node.all_input_nodes
-                return Network(self.n, self.v, self.c, self.blocks, self.form(values[logits]))
+                return needed(Network(self.n, self.v, self.c, self.blocks, self.form(values[logits])))
         raise AssertionError("a graph ends with its output")
 
     def operation(self, node: Node, values: dict[Node, Any]) -> Any:
@@ -82,8 +90,7 @@ class _Reader:
             return parts[node.args[1]]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
-            target: Any = node.target
-            return _constant(target(*args, **kwargs))
+            return _constant(call(node.target, args, kwargs)[0])
         like = node.meta["val"]
         several = isinstance(like, (tuple, list))
         result = self.apply(name_of(node), node.target, args, kwargs, (like[0] if several else like).shape)
@@ -151,6 +158,8 @@ class _Reader:
         mixed
             Some entry that the context owns meets one of a free position, so that their tokens must be told apart.
         """
+        if x.axes == "qk" and mixed:  # entries of the context mean something where t = q only
+            return Lifted(torch.where(x.owner == self.c, self._diagonal(x)[:, None], x.data), "qk")
         if x.axes != "k":
             return Lifted(x.data, x.axes)
         with structure():
@@ -306,11 +315,10 @@ class _Reader:
     def joined(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Value:
         """cat and stack: the sum of each argument in its place, zeros in the others'."""
         total: Any = None
-        for x in args[0]:
-            zero = [torch.zeros(y.shape, dtype=torch.float64) for y in args[0]]
-            alone = ([x if y is x else z for y, z in zip(args[0], zero, strict=True)], *args[1:])
-            alone = map_leaves(lambda y: _constant(y) if isinstance(y, Tensor) else y, alone)
-            part = self.linear(target, alone, kwargs, x)
+        zeros = [_constant(torch.zeros(y.shape, dtype=torch.float64)) for y in args[0]]
+        for i, x in enumerate(args[0]):
+            own = copy.copy(x)  # the same tensor may stand in two places
+            part = self.linear(target, ([*zeros[:i], own, *zeros[i + 1 :]], *args[1:]), kwargs, own)
             total = part if total is None else self.add(total, part, 1.0)
         return total
 

@@ -41,6 +41,22 @@ class Odd(nn.Module):
         return self.U(torch.sin(a) * b + self.E(x).amax(1) / (1 + b.exp()))
 
 
+class Moved(nn.Module):
+    """Scores against the last token's own, a tensor joined to itself, columns looked up, positions in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.E, self.P, self.U = nn.Embedding(V, 4), nn.Parameter(torch.zeros(N, 4)), nn.Linear(8, V)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.E(x) + self.P
+        score = torch.tanh((h * h[:, -1:]).sum(-1))  # [B, n]
+        against = score * score[:, -1:]
+        share = (against - against[:, -1:] ** 2).softmax(-1)
+        mixed = (share[:, None] @ h)[:, 0] + h[:, 0][:, torch.tensor([2, 0, 3, 1])]
+        return self.U(torch.cat([mixed, mixed], 1)) + torch.cat([score, score[:, :2]], 1)
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "attention": lambda: Transformer(transformer()),
     "heads": lambda: Transformer(transformer(n_heads=2, biases=True)),
@@ -56,6 +72,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "gru": lambda: Recurrent(RecurrentConfig(d_vocab=V, n_ctx=N, d_out=V, d_model=4, cell="gru")),
     "bag": Bag,
     "odd": Odd,
+    "moved": Moved,
 }
 
 

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from compact_proofs.automatic.blocks import Norm, Opaque
 from compact_proofs.automatic.evaluate import evaluate
 from compact_proofs.automatic.narrow import narrowed
 from compact_proofs.automatic.reading import read
@@ -48,3 +49,29 @@ def test_tables_enclose_those_of_ordinary_arithmetic(kind):
         plain = read(trace(copy.deepcopy(model).double(), INPUTS[0]), V, N - 1).logits.constant
     lo, hi = (enclosed.lo, enclosed.hi) if hasattr(enclosed, "lo") else (enclosed, enclosed)
     assert bool(((lo <= plain + 1e-9) & (plain - 1e-9 <= hi)).all())
+
+
+@pytest.mark.parametrize(("kind", "norms"), [("causal", 1), ("silu", 2), ("norm", 1), ("heads", 0)])
+def test_norms_are_recognised_however_they_are_written(kind, norms):
+    with torch.no_grad():
+        blocks = read(trace(network(kind, 0).double(), INPUTS[0]), V, N - 1).blocks
+    assert sum(isinstance(block, Norm) for block in blocks) == norms
+    assert not any(isinstance(block, Opaque) for block in blocks)
+
+
+class Started(torch.nn.Module):
+    """Its state begins with zeros of a dtype that it names."""
+
+    def __init__(self):
+        super().__init__()
+        self.E, self.W = torch.nn.Embedding(V, 4), torch.nn.Linear(4, V)
+
+    def forward(self, x):
+        return self.W(torch.zeros(len(x), 4, dtype=torch.float32)) + self.W(self.E(x).sum(1))
+
+
+def test_constants_of_a_named_dtype_are_widened_with_the_program():
+    program = copy.deepcopy(trace(Started(), INPUTS[0])).double()
+    with torch.no_grad():
+        logits, _ = evaluate(read(program, V, N - 1), INPUTS)
+        torch.testing.assert_close(logits, program(INPUTS))
