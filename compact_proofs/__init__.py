@@ -1,5 +1,6 @@
 """compact-proofs: prove the accuracy of a neural network, and measure how long the proof is."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from compact_proofs.autopilot import best_within, fill_frontier
@@ -21,10 +22,13 @@ from compact_proofs.prove import measure, prove
 from compact_proofs.strategy import Explanation, Spec, Strategy, whole
 
 if TYPE_CHECKING:
+    from compact_proofs.automatic.shared import Shared
+    from compact_proofs.automatic.strategy import Automatic
     from compact_proofs.tasks.finite import Automaton, FiniteTask
 
 __all__ = [
     "ACCURACY",
+    "Automatic",
     "Automaton",
     "BadInput",
     "Certificate",
@@ -43,6 +47,7 @@ __all__ = [
     "Program",
     "ProofLength",
     "Score",
+    "Shared",
     "Spec",
     "Specimen",
     "Strategy",
@@ -74,10 +79,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load the tasks when one of them is asked for."""
-    if name in ("Automaton", "FiniteTask"):
-        from compact_proofs.tasks import finite
+_LATER = {
+    "Automatic": "compact_proofs.automatic.strategy",
+    "Automaton": "compact_proofs.tasks.finite",
+    "FiniteTask": "compact_proofs.tasks.finite",
+    "Shared": "compact_proofs.automatic.shared",
+}
+"""What brings the tasks with it, and is loaded when it is asked for."""
 
-        return getattr(finite, name)
+
+def __getattr__(name: str) -> Any:
+    """Load what is in `_LATER` when it is asked for."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

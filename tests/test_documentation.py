@@ -24,6 +24,16 @@ def test_the_code_of_the_readme_runs(capsys):
         assert number in shown
 
 
+def test_the_code_about_automatic_proofs_runs(capsys):
+    page = (ROOT / "docs" / "automatic.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "automatic.md", "exec"), {"__name__": "automatic"})
+    shown = capsys.readouterr().out
+    assert "2097152/2097152" in shown
+    assert int(shown.split()[0].replace(",", "")) < 5e7  # the module itself takes 1.9e10
+    assert "2,097,152 sequences" in page
+
+
 def test_the_code_about_finite_tasks_runs(capsys):
     page = (ROOT / "docs" / "finite-tasks.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

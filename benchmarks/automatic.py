@@ -1,0 +1,67 @@
+"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL ...]``, results/automatic.md.
+
+Each on its whole set of inputs, by the default options, with what the search took beside the proof.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.timing import markdown
+from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.claim import decimal
+from compact_proofs.length import count
+from compact_proofs.program import program_of
+from compact_proofs.prove import find_explanation, prove
+from compact_proofs.tasks import load_model
+from compact_proofs.zoo import names
+
+OTHERS = ("max-of-4-seed-123", "max-of-10-seed-0")
+"""Networks of Max-of-K, which have proofs made by hand."""
+SAMPLE = 256
+"""Inputs from which the module's own cost is counted."""
+RESULTS = Path(__file__).parent / "results" / "automatic.md"
+
+HEADER = ["network", "task", "inputs", "bound", "operations, M", "share", "search, s", "proof, s"]
+
+
+def row(name: str) -> list[str]:
+    """Search and prove."""
+    loaded = load_model(name)
+    program, task = program_of(loaded.model, loaded.task), loaded.task
+    inputs = task.inputs(0, min(SAMPLE, task.size))
+    with count() as counter:
+        program(inputs)
+    naive = counter.length.total / len(inputs)
+    started = time.process_time()
+    explanation = find_explanation(program, task, Automatic())
+    searched = time.process_time()
+    found = prove(program, task, Automatic(), explanation=explanation)
+    proved = time.process_time()
+    said = task.parameters()
+    made = [f"{task.size:.3g}", decimal(found.bound), f"{found.length.total / 1e6:.1f}"]
+    cost = [f"{found.length.total / naive / task.size:.2g}", f"{searched - started:.0f}", f"{proved - searched:.1f}"]
+    return [name, f"{said.get('label', task.name)}, v = {said['d_vocab']}, n = {said['n_ctx']}", *made, *cost]
+
+
+def main() -> None:
+    """Print the table and, if it is of all networks, write it."""
+    wanted = sys.argv[1:] or [*(name for name in names() if name.startswith("finite-")), *OTHERS]
+    rows = []
+    for name in wanted:
+        rows.append(row(name))
+        print(" | ".join(rows[-1]), flush=True)
+    if len(sys.argv) == 1:
+        RESULTS.write_text(f"""# Automatic proofs
+
+`python -m benchmarks.automatic`: the strategy `automatic` by its default options on every input. *share*: operations over those of
+the module on every input. Seconds are processor time of one core: of the search, which is free and not trusted, and of the proof.
+
+{markdown(HEADER, rows)}
+""")
+
+
+if __name__ == "__main__":
+    main()
