@@ -106,8 +106,9 @@ def prove(
     """
     check_subject(model, task)
     check_strategy(strategy)
-    function = Function.of(model, task)
-    model = subject(model, task, strategy)
+    named, model = model, subject(model, task, strategy)
+    strategy.applies_to(model, task)
+    function = Function.of(named if architecture_of(named) else model, task)
     if explanation is None:
         explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)

@@ -113,7 +113,7 @@ FORGERIES: list[tuple[Change, str]] = [
         function(configuration={"d_vocab": 8}),
         "it is about the attention-only {'d_vocab': 8}, not the attention-only {'d_vocab': 8, ",
     ),
-    (strategy(name="telepathy"), "the strategy 'telepathy' is unknown; known are additive, brute-force, cubic"),
+    (strategy(name="telepathy"), "the strategy 'telepathy' is unknown; known are additive, automatic, brute-force, cubic"),
     (strategy(name="brute-force", version=1), "the strategy brute-force has no option 'window'; it has no options"),
     (strategy(name="cubic", options={}, version=1), "the explanation of cubic must hold nothing, not group_of"),
     (strategy(version=99), "version 99 of the strategy additive is unknown; this program has version "),
@@ -205,7 +205,7 @@ def test_a_task_without_registered_strategies_has_those_for_any_module(tiny: Loa
 
     task = Other(8, 3)
     renamed = dataclasses.replace(tiny_certificate, claim=dataclasses.replace(tiny_certificate.claim, task="other"))
-    with pytest.raises(CertificateRejected, match="the strategy 'additive' is unknown; known are exhaustive"):
+    with pytest.raises(CertificateRejected, match="the strategy 'additive' is unknown; known are automatic, exhaustive, shared"):
         check(renamed, tiny.model, task)
     everything = brute_force(tiny.model, task)
     assert check(everything, tiny.model, task).claim == everything.claim
