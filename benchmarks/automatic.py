@@ -27,6 +27,14 @@ RESULTS = Path(__file__).parent / "results" / "automatic.md"
 HEADER = ["network", "task", "inputs", "bound", "operations, M", "share", "search, s", "proof, s"]
 
 
+TEXT = """# Automatic proofs
+
+`python -m benchmarks.automatic [NAME ...]`: the strategy `automatic` by its default options on every input. *share*: operations
+over those of the module on every input. Seconds are processor time of one core: of the search, which is free and not trusted, and
+of the proof.
+"""
+
+
 def row(name: str) -> list[str]:
     """Search and prove."""
     loaded = load_model(name)
@@ -46,21 +54,22 @@ def row(name: str) -> list[str]:
     return [name, f"{said.get('label', task.name)}, v = {said['d_vocab']}, n = {said['n_ctx']}", *made, *cost]
 
 
+def known() -> dict[str, list[str]]:
+    """The rows of the table as it is, by network."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {row[0]: row for row in cells[2:]}
+
+
 def main() -> None:
-    """Print the table and, if it is of all networks, write it."""
-    wanted = sys.argv[1:] or [*(name for name in names() if name.startswith("finite-")), *OTHERS]
-    rows = []
-    for name in wanted:
-        rows.append(row(name))
-        print(" | ".join(rows[-1]), flush=True)
-    if len(sys.argv) == 1:
-        RESULTS.write_text(f"""# Automatic proofs
-
-`python -m benchmarks.automatic`: the strategy `automatic` by its default options on every input. *share*: operations over those of
-the module on every input. Seconds are processor time of one core: of the search, which is free and not trusted, and of the proof.
-
-{markdown(HEADER, rows)}
-""")
+    """Make the rows of the networks that are named, or of all, and write each into the table when it is there."""
+    every = [*(name for name in names() if name.startswith("finite-")), *OTHERS]
+    rows = known()
+    for name in sys.argv[1:] or every:
+        rows[name] = row(name)
+        print(" | ".join(rows[name]), flush=True)
+        table = markdown(HEADER, [rows[name] for name in every if name in rows])
+        RESULTS.write_text(f"{TEXT}\n{table}\n")
 
 
 if __name__ == "__main__":

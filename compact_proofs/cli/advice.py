@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from compact_proofs.certificate import Run
     from compact_proofs.tasks import LoadedModel
 
+AFFORDABLE = 2**21
+"""Inputs of a task on which brute force is worth a try."""
+
 LONGER = 4
 """What a search that found little is to be repeated with."""
 
@@ -48,6 +51,9 @@ def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -
         tries.append(f"{command('frontier', *source, '--effort', f'{LONGER * max(effort, 1):g}')} (a longer search)")
     if isinstance(loaded.kit, TaskKit) and loaded.kit.tuning:
         tries.append(f"{command('finetune', loaded.task.name, *source, '-o', 'FILE')} (a like network with shorter proofs)")
+    everything = loaded.kit.brute_force(loaded.model)
+    if loaded.task.size <= AFFORDABLE and best is not None and not is_by(best, everything):
+        tries.append(f"{command('prove', *source, '-s', everything.name)} (every input)")
     tries.append(f"{command('sample', *source)} (a bound with confidence, by sampling)")
     return f"{poor} To try: {'; '.join(tries)}."
 

@@ -23,6 +23,12 @@ def _shared(model: Any) -> Strategy:
     return Shared()
 
 
+def _default(model: Any) -> Strategy:
+    """Automatic proofs say little of states that pass through several layers or steps; there the inputs are listed."""
+    deep = isinstance(model, Recurrent) or model.config.n_layers > 1
+    return Shared() if deep else Automatic()
+
+
 def _share(model: Any) -> Strategy:
     return Exhaustive(share=min(1.0, 2**12 / task_of(model).size))
 
@@ -44,7 +50,7 @@ KIT = TaskKit(
     architectures=(Transformer, Recurrent),
     task_of=task_of,
     strategies=(Automatic, Shared, Exhaustive),
-    default=lambda model: Automatic(),
+    default=_default,
     brute_force=_shared,
     candidates=_candidates,
     always=lambda model: [_share(model)],
