@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,6 @@ from torch import nn
 
 from compact_proofs.container import Digest, Few, Name, Strict, Text
 from compact_proofs.models.architectures import architecture_of
-from compact_proofs.models.files import weights_sha256
 from compact_proofs.program import Program, program_of
 
 if TYPE_CHECKING:
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
 MODULE = "module"
 """The architecture of whatever has no name of its own: its program says what it computes."""
-
-
-_PROGRAMS: dict[tuple[str, str, str], str] = {}
-"""Hashes of programs, by architecture, configuration and weights, which decide them."""
 
 
 class FunctionDocument(Strict):
@@ -67,11 +61,8 @@ class Function:
             program = program_of(model, task)
             return cls(MODULE, {}, program.weights_sha256, program.sha256)
         architecture, configuration = named
-        weights = weights_sha256(model)
-        key = (architecture, json.dumps(configuration, sort_keys=True), weights)
-        if key not in _PROGRAMS:
-            _PROGRAMS[key] = program_of(model, task).sha256
-        return cls(architecture, configuration, weights, _PROGRAMS[key])
+        program = program_of(model, task)
+        return cls(architecture, configuration, program.weights_sha256, program.sha256)
 
     def describe(self) -> str:
         """Return the function in words."""

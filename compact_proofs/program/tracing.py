@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from compact_proofs.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
+from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import weights_sha256
 from compact_proofs.program.copying import independent_copy
 from compact_proofs.program.program import Program
@@ -95,6 +97,12 @@ def program_of(module: nn.Module, task: Task) -> Program:
         if not isinstance(first, Tensor) or first.dim() < 1 or len(first) != 1:
             shape = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise BadInput(f"the task {task.name}: inputs(0, 1) must be a tensor of one input [1, ...], not {shape}")
+    key = _deciding(module, first[0])
+    if key in _PROGRAMS:
+        program = _PROGRAMS[key]
+        with _disable_current_modes():
+            _check_label(task, task.labels(first), first, program.output.shape[0])
+        return program
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
         subject = independent_copy(module).eval()
@@ -104,7 +112,28 @@ def program_of(module: nn.Module, task: Task) -> Program:
                 inputs = task.inputs(number, number + 1)
                 _check_same(subject, program, inputs)
             _check_label(task, task.labels(inputs), inputs, program.output.shape[0])
+    if key is not None:
+        if len(_PROGRAMS) >= KEPT:
+            del _PROGRAMS[next(iter(_PROGRAMS))]
+        _PROGRAMS[key] = program
     return program
+
+
+KEPT = 64
+"""Programs of networks that ship are kept, up to so many."""
+
+_PROGRAMS: dict[tuple[Any, ...] | None, Program] = {}
+"""Programs by what decides them: architecture, configuration, weights, and the shape of an input."""
+
+
+def _deciding(module: nn.Module, example: Tensor) -> tuple[Any, ...] | None:
+    """What decides the program of a network that ships and is as it was made; None for any other module."""
+    named = architecture_of(module)
+    if named is None or any(p.is_meta for p in module.parameters()):
+        return None
+    architecture, configuration = named
+    said = json.dumps(configuration, sort_keys=True)
+    return architecture, said, weights_sha256(module), tuple(example.shape), example.dtype
 
 
 def _trace_once(module: nn.Module, example: Tensor) -> Program:
