@@ -55,7 +55,7 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
         if shape is not None and inputs.shape[1:] != shape:
             raise BadInput(f"the task {task.name}: its inputs have different shapes, {list(shape)} and {list(inputs.shape[1:])}")
         shape = inputs.shape[1:]
-        _check_labels(task, inputs, outputs)
+        check_labels(task, inputs, outputs)
         rows = {row.tobytes() for row in inputs.reshape(len(inputs), -1).cpu().contiguous().numpy()}
         if len(rows) < len(inputs) or (whole and not seen.isdisjoint(rows)):
             raise BadInput(f"the task {task.name}: an input among {start} ... {stop - 1} comes twice, and would be counted twice")
@@ -64,7 +64,7 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
         if not torch.equal(inputs, again):
             raise BadInput(f"the task {task.name}: inputs {start} ... {stop - 1} are others when asked again")
         _check_alone(task, inputs, start)
-    _check_labels(task, task.draw(SAMPLED, Draws(b"check_task")), outputs)
+    check_labels(task, task.draw(SAMPLED, Draws(b"check_task")), outputs)
     return whole
 
 
@@ -85,7 +85,14 @@ def _inputs(task: Task, start: int, stop: int) -> Tensor:
     return inputs
 
 
-def _check_labels(task: Task, inputs: Tensor, outputs: int | None) -> None:
+def check_labels(task: Task, inputs: Tensor, outputs: int | None) -> None:
+    """Check that some inputs have labels, int64 [n], which are places of an output, and the same when asked again.
+
+    Raises
+    ------
+    BadInput
+        Saying what is wrong.
+    """
     labels = task.labels(inputs)
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != (len(inputs),):
         got = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__

@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
+from compact_proofs.check_task import LARGEST_NUMBER, check_labels
 from compact_proofs.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
@@ -35,9 +36,6 @@ _BRANCHES = (
 
 SAMPLES = 8
 """Inputs on which `program_of` compares a module with its program."""
-
-LARGEST_NUMBER = 2**62
-"""Inputs with larger numbers are not asked for, since tensors do not hold their numbers."""
 
 
 def trace(module: nn.Module, example: Tensor) -> Program:
@@ -101,7 +99,7 @@ def program_of(module: nn.Module, task: Task) -> Program:
     if key in _PROGRAMS:
         program = _PROGRAMS[key]
         with _disable_current_modes():
-            _check_label(task, task.labels(first), first, program.output.shape[0])
+            check_labels(task, first, program.output.shape[0])
         return program
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
@@ -111,7 +109,7 @@ def program_of(module: nn.Module, task: Task) -> Program:
             with _explained(module):
                 inputs = task.inputs(number, number + 1)
                 _check_same(subject, program, inputs)
-            _check_label(task, task.labels(inputs), inputs, program.output.shape[0])
+            check_labels(task, inputs, program.output.shape[0])
     if key is not None:
         if len(_PROGRAMS) >= KEPT:
             del _PROGRAMS[next(iter(_PROGRAMS))]
@@ -269,18 +267,6 @@ def check_output(module: nn.Module, out: Any) -> None:
         raise BadInput(
             f"{name} returns {out.dtype} of shape {list(out.shape)} for a batch of one input; it must return real logits "
             "[1, outputs]"
-        )
-
-
-def _check_label(task: Task, labels: Any, inputs: Tensor, outputs: int) -> None:
-    """Refuse labels that are not places of one of the module's outputs, one for each input."""
-    if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != (1,):
-        given = f"{labels.dtype} {list(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
-        raise BadInput(f"the task {task.name}: labels(inputs) must be int64 [n], the place of the right output; not {given}")
-    if not 0 <= int(labels) < outputs:
-        raise BadInput(
-            f"the task {task.name}: the label {int(labels)} of the input {inputs[0].tolist()} is no place of an output: the module "
-            f"has {outputs}"
         )
 
 

@@ -16,16 +16,25 @@ AFFORDABLE = 2**12
 """Inputs that the linear baseline evaluates at most."""
 
 
+LADDER = tuple(Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000))
+"""Automatic proofs from short to long ones, by what one more input may cost; the usual one first."""
+
+
+def share_of(task: Task) -> Exhaustive:
+    """The linear baseline: brute force on a share of the inputs that any model can afford."""
+    return Exhaustive(share=min(1.0, AFFORDABLE / task.size))
+
+
 def universal_kit(task: Task) -> ProofKit:
     """What any module can be proved by on a task."""
-    share = Exhaustive(share=min(1.0, AFFORDABLE / task.size))
+    share = share_of(task)
     tokens = is_over_tokens(task)
     return ProofKit(
         name=task.name,
         strategies=UNIVERSAL,
         default=lambda model: Automatic() if tokens else Exhaustive(),
         brute_force=lambda model: Exhaustive(),
-        candidates=lambda model: [Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000)] if tokens else (),
+        candidates=lambda model: LADDER if tokens else (),
         always=lambda model: (share,),
         linear=lambda model: share,
     )

@@ -17,6 +17,7 @@ from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks.universal import LADDER, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -30,12 +31,7 @@ def _default(model: Any) -> Strategy:
 
 
 def _share(model: Any) -> Strategy:
-    return Exhaustive(share=min(1.0, 2**12 / task_of(model).size))
-
-
-def _candidates(model: Any) -> Sequence[Strategy]:
-    """From short proofs to long ones: by what one more input may cost."""
-    return [Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000)]
+    return share_of(task_of(model))
 
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
@@ -52,7 +48,7 @@ KIT = TaskKit(
     strategies=(Automatic, Shared, Exhaustive),
     default=_default,
     brute_force=_shared,
-    candidates=_candidates,
+    candidates=lambda model: LADDER,
     always=lambda model: [_share(model)],
     linear=_share,
     specimen=specimen,
