@@ -11,12 +11,12 @@ import torch
 
 from benchmarks.timing import markdown
 from compact_proofs import prove
+from compact_proofs.core.prove import measure
 from compact_proofs.dictionaries.finding import LAST, Kind
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.options import TRAINED, named_dictionary
 from compact_proofs.dictionaries.score import Score, bound_terms, score
 from compact_proofs.dictionaries.strategy import Dictionary
-from compact_proofs.prove import measure
 from compact_proofs.tasks import LoadedModel, load_model
 
 ATTN = ("mod-59-attn-seed-0", "mod-59-attn-seed-1", "mod-59-attn-seed-2")

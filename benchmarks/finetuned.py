@@ -14,9 +14,9 @@ import torch
 
 from benchmarks.timing import markdown
 from compact_proofs import prove, zoo
-from compact_proofs.autopilot import best_within
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
 from compact_proofs.errors import BadInput
+from compact_proofs.search.autopilot import best_within
 from compact_proofs.tasks.max_of_k import KIT, Additive, MaxOfK
 from compact_proofs.tasks.max_of_k.finetuning import config_for, distance, finetune
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import compact_proofs as cp
 from compact_proofs import prove, zoo
-from compact_proofs.claim import decimal
+from compact_proofs.core.claim import decimal
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import formal_default
 from compact_proofs.formal.coq import ROOT, Coq, sources
 from compact_proofs.formal.sources import formalize
 from compact_proofs.formal.theorem import Checked
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK, Prefix, finetuning, training
 

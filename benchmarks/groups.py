@@ -15,10 +15,10 @@ from matplotlib.ticker import FuncFormatter
 import compact_proofs as cp
 from benchmarks.timing import interleaved, markdown
 from compact_proofs import zoo
-from compact_proofs.certificate import Certificate
-from compact_proofs.prove import run
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import run
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.report.drawing import BLUE, GREEN, INK, MUTED, SKY, VERMILLION, new_axes, new_figure, settings, to_png
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
 from compact_proofs.tasks.groups.studies import circuits_text
 

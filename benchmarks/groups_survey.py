@@ -13,9 +13,9 @@ import torch
 
 import compact_proofs as cp
 from benchmarks.timing import markdown
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
 from compact_proofs.tasks.groups.compared import in_double

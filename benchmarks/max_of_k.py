@@ -17,7 +17,7 @@ import torch
 import compact_proofs as cp
 from benchmarks.timing import REPEATS, interleaved, markdown
 from compact_proofs import zoo
-from compact_proofs.prove import run
+from compact_proofs.core.prove import run
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK
 
 RESULTS = Path(__file__).parent / "results" / "max_of_k.md"

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from compact_proofs import prove, zoo
+from compact_proofs.core.prove import measure
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.prove import measure
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Kinks, ModularAddition, Quadrature
 from compact_proofs.tasks.modular_addition.projection import telling_frequencies
 from compact_proofs.tasks.modular_addition.studies import analyse, frequencies

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task, margins
+from compact_proofs.core.claim import Task, margins
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.prove import prove
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import prove
 from compact_proofs.tasks import LoadedModel, load_model
 from compact_proofs.tasks.max_of_k import Additive
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train

@@ -12,7 +12,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from compact_proofs.certificate import Certificate, explanation_sha256
+from compact_proofs.core.certificate import Certificate, explanation_sha256
 
 KEY = "compact-proofs"
 Document = dict[str, Any]

@@ -16,11 +16,11 @@ import torch
 from typer.testing import CliRunner
 
 import compact_proofs
-from compact_proofs.autopilot import fill_frontier
-from compact_proofs.certificate import Certificate
 from compact_proofs.cli.app import app
-from compact_proofs.container import explanation_sha256
-from compact_proofs.prove import find_explanation
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import find_explanation
+from compact_proofs.files.container import explanation_sha256
+from compact_proofs.search.autopilot import fill_frontier
 from compact_proofs.tasks import LoadedModel, load_model
 from compact_proofs.tasks.max_of_k import Cubic
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from compact_proofs.prove import prove
+from compact_proofs.core.prove import prove
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.labels import LABELS
 

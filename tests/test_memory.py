@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.check import check
-from compact_proofs.claim import Task
 from compact_proofs.confidence import check_confidence, sample
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.check import check
+from compact_proofs.core.claim import Task
+from compact_proofs.core.prove import prove
+from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.errors import CertificateRejected, TooLarge
 from compact_proofs.length import ProofLength
 from compact_proofs.memory import available, limited_memory
-from compact_proofs.prove import prove
-from compact_proofs.strategy import Explanation, Strategy
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 

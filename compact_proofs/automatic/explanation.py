@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import tree
-from compact_proofs.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec
 
 MOST_NODES = 2**22
 MOST_NUMBERS = 2**26

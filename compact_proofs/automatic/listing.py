@@ -30,7 +30,7 @@ from compact_proofs.automatic.listed_steps import Steps
 from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Table, Value, Weighted, first_of, moves, shape_of
 from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
-from compact_proofs.claim import ACCURACY
+from compact_proofs.core.claim import ACCURACY
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
 from compact_proofs.length import count, stage

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Strategy, whole
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Strategy, whole
 from compact_proofs.tasks.finite.task import FiniteTask
 
 BATCH = 2**14

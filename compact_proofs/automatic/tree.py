@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
+from compact_proofs.core.strategy import Spec
 from compact_proofs.length import charge_integers
-from compact_proofs.strategy import Spec
 
 DROP, PROVE, LIST = -1, -2, -3
 """Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one."""

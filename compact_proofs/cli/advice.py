@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from compact_proofs.claim import decimal
 from compact_proofs.cli.models import is_by
 from compact_proofs.cli.output import command
+from compact_proofs.core.claim import decimal
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Run
+    from compact_proofs.core.certificate import Run
     from compact_proofs.tasks import LoadedModel
 
 AFFORDABLE = 2**21
@@ -59,7 +59,7 @@ def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -
 
 
 def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
-    from compact_proofs.prove import measure
+    from compact_proofs.core.prove import measure
 
     if best is None or best.bound <= 0:
         return "The bound is 0: this says nothing about the network."

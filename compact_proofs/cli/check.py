@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
+from compact_proofs.core.claim import decimal
 from compact_proofs.errors import BadInput, CertificateRejected
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def check(
 
     **Example:** compact-proofs check proof.cert max-of-4-seed-123
     """
-    from compact_proofs.certificate import Certificate
-    from compact_proofs.check import check as recompute
     from compact_proofs.confidence.statement import KEY
-    from compact_proofs.container import is_container
+    from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.check import check as recompute
+    from compact_proofs.files.container import is_container
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
 

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from compact_proofs.atomic import is_replaced, remove_leftovers
 from compact_proofs.cli.output import note
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import is_replaced, remove_leftovers
 
 Force = Annotated[bool, typer.Option("--force", help="Replace results that are there already.")]
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
+from compact_proofs.core.claim import decimal
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from compact_proofs.certificate import Certificate
-    from compact_proofs.claim import Task
+    from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.claim import Task
     from compact_proofs.formal.theorem import Checked, Formalization
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks import LoadedModel
@@ -128,7 +128,7 @@ def formalize(
 
 def _certificate_file(source: str) -> Path | None:
     """The path, if it is a file with a certificate in it."""
-    from compact_proofs.certificate import is_certificate
+    from compact_proofs.core.certificate import is_certificate
 
     path = Path(source)
     return path if path.is_file() and is_certificate(path) else None
@@ -138,10 +138,10 @@ def _model(
     load: Callable[[], LoadedModel], strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
 ) -> tuple[Formalization, Certificate]:
     """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
+    from compact_proofs.core.prove import find_explanation, prove
     from compact_proofs.formal.checkers import checker_for, formal_default
     from compact_proofs.formal.sources import formalize as write
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import find_explanation, prove
 
     loaded = load()
     model = _transformer(loaded)
@@ -191,8 +191,8 @@ def _network(
     arithmetic: Arithmetic,
 ) -> tuple[Formalization, Certificate]:
     """A theorem whose proof runs the network on every input."""
-    from compact_proofs.certificate import Certificate
-    from compact_proofs.exhaustive import brute_force
+    from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.exhaustive import brute_force
     from compact_proofs.formal.network.statement import statement_of
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.progress import progress_bars
@@ -207,8 +207,8 @@ def _network(
 
 
 def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate]:
-    from compact_proofs.certificate import Certificate
-    from compact_proofs.check import check
+    from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.check import check
     from compact_proofs.models.files import weights_sha256
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model

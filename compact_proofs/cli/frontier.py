@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
+from compact_proofs.core.claim import decimal
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate
     from compact_proofs.confidence import Confidence
-    from compact_proofs.frontier import Frontier
-    from compact_proofs.strategy import Strategy
+    from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.frontier import Frontier
+    from compact_proofs.core.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 SAMPLES = 200
@@ -78,10 +78,10 @@ def frontier(
 
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
-    from compact_proofs.autopilot import fill_frontier
     from compact_proofs.cli.advice import advice
     from compact_proofs.progress import progress_bars
     from compact_proofs.report import DEFAULT_SECTIONS, StudySection, data_of, write_report
+    from compact_proofs.search.autopilot import fill_frontier
     from compact_proofs.tasks import load_model
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
@@ -149,8 +149,8 @@ def _sampled(loaded: LoadedModel, found: Frontier, delta: Fraction) -> list[Conf
 
 def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -> tuple[float, float] | None:
     """The end of the line through the measured share of brute force."""
-    from compact_proofs.frontier import linear_baseline
-    from compact_proofs.prove import prove
+    from compact_proofs.core.frontier import linear_baseline
+    from compact_proofs.core.prove import prove
 
     share = loaded.kit.linear(loaded.model)
     measured = next((c for c in found.certificates if (c.strategy, c.options) == (share.name, share.options())), None)
@@ -160,14 +160,14 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
 
 
 def _file_name(certificate: Certificate, found: Frontier) -> str:
-    from compact_proofs.frontier import telling_options
+    from compact_proofs.core.frontier import telling_options
 
     words = [certificate.strategy, *(f"{key}-{value}" for key, value in telling_options(certificate, found.certificates).items())]
     return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)) + ".cert"
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
-    from compact_proofs.frontier import telling_options
+    from compact_proofs.core.frontier import telling_options
 
     numbers = ("bound", "bound / true", "length", "seconds")
     shown = table("", "strategy", "options", *numbers, right=numbers, wrap="options")

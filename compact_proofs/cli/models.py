@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Run
-    from compact_proofs.strategy import Strategy
+    from compact_proofs.core.certificate import Run
+    from compact_proofs.core.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 ModelSource = Annotated[

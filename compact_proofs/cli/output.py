@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compact_proofs.claim import decimal
-from compact_proofs.untrusted import visible
+from compact_proofs.core.claim import decimal
+from compact_proofs.files.untrusted import visible
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Run
+    from compact_proofs.core.certificate import Run
 
 results = Console()
 """Standard output, for a person."""

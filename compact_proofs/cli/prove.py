@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from compact_proofs.claim import decimal
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
@@ -26,11 +25,12 @@ from compact_proofs.cli.output import (
     table,
     write_json,
 )
+from compact_proofs.core.claim import decimal
 from compact_proofs.errors import BadInput, NotProven
 
 if TYPE_CHECKING:
-    from compact_proofs.certificate import Certificate, Trial
-    from compact_proofs.strategy import Strategy
+    from compact_proofs.core.certificate import Certificate, Trial
+    from compact_proofs.core.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 
@@ -123,11 +123,11 @@ def prove(
 
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
     """
-    from compact_proofs.autopilot import best_within
-    from compact_proofs.polish import polish as better
+    from compact_proofs.core.prove import find_explanation
+    from compact_proofs.core.prove import prove as run
     from compact_proofs.progress import progress_bars
-    from compact_proofs.prove import find_explanation
-    from compact_proofs.prove import prove as run
+    from compact_proofs.search.autopilot import best_within
+    from compact_proofs.search.polish import polish as better
     from compact_proofs.tasks import load_model
 
     given = parse_options(option or [])
@@ -171,8 +171,8 @@ def _finish(
     effort: float | None = None,
 ) -> None:
     """Save and show what was proved (after a search, if an effort is given); exit with 1 if it is less than required."""
-    from compact_proofs.certificate import Certificate
     from compact_proofs.cli.advice import advice
+    from compact_proofs.core.certificate import Certificate
 
     if output and isinstance(certificate, Certificate):
         made(output.parent)

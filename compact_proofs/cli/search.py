@@ -123,8 +123,8 @@ def search(
 
 def ends(loaded: LoadedModel) -> tuple[int, int]:
     """Where Q's axis starts, reading the weights, and ends, brute force, as extended from a measured share."""
-    from compact_proofs.frontier import linear_baseline
-    from compact_proofs.prove import prove
+    from compact_proofs.core.frontier import linear_baseline
+    from compact_proofs.core.prove import prove
 
     baseline = linear_baseline(prove(loaded.model, loaded.task, loaded.kit.linear(loaded.model)))
     if baseline is None:

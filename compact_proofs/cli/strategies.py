@@ -9,7 +9,7 @@ from compact_proofs.cli.options import field_docs
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
 
 if TYPE_CHECKING:
-    from compact_proofs.strategy import Strategy
+    from compact_proofs.core.strategy import Strategy
 
 
 def strategies(as_json: Json = False) -> None:
@@ -41,7 +41,7 @@ def strategies(as_json: Json = False) -> None:
 
 
 def _describe(strategy: type[Strategy]) -> dict[str, Any]:
-    from compact_proofs.strategy import type_text
+    from compact_proofs.core.strategy import type_text
 
     docs, types = field_docs(strategy), get_type_hints(strategy)
     return {

@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
-from compact_proofs.strategy import Explanation, Strategy
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Strategy
 
 
 @dataclass(frozen=True)

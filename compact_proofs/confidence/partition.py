@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import ACCURACY, Task
+from compact_proofs.core.claim import ACCURACY, Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage

@@ -9,20 +9,20 @@ from pathlib import Path
 
 from torch import nn
 
-from compact_proofs.arguments import check_strategy, check_subject
-from compact_proofs.claim import ACCURACY, Task
 from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
+from compact_proofs.core.arguments import check_strategy, check_subject
+from compact_proofs.core.claim import ACCURACY, Task
+from compact_proofs.core.function import Function
+from compact_proofs.core.prove import find_explanation, subject
+from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
-from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.memory import limited_memory
 from compact_proofs.progress import track
-from compact_proofs.prove import find_explanation, subject
-from compact_proofs.strategy import Explanation, Strategy, explanation_size
 
 BATCH = 1024
 """Samples evaluated at once."""

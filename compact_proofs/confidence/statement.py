@@ -14,9 +14,12 @@ from typing import Annotated, Any
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.claim import decimal
 from compact_proofs.confidence.binomial import clopper_pearson
-from compact_proofs.container import (
+from compact_proofs.core.claim import decimal
+from compact_proofs.core.function import Function, FunctionDocument
+from compact_proofs.core.strategy import explanation_size
+from compact_proofs.errors import CertificateRejected
+from compact_proofs.files.container import (
     Count,
     Document,
     Few,
@@ -31,10 +34,7 @@ from compact_proofs.container import (
     read_container,
     write_container,
 )
-from compact_proofs.errors import CertificateRejected
-from compact_proofs.function import Function, FunctionDocument
 from compact_proofs.length import ProofLength
-from compact_proofs.strategy import explanation_size
 
 KEY = "compact-proofs-confidence"
 """The document's entry in a file's header."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen

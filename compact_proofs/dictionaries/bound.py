@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import largest_other
+from compact_proofs.core.claim import largest_other
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.dictionaries.codes import read_lists, sorted_by
 from compact_proofs.dictionaries.coding import Coding, Features, InputCodes, TokenCodes
 from compact_proofs.dictionaries.metric import Metric
 from compact_proofs.length import stage
 from compact_proofs.models.component import Component
-from compact_proofs.strategy import Explanation
 
 
 class Terms(NamedTuple):

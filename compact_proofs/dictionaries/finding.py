@@ -8,12 +8,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import finite
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.hints import Codebook, metric_of
 from compact_proofs.dictionaries.training import LAST, Objective, train
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component
-from compact_proofs.strategy import finite
 from compact_proofs.train import make_generator
 
 Kind = Literal["metric-pca", "pca", "fourier", "tokens", "random", "topk", "l1", "given"]

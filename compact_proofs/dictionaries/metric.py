@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import finite
 from compact_proofs.models.component import Component
-from compact_proofs.strategy import finite
 
 
 class Metric(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.dictionaries.strategy import Dictionary, shape_of
 from compact_proofs.errors import BadInput
 from compact_proofs.models.component import Component

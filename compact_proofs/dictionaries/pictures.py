@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from torch import nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.options import named_dictionary
 from compact_proofs.dictionaries.score import Score, bound_terms, relative_mse, score

@@ -10,12 +10,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.saelens_config import OWN_TENSORS, SaeConfig
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.untrusted import visible
 from compact_proofs.models.files import read_json, read_weights
-from compact_proofs.untrusted import visible
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 

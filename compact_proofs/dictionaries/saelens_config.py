@@ -9,7 +9,7 @@ from typing import Any
 
 from compact_proofs.enclosure.table import words
 from compact_proofs.errors import BadInput
-from compact_proofs.untrusted import visible
+from compact_proofs.files.untrusted import visible
 
 OWN_TENSORS = {
     "standard": ("b_enc",),

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.claim import Task
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.claim import Task
+from compact_proofs.core.prove import prove
+from compact_proofs.core.strategy import explanation_size
 from compact_proofs.dictionaries.bound import Terms
 from compact_proofs.dictionaries.hints import Codebook, plain_component
 from compact_proofs.dictionaries.strategy import Dictionary
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component
-from compact_proofs.prove import prove
-from compact_proofs.strategy import explanation_size
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec, Strategy, whole
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
@@ -19,7 +20,6 @@ from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Spec, Strategy, whole
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.partition import Partition

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Prefix
 
 SLOWDOWN = {Arithmetic.hardware: 1.0, Arithmetic.software: 10.0, Arithmetic.pure: 60.0}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 
 if TYPE_CHECKING:
     from compact_proofs.formal.theorem import Formalization
@@ -47,7 +47,7 @@ def formalize(
         If the module has no program, its program or the task cannot be written in Coq, the check would take more than 10^10
         multiply-adds, or the files cannot be written.
     """
-    from compact_proofs.exhaustive import brute_force
+    from compact_proofs.core.exhaustive import brute_force
     from compact_proofs.formal.arithmetic import Arithmetic
     from compact_proofs.formal.network.statement import statement_of
     from compact_proofs.formal.theorem import write_theorem

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, Checker, checker_for
@@ -22,7 +23,6 @@ from compact_proofs.formal.network.source import program_source, weights_source
 from compact_proofs.formal.network.statement import NUMBER, network_for
 from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.max_of_k import MaxOfK
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.files.atomic import write_atomically
 from compact_proofs.formal.assumptions import read_assumptions
 from compact_proofs.formal.coq import ROOT, Coq, Output
 from compact_proofs.progress import track

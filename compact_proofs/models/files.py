@@ -22,10 +22,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.untrusted import parse_json
 from compact_proofs.models.architectures import architecture_of
-from compact_proofs.untrusted import parse_json
 
 MAX_BYTES = 2**30
 """Files, and what they unpack to, are at most this large unless the caller says otherwise: 1 GiB."""

@@ -16,8 +16,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.check_task import LARGEST_NUMBER, check_labels
-from compact_proofs.claim import Task
+from compact_proofs.core.check_task import LARGEST_NUMBER, check_labels
+from compact_proofs.core.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
 from compact_proofs.models.architectures import architecture_of

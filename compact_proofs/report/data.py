@@ -9,8 +9,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from compact_proofs.core.frontier import telling_options
 from compact_proofs.errors import BadInput
-from compact_proofs.frontier import telling_options
 from compact_proofs.report.text import options_text
 from compact_proofs.study import Heatmap
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 
-from compact_proofs.certificate import Run
-from compact_proofs.claim import decimal
-from compact_proofs.frontier import Frontier, telling_options
+from compact_proofs.core.certificate import Run
+from compact_proofs.core.claim import decimal
+from compact_proofs.core.frontier import Frontier, telling_options
 from compact_proofs.report.drawing import settings, to_png
 from compact_proofs.report.frontier import frontier_figure
 from compact_proofs.report.of_frontier import data_of

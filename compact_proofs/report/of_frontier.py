@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compact_proofs.core.frontier import Frontier
 from compact_proofs.errors import BadInput
-from compact_proofs.frontier import Frontier
 from compact_proofs.report.data import LinearBaseline, ReportData
 from compact_proofs.report.read import read_proofs
 from compact_proofs.study import Heatmap
@@ -31,7 +31,7 @@ def data_of(
     accuracy
         The true accuracy, where it is known.
     baseline
-        The end of the linear baseline, from `compact_proofs.frontier.linear_baseline`.
+        The end of the linear baseline, from `compact_proofs.linear_baseline`.
     statements
         Statements with confidence about the same model, in the ``--json`` format.
     heatmaps

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
 from compact_proofs.report.data import ReportData
 from compact_proofs.report.frontier import frontier_section
 from compact_proofs.report.header import header_section

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.untrusted import parse_json
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.state import Tried
-from compact_proofs.untrusted import parse_json
 
 FORMAT = "compact-proofs search 1"
 

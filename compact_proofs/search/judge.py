@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.prove import measure, prove, subject
+from compact_proofs.core.strategy import Spec, Strategy
 from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
 from compact_proofs.length import TooLong
 from compact_proofs.memory import limited_memory
-from compact_proofs.prove import measure, prove, subject
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.space import Space
-from compact_proofs.strategy import Spec, Strategy
 
 LARGEST_EXPLANATION = 10**6
 """Numbers in a proposed explanation, at most."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from random import Random as Generator
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.search.proposal import Proposal, Value
-from compact_proofs.strategy import Strategy
 
 
 @dataclass(frozen=True)

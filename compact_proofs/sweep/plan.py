@@ -15,11 +15,11 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from compact_proofs import zoo
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
-from compact_proofs.strategy import Strategy
+from compact_proofs.files.untrusted import parse_json
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.kit import TaskKit
-from compact_proofs.untrusted import parse_json
 
 SCHEMA = 3
 """Version of the units' keys and of the store's tables."""

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
 from compact_proofs.progress import track
 from compact_proofs.sweep.cluster import DaskWorkers
 from compact_proofs.sweep.lock import is_running

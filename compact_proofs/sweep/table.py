@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
 from compact_proofs.sweep.plan import canonical
 from compact_proofs.sweep.store import Store
 

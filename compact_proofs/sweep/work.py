@@ -17,12 +17,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import prove
+from compact_proofs.core.strategy import explanation_size
 from compact_proofs.errors import BadInput, CompactProofsError
 from compact_proofs.models.files import model_bytes, read_model_bytes, weights_sha256
 from compact_proofs.models.loading import load_network
-from compact_proofs.prove import prove
-from compact_proofs.strategy import explanation_size
 from compact_proofs.sweep.plan import canonical, strategy
 from compact_proofs.tasks import KITS, load_model
 

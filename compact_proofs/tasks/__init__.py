@@ -12,13 +12,13 @@ from typing import Any
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.files.objects import is_object, load_object
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.loading import load_network
-from compact_proofs.objects import is_object, load_object
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
 from compact_proofs.tasks.finite import files as finite_files
 from compact_proofs.tasks.finite import kit as finite

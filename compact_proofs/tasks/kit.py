@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.soundness import Specimen
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
-from compact_proofs.harness import Specimen
 from compact_proofs.models.architecture import Architecture
-from compact_proofs.strategy import Strategy
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.train import Recipe, TrainingResult
 

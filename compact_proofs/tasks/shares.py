@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Model, Strategy
 from compact_proofs.errors import BadInput
-from compact_proofs.strategy import Model, Strategy
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic, is_over_tokens
-from compact_proofs.claim import Task
-from compact_proofs.exhaustive import Exhaustive
-from compact_proofs.strategy import Strategy
+from compact_proofs.core.claim import Task
+from compact_proofs.core.exhaustive import Exhaustive
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.tasks.kit import ProofKit
 
 UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive, Automatic, Shared)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.harness import Specimen, evaluate, explanations, violations
+from compact_proofs.core.soundness import Specimen, evaluate, explanations, violations
 from compact_proofs.program import program_of
 from tests.automatic.specimens import NETWORKS, largest, network, occurred
 

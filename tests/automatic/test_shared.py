@@ -7,15 +7,15 @@ from torch import nn
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.shared import Shared, inputs_of, listed
-from compact_proofs.check import check
+from compact_proofs.core.check import check
+from compact_proofs.core.exhaustive import brute_force
+from compact_proofs.core.prove import measure, prove
+from compact_proofs.core.soundness import Specimen, violations
 from compact_proofs.errors import BadInput
-from compact_proofs.exhaustive import brute_force
-from compact_proofs.harness import Specimen, violations
 from compact_proofs.models.networks import empty_network
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
 from compact_proofs.program import program_of
-from compact_proofs.prove import measure, prove
 from compact_proofs.tasks.finite.labels import FirstIsLast, Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.max_of_k import MaxOfK

@@ -67,7 +67,7 @@ def test_work_that_ends_early_leaves_nothing_behind(
     def fail(*_: object) -> Any:
         raise error
 
-    monkeypatch.setattr(sys.modules["compact_proofs.prove"], "run", fail)
+    monkeypatch.setattr(sys.modules["compact_proofs.core.prove"], "run", fail)
     monkeypatch.setattr(Nothing, "verify", fail)
     inputs = [str(tiny_file) if a == "TINY" else "sub/result" if a == "result" else a for a in WRITERS[command]]
     run(*inputs, code=130 if isinstance(error, KeyboardInterrupt) else 3)

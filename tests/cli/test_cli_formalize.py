@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.prove import prove
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import prove
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 

@@ -16,7 +16,7 @@ import schemas
 from forging import forge
 
 from compact_proofs import zoo
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from forging import forge
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
 
 PROGRAM = [sys.executable, "-c", "from compact_proofs.cli import main; main()"]
 

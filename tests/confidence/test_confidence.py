@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compact_proofs as cp
-from compact_proofs.claim import Task
 from compact_proofs.confidence import Confidence, Draws, check_confidence, clopper_pearson, sample
 from compact_proofs.confidence.binomial import tail_at_most
 from compact_proofs.confidence.statement import KEY
+from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.program import program_of
 from compact_proofs.tasks import LoadedModel

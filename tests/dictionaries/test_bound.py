@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from networks import Numbers, OwnMLP, margins, teach
 
 from compact_proofs import prove
+from compact_proofs.core.prove import measure
+from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.bound import Bound
 from compact_proofs.dictionaries.coding import InputCodes
@@ -18,9 +20,7 @@ from compact_proofs.dictionaries.metric import Metric
 from compact_proofs.dictionaries.options import dictionary_variants
 from compact_proofs.dictionaries.score import bound_terms
 from compact_proofs.errors import BadInput, NoSoundRule
-from compact_proofs.harness import Specimen, evaluate, violations
 from compact_proofs.models.component import HasComponent
-from compact_proofs.prove import measure
 from compact_proofs.tasks import KITS
 
 COMPONENTS = (KITS["modular-addition"], KITS["groups"])

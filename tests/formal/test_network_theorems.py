@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from compact_proofs.claim import Task
 from compact_proofs.cli.app import app
-from compact_proofs.exhaustive import brute_force
+from compact_proofs.core.claim import Task
+from compact_proofs.core.exhaustive import brute_force
 from compact_proofs.formal import formalize
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.coq import Output

@@ -12,17 +12,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from compact_proofs.certificate import Certificate
 from compact_proofs.cli.app import app
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import prove
+from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.network.lowering import network_of
 from compact_proofs.formal.sources import TransformerStatement, formalize
 from compact_proofs.formal.theorem import check_theorem, write_theorem
-from compact_proofs.harness import Specimen, evaluate
 from compact_proofs.program import program_of
-from compact_proofs.prove import prove
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK
 

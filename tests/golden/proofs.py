@@ -24,8 +24,8 @@ from typing import Any, Literal
 
 import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.container import explanation_sha256
 from compact_proofs.errors import BadInput
+from compact_proofs.files.container import explanation_sha256
 from compact_proofs.length import TooLong
 from compact_proofs.tasks import LoadedModel, load_model
 

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from compact_proofs.core.prove import measure, prove
 from compact_proofs.enclosure import Enclosure, count_below, provably, sound
 from compact_proofs.enclosure.rules import CREATION, EXACT, ON_BOOLS, RULES
 from compact_proofs.length import NoCost, ProofLength, address_table, charge_integers, count, stage
 from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
-from compact_proofs.prove import measure, prove
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK
 
 a, b = torch.rand(3, 4, dtype=torch.float64) + 1, torch.rand(3, 4, dtype=torch.float64) + 1

@@ -15,11 +15,11 @@ from compact_proofs.length import NoCost, count
 ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
-    "arguments.py": ["the task's inputs and labels, looked at before the proof"],
+    "core/arguments.py": ["the task's inputs and labels, looked at before the proof"],
     "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
-    "claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
+    "core/claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
@@ -29,7 +29,7 @@ UNSEEN = {
         "the component on one input, for its sizes",
         "where inputs stand in a task's enumeration",
     ],
-    "exhaustive.py": ["a task's inputs, made from their numbers"],
+    "core/exhaustive.py": ["a task's inputs, made from their numbers"],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],

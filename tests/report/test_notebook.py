@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from compact_proofs import Frontier, prove
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.soundness import Specimen
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import Specimen
 from compact_proofs.tasks.max_of_k import Additive, Cubic, MaxOfK, specimen
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from synthetic_proofs import proof
 
+from compact_proofs.core.frontier import telling_options
 from compact_proofs.errors import BadInput
-from compact_proofs.frontier import telling_options
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
 from compact_proofs.report.data import common_options, labels
 from compact_proofs.report.text import bound_text, count, ratio_text, short_count

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.harness import evaluate, explanations, violations
+from compact_proofs.core.soundness import evaluate, explanations, violations
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK
 from compact_proofs.tasks.max_of_k.additive import positions

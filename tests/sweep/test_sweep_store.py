@@ -15,10 +15,10 @@ import pytest
 import safetensors.torch
 from sweep_work import TINY, Here, tiny_plan
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.check import check
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.check import check
+from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput
-from compact_proofs.prove import prove
 from compact_proofs.sweep import COLUMNS, Plan, Summary, export, read, run, status
 from compact_proofs.sweep.lock import Locked, lock_file
 from compact_proofs.sweep.runner import execute

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, SLOWDOWN

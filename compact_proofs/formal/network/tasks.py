@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.progress import track

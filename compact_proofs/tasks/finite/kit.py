@@ -7,10 +7,10 @@ from typing import Any
 
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.exhaustive import Exhaustive
+from compact_proofs.core.exhaustive import Exhaustive
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.finite.files import task_of
 from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.task import FiniteTask

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from compact_proofs.harness import Specimen, dice, gaussian_weights
+from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language

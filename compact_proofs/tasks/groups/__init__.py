@@ -26,10 +26,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.groups import training
 from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.groups.cosets import Cosets

@@ -19,8 +19,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import charge_integers, stage, unseen
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.groups.group import Group
 
 POINTS_PER_ELEMENT = 8

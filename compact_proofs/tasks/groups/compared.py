@@ -10,10 +10,10 @@ from operator import add
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task, largest_other
+from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits
 from compact_proofs.tasks.groups.errors import Sums, spread, sums_of, whole_neurons
 from compact_proofs.tasks.groups.gaps import Gaps

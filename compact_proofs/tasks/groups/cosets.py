@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.groups.compared import both_sides, shifted
 from compact_proofs.tasks.groups.errors import spread, whole_neurons
 from compact_proofs.tasks.groups.fitting import Weights

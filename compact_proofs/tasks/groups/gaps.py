@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import largest_other
+from compact_proofs.core.claim import largest_other
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Alike, Circuit

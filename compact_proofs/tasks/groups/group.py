@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
-from compact_proofs.untrusted import parse_json
+from compact_proofs.files.untrusted import parse_json
 
 LARGEST = 1024
 """Largest order of a group; a Cayley table has its square of entries."""

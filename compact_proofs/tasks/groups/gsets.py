@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.groups.brute_force import ROWS, is_right, numbered_pairs
 from compact_proofs.tasks.groups.circuits import circuit_specs
 from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double

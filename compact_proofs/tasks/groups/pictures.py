@@ -9,7 +9,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from compact_proofs.claim import largest_other
+from compact_proofs.core.claim import largest_other
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.report.data import Proof, ReportData
 from compact_proofs.report.drawing import BLUE, INK, MUTED, VERMILLION, inline_svg, new_axes, new_figure, settings, settle, to_png

@@ -23,8 +23,8 @@ from collections.abc import Sequence
 
 import torch
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.induction import finetuning, training
 from compact_proofs.tasks.induction.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.induction.circuit import Circuit, circuit_bounds

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.tables import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy

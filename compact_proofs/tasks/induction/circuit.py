@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.strategy import Explanation, whole
 from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.lemmas import harm_ratio, leak, leaked
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy

@@ -15,12 +15,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Strategy, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
-from compact_proofs.strategy import Explanation, Strategy, whole
 from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest, longest_row
 from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.lemmas import leak

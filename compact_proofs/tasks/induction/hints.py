@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from compact_proofs.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec
 
 ITERATIONS = 7
 """Steps of the search; the first few matter."""

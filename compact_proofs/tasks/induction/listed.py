@@ -8,13 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.induction.brute_force import is_right
 from compact_proofs.tasks.induction.groups import answers, free_places
 from compact_proofs.tasks.induction.pairs import Certified, Pairs

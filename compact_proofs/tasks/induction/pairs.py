@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably, sound
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.strategy import Explanation, Spec, whole
 from compact_proofs.tasks.induction.chain import Chain, chain_of
 from compact_proofs.tasks.induction.gaps import CircuitGroups, Groups, Place
 from compact_proofs.tasks.induction.groups import answer_number, answers, free_places, place_among_free

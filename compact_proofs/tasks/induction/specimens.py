@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice, gaussian_weights
+from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.finetuning import project
 

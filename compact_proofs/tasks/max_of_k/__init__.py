@@ -25,9 +25,9 @@ from collections.abc import Sequence
 
 import torch
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256
-from compact_proofs.strategy import Strategy
 from compact_proofs.study import Heatmap
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.max_of_k import finetuning, training

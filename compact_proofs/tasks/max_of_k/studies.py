@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from compact_proofs.core.prove import prove
 from compact_proofs.estimates import estimate
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.prove import prove
 from compact_proofs.study import Study
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.estimates import estimators

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Strategy
 
 
 @dataclass(frozen=True)

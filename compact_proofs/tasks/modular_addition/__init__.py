@@ -28,10 +28,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.modular_addition import training, tuning
 from compact_proofs.tasks.modular_addition.adapting import adapted_clusters

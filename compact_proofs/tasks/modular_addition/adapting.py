@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from compact_proofs.core.prove import prove
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.prove import prove
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.projection import telling_frequencies
 from compact_proofs.tasks.modular_addition.task import ModularAddition

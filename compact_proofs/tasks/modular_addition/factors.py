@@ -8,8 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import finite
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.strategy import finite
 from compact_proofs.tasks.modular_addition.projection import fourier_rows
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, main_frequencies, nearest_frequency
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.modular_addition.grouping import Layout, padded
 from compact_proofs.tasks.modular_addition.response import Cluster, Range
 

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import finite
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.strategy import finite
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
 
 SMALLEST = 1e-9

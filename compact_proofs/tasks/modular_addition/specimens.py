@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from compact_proofs.harness import Specimen, dice, gaussian_weights
+from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP, OneLayerMLPConfig
 
 KINDS = ("waves", "random", "noisy", "tied", "degenerate", "hidden")

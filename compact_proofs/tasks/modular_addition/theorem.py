@@ -22,20 +22,20 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from compact_proofs.atomic import write_atomically
+from compact_proofs.core.prove import find_explanation
+from compact_proofs.core.strategy import explanation_size, whole
 from compact_proofs.enclosure import enclose, lower, provably, sound, upper
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.untrusted import parse_json
 from compact_proofs.length import ProofLength, charge_integers, count, stage
 from compact_proofs.models.files import read_weights
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.prove import find_explanation
-from compact_proofs.strategy import explanation_size, whole
 from compact_proofs.tasks.modular_addition.kinks import Kinks, certain_classes, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, layer_specs
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.waves import class_size, waves
-from compact_proofs.untrusted import parse_json
 
 TOLERANCE = 1e-5
 """By how much embeddings may differ from their waves, unless told: more than rounding to float32 takes."""

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from compact_proofs import zoo
+from compact_proofs.core.soundness import evaluate
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import evaluate
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
 from compact_proofs.models.recurrent import RecurrentConfig

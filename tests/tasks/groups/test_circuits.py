@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compact_proofs as cp
-from compact_proofs.harness import Specimen, evaluate, violations
+from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, compared, errors, group_named
 from compact_proofs.tasks.groups.circuits import ALIKE, check_circuits

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.cli.app import app
+from compact_proofs.core.soundness import evaluate
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import evaluate
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.report.data import Proof
 from compact_proofs.tasks import load_model

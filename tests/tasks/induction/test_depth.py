@@ -6,8 +6,8 @@ import math
 import pytest
 
 from compact_proofs import Specimen, measure, prove, violations
+from compact_proofs.core.soundness import evaluate
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import evaluate
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.depth import DeepCircuit, LaggedInduction, constructed
 from compact_proofs.tasks.induction.task import Induction

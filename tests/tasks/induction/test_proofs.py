@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from test_task import random_stack
 
 from compact_proofs import Exhaustive, Specimen, measure, prove, violations, zoo
+from compact_proofs.core.soundness import evaluate
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import evaluate
 from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, gaps
 from compact_proofs.tasks.induction.brute_force import _prefixes
 from compact_proofs.tasks.induction.chain import Chain

@@ -10,7 +10,7 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.claim import margins
+from compact_proofs.core.claim import margins
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Constant, Estimate, Sampling, estimate, expected_range, noise_of_product
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer

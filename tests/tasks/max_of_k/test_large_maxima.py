@@ -9,8 +9,8 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
+from compact_proofs.core.soundness import evaluate, violations
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import evaluate, violations
 from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball

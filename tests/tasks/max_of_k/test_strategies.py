@@ -10,10 +10,10 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
+from compact_proofs.core.prove import run
+from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import Specimen, evaluate
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
-from compact_proofs.prove import run
 from compact_proofs.tasks.max_of_k import KIT, Additive, BruteForce, Cubic, LinearBaseline, MaxOfK
 from compact_proofs.tasks.max_of_k.cubic import margin_bounds
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train

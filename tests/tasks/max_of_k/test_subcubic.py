@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from compact_proofs import zoo
+from compact_proofs.core.prove import measure, prove, run
+from compact_proofs.core.soundness import Specimen, evaluate, explanations, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.harness import Specimen, evaluate, explanations, violations
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
-from compact_proofs.prove import measure, prove, run
 from compact_proofs.tasks.max_of_k import KIT, MaxOfK
 from compact_proofs.tasks.max_of_k.specimens import KINDS, specimen
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic, ranges, residual_table, strategy

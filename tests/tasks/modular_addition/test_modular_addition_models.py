@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from compact_proofs import zoo
+from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput
-from compact_proofs.prove import prove
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.modular_addition import KIT, Clusters, Kinks, ModularAddition
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits

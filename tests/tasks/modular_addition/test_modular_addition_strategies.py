@@ -7,9 +7,9 @@ from unittest import mock
 import pytest
 import torch
 
+from compact_proofs.core.prove import measure, prove
+from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import Enclosure, sound
-from compact_proofs.harness import Specimen, evaluate, violations
-from compact_proofs.prove import measure, prove
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Kinks, ModularAddition, Quadrature, kinks, layer
 from compact_proofs.tasks.modular_addition.response import Cluster, Range, kink_range, quadrature_range

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import ACCURACY, Task
 from compact_proofs.confidence.partition import BATCH, Partition
+from compact_proofs.core.claim import ACCURACY, Task
 from compact_proofs.draws import Draws
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.grid import GridSymbols, GroupSymbols, count_classes, grid_member

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
 from compact_proofs.confidence.partition import Partition
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
 from compact_proofs.tasks.max_of_k.additive.grid import (
     GroupSymbols,

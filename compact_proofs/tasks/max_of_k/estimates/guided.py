@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator

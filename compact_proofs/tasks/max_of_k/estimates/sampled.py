@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Sampling
 from compact_proofs.models.attention_only import AttentionOnlyTransformer

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window

@@ -9,11 +9,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, check_grid, count_on_grid, grid_member, on_grid
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
 from compact_proofs.tasks.max_of_k.paths import norms

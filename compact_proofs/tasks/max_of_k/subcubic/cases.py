@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.max_of_k.paths import away_from, others, query_max_pairs
 from compact_proofs.tasks.max_of_k.subcubic.attention import Attention, Right
 from compact_proofs.tasks.max_of_k.subcubic.direct import Direct

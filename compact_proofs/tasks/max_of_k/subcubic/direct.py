@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.subcubic.ranges import one_break, row_range
 
 

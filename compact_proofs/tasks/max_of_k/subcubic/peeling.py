@@ -8,8 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation, Spec
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from functools import partial
 
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation, Spec
 from compact_proofs.tasks.max_of_k.subcubic import ranges
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS, LEADING, Peeling
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import sound, upper
 from compact_proofs.estimates import expected_range, noise_of_product
 from compact_proofs.length import count
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.strategy import Explanation
 from compact_proofs.tasks.max_of_k.subcubic import ranges
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS
 

@@ -16,9 +16,9 @@ import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from torch import Tensor
 
-from compact_proofs.atomic import write_atomically
 from compact_proofs.errors import BadInput, CertificateRejected
-from compact_proofs.untrusted import parse_json
+from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.untrusted import parse_json
 
 SCHEMA = 3
 """Version of the file format."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-from compact_proofs.certificate import Certificate
+from compact_proofs.core.certificate import Certificate
 
 
 @dataclass(frozen=True, repr=False)

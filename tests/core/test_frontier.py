@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import pytest
 
-from compact_proofs.autopilot import fill_frontier
-from compact_proofs.certificate import Certificate, Run, Trial
-from compact_proofs.claim import decimal
-from compact_proofs.frontier import Frontier, linear_baseline
+from compact_proofs.core.certificate import Certificate, Run, Trial
+from compact_proofs.core.claim import decimal
+from compact_proofs.core.frontier import Frontier, linear_baseline
 from compact_proofs.length import ProofLength
 from compact_proofs.progress import progress_bars, track
+from compact_proofs.search.autopilot import fill_frontier
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import BruteForce, Cubic
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 import compact_proofs as cp
-from compact_proofs.claim import margins
+from compact_proofs.core.claim import margins
 from compact_proofs.errors import BadInput, CertificateRejected, NoSoundRule
 from examples import modular_addition, recurrent, transformer
 

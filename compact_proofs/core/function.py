@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from torch import nn
 
-from compact_proofs.container import Digest, Few, Name, Strict, Text
+from compact_proofs.files.container import Digest, Few, Name, Strict, Text
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import Program, program_of
 
 if TYPE_CHECKING:
-    from compact_proofs.claim import Task
+    from compact_proofs.core.claim import Task
 
 MODULE = "module"
 """The architecture of whatever has no name of its own: its program says what it computes."""

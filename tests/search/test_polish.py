@@ -7,8 +7,8 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.autopilot import best_within
-from compact_proofs.polish import polish
+from compact_proofs.search.autopilot import best_within
+from compact_proofs.search.polish import polish
 from compact_proofs.tasks.max_of_k import Additive, Cubic, MaxOfK, specimen
 
 

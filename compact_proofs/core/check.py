@@ -6,14 +6,14 @@ from pathlib import Path
 
 from torch import nn
 
-from compact_proofs.arguments import check_subject
-from compact_proofs.certificate import Certificate, Run
-from compact_proofs.claim import Task, decimal
+from compact_proofs.core.arguments import check_subject
+from compact_proofs.core.certificate import Certificate, Run
+from compact_proofs.core.claim import Task, decimal
+from compact_proofs.core.function import Function
+from compact_proofs.core.prove import prove
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
-from compact_proofs.function import Function
 from compact_proofs.length import TooLong
-from compact_proofs.prove import prove
-from compact_proofs.strategy import Strategy
 
 
 def check(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from compact_proofs.check_task import check_task
-from compact_proofs.claim import Task
+from compact_proofs.core.check_task import check_task
+from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.labels import Maximum
 from compact_proofs.tasks.finite.task import FiniteTask

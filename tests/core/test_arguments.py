@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 import compact_proofs as cp
 from compact_proofs.confidence import sample
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
-from compact_proofs.strategy import Strategy
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, Cubic, MaxOfK
 

@@ -11,8 +11,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.claim import Claim, decimal
-from compact_proofs.container import (
+from compact_proofs.core.claim import Claim, decimal
+from compact_proofs.core.function import Function, FunctionDocument
+from compact_proofs.core.strategy import explanation_size
+from compact_proofs.errors import CertificateRejected
+from compact_proofs.files.container import (
     Count,
     Document,
     Few,
@@ -28,10 +31,7 @@ from compact_proofs.container import (
     read_container,
     write_container,
 )
-from compact_proofs.errors import CertificateRejected
-from compact_proofs.function import Function, FunctionDocument
 from compact_proofs.length import ProofLength
-from compact_proofs.strategy import explanation_size
 
 __all__ = ["KEY", "Certificate", "Run", "Trial", "explanation_sha256", "is_certificate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 

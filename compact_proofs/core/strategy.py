@@ -13,7 +13,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from compact_proofs.claim import ACCURACY, Score, Task
+from compact_proofs.core.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:

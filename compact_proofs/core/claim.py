@@ -17,8 +17,8 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
+    from compact_proofs.core.function import Function
     from compact_proofs.draws import Draws
-    from compact_proofs.function import Function
 
 
 class Task(ABC):

@@ -14,18 +14,18 @@ from fractions import Fraction
 
 from torch import Tensor, nn
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.claim import Task
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.claim import Task
+from compact_proofs.core.frontier import Frontier
+from compact_proofs.core.prove import measure, prove, subject
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, NotProven
-from compact_proofs.frontier import Frontier
-from compact_proofs.polish import polish
 from compact_proofs.progress import track
-from compact_proofs.prove import measure, prove, subject
+from compact_proofs.search.polish import polish
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.proposers import Evolution
 from compact_proofs.search.space import Space
 from compact_proofs.search.state import State
-from compact_proofs.strategy import Strategy
 from compact_proofs.threads import one_thread
 
 

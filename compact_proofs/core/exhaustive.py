@@ -9,13 +9,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from compact_proofs.certificate import Certificate, Trial
-from compact_proofs.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.core.certificate import Certificate, Trial
+from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.core.prove import Reading, prove
+from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
 from compact_proofs.progress import track
-from compact_proofs.prove import Reading, prove
-from compact_proofs.strategy import Explanation, Strategy
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.arguments import check_strategy, check_subject
-from compact_proofs.certificate import Certificate, Trial
-from compact_proofs.claim import Claim, Task, Unproven
+from compact_proofs.core.arguments import check_strategy, check_subject
+from compact_proofs.core.certificate import Certificate, Trial
+from compact_proofs.core.claim import Claim, Task, Unproven
+from compact_proofs.core.function import Function
+from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.function import Function
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
-from compact_proofs.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.threads import one_thread
 
 Reading = Literal["sound", "float"]

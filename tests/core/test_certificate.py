@@ -21,10 +21,10 @@ import torch
 from forging import KEY, Document, forge, read, write
 from torch import Tensor
 
-from compact_proofs import container as module
-from compact_proofs.certificate import Certificate, Trial, explanation_sha256
+from compact_proofs.core.certificate import Certificate, Trial, explanation_sha256
+from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput, CertificateRejected
-from compact_proofs.prove import prove
+from compact_proofs.files import container as module
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 

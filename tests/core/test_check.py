@@ -15,13 +15,13 @@ import torch
 from forging import Document, forge
 from torch import Tensor, nn
 
-from compact_proofs.certificate import Certificate
-from compact_proofs.check import check
-from compact_proofs.claim import Task
+from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.check import check
+from compact_proofs.core.claim import Task
+from compact_proofs.core.exhaustive import brute_force
+from compact_proofs.core.prove import prove
+from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import CertificateRejected
-from compact_proofs.exhaustive import brute_force
-from compact_proofs.prove import prove
-from compact_proofs.strategy import Explanation, Spec, Strategy
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline, MaxOfK
 

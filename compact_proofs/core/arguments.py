@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.check_task import AFFORDABLE, check_task
-from compact_proofs.claim import Task
+from compact_proofs.core.check_task import AFFORDABLE, check_task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
-from compact_proofs.strategy import Strategy
 
 
 def check_subject(model: Any, task: Any) -> None:

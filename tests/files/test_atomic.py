@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from compact_proofs.atomic import is_replaced, remove_leftovers, write_atomically
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import is_replaced, remove_leftovers, write_atomically
 
 
 def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -93,14 +93,14 @@ def test_what_is_no_place_for_bytes(tmp_path: Path) -> None:
 
 _KILLED = """
 import os, signal, sys
-from compact_proofs.atomic import write_atomically
+from compact_proofs.files.atomic import write_atomically
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 write_atomically(sys.argv[1], b"half")
 """
 
 _SLOW = """
 import os, sys
-from compact_proofs.atomic import write_atomically
+from compact_proofs.files.atomic import write_atomically
 def wait(descriptor):
     print("writing", flush=True)
     sys.stdin.readline()

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.claim import Task
+from compact_proofs.core.claim import Task
+from compact_proofs.core.prove import prove, subject
+from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.enclosure import Enclosure, sound
 from compact_proofs.program import program_of
-from compact_proofs.prove import prove, subject
-from compact_proofs.strategy import Explanation, Spec, Strategy
 
 
 @dataclass(frozen=True)
