@@ -10,8 +10,9 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.models.hooked.live import from_transformer_lens
+from compact_proofs.models.hooked.live import from_transformer_lens, transformer_from_live
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.transformer import Transformer
 
 _LIVE = ("HookedTransformer", "TransformerBridge")
 
@@ -43,9 +44,9 @@ def is_live(model: Any) -> bool:
 def as_network(model: nn.Module, inputs: Tensor) -> nn.Module:
     """Return the module whose function a theorem is to be about.
 
-    A live model of TransformerLens is copied into the architecture of ours that computes the same, if there is one
-    (`from_transformer_lens`) and it reads rows of that width; any other is read at its last position (`LastLogits`), and proved as
-    the module that it is. Every other module is returned as it stands.
+    A live model of TransformerLens is copied into the architecture of ours that computes the same on rows of that width, if there
+    is one; any other is read at its last position (`LastLogits`), and proved as the module that it is. Every other module is
+    returned as it stands.
 
     Parameters
     ----------
@@ -56,16 +57,17 @@ def as_network(model: nn.Module, inputs: Tensor) -> nn.Module:
     """
     if not is_live(model):
         return model
+    width = inputs.shape[1]
     try:
         copied = from_transformer_lens(model)
+        return copied if _width(copied) == width else transformer_from_live(model, width)
     except BadInput:  # it is of no architecture of ours, or was changed: then what it computes is its program
         return LastLogits(model)
-    return copied if inputs.shape[1:] == (_width(copied),) else LastLogits(model)
 
 
 def _width(model: Architecture) -> int:
     """How many tokens a model that was copied reads; an MLP on pairs adds the tokens that stand behind them itself."""
     if isinstance(model, OneLayerMLP):
         return 2
-    assert isinstance(model, (AttentionOnlyTransformer, AttentionStack))
-    return model.n_ctx
+    assert isinstance(model, (AttentionOnlyTransformer, AttentionStack, Transformer))
+    return model.config.n_ctx if isinstance(model, Transformer) else model.n_ctx
