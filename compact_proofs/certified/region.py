@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from fractions import Fraction
 
 from torch import Tensor
 
-
-Proven = ABC
+from compact_proofs.certified.base import Proven
 
 
 class Region(Proven):

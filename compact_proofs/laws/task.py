@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
+from compact_proofs.core.claim import LAW, Task
 from compact_proofs.errors import BadInput
 from compact_proofs.laws.law import Law
 
@@ -32,7 +32,7 @@ class LawTask(Task):
         """What distinguishes this task from others of its name and law."""
 
     def parameters(self) -> dict[str, int | str]:
-        return {**self.settings(), "law": self.law.words}
+        return {**self.settings(), LAW: self.law.words}
 
     @property
     def size(self) -> int:
@@ -61,6 +61,9 @@ class LawTask(Task):
             drawn = self.law.sample(EXAMPLES, torch.Generator().manual_seed(block))
             found.append(drawn[max(start - first, 0) : stop - first])
         return torch.cat(found) if found else torch.zeros((0, self.law.n), dtype=torch.float64)
+
+    def examples(self, n: int) -> Tensor:
+        return self.inputs(0, n)
 
     def describe(self) -> str:
         given = ", ".join(f"{k} = {v}" for k, v in self.settings().items())

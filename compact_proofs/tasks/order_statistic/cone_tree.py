@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.certified.region import Region as Proven
+from compact_proofs.certified import Proven
 from compact_proofs.cones.cone import Cones, cut
 from compact_proofs.cones.measure import by_jensen
 from compact_proofs.cones.region import ConeRegion
