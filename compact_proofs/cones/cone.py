@@ -63,10 +63,11 @@ def cut(cones: Cones, first: Tensor, second: Tensor, part: Tensor) -> tuple[Cone
 
     Notes
     -----
-    *Proof.* Let x = sum l_i v_i with positive l. Written in the first child's rays, the coefficient of w is l_b / (s m) > 0 and that
-    of v_a is l_a - (k / m) l_b; in the second's, that of v_b is l_b - (m / k) l_a. So x lies in the first child where
-    m l_a > k l_b, in the second where m l_a < k l_b, and nowhere else in either: up to the cutting plane the children partition the
-    cone, for *any* s > 0. The determinant is linear in each ray and 0 where two are equal, so it is multiplied by s m and by s k.
+    *Proof.* Let x = sum l_i v_i with positive l. Written in the first child's rays, the coefficient of w is l_b / (s m) > 0 and
+    that of v_a is l_a - (k / m) l_b; in the second's, that of v_b is l_b - (m / k) l_a. So x lies in the first child
+    where m l_a > k l_b, in the second where m l_a < k l_b, and nowhere else in either: up to the cutting plane the children
+    partition the cone, for *any* s > 0. The determinant is linear in each ray and 0 where two are equal, so it is multiplied by s
+    m and by s k.
 
     s is chosen to make w about as long as a unit vector, which keeps bounds of measures tight.
 

@@ -1,7 +1,7 @@
 """Lower bounds of the share of all directions that lie in a simplicial cone.
 
-That share is the cone's probability under every law on R^n that rotations do not change and that is not 0 with positive probability:
-such a law's direction is uniformly distributed.
+That share is the cone's probability under every law on R^n that rotations do not change and that is not 0 with positive
+probability: such a law's direction is uniformly distributed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from compact_proofs.enclosure import pi
 def by_jensen(cones: Cones) -> Tensor:
     """Return lower bounds of the shares, as real numbers [B]: the lower ends of their enclosures are proven.
 
-    With V the rays, P = Gamma(n/2) / (2 pi^(n/2)) |det V| times the integral of u(l)^(-n/2) over the simplex l_k >= 0, sum l_k = 1,
-    where u(l) = |sum_k l_k v_k|^2. Since u^(-n/2) is convex in u and the simplex has the measure 1 / (n-1)!, Jensen's inequality gives
+    With V the rays, P = Gamma(n/2) / (2 pi^(n/2)) |det V| times the integral of u(l)^(-n/2) over the simplex l_k >= 0, sum l_k =
+    1, where u(l) = |sum_k l_k v_k|^2. Since u^(-n/2) is convex in u and the simplex has the measure 1 / (n-1)!, Jensen's
+    inequality gives
 
         P >= c |det V| ubar^(-n/2),    c = Gamma(n/2) / (2 pi^(n/2) (n-1)!),
 
-    where ubar = (|sum_k v_k|^2 + sum_k |v_k|^2) / (n (n+1)) is the mean of u: for uniform l the mean of l_i l_j is 1 / (n (n+1)), and
-    twice that for i = j.
+    where ubar = (|sum_k v_k|^2 + sum_k |v_k|^2) / (n (n+1)) is the mean of u: for uniform l the mean of l_i l_j is 1 / (n (n+1)),
+    and twice that for i = j.
 
     *Proof of the formula.* P is the integral of the standard normal density over the cone. With x = r sum l_k v_k, dx is
     |det V| r^(n-1) dr dl, and the integral of r^(n-1) exp(-r^2 u / 2) over r > 0 is 2^(n/2-1) Gamma(n/2) u^(-n/2).

@@ -75,21 +75,21 @@ class ConeRegion(Region):
         found = torch.zeros(len(inputs), dtype=torch.bool)
         for root, inverse in enumerate(self.inverses):
             at = provably(inputs @ inverse.T > 0).all(1).nonzero()[:, 0]
-            l, node = inputs[at] @ inverse.T, tree.first[root].expand(len(at))
+            coefficients, node = inputs[at] @ inverse.T, tree.first[root].expand(len(at))
             while True:
                 reached = (node >= 0).nonzero()[:, 0]
-                at, l, node = at[reached], l[reached], node[reached]
+                at, coefficients, node = at[reached], coefficients[reached], node[reached]
                 found[at] = self.right[node]
                 on = (~self.right[node] & (tree.parts[node] > 0)).nonzero()[:, 0]
                 if not len(on):
                     break
-                at, l, node = _below(tree, at[on], l[on], node[on])
+                at, coefficients, node = _below(tree, at[on], coefficients[on], node[on])
         return found
 
 
 @dataclass(frozen=True)
 class _Tree:
-    """For each node, if it is cut: the edge [N, 2], the part k [N] (else 0), the factor s [N], and its children [N, 2]; all roots."""
+    """For each node, if it is cut: the edge [N, 2], k [N] (else 0), s [N], and its children [N, 2]; and the nodes of the roots."""
 
     edges: Tensor
     parts: Tensor
@@ -98,15 +98,17 @@ class _Tree:
     first: Tensor
 
 
-def _below(tree: _Tree, at: Tensor, l: Tensor, node: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """One step down: where inputs with coefficients l go (-1: not known), and their coefficients there (`cut` says which)."""
+def _below(tree: _Tree, at: Tensor, coefficients: Tensor, node: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One step down: where inputs with these coefficients go (-1: not known), and their coefficients there (`cut` says which)."""
     a, b = tree.edges[node].unbind(1)
-    row, column = torch.arange(len(at)), torch.arange(l.shape[1])
+    row, column = torch.arange(len(at)), torch.arange(coefficients.shape[1])
     s, k, m = tree.scales[node], tree.parts[node].double(), (PARTS - tree.parts[node]).double()
-    la, lb = l[row, a], l[row, b]
-    by_a, by_b = provably(m * la > k * lb), provably(m * la < k * lb)
-    kept = torch.where(by_a, la - k * lb / m, lb - m * la / k)
-    new = torch.where(by_a, lb / (s * m), la / (s * k))
-    keeps, loses = torch.where(by_a, a, b), torch.where(by_a, b, a)
-    l = torch.where(column == keeps[:, None], kept[:, None], torch.where(column == loses[:, None], new[:, None], l))
-    return at, l, torch.where(by_a, tree.children[node, 0], torch.where(by_b, tree.children[node, 1], -1))
+    of_a, of_b = coefficients[row, a], coefficients[row, b]
+    first, second = provably(m * of_a > k * of_b), provably(m * of_a < k * of_b)
+    kept = torch.where(first, of_a - k * of_b / m, of_b - m * of_a / k)
+    new = torch.where(first, of_b / (s * m), of_a / (s * k))
+    keeps, loses = torch.where(first, a, b), torch.where(first, b, a)
+    coefficients = torch.where(
+        column == keeps[:, None], kept[:, None], torch.where(column == loses[:, None], new[:, None], coefficients)
+    )
+    return at, coefficients, torch.where(first, tree.children[node, 0], torch.where(second, tree.children[node, 1], -1))

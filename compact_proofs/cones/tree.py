@@ -1,8 +1,8 @@
 """A tree of cuts as integers: what an explanation of a proof over cones holds, and the order in which it is read.
 
-Nodes are read in blocks: up to `BLOCK` of them at a time from the end of a stack, on which the children of a block are put together,
-first those that keep ray a, then those that keep ray b. The i-th code is about the i-th node that is read; nodes for which there is
-no code are dropped.
+Nodes are read in blocks: up to `BLOCK` of them at a time from the end of a stack, on which the children of a block are put
+together, first those that keep ray a, then those that keep ray b. The i-th code is about the i-th node that is read; nodes for
+which there is no code are dropped.
 
 A code is ``kind + 4 (a + n (b + n (k - 1)))`` with one of four kinds:
 

@@ -78,6 +78,10 @@ def sample(
         For a delta outside (0, 1), or if nothing is left to sample.
     """
     check_subject(model, task)
+    if task.law is not None:
+        raise BadInput(
+            f"{task.name} has a law, from which nothing is drawn exactly; statements with confidence are for finite tasks"
+        )
     strategy = Nothing() if strategy is None else strategy
     check_strategy(strategy)
     delta = Fraction(delta)

@@ -80,8 +80,8 @@ def _check_examples(task: Task, outputs: int | None) -> None:
     inputs = _inputs(task, 0, SAMPLED)
     if inputs.shape != (SAMPLED, task.law.n) or inputs.dtype != torch.float64 or not bool(inputs.isfinite().all()):
         raise BadInput(
-            f"the task {task.name}: inputs(0, {SAMPLED}) must be finite float64 vectors of {task.law.n} numbers, as its law has, and "
-            f"are {inputs.dtype} {list(inputs.shape)}"
+            f"the task {task.name}: inputs(0, {SAMPLED}) must be finite float64 vectors of {task.law.n} numbers, as its "
+            f"law has, and are {inputs.dtype} {list(inputs.shape)}"
         )
     check_labels(task, inputs, outputs)
     _check_alone(task, inputs, 0)

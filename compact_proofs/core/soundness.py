@@ -1,9 +1,9 @@
 """The soundness harness: does a strategy ever claim more than is true?
 
-For a model small enough to be evaluated on every input (of a task with a law, on examples), the set that `Strategy.verify` returns is compared, by its size and by its
-members, with the inputs that are *possibly* right (those that rigorous evaluation of the plain module does not prove wrong).
-Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested by
-being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
+For a model small enough to be evaluated on every input (of a task with a law, on examples), the set that `Strategy.verify` returns
+is compared, by its size and by its members, with the inputs that are *possibly* right (those that rigorous evaluation of the plain
+module does not prove wrong). Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested
+by being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
 """
 
 from __future__ import annotations

@@ -140,15 +140,19 @@ class UniformDirection(Law):
 
     Attributes
     ----------
-    n
+    dimension
         The number of coordinates.
     """
 
-    n: int
+    dimension: int
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise BadInput(f"a direction has at least one coordinate, not {self.n}")
+        if self.dimension < 1:
+            raise BadInput(f"a direction has at least one coordinate, not {self.dimension}")
+
+    @property
+    def n(self) -> int:
+        return self.dimension
 
     @property
     def words(self) -> str:

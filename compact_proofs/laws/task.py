@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import LAW, Task
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.laws.law import Law
 
@@ -61,6 +62,10 @@ class LawTask(Task):
             drawn = self.law.sample(EXAMPLES, torch.Generator().manual_seed(block))
             found.append(drawn[max(start - first, 0) : stop - first])
         return torch.cat(found) if found else torch.zeros((0, self.law.n), dtype=torch.float64)
+
+    def draw(self, n: int, draws: Draws) -> Tensor:
+        """Draw n inputs, as exactly as float64 can: for estimates, not for proofs."""
+        return self.law.sample(n, torch.Generator().manual_seed(draws.integer(2**63)))
 
     def examples(self, n: int) -> Tensor:
         return self.inputs(0, n)

@@ -102,7 +102,8 @@ class ScalarRecurrent(Architecture):
         missing = [what for what, there in given.items() if not there]
         if missing:
             raise BadInput(f"a {cls.architecture} network has {', '.join(given)}; these layers do not have {', '.join(missing)}")
-        state = {"W_in": rnn.weight_ih_l0[:, 0], "W_h": rnn.weight_hh_l0.T, "W_U": unembedding.weight.T}
+        own = rnn.state_dict()
+        state = {"W_in": own["weight_ih_l0"][:, 0], "W_h": own["weight_hh_l0"].T, "W_U": unembedding.weight.T}
         config = ScalarRecurrentConfig(n_ctx=n_ctx, d_model=rnn.hidden_size, d_out=unembedding.out_features)
         model = cls(config, unembedding.weight.dtype)
         model.load_state_dict({name: t.detach() for name, t in state.items()})

@@ -27,14 +27,14 @@ def share_of(task: Task) -> Exhaustive:
 
 def universal_kit(task: Task) -> ProofKit:
     """What any module can be proved by on a task."""
-    share = share_of(task)
+    share = None if task.law is not None else share_of(task)
     tokens = is_over_tokens(task)
     return ProofKit(
         name=task.name,
         strategies=UNIVERSAL,
         default=lambda model: Automatic() if tokens else Exhaustive(),
-        brute_force=lambda model: Exhaustive(),
+        brute_force=lambda model: None if share is None else Exhaustive(),
         candidates=lambda model: LADDER if tokens else (),
-        always=lambda model: (share,),
+        always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
     )

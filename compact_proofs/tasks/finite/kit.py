@@ -11,7 +11,7 @@ from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.tasks.finite.files import task_of
+from compact_proofs.tasks.finite.files import answer, task_of
 from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
@@ -58,4 +58,5 @@ KIT = TaskKit(
     recipe=FiniteRecipe,
     train=train,
     zoo=ZOO,
+    answer=answer,
 )

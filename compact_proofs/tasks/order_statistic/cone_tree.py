@@ -37,9 +37,9 @@ WIDEST = 16
 class ConeTree(Strategy[ScalarRecurrent]):
     """Cut the directions of the input into simplicial cones; where the network is right on a cone, its measure counts.
 
-    A network without biases answers x and c x alike for c > 0, so that only the direction matters, and the bound holds for every law
-    that rotations do not change. The explanation is a tree of cuts (`compact_proofs.cones.tree`), which starts from the cones on which
-    the label is one.
+    A network without biases answers x and c x alike for c > 0, so that only the direction matters, and the bound holds for every
+    law that rotations do not change. The explanation is a tree of cuts (`compact_proofs.cones.tree`), which starts from the cones
+    on which the label is one.
     """
 
     smallest: float = 1e-6
@@ -78,6 +78,14 @@ class ConeTree(Strategy[ScalarRecurrent]):
             network = Network.of(model)
             roots, _, labels = label_cones(task.n, task.above)
             return {"cuts": find_cuts(network, roots, labels, self.smallest, self.gain, self.choice, self.most)}
+
+    def search_operations(self, model: ScalarRecurrent, task: Task, length: int) -> int:
+        """As if nodes were those that a surface cuts, (1 / smallest)^((n-2) / (n-1)) for each root, and each a run on rays."""
+        assert isinstance(task, OrderStatistic)
+        n, d = task.n, model.config.d_model
+        roots = 2 * n * math.comb(n - 1, task.above)
+        nodes = min(self.most, roots * self.smallest ** (-(n - 2) / (n - 1)))
+        return round(nodes * 1.5 * n * n * (8 * d * d + 12 * d))
 
     def verify(self, model: ScalarRecurrent, task: Task, explanation: Explanation) -> Proven:
         """Return the union of the cones that are checked and right, and a lower bound of its measure.
@@ -129,9 +137,6 @@ class ConeTree(Strategy[ScalarRecurrent]):
                     )
         bound = Fraction(math.floor(measure * DENOMINATOR), DENOMINATOR)
         return ConeRegion(bound, inverses, codes, torch.cat(rights), torch.cat(scales))
-
-    def unexplained_dimension(self, model: ScalarRecurrent, task: Task) -> int | None:
-        return None
 
 
 def _sum(shares: Tensor) -> Fraction:

@@ -122,11 +122,12 @@ def run(network: Network, rays: Tensor, labels: Tensor) -> Run:
     *Theorem.* For each x = sum_k l_k v_k with l_k >= 0 and each neuron, sum_k l_k L_k <= h(x) <= sum_k l_k (L_k + S_k), and each
     margin is at least sum_k l_k m_k. Here L, S and m are numbers that are exactly known: the ends of enclosures.
 
-    *Proof.* The input x_t is linear in l and known up to its slack. If the inequality holds for a state, z = h W_h + x_t W_in is at
-    least sum_k l_k ZL_k with ZL_k = L_k W_h + S_k min(W_h, 0) + (the same for the input), since h = sum l_k L_k + s with
-    0 <= s <= sum l_k S_k; and at most sum_k l_k ZU_k with max(W_h, 0) in its place. For the next state relu(z) <= sum_k l_k relu(ZU_k),
-    because relu is convex and relu(c z) = c relu(z) for c >= 0; and relu(z) >= sum_k l_k a ZL_k for a = 0 and for a = 1. a is chosen
-    for each neuron; where ZL >= 0 at all rays, or ZU <= 0 at all, both bounds are the function itself but for what was rounded.
+    *Proof.* The input x_t is linear in l and known up to its slack. If the inequality holds for a state, z = h W_h + x_t W_in is
+    at least sum_k l_k ZL_k with ZL_k = L_k W_h + S_k min(W_h, 0) + (the same for the input), since h = sum l_k L_k + s with 0 <= s
+    <= sum l_k S_k; and at most sum_k l_k ZU_k with max(W_h, 0) in its place. For the next state relu(z) <= sum_k l_k relu(ZU_k),
+    because relu is convex and relu(c z) = c relu(z) for c >= 0; and relu(z) >= sum_k l_k a ZL_k for a = 0 and for a = 1. a is
+    chosen for each neuron; where ZL >= 0 at all rays, or ZU <= 0 at all, both bounds are the function itself but for what was
+    rounded.
 
     *Cost.* 8 d^2 + 12 d operations a ray and step, and 4 d (n - 1) a ray for margins.
     """

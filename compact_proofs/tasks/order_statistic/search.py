@@ -21,14 +21,12 @@ SHIFT = 1e-9
 """Margins are cut this far on the right side of 0."""
 
 
-def find_cuts(
-    network: Network, roots: Cones, labels: Tensor, smallest: float, gain: float, choice: Choice, most: int
-) -> Tensor:
+def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, gain: float, choice: Choice, most: int) -> Tensor:
     """Return codes (`compact_proofs.cones.tree`) of a tree of cuts, int64 [N].
 
-    A cone is dropped where the network is wrong, or where it is not decided and the cone's measure is below `smallest`. A cone where
-    it is right is cut on at the middle of the edge between the rays that are farthest apart while that raises the bound of its measure by
-    `gain`. At most about `most` nodes are read.
+    A cone is dropped where the network is wrong, or where it is not decided and the cone's measure is below `smallest`. A cone
+    where it is right is cut on at the middle of the edge between the rays that are farthest apart while that raises the bound of
+    its measure by `gain`. At most about `most` nodes are read.
     """
     n = roots.n
     none = torch.zeros(len(labels), dtype=torch.bool)
@@ -77,7 +75,7 @@ def find_cuts(
 
 
 def _clearly(margins: Tensor) -> Tensor:
-    """Where margins [B, ray, rival] are positive at every ray, by more than what is rounded when they are proven: bool [B, rival]."""
+    """Where margins [B, ray, rival] are positive at every ray, by more than is rounded when they are proven: bool [B, rival]."""
     return (margins > NOISE).all(1)
 
 
@@ -91,7 +89,7 @@ def _upper_margins(network: Network, found: Run, labels: Tensor) -> Tensor:
 def _edge(
     network: Network, found: Run, upper_margins: Tensor, at: Tensor, rays: Tensor, labels: Tensor, choice: Choice
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each chosen cone the edge to cut, and where: the one on which an undecided neuron, or else a margin, changes sign most."""
+    """For each chosen cone the edge to cut, and where: where an undecided neuron, or else a margin, changes sign most."""
     low, high = (torch.stack([z[at] for z in bounds], 1) for bounds in (found.lower, found.upper))  # [B, t, ray, d]
     B, steps, n, d = low.shape
     middle = (low + high) / 2

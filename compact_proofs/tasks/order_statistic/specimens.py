@@ -48,7 +48,7 @@ def specimen(seed: int) -> Specimen:
 
 
 def _pair() -> dict[str, Tensor]:
-    """Of two numbers, name the second largest: the state is the positive and the negative part of x_1, then of x_1 - x_2 and back."""
+    """Of two numbers, name the second largest: the state is the positive and negative part of x_1, then of x_2 - x_1."""
     one = [[-1.0, 1.0], [1.0, -1.0]]
     return {
         "W_in": torch.tensor([1.0, -1.0], dtype=torch.float64),

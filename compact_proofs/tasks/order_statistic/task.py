@@ -51,8 +51,8 @@ class OrderStatistic(LawTask):
             raise BadInput(f"{type(model).__name__} is not a ScalarRecurrent, for which order statistics have strategies")
         if model.above is None:
             raise BadInput(
-                'nothing says which order statistic the network was trained on; say "above" (1: the second largest) in its metadata, '
-                "or make an OrderStatistic"
+                'nothing says which order statistic the network was trained on; say "above" (1: the second largest) in '
+                "its metadata, or make an OrderStatistic"
             )
         return cls(model.config.n_ctx, model.above)
 
