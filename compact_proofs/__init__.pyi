@@ -1,5 +1,6 @@
 from .automatic.shared import Shared
 from .automatic.strategy import Automatic
+from .certified import Certified, Classes, Counted, Total, Truth
 from .core.certificate import Certificate, Trial
 from .core.check import check
 from .core.check_task import check_task
@@ -26,7 +27,10 @@ __all__ = [
     "BadInput",
     "Certificate",
     "CertificateRejected",
+    "Certified",
     "Claim",
+    "Classes",
+    "Counted",
     "Enclosure",
     "Exhaustive",
     "Explanation",
@@ -45,7 +49,9 @@ __all__ = [
     "Specimen",
     "Strategy",
     "Task",
+    "Total",
     "Trial",
+    "Truth",
     "address_table",
     "best_within",
     "brute_force",
