@@ -31,7 +31,7 @@ class Tuning:
     config
         Make the recipe for a model, from the other fields.
     tune
-        Tune a copy of a model by a recipe, with a progress bar if asked.
+        Tune a copy of a model by a recipe.
     distance
         How far a tuned model's function is from the first's.
     """
@@ -109,7 +109,7 @@ class TaskKit(ProofKit):
     recipe
         Training options with the published defaults.
     train
-        Train a model by a recipe, with a progress bar if asked.
+        Train a model by a recipe.
     zoo
         How each of the task's models of the zoo is made, by name.
     tuning

@@ -70,7 +70,7 @@ def config_for(model: OneLayerMLP, **options: Any) -> TuningConfig:
     return TuningConfig(p=model.p, architecture=architecture, d_model=c.d_model, d_mlp=c.d_mlp, n_heads=1, **options)
 
 
-def tune(model: OneLayerMLP, config: TuningConfig, progress: bool = False) -> TrainingResult[OneLayerMLP]:
+def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP]:
     """Project a copy of a model, train it on under the projection, and write it canonically.
 
     Returns
@@ -102,7 +102,7 @@ def tune(model: OneLayerMLP, config: TuningConfig, progress: bool = False) -> Tr
 
     curves = GrokkingCurves()
     if config.train:
-        result = train_on(tuned, config, rate, project=after_step, progress=progress, description="tuning")
+        result = train_on(tuned, config, rate, project=after_step, description="tuning")
         assert isinstance(result.curves, GrokkingCurves)
         curves = result.curves
     tuned.load_state_dict(best[1])
