@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task, margins
-from compact_proofs.core.options import Options, Positive
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage
+from compact_proofs.options import Options, Positive
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -19,9 +19,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.options import Natural, Options, Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import save_model, weights_sha256
+from compact_proofs.options import Natural, Options, Positive, Rate
 from compact_proofs.progress import counted
 from compact_proofs.threads import one_thread
 

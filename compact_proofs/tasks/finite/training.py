@@ -15,11 +15,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import Cell, RecurrentConfig
 from compact_proofs.models.transformer import Activation, Norm, TransformerConfig
+from compact_proofs.options import Positive, Rate
 from compact_proofs.tasks.finite.automaton import Language
 from compact_proofs.tasks.finite.files import described
 from compact_proofs.tasks.finite.labels import LabelFunction, label_function

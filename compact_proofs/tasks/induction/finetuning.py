@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.options import Positive
 from compact_proofs.tasks.induction.circuit import circuit_bounds
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.induction.training import TrainingConfig, uniform_inputs

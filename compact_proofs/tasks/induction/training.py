@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive, Rate
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
+from compact_proofs.options import Positive, Rate
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
 

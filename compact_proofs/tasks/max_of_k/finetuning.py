@@ -17,9 +17,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Positive
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, uniform_sequences
 from compact_proofs.train import Sampler, Schedule, TrainingResult, function_distance, train_model

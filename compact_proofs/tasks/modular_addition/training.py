@@ -11,9 +11,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
+from compact_proofs.options import Positive
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.train import (

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Positive
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
 from compact_proofs.tasks.modular_addition.layer import bound_layer

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Natural, Positive, Rate
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Natural, Positive, Rate
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds

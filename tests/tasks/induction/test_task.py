@@ -139,5 +139,5 @@ def test_wrong_uses_are_named():
         Circuit().applies_to(model, Induction.of(model))
     with pytest.raises(BadInput, match="not an AttentionStack"):
         Induction.of(torch.nn.Linear(2, 2))
-    with pytest.raises(BadInput, match="d_head = 0"):
+    with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionStackConfig(6, 4, 5, 0)
