@@ -65,9 +65,9 @@ def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort
     """Estimate strategies until the effort is spent; return the Pareto-optimal candidates, shortest first.
 
     A candidate is Pareto-optimal if no other has both a shorter proof and a bound at least as high. Most of the effort goes to the
-    strategies that are given, in their order; the rest to `compact_proofs.search.Evolution`, which changes options of Pareto-optimal
-    candidates. Strategies that do not apply to the model are passed over, as are those whose explanations cost more than the effort
-    that is left; at least one is estimated.
+    strategies that are given, in their order; the rest to `compact_proofs.search.Evolution`, which changes options of the
+    Pareto-optimal candidates. Strategies that do not apply to the model are passed over, as are those whose explanations cost more
+    than the effort that is left; at least one is estimated.
     """
     given = list(strategies)
     found: list[Candidate] = []

@@ -30,7 +30,7 @@ class Proposal(Strict):
     """
 
     strategy: Annotated[str, Field(max_length=100)]
-    options: Annotated[dict[str, Value], Field(max_length=64)] = {}
+    options: Annotated[dict[str, Value], Field(max_length=64, default_factory=dict)]
     explanation: dict[str, Any] | None = None
     claim: Annotated[str, Field(max_length=2000)] = ""
 
@@ -75,6 +75,6 @@ class Result(Strict):
     status: Status
     bound: float = 0.0
     length: int = 0
-    length_by_stage: dict[str, int] = {}
+    length_by_stage: dict[str, int] = Field(default_factory=dict)
     gain: float = 0.0
     reason: str = ""

@@ -171,9 +171,9 @@ class Plan:
 
 class _Part(Strict):
     task: str = "max-of-k"
-    seeds: str | list[int] = []
-    recipe: dict[str, Any] = {}
-    files: list[str] = []
+    seeds: str | list[int] = Field(default_factory=list)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    files: list[str] = Field(default_factory=list)
     strategies: list[dict[str, Any]]
 
     def plan(self, folder: Path) -> Plan:
