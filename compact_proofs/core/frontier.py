@@ -84,7 +84,7 @@ class Optioned(Protocol):
     def options(self) -> Mapping[str, Any]: ...
 
 
-def telling_options(one: Optioned, among: Iterable[Optioned]) -> dict[str, Any]:
+def distinguishing_options(one: Optioned, among: Iterable[Optioned]) -> dict[str, Any]:
     """Those of a proof's options that tell it from others by the same strategy."""
     alike = [other.options for other in among if other.strategy == one.strategy]
     return {key: value for key, value in one.options.items() if any(other.get(key) != value for other in alike)}

@@ -1,4 +1,4 @@
-"""`State`: what a proposer may know."""
+"""`State`: everything that a proposer may see."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class ProofKit:
     brute_force
         The strategy that evaluates every input, so that its bound is the true accuracy.
     candidates
-        Strategies with options for the autopilot to choose from, the telling ones first.
+        Strategies with options for the autopilot to choose from, the most useful first.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear

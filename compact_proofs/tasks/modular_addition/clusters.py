@@ -1,4 +1,4 @@
-"""The cluster proof: neurons of one frequency answer together; the few directions that they write are followed exactly."""
+"""The cluster proof: neurons of one frequency are bounded together, and the main directions that they write are exact."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
 from compact_proofs.tasks.modular_addition.layer import bound_layer
-from compact_proofs.tasks.modular_addition.projection import Projection, telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import Projection, used_frequencies
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.training import (
@@ -122,7 +122,7 @@ def provable_margin(model: OneLayerMLP, project: Projection) -> float:
     """An estimate of the smallest margin that the kink proof gives for the canonical form of a projected model."""
     exact = copy.deepcopy(model).double()
     project.canonicalise(exact)
-    frequencies = telling_frequencies(exact)
+    frequencies = used_frequencies(exact)
     zero = torch.zeros((), dtype=torch.float64)
     layer, _ = bound_layer(exact, explain_layer(exact, len(frequencies)), zero, zero, kink_range)
     return 2 * float(margin_bounds(layer, waves(frequencies, model.p)).min())

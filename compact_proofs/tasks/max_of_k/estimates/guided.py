@@ -1,4 +1,4 @@
-"""Samples where they matter: a crude model says of which sequences it is unsure, and only those are drawn and evaluated."""
+"""Importance sampling: a crude estimate of each kind of sequence says where it is unsure, and samples are drawn there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`LargeMaxima`: what is counted, by which options."""
+"""`LargeMaxima`: the strategy with its options."""
 
 from __future__ import annotations
 
