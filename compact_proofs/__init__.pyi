@@ -1,24 +1,30 @@
+from .api.frontier import frontier
+from .api.load import load
+from .api.prove import brute_force, check, prove
 from .automatic.shared import Shared
 from .automatic.strategy import Automatic
 from .certified import Certified, Classes, Counted, Total, Truth
 from .core.certificate import Certificate, Trial
-from .core.check import check
 from .core.check_task import check_task
 from .core.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
-from .core.exhaustive import Exhaustive, brute_force
+from .core.exhaustive import Exhaustive
 from .core.frontier import Frontier, linear_baseline
 from .core.function import Function
-from .core.prove import measure, prove
+from .core.prove import measure
 from .core.soundness import Specimen, violations
 from .core.strategy import Explanation, Spec, Strategy, whole
 from .enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
-from .errors import BadInput, CertificateRejected, NoSoundRule, NotProvable
+from .errors import BadInput, CertificateRejected, CompactProofsError, NoSoundRule, NotProvable, NotProven, TooLarge
 from .formal import formalize
-from .length import ProofLength, address_table, count, stage
+from .length import ProofLength, TooLong, address_table, count, stage
+from .models.hooked import from_hooked_state, from_transformer_lens
 from .program import Program, trace
 from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
+from .tasks import LoadedModel
 from .tasks.finite import Automaton, FiniteTask
+
+__version__: str
 
 __all__ = [
     "ACCURACY",
@@ -30,6 +36,7 @@ __all__ = [
     "Certified",
     "Claim",
     "Classes",
+    "CompactProofsError",
     "Counted",
     "Enclosure",
     "Exhaustive",
@@ -37,10 +44,12 @@ __all__ = [
     "FiniteTask",
     "Frontier",
     "Function",
+    "LoadedModel",
     "LogLikelihood",
     "Margin",
     "NoSoundRule",
     "NotProvable",
+    "NotProven",
     "Program",
     "ProofLength",
     "Score",
@@ -49,6 +58,8 @@ __all__ = [
     "Specimen",
     "Strategy",
     "Task",
+    "TooLarge",
+    "TooLong",
     "Total",
     "Trial",
     "Truth",
@@ -63,7 +74,11 @@ __all__ = [
     "enclose",
     "fill_frontier",
     "formalize",
+    "from_hooked_state",
+    "from_transformer_lens",
+    "frontier",
     "linear_baseline",
+    "load",
     "lower",
     "measure",
     "progress_bars",
