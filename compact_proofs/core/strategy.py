@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from compact_proofs.certified import Proven, whole
 from compact_proofs.core.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
+from compact_proofs.options import Options
 
-__all__ = ["Explanation", "Model", "Spec", "Strategy", "explanation_size", "finite", "type_text", "whole"]
+__all__ = ["Explanation", "Model", "Spec", "Strategy", "explanation_size", "finite", "whole"]
 
 Model = TypeVar("Model", bound=nn.Module)
 """The modules that a strategy understands."""
@@ -64,7 +64,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Strategy(ABC, Generic[Model]):
+class Strategy(Options, ABC, Generic[Model]):
     """A way to prove a bound. Subclasses are frozen dataclasses whose fields are the options.
 
     The contract that the soundness harness tests for every registered strategy: **for every model and every explanation that
@@ -72,8 +72,6 @@ class Strategy(ABC, Generic[Model]):
     correctly**, and its size is what `compact_proofs.certified.Certified` promises.
     """
 
-    name: ClassVar[str]
-    """As given on the command line."""
     version: ClassVar[int] = 1
     """Raised whenever `verify` changes what it computes; a certificate of another version is not checked."""
     summary: ClassVar[str]
@@ -109,36 +107,6 @@ class Strategy(ABC, Generic[Model]):
     def unexplained_dimension(self, model: Model, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
         return None
-
-    def options(self) -> dict[str, Any]:
-        """Options as plain JSON values."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        given = ", ".join(f"{k}={v}" for k, v in self.options().items())
-        return f"{self.name}({given})" if given else self.name
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Strategy:
-        """Build the strategy from untrusted option values.
-
-        Raises
-        ------
-        BadInput
-            For an unknown option or a value of the wrong type or range.
-        """
-        types = get_type_hints(cls)
-        known = {f.name: f"{f.name}: {type_text(types[f.name])} = {f.default}" for f in fields(cls)}
-        has = f"its options are {', '.join(known.values())}" if known else "it has no options"
-        values: dict[str, Any] = {}
-        for name, value in options.items():
-            if name not in known:
-                raise BadInput(f"the strategy {cls.name} has no option {name!r}; {has}")
-            try:
-                values[name] = TypeAdapter(types[name]).validate_python(value, strict=True)
-            except ValidationError as e:
-                raise BadInput(f"{cls.name}: {name} = {str(value)[:40]!r}: {e.errors()[0]['msg']}; {has}") from None
-        return cls(**values)
 
     def applies_to(self, model: Model, task: Task) -> None:
         """Check that this strategy proves something about `model` on `task`; the default is for any module and task.
@@ -185,11 +153,6 @@ class Strategy(ABC, Generic[Model]):
 
 def _spread(shape: tuple[int, ...], lo: int, hi: int) -> Tensor:
     return lo + (torch.arange(math.prod(shape)) % (hi - lo + 1)).reshape(shape)
-
-
-def type_text(kind: Any) -> str:
-    """Write the type of an option as a user reads it: ``int``, or the words to choose from, ``joint | separate``."""
-    return " | ".join(map(str, get_args(kind))) if get_origin(kind) is Literal else kind.__name__
 
 
 def explanation_size(explanation: Explanation) -> int:

@@ -14,6 +14,7 @@ from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -57,7 +58,7 @@ class BruteForce(Enumeration[PairMLP], GroupStrategy):
 class LinearBaseline(InputShare[PairMLP], BruteForce):
     """Brute force on the first pairs."""
 
-    share: float = 1 / 16
+    share: Share = 1 / 16
 
 
 def is_right(model: PairMLP, left: Tensor, right: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

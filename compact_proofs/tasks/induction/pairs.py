@@ -6,16 +6,16 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.certified import Certified, whole
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import possibly, provably, sound
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
@@ -32,7 +32,7 @@ ENTRIES = 2**21
 AT_ONCE = 64
 """Groups counted at once."""
 LARGEST = 2**31
-"""n^3 D^5 up to which the certificate is tried without being asked for."""
+"""Largest n^3 D^5, the order of the certificate's length, up to which it is tried by default."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,18 @@ class Costs(Certified):
 
     def member(self, inputs: Tensor) -> Tensor:
         """Is the input's group right as a whole, or is it listed and the input's own cost provably below 1?"""
-        return self._among(inputs, provably)
+        return self._among(inputs, lambda chain: chain, provably)
 
     def excludes(self, inputs: Tensor) -> Tensor:
-        """Neither is the input's group right as a whole, nor is it listed and the input's own cost possibly below 1."""
-        return ~self._among(inputs, possibly)
+        """Which inputs are certainly not counted, in whatever order costs are added up.
 
-    def _among(self, inputs: Tensor, decide: Callable[[Tensor], Tensor]) -> Tensor:
+        An upper bound of a sum is at least the exact sum of the terms' upper bounds, and so are costs that were rounded up to a
+        grid. Where that sum is provably not below 1, nothing proves the input, unless its group is right as a whole.
+        """
+        return ~self._among(inputs, Chain.highest, possibly)
+
+    def _among(self, inputs: Tensor, costs: Callable[[Chain], Chain], decide: Callable[[Tensor], Tensor]) -> Tensor:
+        """bool [k]: is the input's group right, or is it listed and the input's own cost, by some bounds, decided to be below 1?"""
         D, n = self.task.d_vocab, self.task.n_ctx
         i = self.task.places(inputs)
         row = answer_number(D, device=inputs.device)[inputs[:, -1], self.task.labels(inputs)]
@@ -93,7 +98,7 @@ class Costs(Certified):
         for place, chain in enumerate(self.chains):
             places = free_places(n, place)
             tokens = place_among_free(D, device=inputs.device)[row[:, None], inputs[:, places]]
-            cost = chain.total(row, tokens)
+            cost = costs(chain).total(row, tokens)
             found = found | ((i == place) & self.listed[i, row] & decide(cost < 1))
         return found
 
@@ -113,21 +118,15 @@ class Pairs(InductionStrategy):
     Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each group; the tables.
     """
 
-    enumerated: int = 3
+    enumerated: Annotated[int, Field(ge=0, le=8)] = 3
     """Groups with at most this many free places are counted input by input, others on a grid."""
-    steps: int = 48
+    steps: Annotated[int, Field(ge=1, le=2**12)] = 48
     """Grid points in a unit of cost."""
 
     name: ClassVar[str] = "pairs"
     summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.enumerated <= 8 or not 1 <= self.steps <= 2**12:
-            raise BadInput(
-                f"{self.name}: needs 0 <= enumerated <= 8 and 1 <= steps <= 4096, not {self.enumerated} and {self.steps}"
-            )
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
         """Seven steps of Newton's method for every ratio, with slopes; measured."""
@@ -203,7 +202,7 @@ class CircuitPairs(Pairs):
 
 
 def affordable(model: AttentionStack) -> bool:
-    """Is the certificate short enough to be tried without being asked for?"""
+    """Is the certificate short enough to be tried by default?"""
     return model.n_ctx**3 * model.d_vocab**5 <= LARGEST
 
 

@@ -15,6 +15,7 @@ from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy
@@ -52,7 +53,7 @@ class BruteForce(Enumeration[OneLayerMLP], ModularAdditionStrategy):
 class LinearBaseline(InputShare[OneLayerMLP], BruteForce):
     """Brute force on a share of the pairs. The folding comes first, whatever the share."""
 
-    share: float = 1 / 8
+    share: Share = 1 / 8
 
 
 def evaluator(model: OneLayerMLP) -> Callable[[Tensor], Tensor]:
