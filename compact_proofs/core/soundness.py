@@ -137,12 +137,15 @@ def violations(
     with sound():
         proven = verified(model, task, strategy, explanation)
         if isinstance(proven, Region):
-            return _region_violations(strategy, proven, truth)
-        if not isinstance(proven, Certified):
+            in_region = proven.member(truth.inputs)
+        elif not isinstance(proven, Certified):
             raise BadInput(
                 f"{strategy} bounds the score {strategy.score.name}, and proves no set of inputs to be compared with the truth"
             )
-        member, excluded = proven.member(truth.inputs), proven.excludes(truth.inputs)
+        else:
+            member, excluded = proven.member(truth.inputs), proven.excludes(truth.inputs)
+    if isinstance(proven, Region):
+        return _region_violations(strategy, proven, in_region, truth)
     size, most, possible = proven.size, int((~excluded).sum()), int(truth.possible.sum())
     found = []
     if size > possible:
@@ -166,9 +169,8 @@ def violations(
     return found
 
 
-def _region_violations(strategy: Strategy, proven: Region, truth: Truth) -> list[str]:
+def _region_violations(strategy: Strategy, proven: Region, member: Tensor, truth: Truth) -> list[str]:
     """What contradicts a set under a law: a member that is wrong, or a measure above what examples allow."""
-    member = proven.member(truth.inputs)
     false, found = member & ~truth.possible, []
     if bool(false.any()):
         found.append(f"{strategy} measures {int(false.sum())} examples that are wrong, the first {truth.inputs[false][0].tolist()}")

@@ -107,8 +107,9 @@ class ConeTree(Strategy[ScalarRecurrent]):
             if model.W_in.is_meta:
                 roots = Cones(roots.rays.to("meta"), roots.volume.to("meta"))
         none = torch.zeros(len(labels), dtype=torch.bool)
-        stack = Stack(roots.rays, roots.volume, labels, none, none.to(roots.rays.device))
-        measure, rights, scales, read = Fraction(0), [none[:0]], [roots.volume[:0]], 0
+        wrong = none.to(roots.rays.device)
+        stack = Stack(roots.rays, roots.volume, labels, none, wrong)
+        measure, rights, scales, read = Fraction(0), [wrong[:0]], [roots.volume[:0]], 0
         while stack and read < len(codes):
             columns = stack.pop()
             count = min(len(columns[2]), len(codes) - read)
