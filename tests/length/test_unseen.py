@@ -35,6 +35,10 @@ UNSEEN = {
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
+    "tasks/order_statistic/cone_tree.py": [
+        "a lower bound, as a fraction",
+        "the cones on which labels are known, which are data of the statement",
+    ],
 }
 """Uses of ``unseen``, by file."""
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
-from compact_proofs.train import Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
+from compact_proofs.train import Recipe, Sampler, Schedule, TrainingResult, evaluate, fit, make_generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +82,8 @@ class OrderStatisticResult(TrainingResult[ScalarRecurrent]):
         return named | super().metadata()
 
 
-def train(recipe: OrderStatisticRecipe, progress: bool = False) -> TrainingResult[ScalarRecurrent]:
-    """Train a network by a recipe, with a progress bar if asked.
+def train(recipe: OrderStatisticRecipe) -> TrainingResult[ScalarRecurrent]:
+    """Train a network by a recipe.
 
     Raises
     ------
@@ -93,6 +93,6 @@ def train(recipe: OrderStatisticRecipe, progress: bool = False) -> TrainingResul
     task, model = recipe.task, initial_network(recipe)
     started = time.perf_counter()
     sample = sampler(task)
-    curves = fit(model, sample, recipe, window=100, progress=progress, description=task.name, rate=recipe.rate)
+    curves = fit(model, sample, recipe, Schedule(window=100, rate=recipe.rate), task.name)
     seconds = time.perf_counter() - started
     return OrderStatisticResult(model, OrderStatistic.name, recipe, curves, evaluate(model, sample, recipe), seconds)
