@@ -12,6 +12,7 @@ from compact_proofs.core.claim import LAW, Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.laws.law import Law
+from compact_proofs.length import unseen
 
 EXAMPLES = 2**12
 """Example inputs that are drawn at once."""
@@ -65,7 +66,9 @@ class LawTask(Task):
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n inputs, as exactly as float64 can: for estimates, not for proofs."""
-        return self.law.sample(n, torch.Generator().manual_seed(draws.integer(2**63)))
+        seed = draws.integer(2**63)
+        with unseen("random inputs, for estimates"):
+            return self.law.sample(n, torch.Generator().manual_seed(seed))
 
     def examples(self, n: int) -> Tensor:
         return self.inputs(0, n)

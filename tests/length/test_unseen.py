@@ -30,6 +30,7 @@ UNSEEN = {
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
     "core/numbering.py": ["numbers of inputs: addresses"],
+    "laws/task.py": ["random inputs, for estimates"],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],

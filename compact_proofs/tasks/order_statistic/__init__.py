@@ -4,6 +4,7 @@ task         the law and the labels
 cones        cones on which the label is known; a network's bounds on cones
 cone_tree    `ConeTree`: cones are cut until the network is known on them
 search       where to cut
+descents     estimates of finished trees
 files        what a file says of the task
 specimens    small models that try to break proofs
 training     AlgZoo's recipe
@@ -16,9 +17,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from compact_proofs.core.strategy import Strategy
+from compact_proofs.estimates import Constant, Sampling
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tasks.kit import TaskKit
 from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
+from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_study
 from compact_proofs.tasks.order_statistic.files import answer
 from compact_proofs.tasks.order_statistic.specimens import specimen
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
@@ -57,6 +60,8 @@ KIT = TaskKit(
     candidates=_candidates,
     always=lambda model: (),
     linear=lambda model: None,
+    studies=lambda model: (tree_study(model),),
+    estimators=lambda model: (Constant(), *(FinishedTree(size) for size in _SIZES[1::2]), Sampling()),
     specimen=specimen,
     variants=_variants,
     recipe=OrderStatisticRecipe,

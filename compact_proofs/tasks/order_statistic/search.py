@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -21,16 +22,43 @@ SHIFT = 1e-9
 """Margins are cut this far on the right side of 0."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done with B cones.
+
+    Attributes
+    ----------
+    right, wrong : bool [B]
+        The network is right, or wrong, on all of the cone; but for rounding, which nothing here controls.
+    first, second, part : int64 [B]
+        Where to cut (`compact_proofs.cones.cone.cut`), if it is neither.
+    """
+
+    right: Tensor
+    wrong: Tensor
+    first: Tensor
+    second: Tensor
+    part: Tensor
+
+
+def decide(network: Network, rays: Tensor, labels: Tensor, choice: Choice) -> Decision:
+    """Run a network on the rays of cones [B, n, n] with labels int64 [B], and choose where to cut those where it is undecided."""
+    found = run(network, rays, labels)
+    upper_margins = _upper_margins(network, found, labels)
+    right = _clearly(found.margins).all(1)
+    wrong = (upper_margins <= 10 * SHIFT).all(1).any(1) & ~right
+    return Decision(right, wrong, *_edge(network, found, upper_margins, rays, labels, choice))
+
+
 def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, gain: float, choice: Choice, most: int) -> Tensor:
     """Return codes (`compact_proofs.cones.tree`) of a tree of cuts, int64 [N].
 
     A cone is dropped where the network is wrong, or where it is not decided and the cone's measure is below `smallest`. A cone
-    where it is right is cut on at the middle of the edge between the rays that are farthest apart while that raises the bound of
+    where it is right is cut on, at the middle of the edge between the rays that are farthest apart, while that raises the bound of
     its measure by `gain`. At most about `most` nodes are read.
     """
     n = roots.n
-    none = torch.zeros(len(labels), dtype=torch.bool)
-    stack = Stack(roots.rays, roots.volume, labels, none)
+    stack = Stack(roots.rays, roots.volume, labels, torch.zeros(len(labels), dtype=torch.bool))
     codes: list[Tensor] = []
     read = 0
     while stack:
@@ -38,38 +66,35 @@ def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, g
         cones = Cones(rays, volume)
         measure = by_jensen(cones)
         kind = torch.full((len(label),), DROP)
-        first, second, part = (torch.zeros(len(label), dtype=torch.int64) for _ in range(3))
-        open_ = (~inside).nonzero()[:, 0]
-        if len(open_):
-            found = run(network, rays[open_], label[open_])
-            right, upper_margins = _clearly(found.margins).all(1), _upper_margins(network, found, label[open_])
-            wrong = (upper_margins <= 10 * SHIFT).all(1).any(1)
-            kind[open_[right]] = CHECK
-            again = (~right & ~wrong & (measure[open_] >= smallest)).nonzero()[:, 0]
-            chosen = open_[again]
-            kind[chosen] = CUT
-            first[chosen], second[chosen], part[chosen] = _edge(
-                network, found, upper_margins[again], again, rays[chosen], label[chosen], choice
-            )
+        first, second = (torch.zeros(len(label), dtype=torch.int64) for _ in range(2))
+        part = torch.ones(len(label), dtype=torch.int64)
+        undecided = (~inside).nonzero()[:, 0]
+        if len(undecided):
+            found = decide(network, rays[undecided], label[undecided], choice)
+            kind[undecided[found.right]] = CHECK
+            on = ~found.right & ~found.wrong & (measure[undecided] >= smallest)
+            at = undecided[on]
+            kind[at] = CUT
+            first[at], second[at], part[at] = found.first[on], found.second[on], found.part[on]
         settled = (inside | (kind == CHECK)).nonzero()[:, 0]
         if len(settled):
             a, b = _longest(rays[settled])
-            k = torch.full_like(a, PARTS // 2)
-            parts = cut(cones[settled], a, b, k)
-            worth = by_jensen(parts[0]) + by_jensen(parts[1]) - measure[settled] >= gain
+            half = torch.full_like(a, PARTS // 2)
+            halves = cut(cones[settled], a, b, half)
+            worth = by_jensen(halves[0]) + by_jensen(halves[1]) - measure[settled] >= gain
             at = settled[worth]
             kind[at] = torch.where(inside[at], CUT, REFINE)
-            first[at], second[at], part[at] = a[worth], b[worth], k[worth]
+            first[at], second[at], part[at] = a[worth], b[worth], half[worth]
         read += len(label)
         if read >= most:
             kind = torch.where(kind == CUT, DROP, torch.where(kind == REFINE, CHECK, kind))
-        codes.append(encode(kind, first, second, part.clamp(min=1), n))
+        codes.append(encode(kind, first, second, part, n))
         at = (kind >= CUT).nonzero()[:, 0]
         if len(at):
-            halves = cut(cones[at], first[at], second[at], part[at])[:2]
+            one, other, _ = cut(cones[at], first[at], second[at], part[at])
             below = inside[at] | (kind[at] == REFINE)
             stack.push(
-                torch.cat([h.rays for h in halves]), torch.cat([h.volume for h in halves]), label[at].repeat(2), below.repeat(2)
+                torch.cat([one.rays, other.rays]), torch.cat([one.volume, other.volume]), label[at].repeat(2), below.repeat(2)
             )
     return torch.cat(codes)
 
@@ -87,10 +112,10 @@ def _upper_margins(network: Network, found: Run, labels: Tensor) -> Tensor:
 
 
 def _edge(
-    network: Network, found: Run, upper_margins: Tensor, at: Tensor, rays: Tensor, labels: Tensor, choice: Choice
+    network: Network, found: Run, upper_margins: Tensor, rays: Tensor, labels: Tensor, choice: Choice
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each chosen cone the edge to cut, and where: where an undecided neuron, or else a margin, changes sign most."""
-    low, high = (torch.stack([z[at] for z in bounds], 1) for bounds in (found.lower, found.upper))  # [B, t, ray, d]
+    """For each cone the edge to cut, and in which parts: where an undecided neuron, or else a margin, changes sign most."""
+    low, high = (torch.stack(bounds, 1) for bounds in (found.lower, found.upper))  # [B, t, ray, d]
     B, steps, n, d = low.shape
     middle = (low + high) / 2
     mixed = (low.amin(2) < -NOISE) & (high.amax(2) > NOISE) & (middle.amax(2) > NOISE) & (middle.amin(2) < -NOISE)  # [B, t, d]
@@ -98,10 +123,10 @@ def _edge(
     if choice == "first":
         neuron = flat.double().argmax(1)
     else:
-        neuron = (_relevance(network, found, at, low, high, labels) * mixed).flatten(1).argmax(1)
+        neuron = (_relevance(network, found, low, high, labels) * mixed).flatten(1).argmax(1)
     z = middle.permute(0, 1, 3, 2).reshape(B, steps * d, n)[torch.arange(B), neuron]
-    margins = (found.margins[at] + upper_margins) / 2  # [B, ray, rival]
-    settled = _clearly(found.margins[at]) | (margins.amax(1) <= 10 * SHIFT)
+    margins = (found.margins + upper_margins) / 2  # [B, ray, rival]
+    settled = _clearly(found.margins) | (margins.amax(1) <= 10 * SHIFT)
     rival = (~settled).double().argmax(1)
     margin = margins[torch.arange(B), :, rival] - SHIFT
     z = torch.where(flat.any(1)[:, None], z, margin)
@@ -115,10 +140,10 @@ def _edge(
     return torch.where(sliver, a, p), torch.where(sliver, b, m), torch.where(sliver, PARTS // 2, part)
 
 
-def _relevance(network: Network, found: Run, at: Tensor, low: Tensor, high: Tensor, labels: Tensor) -> Tensor:
+def _relevance(network: Network, found: Run, low: Tensor, high: Tensor, labels: Tensor) -> Tensor:
     """Roughly how much each neuron's relaxation loses of the worst margin: the gap at it, times weights backwards. [B, t, d]."""
     B, steps, _, d = low.shape
-    rival = found.margins[at].clamp(max=0.0).sum(1).argmin(1)
+    rival = found.margins.clamp(max=0.0).sum(1).argmin(1)
     weight = network.answers[labels, :d, rival].abs()
     W_h = network.step[:d, :d].abs()
     above = (high.amax(2) > -low.amin(2))[:, :, None]
