@@ -80,7 +80,7 @@ def test_sets_without_arithmetic_count_their_members(seed, n, v):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 4))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_classes_and_predicates_count_their_members(seed, v):
     generator = torch.Generator().manual_seed(seed)
     inputs = everything(2, v)
@@ -102,7 +102,7 @@ def test_classes_and_predicates_count_their_members(seed, v):
 
 
 @given(st.lists(st.integers(0, 40), max_size=8), st.sampled_from([8, 16, 2**20]), st.integers(0, 10**6))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_evaluated_inputs_are_those_found_right_in_their_order(sizes, packed, seed):
     """Whatever the sizes of the batches, and however they are put into bits; inputs beyond them were not evaluated."""
     generator = torch.Generator().manual_seed(seed)
