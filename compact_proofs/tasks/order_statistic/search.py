@@ -134,10 +134,10 @@ def _edge(
     best, pair = size.max(1)
     p, m = pair // n, pair % n
     zp, zm = z.gather(1, p[:, None])[:, 0], z.gather(1, m[:, None])[:, 0]
-    part = (PARTS * (-zm / (zp - zm))).nan_to_num(PARTS / 2).clamp(1, PARTS - 1).to(torch.int64)
-    a, b = _longest(rays)
     sliver = best <= NOISE
-    return torch.where(sliver, a, p), torch.where(sliver, b, m), torch.where(sliver, PARTS // 2, part)
+    part = (PARTS * torch.where(sliver, 0.5, -zm / (zp - zm))).clamp(1, PARTS - 1).to(torch.int64)
+    a, b = _longest(rays)
+    return torch.where(sliver, a, p), torch.where(sliver, b, m), part
 
 
 def _relevance(network: Network, found: Run, low: Tensor, high: Tensor, labels: Tensor) -> Tensor:
