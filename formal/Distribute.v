@@ -117,7 +117,8 @@ Inductive image :=
 
 Section Distribute.
   Variables (first : nat)               (* number of the first definition, after the weights *)
-            (fast : list definition).   (* definitions with tables *)
+            (fast : list definition)    (* definitions with tables *)
+            (constants : nat).          (* number of the first one that depends on the input *)
 
   (** ** Tables *)
 
@@ -135,11 +136,12 @@ Section Distribute.
   Definition rest (r : nat) (l : list index) : list index :=
     filter (fun i => negb (mentions r i)) l.
 
-  (** The table sum over k < n of x[..k..] * w[..k..]. *)
+  (** The table sum over k < n of x[..k..] * w[..k..]. Axes of w are first: a sum along an axis of x
+      that comes later then reads neighbours. *)
   Definition table_body (n r x : nat) (l : list index) (w : nat) (m : list index) : scalar :=
-    let a := length (rest r l) in
-    let k := a + length (rest r m) in
-    Sum n (Times (Read x (pattern r k 0 l)) (Read w (pattern r k a m))).
+    let a := length (rest r m) in
+    let k := a + length (rest r l) in
+    Sum n (Times (Read x (pattern r k a l)) (Read w (pattern r k 0 m))).
 
   Definition straight_places (r : nat) (l : list index) : bool :=
     forallb (fun i => negb (mentions r i) || only r i) l.
@@ -181,10 +183,12 @@ Section Distribute.
           else Times (substitute (dropped r depth) (depth - 1) a) (push depth b)
       | Sum k b => Sum k (push (S depth) b)
       | Read x l =>
-          if straight_places r l && straight_places r m && forallb (closed (S r)) m then
+          if (x <? constants) && straight_places r l && straight_places r m
+             && forallb (closed (S r)) m
+          then
             match found_from first fast (table_body n r x l w m) with
-            | Some y => Read y (map (at_places (dropped r depth) (depth - 1)) (rest r l)
-                                ++ rest r m)
+            | Some y => Read y (rest r m
+                                ++ map (at_places (dropped r depth) (depth - 1)) (rest r l))
             | None => summed depth e
             end
           else summed depth e
@@ -196,8 +200,6 @@ Section Distribute.
 
   Definition both (f : scalar -> scalar -> scalar) (a b : option scalar) : option scalar :=
     match a, b with Some a, Some b => Some (f a b) | _, _ => None end.
-
-  Variable constants : nat.    (* tensors of the program with tables that no input changes *)
 
   Definition constant_read (e : scalar) : option (nat * list index) :=
     match e with Read w m => if w <? constants then Some (w, m) else None | _ => None end.

@@ -207,7 +207,7 @@ Section Input.
 
     (** ** A sum over an axis of a product *)
 
-    Variables (first : nat) (fast : list definition).
+    Variables (first : nat) (fast : list definition) (constants : nat).
     Hypothesis Equations : forall j d, nth_error fast j = Some d ->
       forall ps, nth (first + j) env zero ps = meaning t env ps (body d).
 
@@ -294,19 +294,21 @@ Section Input.
         straight_places r l = true -> straight_places r m = true ->
         found_from first fast (table_body n r x l w m) = Some y ->
         meaning t env (axes ++ ks)
-          (Read y (map (at_places (dropped r (S r + length ks)) (S r + length ks - 1)) (rest r l)
-                   ++ rest r m)) =
+          (Read y (rest r m
+                   ++ map (at_places (dropped r (S r + length ks)) (S r + length ks - 1)) (rest r l))) =
         sum n (fun k => (meaning t env (axes ++ k :: ks) (Read x l) * factor k)%R).
       Proof using Closed Equations.
         intros StraightL StraightM Found. cbn [meaning].
         rewrite (found_equation _ _ Found). unfold table_body. cbn [meaning]. rewrite map_app.
         apply sum_equal. intros k _.
-        set (ps := map (place t (axes ++ ks)) _ ++ map (place t (axes ++ ks)) (rest r m)).
-        assert (Long : length ps = length (rest r l) + length (rest r m))
+        set (ps := map (place t (axes ++ ks)) (rest r m) ++ map (place t (axes ++ ks)) _).
+        assert (Long : length ps = length (rest r m) + length (rest r l))
           by (unfold ps; now rewrite app_length, !map_length).
         rewrite <- Long. f_equal; f_equal.
-        - apply pattern_places; [exact StraightL|lia|]. intros j Before. cbn [Nat.add].
-          unfold ps. rewrite app_nth1 by now rewrite !map_length.
+        - apply pattern_places; [exact StraightL|lia|]. intros j Before.
+          unfold ps. rewrite app_nth2 by (rewrite map_length; lia).
+          replace (length (rest r m) + j - length (map (place t (axes ++ ks)) (rest r m))) with j
+            by (rewrite map_length; lia).
           rewrite map_map, (nth_indep _ 0 (place t (axes ++ ks) (at_places (dropped r (S r +
             length ks)) (S r + length ks - 1) (Fixed 0)))) by now rewrite map_length.
           rewrite (map_nth (fun i => place t (axes ++ ks) (at_places _ _ i))).
@@ -319,9 +321,8 @@ Section Input.
           + now apply place_independent.
           + unfold dropped. rewrite forallb_app. cbn [forallb closed].
             now rewrite !closed_axes by lia.
-        - apply (pattern_places axes []); [exact StraightM|lia|]. intros j Before.
-          unfold ps. rewrite app_nth2 by (rewrite !map_length; lia). rewrite !map_length.
-          replace (length (rest r l) + j - length (rest r l)) with j by lia.
+        - apply (pattern_places axes []); [exact StraightM|lia|]. intros j Before. cbn [Nat.add].
+          unfold ps. rewrite app_nth1 by now rewrite map_length.
           rewrite (nth_indep _ 0 (place t (axes ++ ks) (Fixed 0))) by now rewrite map_length.
           rewrite map_nth. set (i := nth j (rest r m) (Fixed 0)).
           assert (In : In i (rest r m)) by now apply nth_In.
@@ -336,11 +337,12 @@ Section Input.
       Qed.
 
       Lemma push_sound e : forall ks,
-        meaning t env (axes ++ ks) (push first fast n r w m (S r + length ks) e) =
+        meaning t env (axes ++ ks) (push first fast constants n r w m (S r + length ks) e) =
         sum n (fun k => (meaning t env (axes ++ k :: ks) e * factor k)%R).
       Proof using Closed Equations.
         induction e; intros ks; cbn [push]; try (exact (summed_sound ks _)).
-        - destruct (straight_places r places && straight_places r m) eqn:Straight;
+        - destruct (x <? constants); cbn [andb]; [|exact (summed_sound ks _)].
+          destruct (straight_places r places && straight_places r m) eqn:Straight;
             cbn [andb]; [|exact (summed_sound ks _)].
           rewrite Closed. apply andb_prop in Straight. destruct Straight.
           destruct (found_from _ _ _) as [y|] eqn:Found; [|exact (summed_sound ks _)].
@@ -375,8 +377,6 @@ Section Input.
 
     (** ** Definitions *)
 
-    Variable constants : nat.
-
     Lemma sum_of_sound n axes e :
       meaning t env axes (sum_of first fast constants n (length axes) e) =
       sum n (fun k => meaning t env (axes ++ [k]) e).
@@ -384,7 +384,7 @@ Section Input.
       assert (Push : forall w m a b, forallb (closed (S (length axes))) m = true ->
         (forall k, meaning t env (axes ++ [k]) b =
                    meaning t env (axes ++ [k]) (Times a (Read w m))) ->
-        meaning t env axes (push first fast n (length axes) w m (S (length axes)) a) =
+        meaning t env axes (push first fast constants n (length axes) w m (S (length axes)) a) =
         sum n (fun k => meaning t env (axes ++ [k]) b)).
       { intros w m a b Closed Same. pose proof (push_sound n w m axes Closed a []) as Pushed.
         rewrite app_nil_r, Nat.add_0_r in Pushed. rewrite Pushed. apply sum_equal.
@@ -461,7 +461,7 @@ Section Input.
       assert (Same : forall ps, length ps = length (shape d) ->
         meaning t env ps e = meaning t env0 ps (body d)).
       { intros ps Long. rewrite <- Long in Rewritten.
-        exact (rewrite_sound env first fast Equations constants images env0 Images _ _ _
+        exact (rewrite_sound env first fast constants Equations images env0 Images _ _ _
           Rewritten). }
       cbn [run]. destruct k as [j|].
       + destruct (nth_error fast j) as [d'|] eqn:At; [|discriminate].

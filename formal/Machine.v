@@ -40,7 +40,8 @@ Definition exact_float (z : Z) (n : nat) : option float :=
 (** ** Products
 
     The sign of an exact number says which bound it multiplies, so nothing is compared. Nor is it
-    for an enclosure [a, b] of finite numbers that are not negative, as all are behind a ReLU. *)
+    for an enclosure [a, b] of finite numbers that are not negative, as all are behind a ReLU,
+    where many are 0. *)
 
 Definition scale_interval (u : float) (x : I.type) : I.type :=
   match x with
@@ -57,8 +58,10 @@ Definition mul_interval (x y : I.type) : I.type :=
   match x, y with
   | Float.Ibnd a b, Float.Ibnd c d =>
       if ((0 <=? a) && (b <? infinity))%float%bool
-      then Float.Ibnd (next_down ((if (0 <=? c)%float then a else b) * c))
-                      (next_up ((if (d <? 0)%float then a else b) * d))
+      then
+        if (b <=? 0)%float then Float.Ibnd 0%float 0%float
+        else Float.Ibnd (next_down ((if (0 <=? c)%float then a else b) * c))
+                        (next_up ((if (d <? 0)%float then a else b) * d))
       else I.mul prec x y
   | _, _ => Float.Inan
   end.

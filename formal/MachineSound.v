@@ -232,6 +232,11 @@ Proof.
   destruct (real_non_neg a NonNeg ValidA) as [p [IsA Pos]].
   destruct (real_finite b Below ValidB) as [q IsB].
   unfold above in A. unfold below in B. rewrite IsA in A. rewrite IsB in B.
+  destruct (b <=? 0)%float eqn:Zero.
+  { rewrite leb_cmp, (cmp_real b 0 q 0 IsB toX_0) in Zero. cbn in Zero.
+    replace (f * g) with 0; [exact contains_0|].
+    assert (Le : q <= 0) by (destruct (Rcompare_spec q 0); try discriminate; lra).
+    replace f with 0 by lra. ring. }
   apply contains_bnd in InY. destruct InY as [[ValidC C] [ValidD D]]. apply contains_bnd. split.
   - destruct (0 <=? c)%float eqn:Sign.
     + destruct (real_non_neg c Sign ValidC) as [r [IsC PosC]].
