@@ -108,7 +108,8 @@ Section Input.
 
   Lemma places_axes l l' ks : map (place t (l ++ l' ++ ks)) (axes_from (length l) (length l')) = l'.
   Proof using.
-    unfold axes_from. rewrite map_map. revert l. induction l' as [|a l' IH]; intros l; [reflexivity|].
+    unfold axes_from. rewrite map_map. revert l.
+    induction l' as [|a l' IH]; intros l; [reflexivity|].
     cbn [length seq map place]. rewrite app_nth2, Nat.sub_diag by lia. cbn [app nth]. f_equal.
     specialize (IH (l ++ [a])). rewrite app_length, Nat.add_1_r, <- app_assoc in IH. exact IH.
   Qed.
@@ -294,8 +295,8 @@ Section Input.
         straight_places r l = true -> straight_places r m = true ->
         found_from first fast (table_body n r x l w m) = Some y ->
         meaning t env (axes ++ ks)
-          (Read y (rest r m
-                   ++ map (at_places (dropped r (S r + length ks)) (S r + length ks - 1)) (rest r l))) =
+          (Read y (rest r m ++ map (at_places (dropped r (S r + length ks)) (S r + length ks - 1))
+                                   (rest r l))) =
         sum n (fun k => (meaning t env (axes ++ k :: ks) (Read x l) * factor k)%R).
       Proof using Closed Equations.
         intros StraightL StraightM Found. cbn [meaning].

@@ -2,7 +2,8 @@
 
     A program over an abstract arithmetic (Arithmetic.v): arrays of enclosures for the
     definitions, in order. What does not depend on the input is evaluated once. The form [Sum n
-    (Times (Read ..) (Read ..))] is a strided inner product; everything else is interpreted. All places that are read are checked beforehand, once, for every input. *)
+    (Times (Read ..) (Read ..))] is a strided inner product; everything else is interpreted. All
+    places that are read are checked beforehand, once, for every input. *)
 
 From Coq Require Import Uint63 PArray ZArith List Bool.
 From CompactProofs Require Import Network Arrays Arithmetic.
