@@ -25,13 +25,13 @@ PICTURES = ROOT / "docs" / "gallery"
 REPORTS = ROOT / "build" / "gallery"
 
 MODELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "max-of-4-seed-123": (("--effort", "0.3"), ("heatmap-evou", "heatmap-eqke")),
-    "max-of-10-seed-0": (("--effort", "0.5"), ("frontier",)),
-    "induction-6-seed-0": (("--effort", "0.3", "--with-brute-force"), ("frontier",)),
-    "induction-6-seed-0-tuned": (("--effort", "0.3", "--with-brute-force"), ("frontier", "heatmap-layer-1", "heatmap-layer-2")),
-    "mod-59-mlp-seed-0-tuned": (("--effort", "0.3", "--with-brute-force"), ("frontier",)),
-    "s4-seed-0": (("--effort", "0.3", "--with-brute-force"), ("frontier", "heatmap-circuit-0-table", "pairs-margins")),
-    "finite-max-2-heads": (("--effort", "1"), ("frontier",)),
+    "max-of-4-seed-123": (("--effort", "0.1"), ("heatmap-evou", "heatmap-eqke")),
+    "max-of-10-seed-0": (("--effort", "0.2"), ("frontier",)),
+    "induction-6-seed-0": (("--effort", "0.2"), ("frontier",)),
+    "induction-6-seed-0-tuned": (("--effort", "0.2"), ("frontier", "heatmap-layer-1", "heatmap-layer-2")),
+    "mod-59-mlp-seed-0-tuned": (("--effort", "0.2", "--with-brute-force"), ("frontier",)),
+    "s4-seed-0": (("--effort", "0.2", "--with-brute-force"), ("frontier", "heatmap-circuit-0-table", "pairs-margins")),
+    "finite-max-2-heads": (("--effort", "0.2"), ("frontier",)),
 }
 """For each model, options of its report, and which of the report's pictures are shown."""
 
