@@ -15,7 +15,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
-PICTURES = (".png", ".svg")
+COPIED = (".png", ".svg", ".ipynb")
+"""Files that are copied as they are: pictures, and notebooks to be opened elsewhere."""
 LANGUAGES = {".py": "python", ".v": "coq", ".toml": "toml", ".json": "json", ".md": "markdown", ".yml": "yaml"}
 SHOWN = {"CHANGELOG.md": "changelog.md"}
 """Files outside of docs/ that have a page of their own."""
@@ -30,7 +31,7 @@ def on_files(files: Any, config: Any) -> Any:
         place = waiting.pop()
         uri = _uri(place)
         if files.get_file_from_path(uri) is None:
-            if (ROOT / place).suffix in PICTURES:
+            if (ROOT / place).suffix in COPIED:
                 files.append(File.generated(config, uri, abs_src_path=str(ROOT / place)))
                 continue
             text = _page(place)
@@ -67,7 +68,7 @@ def _place(uri: str) -> str:
 
 def _uri(place: str) -> str:
     """The page made for a file or folder outside of docs/."""
-    if Path(place).suffix in PICTURES:
+    if Path(place).suffix in COPIED:
         return f"source/{place}"
     return SHOWN.get(place, f"source/{place.removesuffix('.md')}.md")
 
