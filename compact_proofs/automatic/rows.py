@@ -46,6 +46,8 @@ class Jobs:
         The job of each box.
     context
         The context's position.
+    rest : bool [B], optional
+        Boxes whose inputs are wanted, as far as they are not proven; none unless given.
     """
 
     query: Tensor
@@ -53,6 +55,7 @@ class Jobs:
     masks: Tensor
     of: Tensor
     context: int
+    rest: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -64,7 +67,8 @@ class Jobs:
             number[chosen] = torch.arange(len(chosen))
             of = number[self.of]
             own = of >= 0
-            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context)
+            rest = None if self.rest is None else self.rest[own]
+            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context, rest)
 
     @property
     def free(self) -> list[int]:

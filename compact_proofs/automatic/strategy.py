@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
@@ -12,8 +13,8 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.roots import roots
-from compact_proofs.automatic.shared import inputs_of, listed
-from compact_proofs.automatic.tree import LIST, expand
+from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
+from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
@@ -83,13 +84,18 @@ class Automatic(Strategy[Program]):
         """The set of inputs that `verify` proves right."""
         known = finite(task)
         leaves = expand(roots(known), explanation["tree"])
-        network = read(model, known.d_vocab, known.n_ctx - 1)
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
-        found = proven(network, leaves, *lists_, self.kept, float(self.worth))
-        rest = leaves.of_kind(LIST)
-        if not len(rest):
-            return found
-        return disjoint([found, listed(Listing(model, known.d_vocab), known, inputs_of(rest))])
+        sets: list[Certified] = []
+        rest = [inputs_of(leaves.of_kind(LIST))]
+        if len(leaves.of_kind(PROVE, REST)):
+            network = read(model, known.d_vocab, known.n_ctx - 1)
+            for part, others in proven(network, leaves, *lists_, self.kept, float(self.worth)):
+                sets.append(part)
+                rest.append(others)
+        one_by_one = torch.cat(rest)[:MOST_LISTED]
+        if len(one_by_one):
+            sets.append(listed(Listing(model, known.d_vocab), known, one_by_one))
+        return disjoint(sets)
 
 
 def finite(task: Task) -> FiniteTask:
