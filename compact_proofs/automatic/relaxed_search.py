@@ -24,7 +24,7 @@ from compact_proofs.automatic.proof import relaxed_batches, widest
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.shares import shares
-from compact_proofs.length import count
+from compact_proofs.length import ProofLength, count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
@@ -34,6 +34,8 @@ TRIED = 2**17
 """Boxes that are bounded in search of better ones, at most."""
 SAMPLED, FAVOURITES = 32, 3
 """Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
+OF_RIVALS = ("rows of rivals", "heads", "additive")
+"""Stages of a proof that are about the rivals that are left."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
 
@@ -220,9 +222,16 @@ def _found(network: Network, jobs: Jobs, basis: Tensor, kept: int) -> Iterator[_
         u = margins(Relaxed(shared, batch.jobs, taken), readout, kept)
         share, rows = shares(batch.jobs, u, torch.Generator().manual_seed(0))
         with count() as counter:
-            margins(Relaxed(shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs))), readout, kept)
-        cost = torch.full((len(batch.jobs),), counter.length.total / len(batch.jobs), dtype=torch.float64)
-        yield _Found(taken.recorded(), cost, share, rows)
+            again = Relaxed(shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs)))
+            margins(again, readout, kept)
+        yield _Found(taken.recorded(), _costs(counter.length, again.rivals), share, rows)
+
+
+def _costs(length: ProofLength, rivals: Tensor) -> Tensor:
+    """What each job of a batch cost [J]: each the same, and what rows of rivals cost by their number."""
+    by_rival = sum(sum(length.by_stage.get(name, {}).values()) for name in OF_RIVALS)
+    same = (length.total - by_rival) / len(rivals)
+    return same + by_rival * rivals.double() / max(int(rivals.sum()), 1)
 
 
 def axes(network: Network) -> Tensor:
