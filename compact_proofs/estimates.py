@@ -1,4 +1,4 @@
-"""`estimate`: a guess of a model's accuracy, with its cost. Nothing here proves anything, and nothing turns it into a bound."""
+"""`estimate`: an estimate of a model's accuracy, with its cost. It proves nothing and is never turned into a bound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from compact_proofs.core.claim import Task, margins
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage
+from compact_proofs.options import Options, Positive
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -61,22 +62,18 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Estimator(ABC, Generic[Model]):
+class Estimator(Options, ABC, Generic[Model]):
     """A way to guess. Subclasses are frozen dataclasses whose fields are the options.
 
-    An estimator takes no explanation: what it knows of the model it computes, and pays for, since a hint could hold the answer.
+    An estimator gets no explanation. Whatever it uses about the model it computes itself, and these operations are part of its
+    cost: a hint that came free could contain the accuracy itself.
     """
 
-    name: ClassVar[str]
     summary: ClassVar[str]
 
     @abstractmethod
     def value(self, model: Model, task: Task) -> Tensor:
         """Return the guess, []: ordinary PyTorch on float64, counted."""
-
-    def __str__(self) -> str:
-        given = ", ".join(f"{k}={v}" for k, v in asdict(self).items())
-        return f"{self.name}({given})" if given else self.name
 
 
 def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimate:
@@ -95,7 +92,7 @@ def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimat
     value = float(guess)
     if not math.isfinite(value):
         raise BadInput(f"{estimator} finds no number for this model ({value})")
-    return Estimate(value, counter.length, estimator.name, asdict(estimator), seconds)
+    return Estimate(value, counter.length, estimator.name, estimator.options(), seconds)
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ class Constant(Estimator[nn.Module]):
 class Sampling(Estimator[nn.Module]):
     """The share that is right among random inputs."""
 
-    samples: int = 1000
+    samples: Positive = 1000
     seed: int = 0
 
     name: ClassVar[str] = "sampling"

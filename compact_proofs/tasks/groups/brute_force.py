@@ -13,6 +13,7 @@ from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -52,7 +53,7 @@ class BruteForce(GroupStrategy):
 class LinearBaseline(InputShare[PairMLP], BruteForce):
     """Brute force on the first pairs."""
 
-    share: float = 1 / 16
+    share: Share = 1 / 16
 
     def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
         return count_right(model, task, self.part(task.size))

@@ -10,17 +10,19 @@ measures how far it is from the first.
 from __future__ import annotations
 
 import copy
-import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Positive
+from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, uniform_sequences
-from compact_proofs.train import Sampler, TrainingResult, evaluate, fit
+from compact_proofs.train import Sampler, Schedule, TrainingResult, function_distance, train_model
 
 RANKS = {"W_Q": 1, "W_K": 1}
 """Ranks that every fine-tuned model is projected to; W_V and W_O go to the configuration's rank."""
@@ -43,22 +45,22 @@ class FinetuningConfig(TrainingConfig):
         norms of embeddings and unembeddings.
     """
 
-    steps: int = 4000
-    batch_size: int = 256
+    steps: Positive = 4000
+    batch_size: Positive = 256
     weight_decay: float = 0.0
-    rank: int = 6
-    hard_steps: int = 1500
-    adversarial: float = 0.5
+    rank: Positive = 6
+    hard_steps: Positive = 1500
+    adversarial: Annotated[float, Field(ge=0, le=1)] = 0.5
     low_rank: float = 0.02
     small_direct: float = 0.02
     small_norms: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (1 <= self.rank <= self.d_model and 0 < self.hard_steps < self.steps and 0 <= self.adversarial <= 1):
+        if self.rank > self.d_model or self.hard_steps >= self.steps:
             raise BadInput(
-                f"finetuning needs 1 <= rank <= {self.d_model}, 0 < hard_steps < steps and 0 <= adversarial <= 1, "
-                f"not rank = {self.rank}, hard_steps = {self.hard_steps}, steps = {self.steps}, adversarial = {self.adversarial}"
+                f"finetuning needs rank <= {self.d_model} and hard_steps < steps, "
+                f"not rank = {self.rank}, hard_steps = {self.hard_steps}, steps = {self.steps}"
             )
 
 
@@ -80,9 +82,7 @@ def adversarial_sequences(n_ctx: int, d_vocab: int, share: float) -> Sampler:
     return sample
 
 
-def finetune(
-    model: AttentionOnlyTransformer, config: FinetuningConfig, progress: bool = False
-) -> TrainingResult[AttentionOnlyTransformer]:
+def finetune(model: AttentionOnlyTransformer, config: FinetuningConfig) -> TrainingResult[AttentionOnlyTransformer]:
     """Fine-tune a copy of a model so that short proofs about it exist.
 
     Returns
@@ -107,23 +107,21 @@ def finetune(
     def rate(step: int) -> float:
         return 1.0 if step <= soft else max(0.02, 1 - (step - soft) / config.hard_steps)
 
-    started = time.perf_counter()
-    sample = adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial)
-    curves = fit(
+    def finish(tuned: AttentionOnlyTransformer) -> AttentionOnlyTransformer:
+        exact = tuned.double().requires_grad_(False)
+        _project(exact, ranks)
+        return exact
+
+    return train_model(
         tuned,
-        sample,
+        MaxOfK.name,
+        adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial),
         config,
-        progress=progress,
+        Schedule(window=10, penalty=penalty, after_step=project, rate=rate),
         description="fine-tuning",
-        penalty=penalty,
-        after_step=project,
-        rate=rate,
+        finish=finish,
+        measured=uniform_sequences(config.n_ctx, config.d_vocab),
     )
-    exact = tuned.double().requires_grad_(False)
-    _project(exact, ranks)
-    seconds = time.perf_counter() - started
-    final = evaluate(exact, uniform_sequences(config.n_ctx, config.d_vocab), config)
-    return TrainingResult(exact, "max-of-k", config, curves, final, seconds)
 
 
 def config_for(model: AttentionOnlyTransformer, **options: Any) -> FinetuningConfig:
@@ -134,10 +132,7 @@ def config_for(model: AttentionOnlyTransformer, **options: Any) -> FinetuningCon
 def distance(model: AttentionOnlyTransformer, tuned: AttentionOnlyTransformer, sequences: int = 2**14, seed: int = 0) -> float:
     """Root mean square difference of the centred logits on uniform sequences: how far the tuned function is from the first."""
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randint(0, model.d_vocab, (sequences, model.n_ctx), generator=generator)
-    with torch.no_grad():
-        difference = copy.deepcopy(tuned).double()(tokens) - copy.deepcopy(model).double()(tokens)
-        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
+    return function_distance(model, tuned, torch.randint(0, model.d_vocab, (sequences, model.n_ctx), generator=generator))
 
 
 def _tails(model: AttentionOnlyTransformer, ranks: dict[str, int]) -> Tensor:

@@ -15,6 +15,7 @@ from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy
@@ -45,7 +46,7 @@ class BruteForce(ModularAdditionStrategy):
 class LinearBaseline(InputShare[OneLayerMLP], BruteForce):
     """Brute force on a share of the pairs. The folding comes first, whatever the share."""
 
-    share: float = 1 / 8
+    share: Share = 1 / 8
 
     def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
         return count_correct(model, self.part(task.size))
