@@ -31,7 +31,6 @@ MODELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "induction-6-seed-0-tuned": (("--effort", "0.2"), ("frontier", "heatmap-layer-1", "heatmap-layer-2")),
     "mod-59-mlp-seed-0-tuned": (("--effort", "0.2", "--with-brute-force"), ("frontier",)),
     "s4-seed-0": (("--effort", "0.2", "--with-brute-force"), ("frontier", "heatmap-circuit-0-table", "pairs-margins")),
-    "finite-max-2-heads": (("--effort", "0.2"), ("frontier",)),
 }
 """For each model, options of its report, and which of the report's pictures are shown."""
 
