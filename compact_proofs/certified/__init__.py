@@ -8,7 +8,21 @@ positive   sequences on which additive lower bounds are positive: from the bound
 """
 
 from compact_proofs.certified.base import Certified, Disjoint, Nothing, disjoint, with_list
-from compact_proofs.certified.positive import positive, positive_mixed
+from compact_proofs.certified.positive import LARGEST_MIXED, InBox, positive, positive_mixed, positive_tables
 from compact_proofs.certified.sets import BoxSet, Listed, Truth
 
-__all__ = ["BoxSet", "Certified", "Disjoint", "Listed", "Nothing", "Truth", "disjoint", "positive", "positive_mixed", "with_list"]
+__all__ = [
+    "LARGEST_MIXED",
+    "BoxSet",
+    "Certified",
+    "Disjoint",
+    "InBox",
+    "Listed",
+    "Nothing",
+    "Truth",
+    "disjoint",
+    "positive",
+    "positive_mixed",
+    "positive_tables",
+    "with_list",
+]
