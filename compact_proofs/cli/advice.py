@@ -54,8 +54,7 @@ def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -
     everything = loaded.kit.brute_force(loaded.model)
     if everything is not None and loaded.task.size <= AFFORDABLE and best is not None and not is_by(best, everything):
         tries.append(f"{command('prove', *source, '-s', everything.name)} (every input)")
-    if loaded.task.law is None:
-        tries.append(f"{command('sample', *source)} (a bound with confidence, by sampling)")
+    tries.append(f"{command('sample', *source)} (a bound with confidence, by sampling)")
     return f"{poor} To try: {'; '.join(tries)}."
 
 

@@ -222,13 +222,7 @@ class Claim:
 
     def inputs(self) -> str:
         """Return which inputs it is about, in words."""
-        return f"{self.task} ({', '.join(f'{k} = {v}' for k, v in self.parameters.items() if k != LAW)})"
-
-    def distribution(self) -> str:
-        """Return how x is distributed, in words that follow "for"."""
-        if LAW not in self.parameters:
-            return f"x uniform over the inputs of {self.inputs()}"
-        return f"x with {self.parameters[LAW]}, as inputs of {self.inputs()}"
+        return inputs_of(self.task, self.parameters)
 
     def formula(self) -> str:
         """Return the score f(y, l) as a formula."""
@@ -242,7 +236,7 @@ class Claim:
             else f"the mean {self.score} of M"
         )
         return (
-            f"For {self.distribution()}, {what} is at least "
+            f"For {distribution(self.task, self.parameters)}, {what} is at least "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is {self.function.describe()}"
         )
 
@@ -256,6 +250,17 @@ class Unproven(Claim):
             "Nothing is proven: in the float reading, which has no control of rounding, "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)} is counted on {self.inputs()}"
         )
+
+
+def inputs_of(task: str, parameters: Mapping[str, int | str]) -> str:
+    """Return which inputs a claim is about, in words."""
+    return f"{task} ({', '.join(f'{k} = {v}' for k, v in parameters.items() if k != LAW)})"
+
+
+def distribution(task: str, parameters: Mapping[str, int | str]) -> str:
+    """Return how a claim's x is distributed, in words that follow "for"."""
+    inputs = inputs_of(task, parameters)
+    return f"x with {parameters[LAW]}, as inputs of {inputs}" if LAW in parameters else f"x uniform over the inputs of {inputs}"
 
 
 def decimal(bound: Fraction, digits: int = 7) -> str:

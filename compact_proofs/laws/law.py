@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.laws.quantiles import normal_quantiles, uniform_digits, uniform_quantiles
 
 
 class OneDimensional(ABC):
@@ -23,6 +25,10 @@ class OneDimensional(ABC):
     @abstractmethod
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Draw independent numbers, float64, as exactly as float64 can: for training and for looking, not for proofs."""
+
+    @abstractmethod
+    def draw(self, shape: tuple[int, ...], draws: Draws) -> Tensor:
+        """Draw independent numbers that have the law exactly, and are enclosed in the sound reading."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Normal(OneDimensional):
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return self.mean + self.deviation * torch.randn(shape, dtype=torch.float64, generator=generator)
 
+    def draw(self, shape: tuple[int, ...], draws: Draws) -> Tensor:
+        x = normal_quantiles(uniform_digits(shape, draws))
+        return x if (self.mean, self.deviation) == (0, 1) else self.mean + self.deviation * x
+
 
 @dataclass(frozen=True)
 class Uniform(OneDimensional):
@@ -75,6 +85,11 @@ class Uniform(OneDimensional):
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return self.low + (self.high - self.low) * torch.rand(shape, dtype=torch.float64, generator=generator)
 
+    def draw(self, shape: tuple[int, ...], draws: Draws) -> Tensor:
+        """low (1 - U) + high U."""
+        u = uniform_quantiles(uniform_digits(shape, draws))
+        return self.low * (1 - u) + self.high * u
+
 
 class Law(ABC):
     """A law on R^n."""
@@ -97,6 +112,10 @@ class Law(ABC):
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw independent inputs, float64 [count, n], as exactly as float64 can: for training and for looking, not for proofs."""
+
+    @abstractmethod
+    def draw(self, count: int, draws: Draws) -> Tensor:
+        """Draw independent inputs [count, n] that have the law exactly, and are enclosed in the sound reading."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +152,9 @@ class Independent(Law):
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.stack([x.sample((count,), generator) for x in self.coordinates], 1)
 
+    def draw(self, count: int, draws: Draws) -> Tensor:
+        return torch.stack([x.draw((count,), draws) for x in self.coordinates], 1)
+
 
 @dataclass(frozen=True)
 class UniformDirection(Law):
@@ -164,6 +186,11 @@ class UniformDirection(Law):
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.nn.functional.normalize(torch.randn((count, self.n), dtype=torch.float64, generator=generator), dim=1)
+
+    def draw(self, count: int, draws: Draws) -> Tensor:
+        """The direction of independent standard normal numbers."""
+        x = Normal().draw((count, self.dimension), draws)
+        return x / x.square().sum(1, keepdim=True).sqrt()
 
 
 def standard_normal(n: int) -> Independent:

@@ -12,7 +12,6 @@ from compact_proofs.core.claim import LAW, Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.laws.law import Law
-from compact_proofs.length import unseen
 
 EXAMPLES = 2**12
 """Example inputs that are drawn at once."""
@@ -65,10 +64,20 @@ class LawTask(Task):
         return torch.cat(found) if found else torch.zeros((0, self.law.n), dtype=torch.float64)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
-        """Draw n inputs, as exactly as float64 can: for estimates, not for proofs."""
-        seed = draws.integer(2**63)
-        with unseen("random inputs, for estimates"):
-            return self.law.sample(n, torch.Generator().manual_seed(seed))
+        """Draw n independent inputs with the law: in the sound reading Enclosures, small boxes that hold them."""
+        return self.law.draw(n, draws)
+
+    def known_labels(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return labels int64 [N] of enclosed inputs [N, n], and where they are proven to be the labels, bool [N].
+
+        Statements with confidence need it.
+
+        Raises
+        ------
+        BadInput
+            If the task does not say it.
+        """
+        raise BadInput(f"{self.name} does not say which labels of enclosed inputs are known (LawTask.known_labels)")
 
     def examples(self, n: int) -> Tensor:
         return self.inputs(0, n)

@@ -30,7 +30,12 @@ UNSEEN = {
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
     "core/numbering.py": ["numbers of inputs: addresses"],
-    "laws/task.py": ["random inputs, for estimates"],
+    "laws/quantiles.py": [
+        "a guess of quantiles, which is verified, and numbers from their digits",
+        "bounds of draws, put together",
+        "bounds of draws, put together",
+        "numbers from their digits: k / 2^52 and (k + 1) / 2^52 are float64",
+    ],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],

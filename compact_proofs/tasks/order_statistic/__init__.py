@@ -31,7 +31,7 @@ from compact_proofs.tasks.order_statistic.zoo import ZOO
 __all__ = ["KIT", "ConeTree", "OrderStatistic"]
 
 _SIZES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-_CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 3, choice=choice) for size in _SIZES for choice in ("first", "relevant"))
+_CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for size in _SIZES for choice in ("first", "relevant"))
 
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:

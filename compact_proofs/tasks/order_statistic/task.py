@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
 from compact_proofs.laws import Law, LawTask, standard_normal
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
@@ -66,3 +67,10 @@ class OrderStatistic(LawTask):
     def labels(self, inputs: Tensor) -> Tensor:
         """The place of the number that `above` others exceed, int64 [N]; ties, which have probability 0, go to some place."""
         return inputs.argsort(dim=-1, descending=True, stable=True)[:, self.above]
+
+    def known_labels(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The labels of the lower bounds; known where just `above` numbers are provably larger, and all others provably smaller."""
+        places = self.labels(lower(inputs))
+        own = inputs.gather(1, places[:, None])
+        larger, smaller = provably(inputs > own).sum(1), provably(inputs < own).sum(1)
+        return places, (larger == self.above) & (smaller == self.n - 1 - self.above)
