@@ -15,7 +15,7 @@ from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.recurrent import Recurrent, RecurrentConfig
-from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
+from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig, own_names
 from compact_proofs.models.transformer import Transformer, TransformerConfig
 
 Network: TypeAlias = Transformer | Recurrent
@@ -96,6 +96,8 @@ def network_from_state(
         If the weights are not just those of the configuration, or not finite.
     """
     config = read_configuration(architecture, configuration, source)
+    if isinstance(config, ScalarRecurrentConfig):
+        state = own_names(state)
     shapes = config.shapes
     wrong = [f"missing {x}" for x in shapes if x not in state] + [f"unexpected {x}" for x in state if x not in shapes]
     if wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,6 +41,23 @@ class ScalarRecurrentConfig:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter, by name, in the order of the computation."""
         return {"W_in": (self.d_model,), "W_h": (self.d_model, self.d_model), "W_U": (self.d_model, self.d_out)}
+
+
+_OF_LAYERS = {"rnn.weight_ih_l0": "W_in", "rnn.weight_hh_l0": "W_h", "linear.weight": "W_U"}
+
+
+def own_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights by our names, from those of a module with ``rnn = nn.RNN(...)`` and ``linear = nn.Linear(...)``, as AlgZoo's are.
+
+    Any others are left as they are, for whoever builds the network to refuse. No number is changed.
+    """
+    if state.keys() != _OF_LAYERS.keys():
+        return state
+    named = {own: state[name] for name, own in _OF_LAYERS.items()}
+    column = named["W_in"]
+    if column.dim() == 2 and column.shape[1] == 1:
+        named["W_in"] = column[:, 0]
+    return named | {name: named[name].mT for name in ("W_h", "W_U") if named[name].dim() == 2}
 
 
 class ScalarRecurrent(Architecture):
@@ -102,8 +120,7 @@ class ScalarRecurrent(Architecture):
         missing = [what for what, there in given.items() if not there]
         if missing:
             raise BadInput(f"a {cls.architecture} network has {', '.join(given)}; these layers do not have {', '.join(missing)}")
-        own = rnn.state_dict()
-        state = {"W_in": own["weight_ih_l0"][:, 0], "W_h": own["weight_hh_l0"].T, "W_U": unembedding.weight.T}
+        state = own_names({**rnn.state_dict(prefix="rnn."), "linear.weight": unembedding.weight})
         config = ScalarRecurrentConfig(n_ctx=n_ctx, d_model=rnn.hidden_size, d_out=unembedding.out_features)
         model = cls(config, unembedding.weight.dtype)
         model.load_state_dict({name: t.detach() for name, t in state.items()})

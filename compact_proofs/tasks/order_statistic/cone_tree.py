@@ -65,6 +65,8 @@ class ConeTree(Strategy[ScalarRecurrent]):
             raise BadInput(f"{self.name}: is about a ScalarRecurrent network on {OrderStatistic.name}, not {type(model).__name__}")
         if (model.config.n_ctx, model.config.d_out) != (task.n, task.n):
             raise BadInput(f"{self.name}: the network reads {model.config.n_ctx} numbers, and the task has {task.n}")
+        if not task.law.rotation_invariant:
+            raise BadInput(f"{self.name}: measures directions, and rotations change the law of {task.describe()}")
         if not 2 <= task.n <= WIDEST:
             raise BadInput(f"{self.name}: from 2 to {WIDEST} numbers, not {task.n}")
 
@@ -85,7 +87,7 @@ class ConeTree(Strategy[ScalarRecurrent]):
         n, d = task.n, model.config.d_model
         roots = 2 * n * math.comb(n - 1, task.above)
         nodes = min(self.most, roots * self.smallest ** (-(n - 2) / (n - 1)))
-        return round(nodes * 1.5 * n * n * (8 * d * d + 12 * d))
+        return round(nodes * n * n * (8 * d * d + 12 * d))
 
     def verify(self, model: ScalarRecurrent, task: Task, explanation: Explanation) -> Proven:
         """Return the union of the cones that are checked and right, and a lower bound of its measure.

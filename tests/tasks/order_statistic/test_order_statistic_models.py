@@ -1,5 +1,7 @@
 """Networks that name order statistics: PyTorch's layers, files, training, estimates of their trees."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -61,6 +63,18 @@ def test_a_trained_network_is_written_read_and_proven(tmp_path):
     assert loaded.task == OrderStatistic(2, 0)
     found = cp.prove(loaded, strategy=ConeTree(smallest=1e-3, gain=1e-3))
     assert abs(float(found.bound) - result.final.accuracy) < 0.08
+
+
+def test_files_with_the_names_of_layers_are_read(tmp_path):
+    rnn, linear = layers()
+    whole = nn.ModuleDict({"rnn": rnn, "linear": linear})
+    torch.save(whole.state_dict(), tmp_path / "m.pt")
+    said = {"architecture": "scalar-recurrent", "configuration": {"n_ctx": 3, "d_model": 5, "d_out": 3}}
+    (tmp_path / "m.json").write_text(json.dumps({**said, "task": "order-statistic", "above": 1}))
+    loaded = load_model(tmp_path / "m.pt")
+    x = torch.randn(20, 3)
+    assert torch.allclose(loaded.model(x), ScalarRecurrent.of(rnn, linear, 3)(x))
+    assert loaded.task == OrderStatistic(3, 1)
 
 
 @pytest.mark.parametrize("above", [3, "1", True, -1])
