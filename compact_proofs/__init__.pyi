@@ -1,23 +1,29 @@
+from .api.frontier import frontier
+from .api.load import load
+from .api.prove import brute_force, check, prove
 from .automatic.shared import Shared
 from .automatic.strategy import Automatic
 from .core.certificate import Certificate, Trial
-from .core.check import check
 from .core.check_task import check_task
 from .core.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
-from .core.exhaustive import Exhaustive, brute_force
+from .core.exhaustive import Exhaustive
 from .core.frontier import Frontier, linear_baseline
 from .core.function import Function
-from .core.prove import measure, prove
+from .core.prove import measure
 from .core.soundness import Specimen, violations
 from .core.strategy import Explanation, Spec, Strategy, whole
 from .enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
-from .errors import BadInput, CertificateRejected, NoSoundRule, NotProvable
+from .errors import BadInput, CertificateRejected, CompactProofsError, NoSoundRule, NotProvable, NotProven, TooLarge
 from .formal import formalize
-from .length import ProofLength, address_table, count, stage
+from .length import ProofLength, TooLong, address_table, count, stage
+from .models.hooked import from_hooked_state, from_transformer_lens
 from .program import Program, trace
 from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
+from .tasks import LoadedModel
 from .tasks.finite import Automaton, FiniteTask
+
+__version__: str
 
 __all__ = [
     "ACCURACY",
@@ -27,16 +33,19 @@ __all__ = [
     "Certificate",
     "CertificateRejected",
     "Claim",
+    "CompactProofsError",
     "Enclosure",
     "Exhaustive",
     "Explanation",
     "FiniteTask",
     "Frontier",
     "Function",
+    "LoadedModel",
     "LogLikelihood",
     "Margin",
     "NoSoundRule",
     "NotProvable",
+    "NotProven",
     "Program",
     "ProofLength",
     "Score",
@@ -45,6 +54,8 @@ __all__ = [
     "Specimen",
     "Strategy",
     "Task",
+    "TooLarge",
+    "TooLong",
     "Trial",
     "address_table",
     "best_within",
@@ -57,7 +68,11 @@ __all__ = [
     "enclose",
     "fill_frontier",
     "formalize",
+    "from_hooked_state",
+    "from_transformer_lens",
+    "frontier",
     "linear_baseline",
+    "load",
     "lower",
     "measure",
     "progress_bars",

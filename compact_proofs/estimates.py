@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task, margins
+from compact_proofs.core.options import Options, Positive
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage
@@ -61,22 +62,17 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Estimator(ABC, Generic[Model]):
+class Estimator(Options, ABC, Generic[Model]):
     """A way to guess. Subclasses are frozen dataclasses whose fields are the options.
 
     An estimator takes no explanation: what it knows of the model it computes, and pays for, since a hint could hold the answer.
     """
 
-    name: ClassVar[str]
     summary: ClassVar[str]
 
     @abstractmethod
     def value(self, model: Model, task: Task) -> Tensor:
         """Return the guess, []: ordinary PyTorch on float64, counted."""
-
-    def __str__(self) -> str:
-        given = ", ".join(f"{k}={v}" for k, v in asdict(self).items())
-        return f"{self.name}({given})" if given else self.name
 
 
 def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimate:
@@ -95,7 +91,7 @@ def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimat
     value = float(guess)
     if not math.isfinite(value):
         raise BadInput(f"{estimator} finds no number for this model ({value})")
-    return Estimate(value, counter.length, estimator.name, asdict(estimator), seconds)
+    return Estimate(value, counter.length, estimator.name, estimator.options(), seconds)
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ class Constant(Estimator[nn.Module]):
 class Sampling(Estimator[nn.Module]):
     """The share that is right among random inputs."""
 
-    samples: int = 1000
+    samples: Positive = 1000
     seed: int = 0
 
     name: ClassVar[str] = "sampling"

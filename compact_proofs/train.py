@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.core.options import Natural, Options, Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import save_model, weights_sha256
 
@@ -33,7 +34,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(Options):
     """AdamW on cross-entropy at a constant learning rate; a task's configuration adds its sizes.
 
     Parameters
@@ -59,22 +60,13 @@ class Recipe:
         If an option has no meaning.
     """
 
-    seed: int = 0
-    steps: int = 3000
-    batch_size: int = 128
-    learning_rate: float = 1e-3
+    seed: Natural = 0
+    steps: Positive = 3000
+    batch_size: Positive = 128
+    learning_rate: Rate = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
-    evaluation_samples: int = 2**18
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "evaluation_samples"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} = {getattr(self, name)}: it must be at least 1")
-        if self.seed < 0:
-            raise BadInput(f"seed = {self.seed}: it must not be negative")
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise BadInput(f"learning_rate = {self.learning_rate}: it must be a positive number, such as 1e-3")
+    evaluation_samples: Positive = 2**18
 
 
 @dataclass(frozen=True)

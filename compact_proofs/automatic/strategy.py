@@ -17,6 +17,7 @@ from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.program import Program
@@ -35,28 +36,21 @@ class Automatic(Strategy[Program]):
     several positions; from there on by relaxations. Nothing about the architecture is assumed.
     """
 
-    hard: int = 0
+    hard: Natural = 0
     """Rivals with rows of their own where the others are merged: at first, before labels that lose get more (search only)."""
-    families: int = 1
+    families: Positive = 1
     """Groups of labels, for each last token, that share the merged rivals, at first (search only)."""
-    kept: int = 8
+    kept: Natural = 8
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
-    worth: int = 1000
+    worth: Natural = 1000
     """Operations that may be spent to certify one more input."""
-    cuts: int = 8
+    cuts: Natural = 8
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
     partial: ClassVar[bool] = True
     reads_program: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        for option in ("hard", "kept", "worth", "cuts"):
-            if getattr(self, option) < 0:
-                raise BadInput(f"automatic: {option} must be at least 0, not {getattr(self, option)}")
-        if self.families < 1:
-            raise BadInput(f"automatic: families must be at least 1, not {self.families}")
 
     def applies_to(self, model: Program, task: Task) -> None:
         finite(task)

@@ -18,6 +18,7 @@ from compact_proofs.core.claim import decimal
 
 if TYPE_CHECKING:
     from compact_proofs.confidence import Confidence
+    from compact_proofs.core.strategy import Strategy
     from compact_proofs.tasks import LoadedModel
 
 
@@ -76,6 +77,7 @@ def sample(
     if output:
         free_file(output, force=force, sources=(model,))
     loaded = load_model(model, task, config)
+    chosen: Strategy
     if strategy == Nothing.name:
         chosen = Nothing.from_options(given)
     else:

@@ -41,9 +41,9 @@ def strategies(as_json: Json = False) -> None:
 
 
 def _describe(strategy: type[Strategy]) -> dict[str, Any]:
-    from compact_proofs.core.strategy import type_text
+    from compact_proofs.core.options import type_text
 
-    docs, types = field_docs(strategy), get_type_hints(strategy)
+    docs, types = field_docs(strategy), get_type_hints(strategy, include_extras=True)
     return {
         "name": strategy.name,
         "version": strategy.version,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import ACCURACY, Score, Task
+from compact_proofs.core.options import Options
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Strategy(ABC, Generic[Model]):
+class Strategy(Options, ABC, Generic[Model]):
     """A way to prove a bound. Subclasses are frozen dataclasses whose fields are the options.
 
     The contract that the soundness harness tests for every registered strategy: **for every model and every explanation that
@@ -73,8 +73,6 @@ class Strategy(ABC, Generic[Model]):
     real-valued model answers correctly**, and `member` is the predicate that was counted.
     """
 
-    name: ClassVar[str]
-    """As given on the command line."""
     version: ClassVar[int] = 1
     """Raised whenever `verify` changes what it computes; a certificate of another version is not checked."""
     summary: ClassVar[str]
@@ -141,36 +139,6 @@ class Strategy(ABC, Generic[Model]):
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
         return None
 
-    def options(self) -> dict[str, Any]:
-        """Options as plain JSON values."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        given = ", ".join(f"{k}={v}" for k, v in self.options().items())
-        return f"{self.name}({given})" if given else self.name
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Strategy:
-        """Build the strategy from untrusted option values.
-
-        Raises
-        ------
-        BadInput
-            For an unknown option or a value of the wrong type or range.
-        """
-        types = get_type_hints(cls)
-        known = {f.name: f"{f.name}: {type_text(types[f.name])} = {f.default}" for f in fields(cls)}
-        has = f"its options are {', '.join(known.values())}" if known else "it has no options"
-        values: dict[str, Any] = {}
-        for name, value in options.items():
-            if name not in known:
-                raise BadInput(f"the strategy {cls.name} has no option {name!r}; {has}")
-            try:
-                values[name] = TypeAdapter(types[name]).validate_python(value, strict=True)
-            except ValidationError as e:
-                raise BadInput(f"{cls.name}: {name} = {str(value)[:40]!r}: {e.errors()[0]['msg']}; {has}") from None
-        return cls(**values)
-
     def applies_to(self, model: Model, task: Task) -> None:
         """Check that this strategy proves something about `model` on `task`; the default is for any module and task.
 
@@ -216,11 +184,6 @@ class Strategy(ABC, Generic[Model]):
 
 def _spread(shape: tuple[int, ...], lo: int, hi: int) -> Tensor:
     return lo + (torch.arange(math.prod(shape)) % (hi - lo + 1)).reshape(shape)
-
-
-def type_text(kind: Any) -> str:
-    """Write the type of an option as a user reads it: ``int``, or the words to choose from, ``joint | separate``."""
-    return " | ".join(map(str, get_args(kind))) if get_origin(kind) is Literal else kind.__name__
 
 
 def explanation_size(explanation: Explanation) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, Strategy, whole
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
@@ -79,44 +81,38 @@ class Dictionary(ComponentStrategy):
 
     found: Kind = "metric-pca"
     """Where the dictionary is from; "given": it comes as an explanation."""
-    features: int = 16
+    features: Positive = 16
     """L, the size of the dictionary."""
-    active: int = 16
+    active: Positive = 16
     """k, features in each code (L0)."""
     codes: Literal["inputs", "tokens"] = "inputs"
     """A code for each input; or one for each token, of which an input's code is the sum: shorter where tokens add."""
-    groups: int = 1
+    groups: Positive = 1
     """Groups of neurons that write along directions of their own."""
-    rank: int = 12
+    rank: Natural = 12
     """Output directions of each group that are followed exactly."""
-    metric: int = 24
+    metric: Natural = 24
     """Directions in which the residual is weighed exactly."""
     linear: Literal["exact", "features"] = "exact"
     """The linear half of the ReLU: of the activations themselves, or of the features alone, at twice the cost of the residual."""
-    drop: float = 0.0
+    drop: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the reads (of a feature by a neuron) that are not followed but bounded; for codes of inputs."""
     objective: Objective = "bound"
     """What an autoencoder is trained for: the proof's own margins, or the mean squared error."""
     refit: bool = False
     """Whether codes are fitted again in the metric of the bound."""
-    steps: int = 1000
+    steps: Positive = 1000
     """Of an autoencoder's training."""
-    seed: int = 0
+    seed: Natural = 0
     """Of whatever is random."""
-    warmup: float = LAST
+    warmup: Annotated[float, Field(ge=0, le=1)] = LAST
     """Share of the steps that are for the squared error, before those for the objective."""
 
     name: ClassVar[str] = "dictionary"
     summary: ClassVar[str] = "any MLP: every input by its code over a dictionary (PCA, Fourier, sparse autoencoders)"
 
     def __post_init__(self) -> None:
-        if min(self.features, self.active, self.groups, self.steps) < 1 or min(self.rank, self.metric, self.seed) < 0:
-            raise BadInput(
-                f"dictionary: features, active, groups and steps >= 1, not {self.features}, {self.active}, {self.groups} and "
-                f"{self.steps}; rank, metric and seed >= 0, not {self.rank}, {self.metric} and {self.seed}"
-            )
-        if not (0 <= self.drop < 1 and 0 <= self.warmup <= 1):
-            raise BadInput(f"dictionary: 0 <= drop < 1 and 0 <= warmup <= 1, not {self.drop} and {self.warmup}")
+        super().__post_init__()
         if self.drop and self.codes == "tokens":
             raise BadInput("dictionary: reads are dropped from codes of inputs only; leave out drop, or codes=tokens")
 

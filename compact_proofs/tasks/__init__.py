@@ -18,6 +18,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.files.objects import is_object, load_object
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
+from compact_proofs.models.hooked import as_network
 from compact_proofs.models.loading import load_network
 from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
 from compact_proofs.tasks.finite import files as finite_files
@@ -78,7 +79,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     if is_object(str(source)):
         if own is None:
             raise BadInput(f"{source}: which task is it for? Give a compact_proofs.Task of your own by --task FILE.py:NAME")
-        module = load_object(str(source), nn.Module, "a torch.nn.Module")
+        module = as_network(load_object(str(source), nn.Module, "a torch.nn.Module"), own.inputs(0, 1))
         return LoadedModel(str(source), module, own, kit_for(module, own), {}, arguments)
     path = Path(source)
     name = path.name
@@ -105,8 +106,15 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
 def kit_for(model: nn.Module, task: Task) -> ProofKit:
     """What a model can be proved by on a task: the registered strategies if both are such as ship, else those for any module."""
     kit = KITS.get(task.name)
-    registered = kit is not None and type(model) in kit.architectures and kit.task_of(model) == task
-    return kit if kit is not None and registered else universal_kit(task)
+    return kit if kit is not None and type(model) in kit.architectures and _is_task_of(kit, model, task) else universal_kit(task)
+
+
+def _is_task_of(kit: TaskKit, model: nn.Module, task: Task) -> bool:
+    """Whether a kit knows the task that a model is for, and it is that one."""
+    try:
+        return kit.task_of(model) == task
+    except BadInput:  # the kit cannot tell it
+        return False
 
 
 def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:

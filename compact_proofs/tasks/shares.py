@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import ClassVar
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Model, Strategy
-from compact_proofs.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,13 @@ class InputShare(Strategy[Model]):
     To be mixed with a task's brute force: ``class LinearBaseline(InputShare, BruteForce)`` has only `verify` to say.
     """
 
-    share: float = 1 / 64
+    share: Share = 1 / 64
     """Share of the inputs to evaluate, in (0, 1]; where inputs are evaluated in blocks, whole blocks until it is reached."""
 
     name: ClassVar[str] = "linear"
     version: ClassVar[int] = 2
     summary: ClassVar[str] = "a share of the inputs by brute force: the linear baseline"
     partial: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise BadInput(f"linear: share must be in (0, 1], not {self.share}")
 
     def part(self, n: int) -> int:
         """Return the share of n, rounded up."""

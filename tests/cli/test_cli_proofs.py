@@ -72,9 +72,9 @@ def test_train_keeps_a_readme_beside_the_model(run: Any) -> None:
         (("-o", "folder.safetensors"), "folder.safetensors is a folder; give the name of a file in it"),
         (("-o", "file/m.safetensors"), "file: it is not a folder; choose another place"),
         (("-o", "file/sub/m.safetensors"), "file/sub: it cannot be made, since file is not a folder; choose another place"),
-        (("-o", "m.safetensors", "--steps", "0"), "steps = 0: it must be at least 1"),
+        (("-o", "m.safetensors", "--steps", "0"), "steps must be at least 1, not 0"),
         (("-o", "m.safetensors", "--d-vocab", "1"), "d_vocab = 1: Max-of-K needs at least 2 tokens"),
-        (("-o", "m.safetensors", "--learning-rate", "nan"), "learning_rate = nan: it must be a positive number"),
+        (("-o", "m.safetensors", "--learning-rate", "nan"), "learning_rate must be a finite number, not nan"),
         (("-o", "m.safetensors", "--steps", "many"), "Invalid value for '--steps'"),
         ((), "Missing option '--output'"),
     ],
@@ -176,8 +176,8 @@ def test_at_least_compares_exactly(run: Any, tiny_file: Path) -> None:
         (("folder",), "folder is a folder; give the file with the weights"),
         (("junk.safetensors",), "junk.safetensors: it is damaged or not a .safetensors file"),
         (("TINY", "-s", "telepathy"), "no strategy 'telepathy'; it has brute-force, linear, cubic"),
-        (("TINY", "-O", "bogus=1"), "has no option 'bogus'; its options are window: int = 6, groups: int = 4"),
-        (("TINY", "-O", "window=wide"), "additive: window = 'wide': Input should be a valid integer"),
+        (("TINY", "-O", "bogus=1"), "has no option 'bogus'; its options are window: int >= 1 = 6, groups: int >= 1 = 4"),
+        (("TINY", "-O", "window=wide"), "additive: window must be a valid integer, not 'wide'"),
         (("TINY", "-O", "window=0"), "additive: window must be at least 1, not 0"),
         (("TINY", "-O", "window"), "--option 'window' is not of the form key=value"),
         (("TINY", "-s", "cubic", "-O", "window=1"), "cubic has no option 'window'; it has no options"),
@@ -319,7 +319,7 @@ def test_finetune(run: Any, tiny_file: Path) -> None:
     result = run("finetune", "max-of-k", tiny_file, "-o", "tuned.safetensors", *few)
     assert "This is another network" in result.stdout
     assert proof(run("prove", "tuned.safetensors", "--json")).bound >= 0
-    assert "it must be at least 1" in run("finetune", "max-of-k", tiny_file, "-o", "t.safetensors", "--steps", 0, code=2).stderr
+    assert "steps must be at least 1" in run("finetune", "max-of-k", tiny_file, "-o", "t.safetensors", "--steps", 0, code=2).stderr
 
 
 def test_frontier(run: Any, tiny_file: Path) -> None:

@@ -244,10 +244,10 @@ def test_forms_that_are_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"features": 0}, "features, active, groups and steps >= 1"),
-        ({"rank": -1}, "rank, metric and seed >= 0"),
-        ({"drop": 1.0}, "0 <= drop < 1"),
-        ({"warmup": 1.5}, "0 <= warmup <= 1"),
+        ({"features": 0}, "features must be at least 1, not 0"),
+        ({"rank": -1}, "rank must be at least 0, not -1"),
+        ({"drop": 1.0}, "drop must be less than 1, not 1.0"),
+        ({"warmup": 1.5}, "warmup must be at most 1, not 1.5"),
         ({"drop": 0.5, "codes": "tokens"}, "codes of inputs only"),
         ({"found": "magic"}, "found"),
     ],

@@ -75,7 +75,7 @@ def test_the_names_of_transformer_lens_need_a_configuration(model, bridge):
         {"architecture": name} | configuration,
     ):
         assert weights_sha256(load_network(state, declared, "file")) == weights_sha256(model)
-    refuse(state, configuration | {"normalization_type": "LNPre"}, "cfg.normalization_type is 'LNPre'")
+    refuse(state, configuration | {"normalization_type": "LN", "eps": 1e-5}, "missing ln_final_w")
     refuse(state, configuration | {"my_notes": "good"}, "cfg.my_notes is not known here")
     refuse(state, {"architecture": model.architecture} | configuration, "cfg.architecture is")
 
@@ -135,8 +135,8 @@ def test_the_configuration_of_a_file(tmp_path):
     assert weights_sha256(loaded.model) == weights_sha256(one_layer_mlp())
     path.with_suffix(".json").write_text(json.dumps(configuration | {"task": "modular-addition"}))
     assert load_model(path).task == loaded.task
-    config.write_text(json.dumps(configuration | {"act_fn": "gelu"}))
-    with pytest.raises(BadInput, match=r"cfg\.act_fn is 'gelu'"):
+    config.write_text(json.dumps(configuration | {"act_fn": "solu"}))
+    with pytest.raises(BadInput, match=r"cfg\.act_fn is 'solu'"):
         load_model(path, config=config)
     with pytest.raises(BadInput, match="there is no such file"):
         load_model(path, config=tmp_path / "absent.json")

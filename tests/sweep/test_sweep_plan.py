@@ -95,7 +95,7 @@ def test_bad_plan_files(tmp_path: Path, text: str, reason: str) -> None:
         ({"seeds": [0], "task": "chess"}, "there is no task 'chess'; there are max-of-k"),
         ({"seeds": [0], "recipe": {"depth": 2}}, "has no field 'depth'; it has seed"),
         ({"seeds": [0], "recipe": {"n_ctx": "x"}}, "n_ctx = 'x'"),
-        ({"seeds": [0], "recipe": {"steps": 0}}, "steps = 0"),
+        ({"seeds": [0], "recipe": {"steps": 0}}, "steps must be at least 1, not 0"),
         ({"files": ["missing.npz"]}, "missing.npz: the model cannot be read"),
     ],
 )

@@ -8,11 +8,13 @@ fields        what each field of a configuration means here
 names         the names and layouts of HookedTransformer (up to version 3) and TransformerBridge (3 and 4)
 state         from a state dict and its configuration to one of our modules
 live          from a live model, whose outputs are compared
+adopt         from a live model, whatever its architecture, to a module with one row of logits
 """
 
 from __future__ import annotations
 
+from compact_proofs.models.hooked.adopt import LastLogits, as_network, is_live
 from compact_proofs.models.hooked.live import from_transformer_lens
 from compact_proofs.models.hooked.state import from_hooked_state
 
-__all__ = ["from_hooked_state", "from_transformer_lens"]
+__all__ = ["LastLogits", "as_network", "from_hooked_state", "from_transformer_lens", "is_live"]

@@ -14,11 +14,12 @@ from numbers import Integral, Real
 from typing import Any
 
 from compact_proofs.errors import BadInput
+from compact_proofs.models.transformer import Activation, Norm
 from compact_proofs.models.weights import check_scale
 
 READS = (
-    "this reader takes networks of one layer with a ReLU MLP, or of attention only with one head in every layer; with learned "
-    "positions and without LayerNorm (cp.brute_force proves any live model, as a module: docs/files.md)"
+    "this reader takes transformers with learned positions, LayerNorm or RMSNorm before each part or none, and an ungated MLP or "
+    "none (any live model is proved as a module: docs/files.md)"
 )
 
 _HOOKS = "another way to compute the same, so that hooks can see it"
@@ -27,7 +28,6 @@ _INIT = "the weights before training"
 _ORIGIN = "says where the weights are from"
 _MACHINE = "says where it runs"
 _ROTARY = "read only where positions are rotary, and they must not be"
-_NORM = "read only by norms, and there must be none"
 _GROUPS = "read only by grouped queries, and there must be none"
 _LOCAL = "read only by local attention, and it must be global"
 _ENCODER = "read only by encoders and decoders such as T5"
@@ -55,8 +55,6 @@ HARMLESS: Mapping[str, str] = {
     "default_prepend_bos": _TEXT,
     "tokenizer_prepends_bos": _TEXT,
     "tokenizer_appends_eos": _TEXT,
-    "eps": _NORM,
-    "rmsnorm_uses_offset": _NORM,
     "ungroup_grouped_query_attention": _GROUPS,
     "window_size": _LOCAL,
     "attn_types": _LOCAL,
@@ -88,7 +86,7 @@ HARMLESS: Mapping[str, str] = {
 """Fields of any value, and why the function does not depend on them."""
 
 MUST_BE: Mapping[str, tuple[Any, ...]] = {
-    "normalization_type": (None,),
+    "rmsnorm_uses_offset": (False,),
     "final_rms": (False,),
     "uses_rms_norm": (False,),
     "layer_norm_folding": (False,),
@@ -132,18 +130,30 @@ MUST_BE: Mapping[str, tuple[Any, ...]] = {
     "vision_num_heads": (None,),
     "mm_tokens_per_image": (None,),
 }
-"""Fields that must have one of these values, or be absent; `normalization_type`, which defaults to LayerNorm, must be there."""
+"""Fields that must have one of these values, or be absent."""
 
 SIZES = ("d_model", "d_head", "n_layers", "n_ctx", "n_heads", "d_vocab", "d_vocab_out", "d_mlp")
 """Fields that are compared with the weights; the first four must be there."""
 
-FOLLOWED = ("attn_only", "act_fn", "attention_dir", "attn_scale")
+FOLLOWED = ("attn_only", "act_fn", "attention_dir", "attn_scale", "normalization_type", "eps")
 """Further fields that `read_fields` reads."""
+
+NORMS: Mapping[str | None, Norm] = {None: "none", "LN": "layer", "LNPre": "layer", "RMS": "rms", "RMSPre": "rms"}
+"""What each normalization_type is; one that ends in Pre has no weights of its own, which were folded into others."""
+
+ACTIVATIONS: Mapping[str, Activation] = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "silu": "silu",
+}
+"""The activation functions that are read, by TransformerLens's names."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a checked configuration leaves open: the sizes.
+    """What a checked configuration says of the function: sizes, and the options that are followed.
 
     Attributes
     ----------
@@ -153,6 +163,16 @@ class Sizes:
         Tokens and outputs; None if the weights are to say.
     d_mlp : int or None
         Width of the MLP; None without one.
+    act : Activation
+        Of the MLP's neurons.
+    norm : Norm
+        Before each part and before the unembedding.
+    norm_weights : bool
+        Whether norms have weights of their own.
+    eps : float
+        The small number inside a norm's root.
+    causal : bool
+        Whether a position attends to itself and earlier ones only.
     """
 
     d_model: int
@@ -163,6 +183,11 @@ class Sizes:
     d_vocab: int | None
     d_vocab_out: int | None
     d_mlp: int | None
+    act: Activation
+    norm: Norm
+    norm_weights: bool
+    eps: float
+    causal: bool
 
 
 def read_fields(configuration: Any, source: str) -> Sizes:
@@ -191,16 +216,9 @@ def read_fields(configuration: Any, source: str) -> Sizes:
             _expect(name, value, (defaults[name],), source)
     if "normalization_type" not in given:
         raise BadInput(f"{source}: cfg.normalization_type is missing, and it stands for a LayerNorm; {READS}")
+    _expect("normalization_type", given["normalization_type"], tuple(NORMS), source)
+    _expect("attention_dir", given.get("attention_dir", "causal"), ("causal", "bidirectional"), source)
     sizes = _read_sizes(given, source)
-    if sizes.d_mlp is not None:
-        _expect("n_layers", sizes.n_layers, (1,), source)
-        _expect("act_fn", given.get("act_fn", "missing"), ("relu",), source)
-    else:
-        _expect("n_heads", sizes.n_heads, (1,), source)
-    if sizes.n_layers > 1:  # else only the last position's attention counts, and it sees every position either way
-        _expect("attention_dir", given.get("attention_dir", "causal"), ("causal",), source)
-    else:
-        _expect("attention_dir", given.get("attention_dir", "causal"), ("causal", "bidirectional"), source)
     scale = given.get("attn_scale", -1.0)
     if scale != -1.0:
         if isinstance(scale, bool) or not isinstance(scale, Real):
@@ -238,7 +256,31 @@ def _read_sizes(given: Mapping[str, Any], source: str) -> Sizes:
     attn_only = given.get("attn_only", False)
     _expect("attn_only", attn_only, (True, False), source)
     d_mlp = None if attn_only else read["d_mlp"] or 4 * d_model
-    return Sizes(d_model, d_head, n_layers, n_ctx, n_heads, read["d_vocab"], read["d_vocab_out"], d_mlp)
+    if d_mlp is not None:
+        _expect("act_fn", given.get("act_fn", "missing"), tuple(ACTIVATIONS), source)
+    kind = given["normalization_type"]
+    return Sizes(
+        d_model=d_model,
+        d_head=d_head,
+        n_layers=n_layers,
+        n_ctx=n_ctx,
+        n_heads=n_heads,
+        d_vocab=read["d_vocab"],
+        d_vocab_out=read["d_vocab_out"],
+        d_mlp=d_mlp,
+        act="relu" if d_mlp is None else ACTIVATIONS[given["act_fn"]],
+        norm=NORMS[kind],
+        norm_weights=kind in ("LN", "RMS"),
+        eps=_read_eps(given, source) if kind else 0.0,
+        causal=given.get("attention_dir", "causal") == "causal",
+    )
+
+
+def _read_eps(given: Mapping[str, Any], source: str) -> float:
+    eps = given.get("eps")
+    if isinstance(eps, bool) or not isinstance(eps, Real) or not 0 <= float(eps) < 1:
+        raise BadInput(f"{source}: cfg.eps is {eps!r} and must be a number of at least 0 and below 1, which norms read")
+    return float(eps)
 
 
 def _expect(name: str, value: Any, accepted: tuple[Any, ...], source: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.models.hooked.state import from_hooked_state
+from compact_proofs.models.hooked.state import from_hooked_state, transformer_from_hooked_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.transformer import Transformer
+from compact_proofs.models.weights import filled
 from compact_proofs.program.copying import independent_copy
 
 DRAWN = 64
@@ -50,6 +53,19 @@ def from_transformer_lens(model: Any) -> Architecture:
     return copied
 
 
+def transformer_from_live(model: Any, n_ctx: int) -> Transformer:
+    """As `from_transformer_lens`, but always a `Transformer`, and one that reads `n_ctx` tokens, which may be fewer."""
+    source = f"the {type(model).__name__}"
+    longer = transformer_from_hooked_state(model.state_dict(), model.cfg, source)
+    if n_ctx > longer.config.n_ctx:
+        raise BadInput(f"{source}: it reads at most {longer.config.n_ctx} tokens, and the task has {n_ctx}")
+    weights = longer.state_dict()
+    weights["W_pos"] = weights["W_pos"][:n_ctx]
+    copied = filled(Transformer(replace(longer.config, n_ctx=n_ctx), weights["W_E"].dtype), weights)
+    _compare(model, copied, source)
+    return copied
+
+
 def _compare(model: nn.Module, copied: Architecture, source: str) -> None:
     """Raise `BadInput` if the copy has other logits on drawn inputs than the live model at its last position."""
     inputs, tokens = _drawn(copied)
@@ -57,6 +73,9 @@ def _compare(model: nn.Module, copied: Architecture, source: str) -> None:
     with torch.no_grad():
         try:
             twin = independent_copy(model).double().eval()
+            for part in twin.modules():  # some norms convert to the dtype that their configuration names
+                if hasattr(getattr(part, "cfg", None), "dtype"):
+                    part.cfg.dtype = torch.float64
             theirs = twin(tokens.to(device))[:, -1].cpu()
         except Exception as error:  # of whatever hooks and methods a model has
             raise BadInput(f"{source}: it could not be run in float64 ({type(error).__name__}: {error})") from error
@@ -76,6 +95,7 @@ def _drawn(model: Architecture) -> tuple[Tensor, Tensor]:
         inputs = torch.randint(model.p, (DRAWN, 2), generator=generator)
         equals = torch.full((DRAWN, model.config.n_ctx - 2), model.p)
         return inputs, torch.cat([inputs, equals], 1)
-    assert isinstance(model, (AttentionOnlyTransformer, AttentionStack))
-    inputs = torch.randint(model.d_vocab, (DRAWN, model.n_ctx), generator=generator)
+    assert isinstance(model, (AttentionOnlyTransformer, AttentionStack, Transformer))
+    sizes = model.config if isinstance(model, Transformer) else model
+    inputs = torch.randint(sizes.d_vocab, (DRAWN, sizes.n_ctx), generator=generator)
     return inputs, inputs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
@@ -18,7 +19,6 @@ from compact_proofs.models.weights import check_names, check_numbers, check_shap
 _ANY = re.compile(r"(embed|pos_embed|unembed|ln_final)\..+|blocks\.\d+\.(attn|mlp|ln\w+)\..+")
 _BLOCK = re.compile(r"blocks\.(\d{1,3})\.(.+)")
 _FOREIGN = (
-    (re.compile(r"(^|\.)ln\w*\."), "a LayerNorm"),
     (re.compile(r"mlp\.(W_gate|gate\.weight)$"), "a gated MLP"),
     (re.compile(r"rotary"), "rotary position embeddings"),
 )
@@ -56,6 +56,10 @@ _OUTSIDE: Mapping[str, tuple[str, Layout]] = {
     "pos_embed.weight": ("W_pos", _as_it_is),
     "unembed.weight": ("W_U", _transposed),
     "unembed.bias": ("b_U", _as_it_is),
+    "ln_final.w": ("ln_final_w", _as_it_is),
+    "ln_final.b": ("ln_final_b", _as_it_is),
+    "ln_final.weight": ("ln_final_w", _as_it_is),
+    "ln_final.bias": ("ln_final_b", _as_it_is),
 }
 _INSIDE: Mapping[str, tuple[str, Layout]] = {
     **{f"attn.W_{x}": (f"W_{x}", _as_it_is) for x in (*_HEADS, "O")},
@@ -69,6 +73,7 @@ _INSIDE: Mapping[str, tuple[str, Layout]] = {
     "mlp.in.bias": ("b_in", _as_it_is),
     "mlp.out.weight": ("W_out", _transposed),
     "mlp.out.bias": ("b_out", _as_it_is),
+    **{f"ln{i}.{part}": (f"ln{i}_{part[0]}", _as_it_is) for i in (1, 2) for part in ("w", "b", "weight", "bias")},
 }
 """To the names of HookedTransformer without their prefixes; those of a layer inside ``blocks.i.`` ."""
 
@@ -84,8 +89,8 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
     Returns
     -------
     dict of str to Tensor
-        W_E [v, d], W_pos [n, d], ``blocks.0.W_Q`` [heads, d, h], ..., ``blocks.0.W_in`` [d, m] where there is an MLP, W_U.
-        Biases that are zero are left out; the MLP's are there.
+        W_E [v, d], W_pos [n, d], ``blocks.0.W_Q`` [heads, d, h], ..., ``blocks.0.W_in`` [d, m] where there is an MLP, the weights
+        of norms (``blocks.0.ln1_w`` [d], ...) where they have some, W_U. Biases are left out, but for the MLP's, if all are zero.
 
     Raises
     ------
@@ -115,9 +120,9 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
     shapes, biases = _shapes(sizes, found)
     check_names(found, shapes, biases, source, READS)
     check_shapes(found, {**shapes, **{b: biases[b] for b in biases if b in found}}, source, "the fields of the configuration")
-    for name in biases:
-        if name in found and bool((found.pop(name) != 0).any()):
-            raise BadInput(f"{source}: the bias {name} is not zero; {READS} and biases, but the MLP's")
+    given = {name: found.pop(name) for name in biases if name in found}
+    if any(bool((bias != 0).any()) for bias in given.values()):
+        found |= {name: given[name] if name in given else torch.zeros(shape) for name, shape in biases.items()}
     return found
 
 
@@ -125,16 +130,19 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def _shapes(sizes: Sizes, found: Mapping[str, Tensor]) -> tuple[Shapes, Shapes]:
-    """The shapes of the weights, and of the biases that must be zero if they are there."""
+    """The shapes of the weights, and of the biases that may be missing, which are then zero."""
+    norm = {"none": (), "rms": ("w",), "layer": ("w", "b")}[sizes.norm] if sizes.norm_weights else ()
     d, h, heads, m = sizes.d_model, sizes.d_head, sizes.n_heads, sizes.d_mlp
     d_vocab = sizes.d_vocab or _size(found, "W_E", 0)
     d_out = sizes.d_vocab_out or _size(found, "W_U", 1)
     layer: Shapes = {**{f"W_{x}": (heads, d, h) for x in _HEADS}, "W_O": (heads, h, d)}
     if m is not None:
         layer |= {"W_in": (d, m), "b_in": (m,), "W_out": (m, d), "b_out": (d,)}
+    layer |= {f"ln{i}_{part}": (d,) for i in ((1,) if m is None else (1, 2)) for part in norm}
     biases: Shapes = {**{f"b_{x}": (heads, h) for x in _HEADS}, "b_O": (d,)}
     layers = range(sizes.n_layers)
     weights: Shapes = {"W_E": (d_vocab, d), "W_pos": (sizes.n_ctx, d), "W_U": (d, d_out)}
+    weights |= {f"ln_final_{part}": (d,) for part in norm}
     weights |= {f"blocks.{i}.{name}": shape for i in layers for name, shape in layer.items()}
     return weights, {"b_U": (d_out,), **{f"blocks.{i}.{name}": shape for i in layers for name, shape in biases.items()}}
 

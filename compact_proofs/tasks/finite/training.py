@@ -15,6 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from compact_proofs.core.options import Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import Cell, RecurrentConfig
@@ -77,23 +78,23 @@ class FiniteRecipe(Recipe):
     d_model: int = 32
     cell: str = "attention"
     n_layers: int = 1
-    n_heads: int = 1
+    n_heads: Positive = 1
     d_mlp: int = 0
     act: str = "relu"
     norm: str = "none"
     biases: bool = False
     causal: bool = False
-    steps: int = 4000
-    batch_size: int = 512
-    learning_rate: float = 2e-3
+    steps: Positive = 4000
+    batch_size: Positive = 512
+    learning_rate: Rate = 2e-3
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.02
-    evaluation_samples: int = 2**16
+    evaluation_samples: Positive = 2**16
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.function.check(self.n_ctx, self.d_vocab)
-        if self.n_heads < 1 or self.d_model % self.n_heads:
+        if self.d_model % self.n_heads:
             raise BadInput(f"n_heads = {self.n_heads}: it must divide d_model = {self.d_model}")
         _ = self.network  # rejects the other options
 

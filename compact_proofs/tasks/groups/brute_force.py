@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
@@ -52,7 +53,7 @@ class BruteForce(GroupStrategy):
 class LinearBaseline(InputShare[PairMLP], BruteForce):
     """Brute force on the first pairs."""
 
-    share: float = 1 / 16
+    share: Share = 1 / 16
 
     def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
         return count_right(model, task, self.part(task.size))

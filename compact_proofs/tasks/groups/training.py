@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.errors import BadInput
+from compact_proofs.core.options import Natural, Positive, Rate, Share
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.group import Group, group_named
 from compact_proofs.tasks.groups.gsets import GSetsLinear
@@ -57,24 +57,20 @@ class TrainingConfig(Recipe):
     """
 
     group: str = "S4"
-    d_embed: int = 64
-    width: int = 64
-    share: float = 0.8
-    steps: int = 10_000
-    batch_size: int = 2**20
-    learning_rate: float = 0.01
+    d_embed: Positive = 64
+    width: Positive = 64
+    share: Share = 0.8
+    steps: Positive = 10_000
+    batch_size: Positive = 2**20
+    learning_rate: Rate = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 2e-4
-    check_every: int = 500
-    evaluation_samples: int = 2**14
+    check_every: Natural = 500
+    evaluation_samples: Positive = 2**14
 
     def __post_init__(self) -> None:
         super().__post_init__()
         group_named(self.group)
-        if min(self.d_embed, self.width) < 1 or self.check_every < 0:
-            raise BadInput("d_embed and width must be at least 1, and check_every at least 0")
-        if not 0 < self.share <= 1:
-            raise BadInput(f"share = {self.share}: it must be in (0, 1]")
 
 
 def initial_model(config: TrainingConfig) -> PairMLP:

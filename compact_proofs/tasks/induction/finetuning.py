@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
+from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.induction.circuit import circuit_bounds
@@ -50,9 +51,9 @@ class FinetuningConfig(TrainingConfig):
         Weight of the squared products of W_O1 with W_Q2, W_V2 and W_U in the soft phase.
     """
 
-    steps: int = 3000
-    batch_size: int = 128
-    hard_steps: int = 1500
+    steps: Positive = 3000
+    batch_size: Positive = 128
+    hard_steps: Positive = 1500
     target: float = 3.0
     bound: float = 0.5
     worst: float = 0.1
@@ -61,8 +62,8 @@ class FinetuningConfig(TrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.hard_steps < self.steps:
-            raise BadInput(f"finetuning needs 0 < hard_steps < steps, not {self.hard_steps} and {self.steps}")
+        if self.hard_steps >= self.steps:
+            raise BadInput(f"finetuning needs hard_steps < steps, not {self.hard_steps} and {self.steps}")
 
 
 def finetune(model: AttentionStack, config: FinetuningConfig, progress: bool = False) -> TrainingResult[AttentionStack]:

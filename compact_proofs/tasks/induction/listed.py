@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
@@ -36,16 +37,11 @@ class Listed(Pairs):
     Cost: that of the certificate, and about n^2 (h + D) + 2 n (3 h + 3 D) for each entry.
     """
 
-    longest: int = 2**17
+    longest: Annotated[int, Field(ge=1, le=2**22)] = 2**17
     """Entries of the list, at most."""
 
     name: ClassVar[str] = "listed"
     summary: ClassVar[str] = "the pair certificate, then inputs that it misses one by one: up to the exact accuracy"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.longest <= 2**22:
-            raise BadInput(f"listed: needs 1 <= longest <= {2**22}, not {self.longest}")
 
     def applies_to(self, model: AttentionStack, task: Task) -> None:
         super().applies_to(model, task)

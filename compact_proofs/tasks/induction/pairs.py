@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably, sound
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
@@ -89,9 +89,9 @@ class Pairs(InductionStrategy):
     Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each group; the tables.
     """
 
-    enumerated: int = 3
+    enumerated: Annotated[int, Field(ge=0, le=8)] = 3
     """Groups with at most this many free places are counted input by input, others on a grid."""
-    steps: int = 48
+    steps: Annotated[int, Field(ge=1, le=2**12)] = 48
     """Grid points in a unit of cost."""
 
     name: ClassVar[str] = "pairs"
@@ -99,12 +99,6 @@ class Pairs(InductionStrategy):
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
     partial: ClassVar[bool] = True  # on a grid, fewer inputs are counted than have a cost below 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.enumerated <= 8 or not 1 <= self.steps <= 2**12:
-            raise BadInput(
-                f"{self.name}: needs 0 <= enumerated <= 8 and 1 <= steps <= 4096, not {self.enumerated} and {self.steps}"
-            )
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
         """Seven steps of Newton's method for every ratio, with slopes; measured."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.core.options import Positive, Rate
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.train import Recipe, Sampler, TrainingResult, make_generator, train_model
@@ -47,12 +48,12 @@ class TrainingConfig(Recipe):
     d_vocab: int = 16
     d_model: int = 32
     d_head: int = 16
-    steps: int = 6000
-    batch_size: int = 256
-    learning_rate: float = 3e-3
+    steps: Positive = 6000
+    batch_size: Positive = 256
+    learning_rate: Rate = 3e-3
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 1e-4
-    evaluation_samples: int = 2**17
+    evaluation_samples: Positive = 2**17
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,11 +12,13 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, uniform_sequences
@@ -43,22 +45,22 @@ class FinetuningConfig(TrainingConfig):
         norms of embeddings and unembeddings.
     """
 
-    steps: int = 4000
-    batch_size: int = 256
+    steps: Positive = 4000
+    batch_size: Positive = 256
     weight_decay: float = 0.0
-    rank: int = 6
-    hard_steps: int = 1500
-    adversarial: float = 0.5
+    rank: Positive = 6
+    hard_steps: Positive = 1500
+    adversarial: Annotated[float, Field(ge=0, le=1)] = 0.5
     low_rank: float = 0.02
     small_direct: float = 0.02
     small_norms: float = 1e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (1 <= self.rank <= self.d_model and 0 < self.hard_steps < self.steps and 0 <= self.adversarial <= 1):
+        if self.rank > self.d_model or self.hard_steps >= self.steps:
             raise BadInput(
-                f"finetuning needs 1 <= rank <= {self.d_model}, 0 < hard_steps < steps and 0 <= adversarial <= 1, "
-                f"not rank = {self.rank}, hard_steps = {self.hard_steps}, steps = {self.steps}, adversarial = {self.adversarial}"
+                f"finetuning needs rank <= {self.d_model} and hard_steps < steps, "
+                f"not rank = {self.rank}, hard_steps = {self.hard_steps}, steps = {self.steps}"
             )
 
 

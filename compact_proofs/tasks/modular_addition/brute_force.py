@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
@@ -45,7 +46,7 @@ class BruteForce(ModularAdditionStrategy):
 class LinearBaseline(InputShare[OneLayerMLP], BruteForce):
     """Brute force on a share of the pairs. The folding comes first, whatever the share."""
 
-    share: float = 1 / 8
+    share: Share = 1 / 8
 
     def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
         return count_correct(model, self.part(task.size))

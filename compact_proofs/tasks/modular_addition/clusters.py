@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
@@ -48,9 +48,9 @@ class Clusters(AdditiveStrategy):
     Cost: the folding, about p^2 m (q + 4), and p^3 (Kq + K). Where both tokens are treated alike, only pairs a <= b are looked at.
     """
 
-    frequencies: int = 6
+    frequencies: Positive = 6
     """K, the number of clusters."""
-    q: int = 2
+    q: Natural = 2
     """Directions that each cluster's output is followed in exactly; 0: none."""
     correct: Literal["bounded", "exact"] = "bounded"
     """The label's logit: bounded like the others, or computed exactly."""
@@ -61,10 +61,6 @@ class Clusters(AdditiveStrategy):
 
     name: ClassVar[str] = "clusters"
     summary: ClassVar[str] = "neurons by frequency, q directions of each cluster exact, the rest by Cauchy-Schwarz: any weights"
-
-    def __post_init__(self) -> None:
-        if self.frequencies < 1 or self.q < 0:
-            raise BadInput(f"clusters: frequencies >= 1 and q >= 0, not {self.frequencies} and {self.q}")
 
     def explain(self, model: OneLayerMLP, task: Task) -> dict[str, Tensor]:
         return explain_clusters(model, self.frequencies, self.q)

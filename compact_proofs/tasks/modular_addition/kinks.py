@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition.brute_force import is_correct
@@ -44,19 +44,15 @@ class Kinks(AdditiveStrategy):
     Cost: 12 m d + 4 p K d + K p^2 and lower terms: linear in the number of weights.
     """
 
-    frequencies: int = 8
+    frequencies: Positive = 8
     """K, the number of frequencies."""
     fallback: Literal["none", "tables"] = "none"
     """What is done about classes of a - b that fail."""
-    evaluate: int = 0
+    evaluate: Natural = 0
     """Pairs that are evaluated at most, of those still unproven."""
 
     name: ClassVar[str] = "kinks"
     summary: ClassVar[str] = "each frequency's answer for all angles, from its kinks: projected networks, linear in the weights"
-
-    def __post_init__(self) -> None:
-        if self.frequencies < 1 or self.evaluate < 0:
-            raise BadInput(f"{self.name}: frequencies >= 1 and evaluate >= 0, not {self.frequencies} and {self.evaluate}")
 
     def explain(self, model: OneLayerMLP, task: Task) -> dict[str, Tensor]:
         return explain_layer(model, self.frequencies)

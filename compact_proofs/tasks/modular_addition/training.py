@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
@@ -56,13 +57,13 @@ class TrainingConfig(Recipe):
     architecture: Architecture = "attn"
     d_model: int = 128
     d_mlp: int = 512
-    n_heads: int = 4
+    n_heads: Positive = 4
     train_share: float = 0.8
-    steps: int = 5000
-    batch_size: int = 2**20
+    steps: Positive = 5000
+    batch_size: Positive = 2**20
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 1.0
-    evaluation_samples: int = 2**14
+    evaluation_samples: Positive = 2**14
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition.factors import explain_layer
@@ -43,8 +44,8 @@ class TransplantConfig(Recipe):
 
     p: int
     frequencies: tuple[int, ...]
-    steps: int = 1
-    evaluation_samples: int = 2**14
+    steps: Positive = 1
+    evaluation_samples: Positive = 2**14
 
 
 def transplant(model: OneLayerMLP, p: int, frequencies: Tensor | None = None, seed: int = 0) -> TrainingResult[OneLayerMLP]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.errors import BadInput
+from compact_proofs.core.options import Natural, Positive, Rate
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
@@ -54,18 +54,13 @@ class TuningConfig(TrainingConfig):
         Finally write the same function with the least weights: neurons of one frequency read and write rank 2.
     """
 
-    steps: int = 300
-    learning_rate: float = 2e-4
+    steps: Positive = 300
+    learning_rate: Rate = 2e-4
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.1
-    frequencies: int = 0
+    frequencies: Natural = 0
     train: bool = True
     canonical: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.frequencies < 0:
-            raise BadInput(f"frequencies = {self.frequencies}: it must be positive, or 0 for all that matter")
 
 
 def config_for(model: OneLayerMLP, **options: Any) -> TuningConfig:

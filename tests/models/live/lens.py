@@ -46,6 +46,15 @@ BASES: dict[str, dict[str, Any]] = {
     "attention-only": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 1, "attn_only": True},
     "attention-stack": {"d_model": 6, "n_layers": 2, "n_ctx": 3, "n_heads": 1, "attn_only": True},
     "one-layer-mlp": {"d_model": 6, "n_layers": 1, "n_ctx": 3, "n_heads": 2, "d_vocab_out": 5, "d_mlp": 7, "act_fn": "relu"},
+    "transformer": {
+        "d_model": 6,
+        "n_layers": 2,
+        "n_ctx": 3,
+        "n_heads": 2,
+        "d_mlp": 7,
+        "act_fn": "gelu",
+        "normalization_type": "LN",
+    },
 }
 """Fields of models of each architecture that ships."""
 

@@ -229,9 +229,9 @@ def test_additive_on_the_zoo(name):
         (Additive, {"window": "6"}, "valid integer"),
         (Additive, {"values": "lowrank"}, "needs direct=norms"),
         (Additive, {"attention": "rank1"}, "needs counting=grid"),
-        (LinearBaseline, {"share": 0.0}, "share must be in"),
-        (LinearBaseline, {"share": 1.1}, "share must be in"),
-        (LinearBaseline, {"share": math.nan}, "share must be in"),
+        (LinearBaseline, {"share": 0.0}, "share must be greater than 0, not 0.0"),
+        (LinearBaseline, {"share": 1.1}, "share must be at most 1, not 1.1"),
+        (LinearBaseline, {"share": math.nan}, "share must be at most 1, not nan"),
         (Cubic, {"window": 3}, "no option 'window'; it has no options"),
     ],
 )

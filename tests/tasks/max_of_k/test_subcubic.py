@@ -103,11 +103,11 @@ def test_all_readings_have_one_length(number):
 
 
 def test_unknown_choices_are_refused():
-    with pytest.raises(BadInput, match="residual is one of exact_EQKE"):
+    with pytest.raises(BadInput, match="residual must be one of exact_EQKE"):
         Subcubic(residual="exact")
-    with pytest.raises(BadInput, match="direct is one of"):
+    with pytest.raises(BadInput, match="direct must be one of"):
         Subcubic.from_options({"direct": "max"})
-    with pytest.raises(BadInput, match="attention is one of mean_query"):
+    with pytest.raises(BadInput, match="attention must be one of mean_query"):
         Subcubic(attention="")
 
 

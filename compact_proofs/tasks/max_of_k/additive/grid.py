@@ -22,14 +22,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from compact_proofs.enclosure import lower, upper
-from compact_proofs.errors import BadInput
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
@@ -39,16 +39,16 @@ LARGEST_INT64 = 2**62
 LARGEST_GRID = 2**20
 
 
-def check_grid(name: str, steps: int, reach: int) -> None:
-    """Check the options of a grid (both at least 1), for the strategy of a name.
+def _power_of_two(steps: int) -> int:
+    if steps & (steps - 1):
+        raise ValueError("must be a power of two, so that grid points are exact")
+    return steps
 
-    Raises
-    ------
-    BadInput
-        If the grid points are not exact, or too many.
-    """
-    if steps & (steps - 1) or steps > LARGEST_GRID or reach > LARGEST_GRID:
-        raise BadInput(f"{name}: steps must be a power of two up to 2^20, and reach at most 2^20, not {steps}, {reach}")
+
+GridSteps = Annotated[int, Field(ge=1, le=LARGEST_GRID), AfterValidator(_power_of_two)]
+"""Grid points in a unit."""
+GridReach = Annotated[int, Field(ge=1, le=LARGEST_GRID)]
+"""Largest sum that is told apart, in grid points."""
 
 
 @dataclass(frozen=True)

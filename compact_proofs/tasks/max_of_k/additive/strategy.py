@@ -11,14 +11,16 @@ from torch import Tensor
 
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
 from compact_proofs.tasks.max_of_k.additive.grid import (
+    GridReach,
+    GridSteps,
     GroupSymbols,
-    check_grid,
     count_on_grid,
     grid_member,
     on_grid,
@@ -48,23 +50,23 @@ class Additive(MaxOfKStrategy):
     about v^2 / 2 for each choice of symbols at K - 2 positions, on a "grid" 2 * groups * v * K * reach * window.
     """
 
-    window: int = 6
+    window: Positive = 6
     """Tokens just below the maximum that get a ratio of their own."""
-    groups: int = 4
+    groups: Positive = 4
     """Groups of queries that share their bounds; d_vocab or more for one group per query."""
     direct: Literal["joint", "separate", "norms"] = "joint"
     """The direct path within a group: differences of logits by query (v^3), row ranges (2 v^2 d + v^2), or norms (v d)."""
     counting: Literal["positions", "grid"] = "positions"
     """Exactly for each query and position (n_ctx <= 5), or on a grid for each group (any n_ctx)."""
-    steps: int = 16
+    steps: GridSteps = 16
     """Grid points in a unit of weight; a power of two."""
-    reach: int = 24
+    reach: GridReach = 24
     """Largest sum of contributions that is told apart on the grid, in grid points."""
     values: Literal["exact", "lowrank", "readout"] = "exact"
     """The OV circuit exactly; or of rank `rank`, or of rank one and read off in order, the rest by norms (needs direct=norms)."""
     attention: Literal["exact", "rank1"] = "exact"
     """The QK circuit exactly, or of rank one with the rest bounded by norms (needs counting=grid)."""
-    rank: int = 0
+    rank: Natural = 0
     """Directions that are split off for direct=norms and values=lowrank."""
 
     name: ClassVar[str] = "additive"
@@ -72,12 +74,8 @@ class Additive(MaxOfKStrategy):
     summary: ClassVar[str] = "ours: ratios that add up over positions, counted exactly; O(v^2 d)"
 
     def __post_init__(self) -> None:
-        for option in ("window", "groups", "steps", "reach"):
-            if getattr(self, option) < 1:
-                raise BadInput(f"additive: {option} must be at least 1, not {getattr(self, option)}")
-        check_grid(self.name, self.steps, self.reach)
-
-        if self.rank < 0 or (self.values == "lowrank" and (self.direct != "norms" or self.rank < 1)):
+        super().__post_init__()
+        if self.values == "lowrank" and (self.direct != "norms" or self.rank < 1):
             raise BadInput("additive: values=lowrank needs direct=norms and rank >= 1")
         if self.values == "readout" and (self.direct != "norms" or self.rank != 1):
             raise BadInput("additive: values=readout needs direct=norms and rank=1")

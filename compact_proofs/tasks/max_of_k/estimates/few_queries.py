@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import address_table, stage
@@ -31,19 +32,15 @@ class FewQueries(Estimator[AttentionOnlyTransformer]):
     Cost: the path matrices of the chosen queries, and about 2 R (G + 2)^(K - 1) for each query and maximum.
     """
 
-    queries: int = 64
+    queries: Positive = 64
     """Queries that are looked at, evenly spread."""
-    window: int = 4
+    window: Positive = 4
     """Tokens just below the maximum that are told apart."""
-    rivals: int = 4
+    rivals: Positive = 4
     """Outputs that may win instead: those that come nearest if half of the attention goes to m - 1."""
 
     name: ClassVar[str] = "few-queries"
     summary: ClassVar[str] = "some queries, some rivals; other tokens in closed form (n_ctx <= 5)"
-
-    def __post_init__(self) -> None:
-        if min(self.queries, self.window, self.rivals) < 1:
-            raise BadInput("few-queries: queries, window and rivals must be at least 1")
 
     def value(self, model: AttentionOnlyTransformer, task: Task) -> Tensor:
         v, K = model.d_vocab, model.n_ctx

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Positive
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
@@ -45,23 +47,19 @@ class GuidedSampling(Estimator[AttentionOnlyTransformer]):
     Cost: 6 v^2 d for the path matrices, about 2 (R + 5) times the number of patterns, and 2 K v + 5 v for each sample.
     """
 
-    samples: int = 2000
+    samples: Positive = 2000
     """Sequences that are drawn and evaluated."""
-    window: int = 2
+    window: Positive = 2
     """Tokens just below the maximum that are told apart."""
-    rivals: int = 6
+    rivals: Positive = 6
     """Outputs that may win instead: those nearest to the maximum."""
-    softness: float = 0.5
+    softness: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
     """Difference of logits that the guess may be wrong by."""
     seed: int = 0
     """Draws follow from this and the weights' hash."""
 
     name: ClassVar[str] = "guided-sampling"
     summary: ClassVar[str] = "random sequences where a crude guess is unsure (n_ctx <= 5)"
-
-    def __post_init__(self) -> None:
-        if min(self.samples, self.window, self.rivals) < 1 or not 0 < self.softness < float("inf"):
-            raise BadInput("guided-sampling: samples, window and rivals must be at least 1, and softness positive")
 
     def value(self, model: AttentionOnlyTransformer, task: Task) -> Tensor:
         v, K, p = model.d_vocab, model.n_ctx, LazyPaths(model)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.errors import BadInput
+from compact_proofs.core.options import Positive
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -32,19 +32,15 @@ class MeanQuery(Estimator[AttentionOnlyTransformer]):
     Cost: 2 v d^2 for the values, 2 v (G + 5) (R + 1) d for the band, and some 10 R for each multiset and maximum.
     """
 
-    window: int = 2
+    window: Positive = 2
     """Tokens just below the maximum that are told apart."""
-    rivals: int = 2
+    rivals: Positive = 2
     """Outputs that may win instead: those nearest to the maximum."""
     noise: bool = True
     """False: what is not looked at is 0."""
 
     name: ClassVar[str] = "mean-query"
     summary: ClassVar[str] = "no query: the mean query, a band of EVOU, the rest as noise; O(v d^2)"
-
-    def __post_init__(self) -> None:
-        if self.window < 1 or self.rivals < 1:
-            raise BadInput(f"mean-query: window and rivals must be at least 1, not {self.window} and {self.rivals}")
 
     def value(self, model: AttentionOnlyTransformer, task: Task) -> Tensor:
         v, K = model.d_vocab, model.n_ctx

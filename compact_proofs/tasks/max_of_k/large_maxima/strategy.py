@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.additive.grid import GroupSymbols, check_grid, count_on_grid, grid_member, on_grid
+from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSteps, GroupSymbols, count_on_grid, grid_member, on_grid
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
@@ -49,17 +49,17 @@ class LargeMaxima(MaxOfKStrategy):
     3 window * rivals + window * reach * K for each (group, maximum).
     """
 
-    least: int = 24
+    least: Natural = 24
     """The smallest maximum that is looked at."""
-    window: int = 8
+    window: Positive = 8
     """Tokens just below the maximum that get a ratio of their own."""
-    groups: int = 2
+    groups: Positive = 2
     """Groups of queries that share their bounds."""
-    rivals: int = 16
+    rivals: Positive = 16
     """Outputs nearest to the maximum that are compared one by one; d_vocab or more for all."""
-    steps: int = 8
+    steps: GridSteps = 8
     """Grid points in a unit of weight; a power of two."""
-    reach: int = 12
+    reach: GridReach = 12
     """Largest sum of contributions that is told apart on the grid, in grid points."""
     direct: Literal["norms", "exact"] = "norms"
     """The direct path by the distances from centres (v d), or exactly (2 v^2 d)."""
@@ -68,14 +68,6 @@ class LargeMaxima(MaxOfKStrategy):
 
     name: ClassVar[str] = "large-maxima"
     summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
-
-    def __post_init__(self) -> None:
-        for option in ("window", "groups", "rivals", "steps", "reach"):
-            if getattr(self, option) < 1:
-                raise BadInput(f"large-maxima: {option} must be at least 1, not {getattr(self, option)}")
-        if self.least < 0:
-            raise BadInput(f"large-maxima: least must be at least 0, not {self.least}")
-        check_grid(self.name, self.steps, self.reach)
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""

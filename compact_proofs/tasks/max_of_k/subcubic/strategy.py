@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.options import one_of
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.cubic import sum_of_powers
@@ -59,20 +58,16 @@ class Subcubic(MaxOfKStrategy):
     For the length: no product of all queries with W_U for the v sequences that hold nothing but m.
     """
 
-    direct: str = "max_diff_exact"
+    direct: Annotated[str, one_of(DIRECTS)] = "max_diff_exact"
     """EUPU: mean_query+max_diff, svd_query+max_diff, max_diff, max_diff_exact or global_max_diff_exact."""
-    attention: str = "mean_query+diff"
+    attention: Annotated[str, one_of(ATTENTIONS)] = "mean_query+diff"
     """Attention to the maximum: mean_query+diff or drop_average."""
-    residual: str = "exact_EQKE+max_diff_exact"
+    residual: Annotated[str, one_of(RESIDUALS)] = "exact_EQKE+max_diff_exact"
     """EQKE: exact_EQKE+max_diff_exact, max_diff_exact, [mean+]max_diff, [mean+]max_diff_subproduct, svd or
     [mean+ or mean_recursive+]max_diff_subproduct_recursive."""
 
     name: ClassVar[str] = "subcubic"
     summary: ClassVar[str] = "published: gaps below the maximum; 5 x 2 x 10 ways to bound the parts; O(v^2 d)"
-
-    def __post_init__(self) -> None:
-        for option, known in (("direct", DIRECTS), ("attention", ATTENTIONS), ("residual", RESIDUALS)):
-            _check(option, getattr(self, option), known)
 
     @property
     def _parts(self) -> tuple[Direct, Attention, Residual]:
@@ -128,11 +123,6 @@ class Subcubic(MaxOfKStrategy):
         with stage("cases"):
             tokens = choices(explanation["gap"], model.d_vocab, model.n_ctx).to(known.score.device)
             return provably(known.bounds(tokens, attention, explanation) < 0), tokens
-
-
-def _check(option: str, value: str, known: Mapping[str, Any]) -> None:
-    if value not in known:
-        raise BadInput(f"subcubic: {option} is one of {', '.join(known)}; not {value!r}")
 
 
 COMBINATIONS = tuple(Subcubic(d, a, r) for r in RESIDUALS for d in DIRECTS for a in ATTENTIONS)
