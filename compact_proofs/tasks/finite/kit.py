@@ -17,7 +17,7 @@ from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit
-from compact_proofs.tasks.universal import LADDER, share_of
+from compact_proofs.tasks.universal import LADDER, boxes_sections, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -55,6 +55,7 @@ KIT = TaskKit(
     variants=_variants,
     studies=lambda model: (),
     heatmaps=lambda model: (),
+    sections=lambda model: boxes_sections(model, task_of(model)),
     recipe=FiniteRecipe,
     train=train,
     zoo=ZOO,
