@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network, Norm
 from compact_proofs.automatic.boxes import Boxes
-from compact_proofs.automatic.cutting import divided, heaviest, widest_gap
+from compact_proofs.automatic.cutting import WAYS, Cutter, divided
 from compact_proofs.automatic.evaluate import evaluate
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import jobs_of, numbered_jobs
@@ -23,14 +24,18 @@ from compact_proofs.automatic.proof import relaxed_batches, widest
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.shares import shares
-from compact_proofs.length import count
+from compact_proofs.length import ProofLength, count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
-NEAR = (3, 6, 1, 12, 0, 0)
-"""How many tokens, those of the largest weights, a round tells from the others at every position, one number after the other and
-over again; 0: a cut at one position, that whose weights differ most, where they differ most.
-"""
+MANY = 32
+"""A group of more boxes is only divided into single ones."""
+TRIED = 2**17
+"""Boxes that are bounded in search of better ones, at most."""
+SAMPLED, FAVOURITES = 32, 3
+"""Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
+OF_RIVALS = ("rows of rivals", "heads", "additive")
+"""Stages of a proof that are about the rivals that are left."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
 
@@ -47,24 +52,24 @@ class _Group:
         What their certified inputs are worth, less what they cost.
     cost, size
         Of the bounds, if they are made; inputs.
-    tried
-        Ways to cut that did not gain enough.
+    settled
+        Is it not worth cutting?
     """
 
     leaves: list[Node]
     value: float = 0.0
     cost: float = 0.0
     size: float = 0.0
-    tried: set[int] = field(default_factory=set)
+    settled: bool = False
 
 
 def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, prices: Prices) -> dict[str, Tensor]:
     """Find an explanation for a network with relaxed symbols.
 
     Boxes that end in one token and have one label are bounded together. Then, `cuts` times: the boxes of groups that lose more than
-    they cost are divided at every free position into the tokens of largest weight and the others, parts with equally many of the
-    first make new groups, and this is kept where it gains. A box is then bounded, or its inputs are evaluated, or both, or it is
-    left out, whatever is worth most.
+    they cost are divided in several ways (`compact_proofs.automatic.cutting`), at some positions into some tokens and the others;
+    parts with equally many of the first make new groups, and the best way is kept where it gains. In the end a box is bounded, or
+    its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded on the way.
     """
     basis = axes(network)
     roots = [Node(boxes.masks[b], int(boxes.labels[b])) for b in range(len(boxes))]
@@ -76,8 +81,9 @@ def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, prices:
                 parts.setdefault((q, leaf.label), []).append(leaf)
     groups = [_Group(leaves) for leaves in parts.values()]
     _judge(network, groups, basis, kept, prices)
-    for near in (NEAR * cuts)[:cuts]:
-        groups = _cut(network, groups, near, basis, kept, prices)
+    dividing = _Cuts(network, basis, kept, prices)
+    for _ in range(cuts):
+        groups = dividing.round(groups)
     for number, group in enumerate(groups):
         for leaf in group.leaves:
             leaf.group = number
@@ -86,7 +92,8 @@ def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, prices:
     named = torch.tensor([leaf.group for leaf in chosen], dtype=torch.int64)
     columns = torch.zeros(0, 0, dtype=torch.float64)
     if chosen:
-        columns = hints(network, jobs_of(boxes_of(chosen), named, network.context), basis, kept)[0]
+        jobs = jobs_of(boxes_of(chosen), named, network.context)
+        columns = torch.cat([found.columns for found in _found(network, jobs, basis, kept)])
     return {
         "tree": tree.encode([root.written() for root in roots], network.v),
         "group": named,
@@ -102,7 +109,8 @@ def _judge(network: Network, groups: list[_Group], basis: Tensor, kept: int, pri
     leaves = [leaf for group in groups for leaf in group.leaves]
     names = torch.tensor([number for number, group in enumerate(groups) for _ in group.leaves], dtype=torch.int64)
     jobs, origin = numbered_jobs(boxes_of(leaves), names, network.context)
-    _, cost, share, rows = hints(network, jobs, basis, kept)
+    found = [(x.cost, x.share, x.rows) for x in _found(network, jobs, basis, kept)]
+    cost, share, rows = (torch.cat(part) for part in zip(*found, strict=True))
     kind, value = prices.decide(jobs, cost, share, rows)
     for box, b in enumerate(origin.tolist()):
         leaves[b].kind, leaves[b].share = int(kind[box]), float(share[box])
@@ -113,54 +121,117 @@ def _judge(network: Network, groups: list[_Group], basis: Tensor, kept: int, pri
         group.size = float(sum(leaf.size for leaf in group.leaves))
 
 
-def _cut(network: Network, groups: list[_Group], near: int, basis: Tensor, kept: int, prices: Prices) -> list[_Group]:
-    """Cut the groups that lose more than they cost, where that gains enough."""
-    trials: dict[int, tuple[list[Node], list[_Group]]] = {}
-    for number, group in enumerate(groups):
-        if group.size * prices.worth - group.value <= 2 * group.cost or near in group.tried:
-            continue
-        group.tried.add(near)
+def _ways(network: Network, group: _Group, ways: tuple[str, ...]) -> Iterator[tuple[str, list[Node], list[_Group]]]:
+    """Ways to divide a group: the name, copies of its leaves, and the groups of their parts. "apart" leaves each box alone."""
+    cutter = Cutter(network, group.leaves)
+    for way in ways if len(group.leaves) <= MANY else ("apart",):
         copies = [copy.copy(leaf) for leaf in group.leaves]
-        if near:
-            tokens, positions = heaviest(network, group.leaves, near), range(network.n)
-        else:
-            tokens, positions = widest_gap(network, group.leaves)
         parts: dict[int, list[Node]] = {}
-        for leaf in copies:
-            for inside, node in divided(leaf, tokens, positions, network.context):
-                parts.setdefault(inside, []).append(node)
-        if len(parts) > 1:
-            trials[number] = copies, [_Group(nodes) for nodes in parts.values()]
-    _judge(network, [child for _, children in trials.values() for child in children], basis, kept, prices)
-    kept_groups: list[_Group] = []
-    for number, group in enumerate(groups):
-        copies, children = trials.get(number, ([], []))
-        lost = group.size * prices.worth - group.value
-        if children and sum(child.value for child in children) - group.value > GAIN * lost:
-            for leaf, cut in zip(group.leaves, copies, strict=True):
-                leaf.cut = cut.cut
-            kept_groups += children
+        if way == "apart":
+            parts = {number: [leaf] for number, leaf in enumerate(copies)}
         else:
-            kept_groups.append(group)
-    return kept_groups
+            tokens = cutter.tokens(way)
+            for leaf in copies:
+                for inside, node in divided(leaf, tokens, network.context):
+                    parts.setdefault(inside, []).append(node)
+        if len(parts) > 1:
+            yield way, copies, [_Group(nodes) for nodes in parts.values()]
 
 
-def hints(network: Network, jobs: Jobs, basis: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Hints [J, columns] for jobs, their cost [J]; the certified share of each box and its open rows [B] (`shares`): estimated."""
+@dataclass
+class _Trial:
+    """A way to divide a group: the group's number, its divided copies, the parts, and what is gained."""
+
+    number: int
+    way: str
+    copies: list[Node]
+    children: list[_Group]
+    gain: float = 0.0
+
+
+@dataclass
+class _Cuts:
+    """Divides groups, each in the way that gains most, while there is room for more boxes to be bounded.
+
+    Every way is tried on a sample of the groups, and those that were best there most often on the others.
+    """
+
+    network: Network
+    basis: Tensor
+    kept: int
+    prices: Prices
+    room: int = TRIED
+
+    def round(self, groups: list[_Group]) -> list[_Group]:
+        """Divide the groups that lose more than they cost, where that gains enough."""
+        losses = torch.tensor([group.size * self.prices.worth - group.value for group in groups])
+        order = losses.argsort(descending=True, stable=True).tolist()
+        losing = [k for k in order if not groups[k].settled and float(losses[k]) > 2 * groups[k].cost]
+        every = (*WAYS, "apart")
+        best = self._tried(groups, losing[:SAMPLED], every)
+        wins = {way: sum(trial.way == way for trial in best.values()) for way in every}
+        best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
+        found: list[_Group] = []
+        for number, group in enumerate(groups):
+            trial = best.get(number)
+            if trial is not None and trial.gain > GAIN * float(losses[number]):
+                same = {id(new): leaf for leaf, new in zip(group.leaves, trial.copies, strict=True) if new.cut is None}
+                for leaf, new in zip(group.leaves, trial.copies, strict=True):
+                    leaf.cut, leaf.kind, leaf.share = new.cut, new.kind, new.share
+                for child in trial.children:
+                    child.leaves = [same.get(id(leaf), leaf) for leaf in child.leaves]
+                found += trial.children
+            else:
+                group.settled = True
+                found.append(group)
+        return found
+
+    def _tried(self, groups: list[_Group], numbers: list[int], ways: tuple[str, ...]) -> dict[int, _Trial]:
+        """The best way for each of some groups, if one gains anything."""
+        trials = []
+        for number in numbers:
+            for way, copies, children in _ways(self.network, groups[number], ways):
+                self.room -= sum(len(child.leaves) for child in children)
+                if self.room >= 0:
+                    trials.append(_Trial(number, way, copies, children))
+        _judge(self.network, [child for trial in trials for child in trial.children], self.basis, self.kept, self.prices)
+        best: dict[int, _Trial] = {}
+        for trial in trials:
+            trial.gain = sum(child.value for child in trial.children) - groups[trial.number].value
+            if trial.gain > (best[trial.number].gain if trial.number in best else 0.0):
+                best[trial.number] = trial
+        return best
+
+
+@dataclass
+class _Found:
+    """What is found about a batch of jobs: hints [J, columns], cost [J]; share and open rows of each box [B] (`shares`)."""
+
+    columns: Tensor
+    cost: Tensor
+    share: Tensor
+    rows: Tensor
+
+
+def _found(network: Network, jobs: Jobs, basis: Tensor, kept: int) -> Iterator[_Found]:
+    """Find hints for jobs, batch after batch, and estimate what they prove."""
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
-    columns, share, rows, cost = [], [], [], []
     for batch in relaxed_batches(network, shared, jobs):
         taken = Hints(None, len(batch.jobs))
         u = margins(Relaxed(shared, batch.jobs, taken), readout, kept)
-        columns.append(taken.recorded())
-        right, open_rows = shares(batch.jobs, u, torch.Generator().manual_seed(0))
-        share.append(right)
-        rows.append(open_rows)
+        share, rows = shares(batch.jobs, u, torch.Generator().manual_seed(0))
         with count() as counter:
-            margins(Relaxed(shared, batch.jobs, Hints(columns[-1], len(batch.jobs))), readout, kept)
-        cost.append(torch.full((len(batch.jobs),), counter.length.total / len(batch.jobs), dtype=torch.float64))
-    return torch.cat(columns), torch.cat(cost), torch.cat(share), torch.cat(rows)
+            again = Relaxed(shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs)))
+            margins(again, readout, kept)
+        yield _Found(taken.recorded(), _costs(counter.length, again.rivals), share, rows)
+
+
+def _costs(length: ProofLength, rivals: Tensor) -> Tensor:
+    """What each job of a batch cost [J]: each the same, and what rows of rivals cost by their number."""
+    by_rival = sum(sum(length.by_stage.get(name, {}).values()) for name in OF_RIVALS)
+    same = (length.total - by_rival) / len(rivals)
+    return same + by_rival * rivals.double() / max(int(rivals.sum()), 1)
 
 
 def axes(network: Network) -> Tensor:

@@ -20,8 +20,8 @@ from compact_proofs.core.strategy import Spec
 from compact_proofs.length import charge_integers
 
 DROP, PROVE, LIST, REST = -1, -2, -3, -4
-"""Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one; it is bounded, and the inputs
-that this does not prove are evaluated one by one.
+"""Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one; it is bounded, and inputs
+that this does not prove are evaluated.
 """
 
 WORD = 32
