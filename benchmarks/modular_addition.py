@@ -12,7 +12,7 @@ from compact_proofs.core.prove import measure
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Kinks, ModularAddition, Quadrature
-from compact_proofs.tasks.modular_addition.projection import telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.studies import analyse, frequencies
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
 from compact_proofs.tasks.modular_addition.transplanting import transplant
@@ -53,7 +53,7 @@ def raw_models() -> list[str]:
     lines = heading("Raw models", text, "model", "strategy", "bound", "M operations", "ratio", "ms")
     for name in RECIPES:
         model = zoo.load(name)
-        K, brute = len(telling_frequencies(model)), brute_force_length(model)
+        K, brute = len(used_frequencies(model)), brute_force_length(model)
         for strategy in (
             BruteForce(),
             Clusters(K, 0),
@@ -83,7 +83,7 @@ def projected_models() -> list[str]:
     }
     models["mod-211-mlp-transplanted"] = (zoo.load("mod-211-mlp-transplanted"), "")
     for name, (model, source) in models.items():
-        K, brute = len(telling_frequencies(model)), brute_force_length(model)
+        K, brute = len(used_frequencies(model)), brute_force_length(model)
         moved = f"{distance(zoo.load(source), model):.1f}" if source else "-"
         relative = sorted(r[1][-1] or 0.0 for r in frequencies(analyse(model)).rows)
         more = f" {moved} | {smallest_margin(model):.2f} | {relative[0]:.2f}-{relative[-1]:.2f} |"
@@ -96,14 +96,14 @@ def projected_models() -> list[str]:
 def one_theorem() -> list[str]:
     """The layer's theorem, proved once and used at several p."""
     source = zoo.load("mod-59-mlp-seed-0-tuned")
-    theorem = prove_theorem(source, len(telling_frequencies(source)))
+    theorem = prove_theorem(source, len(used_frequencies(source)))
     text = f"{theorem.statement()} Its proof: {theorem.length:,} operations, once."
     columns = ("p", "frequencies", "proven share", "further M operations", "brute force, M operations")
     lines = heading("One theorem for many p", text, *columns)
     for p in MODULI:
         moved = transplant(source, p) if p != source.p else None
         model = source if moved is None else moved.model
-        chosen = telling_frequencies(source) if moved is None else torch.tensor(moved.config.frequencies)  # type: ignore[attr-defined]
+        chosen = used_frequencies(source) if moved is None else torch.tensor(moved.config.frequencies)  # type: ignore[attr-defined]
         proven, length = apply_theorem(theorem, model, chosen)
         share, brute = proven / p**2, brute_force_length(model)
         lines.append(f"| {p} | {chosen.tolist()} | {share:.5f} | {length.total / 1e6:.2f} | {brute / 1e6:,.0f} |")

@@ -1,4 +1,4 @@
-"""Uniform random numbers from a seed: the same on every machine, and none of them chosen by whoever profits."""
+"""A random generator whose seed is public: every machine draws the same numbers, so a prover cannot choose a convenient sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`estimate`: a guess of a model's accuracy, with its cost. Nothing here proves anything, and nothing turns it into a bound."""
+"""`estimate`: an estimate of a model's accuracy, with its cost. It proves nothing and is never turned into a bound."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task, margins
-from compact_proofs.core.options import Options, Positive
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage
+from compact_proofs.options import Options, Positive
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -65,7 +65,8 @@ class Estimate:
 class Estimator(Options, ABC, Generic[Model]):
     """A way to guess. Subclasses are frozen dataclasses whose fields are the options.
 
-    An estimator takes no explanation: what it knows of the model it computes, and pays for, since a hint could hold the answer.
+    An estimator gets no explanation. Whatever it uses about the model it computes itself, and these operations are part of its
+    cost: a hint that came free could contain the accuracy itself.
     """
 
     summary: ClassVar[str]

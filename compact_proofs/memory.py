@@ -1,4 +1,4 @@
-"""How much memory a proof may take: the operating system refuses what is beyond it, before it is taken.
+"""A limit on the memory of a proof, enforced by the operating system before the memory is taken.
 
 A file that comes in names options, and sizes follow from options: a certificate of a kilobyte can ask for a table of a terabyte.
 Nobody can read off its options which arrays a verifier makes, of torch, of numpy or of Python's integers; but all of them are made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
@@ -28,12 +28,13 @@ def progress_bars(description: str | None = None) -> Iterator[None]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         if description is not None:
-            bars.add_task(description, total=None)
+            bars.add_task(description, total=None, status="")
         token = _bars.set(bars)
         try:
             yield
@@ -44,14 +45,25 @@ def progress_bars(description: str | None = None) -> Iterator[None]:
 def track(items: Sequence[T], description: str) -> Iterable[T]:
     """Iterate over items, with a bar if bars are shown."""
     bars = _bars.get()
-    return items if bars is None or bars.disable else _tracked(bars, items, description)
+    return items if bars is None or bars.disable else _tracked(items, description)
 
 
-def _tracked(bars: Progress, items: Sequence[T], description: str) -> Iterator[T]:
-    bar = bars.add_task(description, total=len(items))
-    try:
-        for item in items:
+def _tracked(items: Sequence[T], description: str) -> Iterator[T]:
+    with counted(len(items), description) as advance:
+        for done, item in enumerate(items, start=1):
             yield item
-            bars.advance(bar)
+            advance(done, "")
+
+
+@contextmanager
+def counted(total: int, description: str) -> Iterator[Callable[[int, str], None]]:
+    """A bar for work in steps, if bars are shown: call what is given with the number of steps done and a word about the state."""
+    bars = _bars.get()
+    if bars is None:
+        yield lambda done, status: None
+        return
+    bar = bars.add_task(description, total=total, status="")
+    try:
+        yield lambda done, status: bars.update(bar, completed=done, status=status)
     finally:
         bars.remove_task(bar)

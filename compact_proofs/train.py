@@ -10,22 +10,20 @@ import copy
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.options import Natural, Options, Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import save_model, weights_sha256
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from compact_proofs.options import Natural, Options, Positive, Rate
+from compact_proofs.progress import counted
+from compact_proofs.threads import one_thread
 
 Sampler = Callable[[torch.Generator, int], tuple[Tensor, Tensor]]
 """``sample(generator, n)`` gives n inputs [n, ...] and their labels, int64 [n]."""
@@ -156,22 +154,82 @@ def make_generator(seed: int, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))
 
 
-def fit(
-    model: nn.Module,
-    sample: Sampler,
-    recipe: Recipe,
-    *,
-    window: int = 10,
-    progress: bool = False,
-    description: str = "training",
-    penalty: Callable[[int], Tensor] | None = None,
-    after_step: Callable[[int], None] | None = None,
-    rate: Callable[[int], float] | None = None,
-    clip: float | None = None,
-    optimizer: torch.optim.Optimizer | None = None,
-    stop: Callable[[int], bool] | None = None,
-) -> Curves:
-    """Train `model` in place on fresh samples by the recipe.
+POINTS = 200
+"""Points of the curves, at most, unless a schedule says otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What a training does besides plain steps of AdamW by its recipe. Steps are numbered from 1.
+
+    Parameters
+    ----------
+    window : int, optional
+        Steps for each point of the curves; as many as make `POINTS` points, and at least 10, unless given.
+    penalty, after_step, rate
+        For each step: a term added to the loss, something to do with the new weights (a projection), and a factor of the learning
+        rate.
+    clip : float, optional
+        Largest norm of a gradient; longer ones are scaled down to it.
+    optimizer
+        Of the model's parameters; AdamW by the recipe unless given.
+    stop
+        Asked after each step whether to stop there.
+    """
+
+    window: int | None = None
+    penalty: Callable[[int], Tensor] | None = None
+    after_step: Callable[[int], None] | None = None
+    rate: Callable[[int], float] | None = None
+    clip: float | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    stop: Callable[[int], bool] | None = None
+
+
+PLAIN = Schedule()
+
+
+def normal_weights(model: Model, seed: int, deviation: Callable[[str, Tensor], float | None]) -> Model:
+    """Draw the weights of an untrained model from N(0, deviation^2), in the order of their definition; return the model.
+
+    Parameters
+    ----------
+    deviation
+        From a weight's name and the weight; None for what stays as it is.
+    """
+    generator = make_generator(seed, "init")
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            scale = deviation(name, parameter)
+            if scale is not None:
+                parameter.normal_(0.0, scale, generator=generator)
+    return model
+
+
+def uniform_tokens(n: int, v: int, label: Callable[[Tensor], Tensor]) -> Sampler:
+    """Sample i.i.d. uniform sequences of n of v tokens, int64 [k, n], with their labels."""
+
+    def sample(generator: torch.Generator, k: int) -> tuple[Tensor, Tensor]:
+        tokens = torch.randint(0, v, (k, n), generator=generator)
+        return tokens, label(tokens)
+
+    return sample
+
+
+def from_list(inputs: Tensor, labels: Tensor) -> Sampler:
+    """Sample without replacement from a list of inputs: all of it if so many are asked for."""
+
+    def sample(generator: torch.Generator, k: int) -> tuple[Tensor, Tensor]:
+        if k >= len(inputs):
+            return inputs, labels
+        chosen = torch.randperm(len(inputs), generator=generator)[:k]
+        return inputs[chosen], labels[chosen]
+
+    return sample
+
+
+def fit(model: nn.Module, sample: Sampler, recipe: Recipe, schedule: Schedule = PLAIN, description: str = "training") -> Curves:
+    """Train `model` in place on fresh samples by the recipe; a bar shows the steps (`compact_proofs.progress`).
 
     The loss is the cross-entropy of the logits in float64, whatever the dtype of the weights. The steps run on one
     thread (the models are small), so the bits depend on the machine and on the seed, and not on the number of cores.
@@ -184,28 +242,19 @@ def fit(
         Of the training distribution.
     recipe : Recipe
         Steps, batch size, optimiser, and the seed of the data.
-    window : int
-        Steps per point of the curves.
-    progress : bool
-        Show a progress bar on standard error.
+    schedule : Schedule
+        What is done besides.
     description : str
         Text of the bar.
-    penalty, after_step, rate
-        For each step (from 1): a term added to the loss, something to do with the new weights (a projection), and a factor of the
-        learning rate.
-    clip : float, optional
-        Largest norm of a gradient; longer ones are scaled down to it.
-    optimizer
-        Of the model's parameters; AdamW by the recipe unless given.
-    stop
-        Asked after each step (from 1) whether to stop there.
 
     Raises
     ------
     BadInput
         If the loss stops being a finite number.
     """
-    generator = make_generator(recipe.seed, "data")
+    generator, do = make_generator(recipe.seed, "data"), schedule
+    window = do.window or max(10, math.ceil(recipe.steps / POINTS))
+    optimizer = do.optimizer
     if optimizer is None:
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
@@ -213,34 +262,32 @@ def fit(
     curves = Curves()
     losses: list[float] = []
     accuracies: list[float] = []
-    with _one_thread(), _progress_bar(progress) as bar:
-        bar_id = bar.add_task(description, total=recipe.steps, status="")
+    with one_thread(), counted(recipe.steps, description) as show:
         for step in range(1, recipe.steps + 1):
             inputs, labels = sample(generator, recipe.batch_size)
             logits = model(inputs).double()
             loss = nn.functional.cross_entropy(logits, labels)
-            if rate is not None:
+            if do.rate is not None:
                 for group in optimizer.param_groups:
-                    group["lr"] = recipe.learning_rate * rate(step)
+                    group["lr"] = recipe.learning_rate * do.rate(step)
             optimizer.zero_grad()
-            (loss if penalty is None else loss + penalty(step)).backward()
-            if clip is not None:
-                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            (loss if do.penalty is None else loss + do.penalty(step)).backward()
+            if do.clip is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), do.clip)
             optimizer.step()
-            if after_step is not None:
-                after_step(step)
+            if do.after_step is not None:
+                do.after_step(step)
 
             losses.append(loss.item())
             accuracies.append(_accuracy(logits.detach(), labels))
             if not math.isfinite(losses[-1]):
                 raise BadInput(f"the training loss is {losses[-1]} at step {step}: try a smaller learning rate")
-            stopping = stop is not None and stop(step)
+            stopping = do.stop is not None and do.stop(step)
             if step % window == 0 or step == recipe.steps or stopping:
                 curves.step.append(step)
                 curves.loss.append(round(sum(losses) / len(losses), 7))
                 curves.accuracy.append(round(sum(accuracies) / len(accuracies), 7))
-                status = f"loss {curves.loss[-1]:.4f}  accuracy {curves.accuracy[-1]:.4f}"
-                bar.update(bar_id, completed=step, status=status)
+                show(step, f"loss {curves.loss[-1]:.4f}  accuracy {curves.accuracy[-1]:.4f}")
                 losses.clear()
                 accuracies.clear()
             if stopping:
@@ -253,7 +300,7 @@ def evaluate(model: nn.Module, sample: Sampler, recipe: Recipe, batch_size: int 
     generator = make_generator(recipe.seed, "evaluation")
     exact = copy.deepcopy(model).double()
     loss, correct, remaining = 0.0, 0.0, recipe.evaluation_samples
-    with torch.no_grad(), _one_thread():
+    with torch.no_grad(), one_thread():
         while remaining:
             n = min(batch_size, remaining)
             inputs, labels = sample(generator, n)
@@ -270,44 +317,38 @@ def train_model(
     task: str,
     sample: Sampler,
     config: Recipe,
+    schedule: Schedule = PLAIN,
     *,
-    window: int = 10,
-    progress: bool = False,
     description: str = "training",
+    finish: Callable[[Model], Model] | None = None,
+    measured: Sampler | None = None,
 ) -> TrainingResult[Model]:
-    """`fit` an initialised model, `evaluate` it and put the story together; arguments as in `fit`."""
+    """`fit` an initialised model, `evaluate` it and put the story together; arguments as in `fit`, and others.
+
+    Parameters
+    ----------
+    task
+        The task's name.
+    finish
+        Makes the final model from the trained one.
+    measured
+        Samples on which the final model is measured; those of the training unless given.
+    """
     start = time.perf_counter()
-    curves = fit(model, sample, config, window=window, progress=progress, description=description)
+    curves = fit(model, sample, config, schedule, description)
+    final = model if finish is None else finish(model)
     seconds = time.perf_counter() - start
-    return TrainingResult(model, task, config, curves, evaluate(model, sample, config), seconds)
+    return TrainingResult(final, task, config, curves, evaluate(final, measured or sample, config), seconds)
+
+
+def function_distance(model: nn.Module, other: nn.Module, inputs: Tensor) -> float:
+    """Root mean square difference of two models' centred logits on some inputs, in float64: how far apart their functions are."""
+    with torch.no_grad():
+        difference = copy.deepcopy(other).double()(inputs) - copy.deepcopy(model).double()(inputs)
+        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:
     """Share of rows whose label beats every other class; a tie and a NaN count as wrong."""
     own = logits.gather(-1, labels.unsqueeze(-1))
     return ((logits >= own).sum(-1) == 1).double().mean().item()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _progress_bar(enabled: bool) -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not enabled,
-    )

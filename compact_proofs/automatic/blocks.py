@@ -1,4 +1,4 @@
-"""Symbols: what the types `Table` and `Additive` cannot hold, in blocks, each defined by those before it."""
+"""Blocks of symbols: numbers that `Table` and `Additive` cannot express, each block computed from the blocks before it."""
 
 from __future__ import annotations
 

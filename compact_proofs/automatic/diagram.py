@@ -1,4 +1,4 @@
-"""Boxes of constant label from decision diagrams: exact and disjoint by construction, and found without a word about the task.
+"""Boxes of constant label from decision diagrams: disjoint and exact by construction, for any label function.
 
 A *decision diagram* reads a sequence token by token, the last one (the query) first, then the others from the left; sequences that
 cannot be told apart by what follows share a node. For one label y, the diagram of the question "is the label y?" has paths to the

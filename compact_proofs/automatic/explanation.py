@@ -1,4 +1,4 @@
-"""What an automatic proof is told: four lists of numbers, of any content."""
+"""The explanation of an automatic proof: four lists of numbers, sound whatever they hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the leaves of split trees to jobs: boxes that end in one token and have one label, to be bounded together."""
+"""Jobs of a proof: the leaves of the split trees, each a box with one last token and one label, bounded together."""
 
 from __future__ import annotations
 

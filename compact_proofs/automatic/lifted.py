@@ -1,4 +1,4 @@
-"""One call of an operation on many operands at once: a table of arguments in, a table of results out."""
+"""Evaluate one operation for a whole table of arguments at once."""
 
 from __future__ import annotations
 

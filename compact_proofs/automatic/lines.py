@@ -1,4 +1,4 @@
-"""Lines below and above a function of one number on an interval."""
+"""Linear functions below and above a function of one variable on an interval."""
 
 from __future__ import annotations
 

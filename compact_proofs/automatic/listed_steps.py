@@ -1,4 +1,4 @@
-"""What is computed for each input, for `listing`: steps that read tables, or make an operation on earlier steps."""
+"""Steps that `listing` carries out for each input: reading a table, or an operation on the results of earlier steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a tensor of a program before any input is, for `listing`: tables of tokens, and what each input must compute."""
+"""What `listing` knows of a tensor of the program before any input is given: tables over tokens, or a step for each input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hints for merged rivals and for the ratio rule, found in ordinary arithmetic: nothing here is believed."""
+"""Search for the hints of merged rivals and of the ratio rule, in ordinary arithmetic; untrusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of rows: what linear functionals of averages and sums are worth, token by token."""
+"""Tables of rows: the value that each token gives to linear functionals of averages and sums."""
 
 from __future__ import annotations
 

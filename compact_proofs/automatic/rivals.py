@@ -1,4 +1,4 @@
-"""Merged rivals: one row below the margins against many outputs at once.
+"""Merged rivals: a single lower bound of the margins against many outputs.
 
 Where the logits are averages, M_z = dir_z + sum_g avg_g P_{g,z}, and for any numbers beta with sum_g beta_{g,z} = dir_z
 

@@ -1,4 +1,4 @@
-"""The search for boxes and hints: free, deterministic, in ordinary arithmetic. What it finds is believed in nothing."""
+"""The search for boxes and hints, in ordinary arithmetic: deterministic, not counted, and untrusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From rows to what is left to count: rows proven on whole boxes drop out, the others become additive functions."""
+"""What remains to be counted: rows that are proven on their whole box are dropped, the others become additive functions."""
 
 from __future__ import annotations
 

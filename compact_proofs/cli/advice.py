@@ -1,4 +1,4 @@
-"""A line about a bound that says little of a network, with what to try."""
+"""Advice on a bound that is too low to say much: one line with what to try."""
 
 from __future__ import annotations
 

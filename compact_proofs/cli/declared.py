@@ -1,4 +1,4 @@
-"""What is said on the command line about a model whose file does not say it."""
+"""Options that declare what a model's file does not say about the model."""
 
 from __future__ import annotations
 

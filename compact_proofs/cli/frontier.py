@@ -160,21 +160,23 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
 
 
 def _file_name(certificate: Certificate, found: Frontier) -> str:
-    from compact_proofs.core.frontier import telling_options
+    from compact_proofs.core.frontier import distinguishing_options
 
-    words = [certificate.strategy, *(f"{key}-{value}" for key, value in telling_options(certificate, found.certificates).items())]
+    options = distinguishing_options(certificate, found.certificates)
+    words = [certificate.strategy, *(f"{key}-{value}" for key, value in options.items())]
     return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)) + ".cert"
 
 
 def _show(found: Frontier, accuracy: Fraction | None) -> None:
-    from compact_proofs.core.frontier import telling_options
+    from compact_proofs.core.frontier import distinguishing_options
 
     numbers = ("bound", "bound / true", "length", "seconds")
     shown = table("", "strategy", "options", *numbers, right=numbers, wrap="options")
     for c in found.certificates:
         on = c in found.best
         relative = "-" if accuracy is None else share_text(c.bound, accuracy)
-        row = ("*" if on else "", c.strategy, options_text(telling_options(c, found.certificates)), decimal(c.bound), relative)
+        options = options_text(distinguishing_options(c, found.certificates))
+        row = ("*" if on else "", c.strategy, options, decimal(c.bound), relative)
         shown.add_row(*row, f"{c.length.total:,}", f"{c.seconds:.2f}", style="bold" if on else "dim")
     show_table(shown)
     say("\n* on the frontier: no other proof is both shorter and better")

@@ -1,4 +1,4 @@
-"""Strategy options and decimals given as text, and what a dataclass says about its fields."""
+"""Strategy options and decimals given as text, and the documentation of a dataclass's fields."""
 
 from __future__ import annotations
 

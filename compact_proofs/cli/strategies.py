@@ -41,7 +41,7 @@ def strategies(as_json: Json = False) -> None:
 
 
 def _describe(strategy: type[Strategy]) -> dict[str, Any]:
-    from compact_proofs.core.options import type_text
+    from compact_proofs.options import type_text
 
     docs, types = field_docs(strategy), get_type_hints(strategy, include_extras=True)
     return {

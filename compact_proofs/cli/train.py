@@ -14,7 +14,7 @@ from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.options import field_docs
-from compact_proofs.cli.output import Json, command, messages, say, write_json
+from compact_proofs.cli.output import Json, command, say, write_json
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:
@@ -95,12 +95,15 @@ def recipe_command(name: str, help_text: str, recipe: type[Recipe], leading: dic
 def _command(kit: TaskKit) -> Any:
     """The command line of a kit's recipe; typer reads the options from the function's signature."""
 
+    from compact_proofs.progress import progress_bars
+
     def train(output: Path, force: bool, as_json: bool, provable: bool = False, **options: Any) -> None:
         _refuse(output, force)
         config = kit.recipe(**options)
-        result = kit.train(config, progress=messages.is_terminal)
-        if provable and kit.tuning is not None:
-            result = kit.tuning.tune(result.model, kit.tuning.config(result.model, seed=config.seed), progress=messages.is_terminal)
+        with progress_bars():
+            result = kit.train(config)
+            if provable and kit.tuning is not None:
+                result = kit.tuning.tune(result.model, kit.tuning.config(result.model, seed=config.seed))
         found = _save(kit, result, output)
         if as_json:
             write_json(found)
@@ -174,6 +177,8 @@ finetuning = typer.Typer(
 
 
 def _finetune_command(kit: TaskKit) -> Any:
+    from compact_proofs.progress import progress_bars
+
     tuning = kit.tuning
     assert tuning is not None
 
@@ -182,7 +187,8 @@ def _finetune_command(kit: TaskKit) -> Any:
 
         _refuse(output, force)
         loaded = load_model(model, kit.name, config)
-        result = tuning.tune(loaded.model, tuning.config(loaded.model, **options), progress=messages.is_terminal)
+        with progress_bars():
+            result = tuning.tune(loaded.model, tuning.config(loaded.model, **options))
         found = _save(kit, result, output)
         away = tuning.distance(loaded.model, result.model)
         if as_json:

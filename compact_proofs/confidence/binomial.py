@@ -1,4 +1,4 @@
-"""The Clopper-Pearson bound: what k successes in n draws say about their probability. A true bound, whatever is rounded."""
+"""The Clopper-Pearson bound of a success probability, from k successes in n draws; rounding never makes it too high."""
 
 from __future__ import annotations
 

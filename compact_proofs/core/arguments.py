@@ -1,4 +1,4 @@
-"""What is given to `prove`, `check` and the others, checked before anything runs: errors name the argument and the cure."""
+"""Checks of the arguments of `prove`, `check` and others, before anything runs: each error names the argument and a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check_task`: is a task what a theorem about it assumes? A finite set, each input once, with one label each."""
+"""`check_task`: does a task satisfy what every theorem assumes: a finite set of inputs, each counted once, with one label each?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brute force on any module and any finite task: no understanding needed, and none shown."""
+"""Brute force on any module and any finite task: every input is evaluated, and no understanding of the network is needed."""
 
 from __future__ import annotations
 

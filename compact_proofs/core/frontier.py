@@ -1,14 +1,14 @@
-"""`Frontier`: the proofs of one model that no other beats in both bound and length, beside the linear baseline."""
+"""`Frontier`: proofs of one model and the Pareto-optimal among them, which no other proof beats in both bound and length."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
 from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.pareto import pareto_optimal
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,14 +34,9 @@ class Frontier:
 
     @property
     def best(self) -> tuple[Certificate, ...]:
-        """The Pareto frontier: sound certificates with a higher bound than every shorter one."""
-        found: list[Certificate] = []
-        highest = Fraction(0)
-        for c in self.certificates:
-            if c.reading == "sound" and c.bound > highest:
-                found.append(c)
-                highest = c.bound
-        return tuple(found)
+        """The Pareto-optimal certificates: sound, with a higher bound than every shorter one."""
+        sound = [c for c in self.certificates if c.reading == "sound"]
+        return tuple(pareto_optimal(sound, lambda c: (c.length.total, c.bound)))
 
     def to_json(self, accuracy: float | None = None) -> list[dict[str, Any]]:
         """The objects printed by ``--json``; `accuracy` is the true one, where it is known."""
@@ -89,7 +84,7 @@ class Optioned(Protocol):
     def options(self) -> Mapping[str, Any]: ...
 
 
-def telling_options(one: Optioned, among: Iterable[Optioned]) -> dict[str, Any]:
+def distinguishing_options(one: Optioned, among: Iterable[Optioned]) -> dict[str, Any]:
     """Those of a proof's options that tell it from others by the same strategy."""
     alike = [other.options for other in among if other.strategy == one.strategy]
     return {key: value for key, value in one.options.items() if any(other.get(key) != value for other in alike)}

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import ACCURACY, Score, Task
-from compact_proofs.core.options import Options
 from compact_proofs.errors import BadInput
+from compact_proofs.options import Options
 
 if TYPE_CHECKING:
     from compact_proofs.confidence.partition import Partition

@@ -1,4 +1,4 @@
-"""Does a module's `component` compute what the module computes? A comparison, for modules that are not ours."""
+"""Compare a module's `component` with the module itself on drawn inputs: a test of modules that users bring."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SHOWN = (16, 32)
 OPTIONS = {"codes": "tokens", "rank": 20}
 """Many output directions, so that little is lost to anything but the dictionary."""
 AFFORDABLE = 3_000_000
-"""Inputs times neurons of a component whose dictionaries are compared without being asked for."""
+"""Largest component, in inputs times neurons, whose dictionaries a report compares by default."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The score of a dictionary: what it proves, at which length, and what is said of dictionaries otherwise."""
+"""The score of a dictionary: the bound that it proves, the length of that proof, and the usual measures beside them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, Strategy, whole
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
@@ -21,6 +20,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
+from compact_proofs.options import Natural, Positive
 from compact_proofs.progress import track
 
 if TYPE_CHECKING:

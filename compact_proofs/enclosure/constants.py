@@ -1,4 +1,4 @@
-"""Real constants that no binary64 number is."""
+"""Enclosures of real constants that are no binary64 number, such as pi."""
 
 from __future__ import annotations
 

@@ -23,15 +23,17 @@ from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, e
 
 _COMPARISONS = words("lt le gt ge eq ne searchsorted")
 _SELECTIONS = words("sort topk argsort argmax argmin max min cummax cummin clamp clamp_min clamp_max where masked_fill sign")
-"""With comparisons: what rounds nothing on plain operands, of one wide type and without NaN, and then stays plain."""
+"""Beside `_COMPARISONS`, calls that return numbers they were given or compare them, so that they round nothing.
+
+They stay on plain tensors if all operands have one type, wide enough to hold every stored number, and no NaN."""
 
 _MIXING = _COMPARISONS | _SELECTIONS | words("cat stack maximum minimum hardtanh constant_pad_nd")
-"""What may meet numbers of different types, which PyTorch rounds to a common one."""
+"""Calls to which type promotion applies: PyTorch converts operands of different types to a common type, which may round."""
 
 _EXACT_ON_PLAIN = (EXACT - words("slice_scatter select_scatter diagonal_scatter")) | _MIXING | words("as_strided isnan")
 
 _RANDOM = words("rand randn randint randperm")
-"""Data made without tensors, as good as any."""
+"""Random data made from sizes alone. It is exactly known once it is made, like any other stored numbers."""
 
 
 class plain_kernels(ExitStack):

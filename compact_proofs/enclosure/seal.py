@@ -1,4 +1,4 @@
-"""While a proof runs or is counted, real numbers do not leave torch unseen.
+"""Guards of a proof: while one runs or is counted, no real number may be taken out of torch unnoticed.
 
 The sound reading and the counter see tensor calls of their own thread. What would go past them is refused here: Python lists, numpy
 arrays and pointers made from real tensors, a tensor's data exchanged behind its back, and tensor calls in threads that the proof

@@ -1,4 +1,4 @@
-"""What may be no number: where an undefined result has been, `isnan` has no answer.
+"""Values that may be NaN: once a result has been undefined, `isnan` has no provable answer.
 
 An undefined result (0/0, a softmax of nothing but -inf, NaN in the data) is unbounded on both sides: what is proved holds
 whatever number is put in its place. PyTorch puts NaN there, and a module may ask for it: ``torch.where(x.isnan(), 0, x)``. Bounds

@@ -1,4 +1,4 @@
-"""Rules for what looks at an input through windows: convolution and pooling.
+"""Rules for operations on sliding windows: convolution and pooling.
 
 A window is made by padding, slicing and views, which are exact. What is computed in it is a sum, a maximum or a matrix product,
 each by its own rule, so no kernel's way to convolve (Winograd, Fourier transforms) is trusted, and there is nothing new to prove.

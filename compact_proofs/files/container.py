@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import safetensors.torch
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from torch import Tensor
 
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.documents import Strict
 from compact_proofs.files.untrusted import parse_json
 
 SCHEMA = 3
@@ -43,12 +44,6 @@ Whole = Annotated[str, StringConstraints(pattern=r"^(0|-?[1-9][0-9]{0,4095})$")]
 Positive = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4095}$")]
 Vast = Annotated[int, Field(ge=0, le=10**4000)]
 Count = Annotated[int, Field(ge=0, le=LONGEST_PROOF)]
-
-
-class Strict(BaseModel):
-    """A part of a document: no field more, none less, each of its type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class StrategyDocument(Strict):

@@ -1,4 +1,4 @@
-"""Text that comes in from anyone: JSON that says one thing only, and names that look like what they are."""
+"""Reading untrusted text: JSON without duplicate keys, and characters that could deceive a reader made visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index tables that depend on sizes alone: address computation, which is not part of a proof's length."""
+"""Index tables that depend on sizes alone: computing addresses is not part of a proof's length."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from compact_proofs.length.unseen import unseen
 
 
 def address_table(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of integers that returns index tensors free and cached; ``device=`` moves its result.
+    """Decorate a function from sizes to index tensors: its operations are not counted, and its results are cached.
 
-    Knowing *where* to read costs nothing, like a view or a gather; the decorated function therefore may take integers only (sizes),
-    never a tensor, so no work on weights or explanations can hide in it. Whoever writes into a table is told so at its next use.
+    A proof's length counts operations on numbers, not the computation of addresses (views and gathers are free for the same
+    reason). So that no work on weights or explanations can be hidden in such a function, it may take integers only and never a
+    tensor. Its results are shared between calls: if a caller has written into one, the next call raises `RuntimeError`. The
+    decorated function also takes ``device=``, to which its tensors are moved.
     """
 
     @functools.lru_cache(maxsize=256)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from compact_proofs.errors import BadInput
 
 
 class Architecture(nn.Module, ABC):
@@ -22,3 +26,27 @@ class Architecture(nn.Module, ABC):
     @abstractmethod
     def configuration(self) -> dict[str, Any]:
         """What this network's function depends on besides its weights, as plain JSON values: sizes, activation, attention."""
+
+
+def zero_parameters(
+    module: nn.Module, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, device: torch.device | str | None
+) -> None:
+    """Register a parameter of zeros for each name and shape; a name with dots belongs to a submodule that is there."""
+    for name, shape in shapes.items():
+        owner, _, own = name.rpartition(".")
+        module.get_submodule(owner).register_parameter(own, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
+
+
+def check_sequences(tokens: Tensor, n_ctx: int) -> None:
+    """Raise `BadInput` unless tokens [..., n_ctx] are sequences of that length."""
+    if tokens.ndim == 0 or tokens.shape[-1] != n_ctx:
+        raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {n_ctx} tokens")
+
+
+def square_root(n: int, device: torch.device) -> Tensor:
+    """sqrt(n), a float64 tensor of shape [].
+
+    A model's scale is the real square root, not its nearest float. It is computed by a tensor call each time, so that the sound
+    reading sees the call and encloses its result.
+    """
+    return torch.sqrt(torch.tensor(float(n), dtype=torch.float64, device=device))

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from compact_proofs.errors import BadInput
-from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architecture import Architecture, check_sequences, square_root, zero_parameters
+from compact_proofs.options import Options, Positive
 
 
 @dataclass(frozen=True)
-class AttentionOnlyConfig:
+class AttentionOnlyConfig(Options):
     """The sizes of an `AttentionOnlyTransformer`.
 
     Parameters
@@ -36,15 +36,10 @@ class AttentionOnlyConfig:
         If a size is not at least 1.
     """
 
-    d_vocab: int
-    n_ctx: int
-    d_model: int
-    d_head: int
-
-    def __post_init__(self) -> None:
-        for name, size in vars(self).items():
-            if size < 1:
-                raise BadInput(f"{name} = {size}: every size of a model must be at least 1")
+    d_vocab: Positive
+    n_ctx: Positive
+    d_model: Positive
+    d_head: Positive
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -111,8 +106,7 @@ class AttentionOnlyTransformer(Architecture):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        for name, shape in config.shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
+        zero_parameters(self, config.shapes, dtype, device)
 
     @property
     def d_vocab(self) -> int:
@@ -143,33 +137,12 @@ class AttentionOnlyTransformer(Architecture):
         return asdict(self.config)
 
     def attn_scale(self) -> Tensor:
-        """sqrt(d_head), as a float64 tensor of shape [].
-
-        The scale of the model is the real square root, not its nearest float. It is computed by a tensor call each
-        time, so that the sound reading sees the call and encloses its result.
-        """
-        return torch.sqrt(torch.tensor(float(self.d_head), dtype=torch.float64, device=self.W_Q.device))
+        """sqrt(d_head)."""
+        return square_root(self.d_head, self.W_Q.device)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Compute the logits at the last position.
-
-        Parameters
-        ----------
-        tokens : int Tensor [..., n_ctx]
-            Sequences of tokens, each from 0 to d_vocab - 1.
-
-        Returns
-        -------
-        Tensor [..., d_vocab]
-            In the dtype of the parameters.
-
-        Raises
-        ------
-        BadInput
-            If the sequences do not have n_ctx tokens.
-        """
-        if tokens.ndim == 0 or tokens.shape[-1] != self.n_ctx:
-            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.n_ctx} tokens")
+        """Compute the logits [..., d_vocab] at the last position, from tokens int [..., n_ctx] below d_vocab."""
+        check_sequences(tokens, self.n_ctx)
         residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
         last = residual[..., -1, :]  # [..., d_model]
         query = last @ self.W_Q  # [..., d_head]

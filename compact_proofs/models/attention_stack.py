@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.errors import BadInput
-from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architecture import Architecture, check_sequences, square_root, zero_parameters
+from compact_proofs.options import Options, Positive
 
 
 @dataclass(frozen=True)
-class AttentionStackConfig:
+class AttentionStackConfig(Options):
     """The sizes of an `AttentionStack`.
 
     Parameters
@@ -38,16 +38,11 @@ class AttentionStackConfig:
         If a size is not at least 1.
     """
 
-    d_vocab: int
-    n_ctx: int
-    d_model: int
-    d_head: int
-    n_layers: int = 2
-
-    def __post_init__(self) -> None:
-        for name, size in vars(self).items():
-            if size < 1:
-                raise BadInput(f"{name} = {size}: every size of a model must be at least 1")
+    d_vocab: Positive
+    n_ctx: Positive
+    d_model: Positive
+    d_head: Positive
+    n_layers: Positive = 2
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -76,13 +71,12 @@ class AttentionHead(nn.Module):
 
     def __init__(self, d_model: int, d_head: int, dtype: torch.dtype, device: torch.device | str | None) -> None:
         super().__init__()
-        for name in ("W_Q", "W_K", "W_V"):
-            self.register_parameter(name, nn.Parameter(torch.zeros(d_model, d_head, dtype=dtype, device=device)))
-        self.W_O = nn.Parameter(torch.zeros(d_head, d_model, dtype=dtype, device=device))
+        shapes = dict.fromkeys(("W_Q", "W_K", "W_V"), (d_model, d_head)) | {"W_O": (d_head, d_model)}
+        zero_parameters(self, shapes, dtype, device)
 
     def attn_scale(self) -> Tensor:
-        """sqrt(d_head), as a float64 tensor of shape []: a tensor call, so that the sound reading encloses its result."""
-        return torch.sqrt(torch.tensor(float(self.W_Q.shape[1]), dtype=torch.float64, device=self.W_Q.device))
+        """sqrt(d_head)."""
+        return square_root(self.W_Q.shape[1], self.W_Q.device)
 
     def forward(self, residual: Tensor, mask: Tensor) -> Tensor:
         """Return what the head writes.
@@ -147,10 +141,9 @@ class AttentionStack(Architecture):
     ) -> None:
         super().__init__()
         shapes = config.shapes
-        for name in ("W_E", "W_pos"):
-            self.register_parameter(name, nn.Parameter(torch.zeros(shapes[name], dtype=dtype, device=device)))
+        zero_parameters(self, {name: shapes[name] for name in ("W_E", "W_pos")}, dtype, device)
         self.blocks = nn.ModuleList(AttentionHead(config.d_model, config.d_head, dtype, device) for _ in range(config.n_layers))
-        self.W_U = nn.Parameter(torch.zeros(shapes["W_U"], dtype=dtype, device=device))
+        zero_parameters(self, {"W_U": shapes["W_U"]}, dtype, device)
 
     @property
     def d_vocab(self) -> int:
@@ -178,25 +171,8 @@ class AttentionStack(Architecture):
         return head
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Compute the logits at the last position.
-
-        Parameters
-        ----------
-        tokens : int Tensor [..., n_ctx]
-            Sequences of tokens, each from 0 to d_vocab - 1.
-
-        Returns
-        -------
-        Tensor [..., d_vocab]
-            In float64 or in the dtype of the parameters, whichever is wider.
-
-        Raises
-        ------
-        BadInput
-            If the sequences do not have n_ctx tokens.
-        """
-        if tokens.ndim == 0 or tokens.shape[-1] != self.n_ctx:
-            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.n_ctx} tokens")
+        """Compute the logits [..., d_vocab] at the last position, from tokens int [..., n_ctx] below d_vocab."""
+        check_sequences(tokens, self.n_ctx)
         residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
         causal = torch.ones(self.n_ctx, self.n_ctx, dtype=torch.bool, device=tokens.device).tril()
         *first, last = range(len(self.blocks))

@@ -1,4 +1,4 @@
-"""What an MLP is on a finite set of inputs: the activations that enter it, and its weights. Models say it of themselves."""
+"""`Component`: an MLP on a finite set of inputs, by the activations that enter it and its weights. Models describe theirs."""
 
 from __future__ import annotations
 

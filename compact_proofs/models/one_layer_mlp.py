@@ -6,21 +6,22 @@ TransformerLens names and order of operations; no LayerNorm.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from compact_proofs.errors import BadInput
-from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architecture import Architecture, square_root, zero_parameters
 from compact_proofs.models.component import Component, checked_places
+from compact_proofs.options import Options, Positive
 
 Attention = Literal["none", "uniform", "learned"]
 """How the two tokens meet: summed embeddings without a skip path, the same weight for every position, or a softmax."""
 
 
 @dataclass(frozen=True)
-class OneLayerMLPConfig:
+class OneLayerMLPConfig(Options):
     """The sizes of a `OneLayerMLP`.
 
     Parameters
@@ -44,21 +45,17 @@ class OneLayerMLPConfig:
         If a size is not at least 1, or the vocabulary does not fit the outputs.
     """
 
-    d_vocab: int
-    d_out: int
-    d_model: int
-    d_mlp: int
+    d_vocab: Positive
+    d_out: Positive
+    d_model: Positive
+    d_mlp: Positive
     attention: Attention = "uniform"
-    n_heads: int = 1
-    d_head: int = 1
+    n_heads: Positive = 1
+    d_head: Positive = 1
     biases: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("d_vocab", "d_out", "d_model", "d_mlp", "n_heads", "d_head"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} = {getattr(self, name)}: every size of a model must be at least 1")
-        if self.attention not in get_args(Attention):
-            raise BadInput(f"attention = {self.attention!r}: it must be one of {', '.join(get_args(Attention))}")
+        super().__post_init__()
         if self.d_vocab - self.d_out not in ((0,) if self.attention == "none" else (0, 1)):
             raise BadInput(
                 f"{self.d_vocab} tokens and {self.d_out} outputs: a network for a + b mod p embeds its p tokens"
@@ -136,8 +133,7 @@ class OneLayerMLP(Architecture):
     ) -> None:
         super().__init__()
         self.config = config
-        for name, shape in config.shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
+        zero_parameters(self, config.shapes, dtype, device)
 
     @property
     def p(self) -> int:
@@ -233,7 +229,7 @@ class OneLayerMLP(Architecture):
         last = residual[..., -1:, None, :].transpose(-3, -2)  # [..., 1, 1, d_model]
         queries = last @ self.W_Q  # [..., n_heads, 1, d_head]
         keys = residual.unsqueeze(-3) @ self.W_K  # [..., n_heads, n_ctx, d_head]
-        scale = torch.sqrt(torch.tensor(float(self.config.d_head), dtype=torch.float64, device=self.W_Q.device))
+        scale = square_root(self.config.d_head, self.W_Q.device)
         pattern = torch.softmax((keys @ queries.transpose(-2, -1)).squeeze(-1) / scale, -1)  # [..., n_heads, n_ctx]
         by_head = values.unflatten(-1, (self.config.n_heads, self.config.d_head))  # [..., n_ctx, n_heads, d_head]
         return (pattern.transpose(-2, -1).unsqueeze(-1) * by_head).sum(-3).flatten(-2)

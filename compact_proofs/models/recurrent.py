@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from compact_proofs.errors import BadInput
-from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architecture import Architecture, check_sequences, zero_parameters
+from compact_proofs.options import Options, Positive
 
 Cell = Literal["relu", "tanh", "gru"]
 """How a state follows from the one before: an Elman cell with ReLU or tanh, or a gated recurrent unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecurrentConfig:
+class RecurrentConfig(Options):
     """Everything that decides which function a `Recurrent` network of given weights is.
 
     Parameters
@@ -32,18 +32,11 @@ class RecurrentConfig:
         If an option has no meaning.
     """
 
-    d_vocab: int
-    n_ctx: int
-    d_out: int
-    d_model: int
+    d_vocab: Positive
+    n_ctx: Positive
+    d_out: Positive
+    d_model: Positive
     cell: Cell = "relu"
-
-    def __post_init__(self) -> None:
-        for name in ("d_vocab", "n_ctx", "d_out", "d_model"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} = {getattr(self, name)}: every size of a model must be at least 1")
-        if self.cell not in get_args(Cell):
-            raise BadInput(f"cell = {self.cell!r}: it must be one of {', '.join(get_args(Cell))}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -84,33 +77,15 @@ class Recurrent(Architecture):
     ) -> None:
         super().__init__()
         self.config = config
-        for name, shape in config.shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
+        zero_parameters(self, config.shapes, dtype, device)
 
     def configuration(self) -> dict[str, Any]:
         """The configuration as plain JSON values: with the weights, all that the function depends on."""
         return asdict(self.config)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Compute the logits after the last token.
-
-        Parameters
-        ----------
-        tokens : int Tensor [..., n_ctx]
-            Sequences of tokens, each from 0 to d_vocab - 1.
-
-        Returns
-        -------
-        Tensor [..., d_out]
-            In the dtype of the parameters.
-
-        Raises
-        ------
-        BadInput
-            If the sequences do not have n_ctx tokens.
-        """
-        if tokens.ndim == 0 or tokens.shape[-1] != self.config.n_ctx:
-            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.config.n_ctx} tokens")
+        """Compute the logits [..., d_out] after the last token, from tokens int [..., n_ctx] below d_vocab."""
+        check_sequences(tokens, self.config.n_ctx)
         read = self.W_E[tokens] @ self.W_x  # [..., n, gates * d]
         state = torch.zeros_like(read[..., 0, : self.config.d_model])
         step = self._gru if self.config.cell == "gru" else self._elman

@@ -7,14 +7,15 @@ last one's logits come out.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compact_proofs.errors import BadInput
-from compact_proofs.models.architecture import Architecture
+from compact_proofs.models.architecture import Architecture, check_sequences, square_root, zero_parameters
+from compact_proofs.options import Natural, Options, Positive
 
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
 """What a hidden neuron computes; "gelu" is z Phi(z), "gelu_tanh" its approximation by tanh ("gelu_new")."""
@@ -24,7 +25,7 @@ Norm = Literal["none", "layer", "rms"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class TransformerConfig(Options):
     """Everything that decides which function a `Transformer` of given weights is.
 
     Parameters
@@ -58,30 +59,20 @@ class TransformerConfig:
         If an option has no meaning.
     """
 
-    d_vocab: int
-    n_ctx: int
-    d_out: int
-    d_model: int
-    d_head: int
-    n_heads: int = 1
-    n_layers: int = 1
-    d_mlp: int = 0
+    d_vocab: Positive
+    n_ctx: Positive
+    d_out: Positive
+    d_model: Positive
+    d_head: Positive
+    n_heads: Positive = 1
+    n_layers: Positive = 1
+    d_mlp: Natural = 0
     act: Activation = "relu"
     gated: bool = False
     norm: Norm = "none"
-    eps: float = 1e-5
+    eps: Annotated[float, Field(ge=0, lt=1)] = 1e-5
     biases: bool = False
     causal: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("d_vocab", "n_ctx", "d_out", "d_model", "d_head", "n_heads", "n_layers"):
-            if getattr(self, name) < 1:
-                raise BadInput(f"{name} = {getattr(self, name)}: every size of a model must be at least 1")
-        if self.d_mlp < 0 or not 0 <= self.eps < 1:
-            raise BadInput(f"d_mlp = {self.d_mlp}, eps = {self.eps}: they must be at least 0, and eps below 1")
-        for name, kinds in (("act", Activation), ("norm", Norm)):
-            if getattr(self, name) not in get_args(kinds):
-                raise BadInput(f"{name} = {getattr(self, name)!r}: it must be one of {', '.join(get_args(kinds))}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -149,35 +140,18 @@ class Transformer(Architecture):
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(Block() for _ in range(config.n_layers))
-        for name, shape in config.shapes.items():
-            owner, _, own = name.rpartition(".")
-            make = torch.ones if own.startswith("ln") and own.endswith("_w") else torch.zeros
-            self.get_submodule(owner).register_parameter(own, nn.Parameter(make(shape, dtype=dtype, device=device)))
+        zero_parameters(self, config.shapes, dtype, device)
+        for name, parameter in self.named_parameters():
+            if name.rpartition(".")[2] in ("ln1_w", "ln2_w", "ln_final_w"):
+                nn.init.ones_(parameter)
 
     def configuration(self) -> dict[str, Any]:
         """The configuration as plain JSON values: with the weights, all that the function depends on."""
         return asdict(self.config)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Compute the logits at the last position.
-
-        Parameters
-        ----------
-        tokens : int Tensor [..., n_ctx]
-            Sequences of tokens, each from 0 to d_vocab - 1.
-
-        Returns
-        -------
-        Tensor [..., d_out]
-            In the dtype of the parameters.
-
-        Raises
-        ------
-        BadInput
-            If the sequences do not have n_ctx tokens.
-        """
-        if tokens.ndim == 0 or tokens.shape[-1] != self.config.n_ctx:
-            raise BadInput(f"tokens of shape {list(tokens.shape)}: this model reads sequences of {self.config.n_ctx} tokens")
+        """Compute the logits [..., d_out] at the last position, from tokens int [..., n_ctx] below d_vocab."""
+        check_sequences(tokens, self.config.n_ctx)
         residual = self.W_E[tokens] + self.W_pos  # [..., n, d]
         for block in self.blocks:
             residual = residual + self._attention(block, self._norm(block, "ln1", residual))
@@ -202,7 +176,7 @@ class Transformer(Architecture):
         q, k, v = each @ block.W_Q, each @ block.W_K, each @ block.W_V  # [..., H, n, h]
         if c.biases:
             q, k, v = q + block.b_Q[:, None], k + block.b_K[:, None], v + block.b_V[:, None]
-        scale = torch.sqrt(torch.tensor(float(c.d_head), dtype=torch.float64, device=x.device))
+        scale = square_root(c.d_head, x.device)
         scores = q @ k.transpose(-1, -2) / scale  # [..., H, n, n]
         if c.causal:
             seen = torch.ones(c.n_ctx, c.n_ctx, dtype=torch.bool, device=x.device).tril()

@@ -1,4 +1,4 @@
-"""A copy of a module that shares nothing with it: what happens to the copy is not seen by the module, and the other way round."""
+"""Copies of modules that share no state with the original."""
 
 from __future__ import annotations
 

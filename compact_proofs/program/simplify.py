@@ -1,4 +1,4 @@
-"""Take out of a traced graph what computes nothing, so that equal functions have equal programs and readers see mathematics."""
+"""Remove operations without effect from a traced graph, so that equal functions have equal programs and print as mathematics."""
 
 from __future__ import annotations
 

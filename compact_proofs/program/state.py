@@ -1,4 +1,4 @@
-"""What a module changes when it is called: a function changes nothing."""
+"""Detect modules that change their own state when they are called: such a module computes no function."""
 
 from __future__ import annotations
 

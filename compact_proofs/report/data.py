@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from compact_proofs.core.certificate import Certificate
-from compact_proofs.core.frontier import telling_options
+from compact_proofs.core.frontier import distinguishing_options
 from compact_proofs.errors import BadInput
 from compact_proofs.report.text import options_text
 from compact_proofs.study import Heatmap
@@ -193,11 +193,11 @@ def common_options(proofs: Sequence[Proof]) -> dict[str, dict[str, str]]:
     common = {}
     for proof in proofs:
         if crowd[proof.strategy] > 1:
-            telling = telling_options(proof, proofs)
+            telling = distinguishing_options(proof, proofs)
             common[proof.strategy] = {key: value for key, value in proof.options.items() if key not in telling}
     return {strategy: options for strategy, options in common.items() if options}
 
 
 def labels(proofs: Sequence[Proof]) -> list[str]:
     """Names of proofs: the strategy, and the options that tell it from other proofs by the same strategy."""
-    return [f"{proof.strategy} {options_text(telling_options(proof, proofs))}".strip() for proof in proofs]
+    return [f"{proof.strategy} {options_text(distinguishing_options(proof, proofs))}".strip() for proof in proofs]

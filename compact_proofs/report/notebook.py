@@ -6,7 +6,7 @@ import base64
 
 from compact_proofs.core.certificate import Run
 from compact_proofs.core.claim import decimal
-from compact_proofs.core.frontier import Frontier, telling_options
+from compact_proofs.core.frontier import Frontier, distinguishing_options
 from compact_proofs.report.drawing import settings, to_png
 from compact_proofs.report.frontier import frontier_figure
 from compact_proofs.report.of_frontier import data_of
@@ -30,7 +30,7 @@ def frontier_html(frontier: Frontier) -> str:
     with settings():
         picture = base64.b64encode(to_png(frontier_figure(data_of(frontier, "frontier")), DPI)).decode()
     rows = [
-        (c, options_text(telling_options(c, frontier.certificates)), decimal(c.bound), c in frontier.best)
+        (c, options_text(distinguishing_options(c, frontier.certificates)), decimal(c.bound), c in frontier.best)
         for c in frontier.certificates
     ]
     return str(render("notebook_frontier.html", picture=picture, rows=rows))

@@ -1,4 +1,4 @@
-"""Tables that a task makes about a model, one section each."""
+"""Sections of the report with the tables that a task offers about a model."""
 
 from __future__ import annotations
 

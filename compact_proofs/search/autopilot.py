@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.claim import Task
 from compact_proofs.core.frontier import Frontier
+from compact_proofs.core.pareto import pareto_optimal
 from compact_proofs.core.prove import measure, prove, subject
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, NotProven
@@ -54,18 +55,19 @@ OPERATIONS = 16 * 10**9
 EACH = 10**7
 """What an estimate costs beside its operations: each is a few hundred calls, whose time is that of so many operations."""
 SURVEY = 0.7
-"""Share of the effort after which the options of the best are moved."""
+"""Share of the effort that goes to the strategies that are given, before options of the best are changed."""
 REFINEMENTS = 48
-"""Moved strategies that are estimated at most."""
+"""Strategies with changed options that are estimated, at most."""
 
 
 @one_thread()
 def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort: float) -> list[Candidate]:
-    """Estimate strategies until the effort is spent; the least beaten ones are returned, shortest first.
+    """Estimate strategies until the effort is spent; return the Pareto-optimal candidates, shortest first.
 
-    Most of it goes to those given, in their order, some to `compact_proofs.search.Evolution`, which moves the options of the least
-    beaten. Strategies that do not apply to the model are passed over, as are those whose explanations cost more than is left, and
-    one at least is estimated.
+    A candidate is Pareto-optimal if no other has both a shorter proof and a bound at least as high. Most of the effort goes to the
+    strategies that are given, in their order; the rest to `compact_proofs.search.Evolution`, which changes options of the
+    Pareto-optimal candidates. Strategies that do not apply to the model are passed over, as are those whose explanations cost more
+    than the effort that is left; at least one is estimated.
     """
     given = list(strategies)
     found: list[Candidate] = []
@@ -89,14 +91,14 @@ def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort
     survey((1 - SURVEY) * left)
     tried = {str(c.strategy) for c in found}
     for _ in track(range(REFINEMENTS), "refinements") if found else ():
-        moved = _moved(_unbeaten(found), given, len(tried))
+        moved = _moved(_best(found), given, len(tried))
         if left <= 0 or moved is None:
             break
         if str(moved) not in tried:
             tried.add(str(moved))
             estimate(moved)
     survey(0)
-    return _unbeaten(found)
+    return _best(found)
 
 
 def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> Candidate | None:
@@ -115,7 +117,7 @@ def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> 
 
 
 def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> Strategy | None:
-    """A strategy beside the least beaten ones, with values of options that are among those given; None if there is no option."""
+    """A Pareto-optimal strategy with options changed to other values that were given; None if there is no option to change."""
     space = dataclasses.replace(Space.of([*given, *(c.strategy for c in best)]), first=())  # which were surveyed
     if all(len(values) < 2 for options in space.values.values() for values in options.values()):
         return None
@@ -130,12 +132,8 @@ def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> S
     return space.build(Evolution(seed).ask(state)[0])
 
 
-def _unbeaten(candidates: Iterable[Candidate]) -> list[Candidate]:
-    kept: list[Candidate] = []
-    for c in sorted(candidates, key=lambda c: (c.length, -c.bound)):
-        if c.bound > (kept[-1].bound if kept else 0):
-            kept.append(c)
-    return kept
+def _best(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return pareto_optimal(candidates, lambda c: (c.length, c.bound))
 
 
 def best_within(
@@ -187,7 +185,7 @@ def fill_frontier(
     points: int = 16,
     moves: int = 0,
 ) -> Frontier:
-    """Prove the unbeaten strategies, thinned to about so many `points`, and those that are `always` wanted.
+    """Prove the Pareto-optimal strategies, thinned to about so many `points`, and those that are `always` wanted.
 
     Explanations of the former are polished by so many `moves` each, as far as the effort that was looked with buys them once more.
     """
@@ -201,7 +199,7 @@ def fill_frontier(
 
 
 def thin(candidates: Sequence[Candidate], points: int) -> list[Candidate]:
-    """Keep about `points` of an unbeaten list: the ends, and steps of equal worth between them.
+    """Keep about `points` of a Pareto-optimal list: the ends, and steps of equal worth between them.
 
     A step is worth the logarithm by which it shortens the uncovered part 1 - bound, plus the one by which it lengthens the proof.
     """

@@ -15,7 +15,7 @@ from compact_proofs.search.state import State, Tried
 class Bayes(Proposer):
     """What is worth trying first; then options like those of the proofs that raised Q most, modelled together for each strategy.
 
-    (Bound and length as two objectives lead astray: short proofs of next to nothing are unbeaten too. So do options that are
+    (Bound and length as two objectives lead astray: short proofs of next to nothing are Pareto-optimal too. So do options that are
     modelled one by one: a rank is good for one kind of values and bad for the next.)
     """
 

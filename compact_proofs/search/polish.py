@@ -1,4 +1,4 @@
-"""`polish`: a better explanation for the same strategy, by moving one number after another. Free and untrusted, like all search."""
+"""`polish`: improve an explanation by changing one number after another, for the same strategy. Untrusted, like all search."""
 
 from __future__ import annotations
 

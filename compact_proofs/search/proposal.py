@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from compact_proofs.errors import BadInput
+from compact_proofs.files.documents import Strict
 
 Status = Literal["proved", "rejected", "too long", "too slow", "too large"]
 Value = int | float | str | bool
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-
-class Proposal(_Strict):
+class Proposal(Strict):
     """A way to prove: data only, so that no proposal can bring a verifier of its own.
 
     Attributes
@@ -33,7 +30,7 @@ class Proposal(_Strict):
     """
 
     strategy: Annotated[str, Field(max_length=100)]
-    options: Annotated[dict[str, Value], Field(max_length=64)] = {}
+    options: Annotated[dict[str, Value], Field(max_length=64, default_factory=dict)]
     explanation: dict[str, Any] | None = None
     claim: Annotated[str, Field(max_length=2000)] = ""
 
@@ -58,7 +55,7 @@ class Proposal(_Strict):
         return json.dumps([self.strategy, self.options, self.explanation], sort_keys=True)
 
 
-class Result(_Strict):
+class Result(Strict):
     """What the judge found.
 
     Attributes
@@ -78,6 +75,6 @@ class Result(_Strict):
     status: Status
     bound: float = 0.0
     length: int = 0
-    length_by_stage: dict[str, int] = {}
+    length_by_stage: dict[str, int] = Field(default_factory=dict)
     gain: float = 0.0
     reason: str = ""

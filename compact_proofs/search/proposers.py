@@ -1,4 +1,4 @@
-"""Who proposes: random draws, and evolution from what is given and the frontier."""
+"""Proposers: random search, and evolution from the given strategies and the Pareto-optimal ones."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""`State`: what a proposer may know."""
+"""`State`: everything that a proposer may see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from compact_proofs.core.pareto import pareto_optimal
 from compact_proofs.search.metric import q_metric
 from compact_proofs.search.proposal import Proposal, Result
 from compact_proofs.search.space import Space
@@ -49,9 +50,6 @@ class State:
 
     @property
     def frontier(self) -> list[Tried]:
-        """Proofs with a higher bound than every shorter one, shortest first."""
-        kept: list[Tried] = []
-        for tried in sorted(self.tried, key=lambda t: (t[1].length, -t[1].bound)):
-            if tried[1].status == "proved" and tried[1].bound > (kept[-1][1].bound if kept else 0):
-                kept.append(tried)
-        return kept
+        """The Pareto-optimal proofs, shortest first."""
+        proved = [tried for tried in self.tried if tried[1].status == "proved"]
+        return pareto_optimal(proved, lambda tried: (tried[1].length, tried[1].bound))

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from compact_proofs import zoo
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.files.documents import Strict
 from compact_proofs.files.untrusted import parse_json
 from compact_proofs.tasks import KITS
 from compact_proofs.tasks.kit import TaskKit
@@ -168,12 +169,11 @@ class Plan:
         return sum(plans[1:], start=plans[0])
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Part(Strict):
     task: str = "max-of-k"
-    seeds: str | list[int] = []
-    recipe: dict[str, Any] = {}
-    files: list[str] = []
+    seeds: str | list[int] = Field(default_factory=list)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    files: list[str] = Field(default_factory=list)
     strategies: list[dict[str, Any]]
 
     def plan(self, folder: Path) -> Plan:
@@ -183,8 +183,7 @@ class _Part(BaseModel):
         return Plan.grid(strategies, task=self.task, seeds=seeds, recipe=self.recipe, files=files)
 
 
-class _PlanFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _PlanFile(Strict):
     part: Annotated[list[_Part], Field(min_length=1)]
 
 

@@ -1,4 +1,4 @@
-"""Worker processes on this machine. One that dies costs the unit it was at, and is replaced."""
+"""Worker processes on this machine. If one dies, its unit of work fails, and the worker is replaced."""
 
 from __future__ import annotations
 

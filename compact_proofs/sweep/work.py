@@ -1,4 +1,4 @@
-"""What a worker does: one unit, from plain data to plain data, in a process that may die without harm."""
+"""What a worker does: one unit of work, from plain data to plain data; if its process dies, nothing else is harmed."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Tuning:
     config
         Make the recipe for a model, from the other fields.
     tune
-        Tune a copy of a model by a recipe, with a progress bar if asked.
+        Tune a copy of a model by a recipe.
     distance
         How far a tuned model's function is from the first's.
     """
@@ -58,7 +58,7 @@ class ProofKit:
     brute_force
         The strategy that evaluates every input, so that its bound is the true accuracy.
     candidates
-        Strategies with options for the autopilot to choose from, the telling ones first.
+        Strategies with options for the autopilot to choose from, the most useful first.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
@@ -109,7 +109,7 @@ class TaskKit(ProofKit):
     recipe
         Training options with the published defaults.
     train
-        Train a model by a recipe, with a progress bar if asked.
+        Train a model by a recipe.
     zoo
         How each of the task's models of the zoo is made, by name.
     tuning

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import ClassVar
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Model, Strategy
+from compact_proofs.options import Share
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def test_principal_components_are_saved_too(run: Any, tmp_path: Path) -> None:
         ((MODEL, "-k", "pca", "-O", "codes=tokens", "--save", "x"), "no autoencoder has them"),
         ((MODEL, "-k", "tokens", "--save", "x"), "no linear function"),
         ((MODEL, "-k", "pca", "-O", "colour=red"), "no option 'colour'"),
-        ((MODEL, "-k", "pca", "-O", "rank=-1"), "rank, metric and seed >= 0"),
+        ((MODEL, "-k", "pca", "-O", "rank=-1"), "rank must be at least 0"),
     ],
 )
 def test_wrong_use(run: Any, arguments: tuple[Any, ...], message: str) -> None:

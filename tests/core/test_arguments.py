@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import compact_proofs as cp
 from compact_proofs.confidence import sample
+from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks import KITS, LoadedModel
@@ -53,7 +54,7 @@ LABELS: dict[int, Callable[[Tensor], Any]] = {
 
 
 @pytest.mark.parametrize(
-    "entry", [cp.prove, cp.measure, lambda m, t, s: sample(m, t, s, samples=3)], ids=["prove", "measure", "sample"]
+    "entry", [prove, cp.measure, lambda m, t, s: sample(m, t, s, samples=3)], ids=["prove", "measure", "sample"]
 )
 def test_what_is_no_model_task_or_strategy(tiny: LoadedModel, entry: Callable[..., Any]) -> None:
     good = (tiny.model, tiny.task, Cubic())

@@ -9,7 +9,6 @@ import os
 import pickle
 import stat
 import struct
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -41,10 +40,8 @@ def valid(tiny_certificate: Certificate, path: Path) -> Path:
 
 def rejection(path: Path) -> str:
     """The reason, which begins with the file's name and can be printed on a terminal."""
-    started = time.perf_counter()
     with pytest.raises(CertificateRejected) as caught:
         Certificate.load(path)
-    assert time.perf_counter() - started < 10
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert len(message) < len(str(path)) + 600

@@ -95,6 +95,7 @@ def test_log_likelihood(case):
 def test_certificates_are_checked_from_their_files(case, score, tmp_path):
     file = tmp_path / "proof.cert"
     made = cp.brute_force(case.model, case.task, score=score)
+    assert cp.check(made, case.model, case.task).claim == made.claim
     made.save(file)
     assert cp.check(file, case.model, case.task).claim == made.claim
     other = copy.deepcopy(case.model)

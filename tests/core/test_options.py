@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, get_type_hints
 
 import pytest
 
-from compact_proofs.core.options import Natural, Options, Positive, Share, one_of, type_text
 from compact_proofs.errors import BadInput
+from compact_proofs.options import Natural, Options, Positive, Share, one_of, type_text
 from compact_proofs.train import Recipe
 
 

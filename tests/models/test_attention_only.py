@@ -82,5 +82,5 @@ def test_wrong_length_is_refused(shape):
 
 
 def test_sizes_are_positive():
-    with pytest.raises(BadInput, match="d_head = 0"):
+    with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionOnlyConfig(4, 4, 4, 0)

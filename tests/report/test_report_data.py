@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic_proofs import proof
 
-from compact_proofs.core.frontier import telling_options
+from compact_proofs.core.frontier import distinguishing_options
 from compact_proofs.errors import BadInput
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
 from compact_proofs.report.data import common_options, labels
@@ -93,7 +93,7 @@ def test_what_all_proofs_of_a_strategy_share_is_said_once():
     additive = [proof("additive", 3, 4, 100 + i, options=o) for i, o in enumerate(options)]
     shown = read_proofs([*additive, proof("cubic", 1, 4, 9)])
     assert common_options(shown) == {"additive": {"rank": "0"}}
-    assert [telling_options(one, shown) for one in shown] == [{"window": "3"}, {"window": "4"}, {}]
+    assert [distinguishing_options(one, shown) for one in shown] == [{"window": "3"}, {"window": "4"}, {}]
     assert common_options(shown[:1]) == {}, "a single proof says all of its options"
 
 

@@ -1,4 +1,4 @@
-"""A live model of TransformerLens where a module is asked for."""
+"""Accept a live model of TransformerLens wherever a module is expected."""
 
 from __future__ import annotations
 

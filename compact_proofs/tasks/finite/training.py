@@ -15,16 +15,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive, Rate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import Cell, RecurrentConfig
 from compact_proofs.models.transformer import Activation, Norm, TransformerConfig
+from compact_proofs.options import Positive, Rate
 from compact_proofs.tasks.finite.automaton import Language
 from compact_proofs.tasks.finite.files import described
 from compact_proofs.tasks.finite.labels import LabelFunction, label_function
 from compact_proofs.tasks.finite.task import FiniteTask
-from compact_proofs.train import Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
+from compact_proofs.train import Recipe, Sampler, Schedule, TrainingResult, evaluate, fit, make_generator, uniform_tokens
 
 WARM_UP = 100
 """Steps in which the learning rate rises."""
@@ -145,13 +145,7 @@ class FiniteRecipe(Recipe):
 
 def uniform(recipe: FiniteRecipe) -> Sampler:
     """Sample uniform sequences."""
-    n, v, label = recipe.n_ctx, recipe.d_vocab, recipe.function
-
-    def sample(generator: torch.Generator, size: int) -> tuple[Tensor, Tensor]:
-        x = torch.randint(0, v, (size, n), generator=generator)
-        return x, label(x)
-
-    return sample
+    return uniform_tokens(recipe.n_ctx, recipe.d_vocab, recipe.function)
 
 
 def varied(recipe: FiniteRecipe) -> Sampler:
@@ -211,8 +205,8 @@ def initial_network(recipe: FiniteRecipe) -> Network:
     return network
 
 
-def train(recipe: FiniteRecipe, progress: bool = False) -> TrainingResult[Network]:
-    """Train a network by a recipe, with a progress bar if asked.
+def train(recipe: FiniteRecipe) -> TrainingResult[Network]:
+    """Train a network by a recipe.
 
     Raises
     ------
@@ -221,16 +215,8 @@ def train(recipe: FiniteRecipe, progress: bool = False) -> TrainingResult[Networ
     """
     network = initial_network(recipe)
     started = time.perf_counter()
-    curves = fit(
-        network,
-        varied(recipe),
-        recipe,
-        window=50,
-        progress=progress,
-        description=recipe.label,
-        rate=recipe.rate,
-        clip=LARGEST_GRADIENT,
-    )
+    schedule = Schedule(window=50, rate=recipe.rate, clip=LARGEST_GRADIENT)
+    curves = fit(network, varied(recipe), recipe, schedule, recipe.label)
     seconds = time.perf_counter() - started
     label = recipe.function
     network.answers = {"name": label.name, "parameters": label.parameters()}

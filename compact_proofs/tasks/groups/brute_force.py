@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
-from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 from compact_proofs.tasks.shares import InputShare

@@ -1,4 +1,4 @@
-"""Circuits: what an explanation says of a network's neurons, described by G-sets and few numbers, and checked exactly.
+"""Circuits: an explanation of some neurons by G-sets and a few numbers, and its exact check.
 
 An explanation lists *left points* b and *right points* c, each labelled with the circuit that it belongs to, on which the group
 acts from the left; for each pair of points of one circuit a number gamma(b, c); and *readings*: a share of neuron i sees x as the

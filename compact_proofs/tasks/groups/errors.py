@@ -1,4 +1,4 @@
-"""How far a network is from what its circuits say: sums that are known for x and z and for y and z, tables, and bounds of the rest.
+"""How far a network is from its circuits: what can be computed exactly for (x, z) and for (y, z), and bounds of the rest.
 
 Take one circuit. A reading says that h_i = ReLU(l_i(x) + r_i(y)) depends on the points p = x^-1 b and q = y c alone. So let a_i(p)
 be about l_i, and a'_i(q) about r_i, for any x and y that see these points (any numbers will do). With d(x) = l_i(x) - a_i(p) and
@@ -71,18 +71,28 @@ def whole_neurons(sides: Tensor, weight: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sums:
-    """What is known, and what is bounded: of some readings, or of all, and the bias.
+    """What some neurons write to the logits beside their circuits: a part that is known exactly, and bounds of the rest.
 
-        moved[0, x, z] + moved[1, y, z] + constant[z] + e(z) + e'(z) for every z,
+    On the input (x, y), these neurons add to the logit of an output z the sum
+
+        moved[0, x, z] + moved[1, y, z] + constant[z] + e(z) + e'(z),
+
+    where e and e' are not known, but their differences between any two outputs z and z' are bounded:
+
         |e(z) - e(z')| <= error[0, x] + error[1, y],       |e'(z) - e'(z')| <= apart[z, z'].
+
+    Only differences matter, because a prediction compares logits.
 
     Attributes
     ----------
     moved : [2, n, n]
+        The known part that depends on x and z, and the one that depends on y and z.
     constant : [n]
+        The known part that depends on z alone.
     error : [2, n]
+        Bounds that depend on the input.
     apart : [n, n] or []
-        One number for all z and z' if so.
+        Bounds that depend on the two outputs; a single number bounds all of them.
     """
 
     moved: Tensor

@@ -1,4 +1,4 @@
-"""Sections of the report: which explanation proves what, and the margins of all pairs against what proofs take from them."""
+"""Sections of the report: the bounds of each explanation, and the margins of all pairs beside the error bounds."""
 
 from __future__ import annotations
 

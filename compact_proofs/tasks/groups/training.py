@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from compact_proofs.core.options import Natural, Positive, Rate, Share
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.options import Natural, Positive, Rate, Share
 from compact_proofs.tasks.groups.group import Group, group_named
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.task import Groups
-from compact_proofs.train import Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
-
-POINTS = 200
-"""Points of the training curves."""
+from compact_proofs.train import (
+    POINTS,
+    Recipe,
+    Sampler,
+    Schedule,
+    TrainingResult,
+    from_list,
+    make_generator,
+    train_model,
+    uniform_tokens,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,25 +96,12 @@ def training_pairs(group: Group, share: float, generator: torch.Generator) -> Sa
     """A share of all pairs, chosen once; a batch is all of them, or as many of them as asked for."""
     number = torch.randperm(group.order**2, generator=generator)[: max(1, round(share * group.order**2))]
     x, y = number // group.order, number % group.order
-    pairs, labels = torch.stack([x, y], 1), group.table[x, y]
-
-    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
-        if n >= len(pairs):
-            return pairs, labels
-        chosen = torch.randint(len(pairs), (n,), generator=generator)
-        return pairs[chosen], labels[chosen]
-
-    return sample
+    return from_list(torch.stack([x, y], 1), group.table[x, y])
 
 
 def uniform_pairs(group: Group) -> Sampler:
     """I.i.d. uniform pairs."""
-
-    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
-        pairs = torch.randint(group.order, (n, 2), generator=generator)
-        return pairs, group.table[pairs[:, 0], pairs[:, 1]]
-
-    return sample
+    return uniform_tokens(2, group.order, Groups(group).labels)
 
 
 def provable(model: PairMLP, every: int) -> Callable[[int], bool]:
@@ -127,15 +119,13 @@ def provable(model: PairMLP, every: int) -> Callable[[int], bool]:
     return stop
 
 
-def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[PairMLP]:
+def train(config: TrainingConfig) -> TrainingResult[PairMLP]:
     """Train a model on group composition.
 
     Parameters
     ----------
     config : TrainingConfig
         ``TrainingConfig(group="S4", seed=0)``, say.
-    progress : bool
-        Show a progress bar on standard error.
 
     Returns
     -------
@@ -148,20 +138,20 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[Pair
         If the training diverges.
     """
     group, model = group_named(config.group), initial_model(config)
-    started = time.perf_counter()
     decayed = {"params": [p for name, p in model.named_parameters() if name != "bias"], "weight_decay": config.weight_decay}
     groups: list[dict[str, Any]] = [decayed, {"params": [model.bias]}]
-    curves = fit(
-        model,
-        training_pairs(group, config.share, make_generator(config.seed, "pairs")),
-        config,
+    schedule = Schedule(
         window=max(1, config.steps // POINTS),
-        progress=progress,
-        description=f"{config.group}, seed {config.seed}",
         optimizer=torch.optim.Adam(groups, lr=config.learning_rate, betas=config.betas),
         stop=provable(model, config.check_every),
     )
-    seconds = time.perf_counter() - started
-    folded = model.folded()
-    final = evaluate(folded, uniform_pairs(group), config)
-    return TrainingResult(folded, Groups.name, config, curves, final, seconds)
+    return train_model(
+        model,
+        Groups.name,
+        training_pairs(group, config.share, make_generator(config.seed, "pairs")),
+        config,
+        schedule,
+        description=f"{config.group}, seed {config.seed}",
+        finish=PairMLP.folded,
+        measured=uniform_pairs(group),
+    )

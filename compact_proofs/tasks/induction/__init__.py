@@ -39,9 +39,9 @@ from compact_proofs.tasks.kit import TaskKit, Tuning
 __all__ = ["KIT", "BruteForce", "Circuit", "CircuitPairs", "Induction", "LinearBaseline", "Listed", "Pairs"]
 
 BASELINE = 2**15
-"""Inputs that the linear baseline evaluates without being asked for more."""
+"""Inputs that the linear baseline evaluates by default."""
 LARGEST_LISTED = 2**25
-"""Inputs of a task whose exact accuracy is looked for without being asked for."""
+"""Largest task whose exact accuracy is searched for by default, by a list of further inputs."""
 
 
 def _linear(model: AttentionStack) -> LinearBaseline:

@@ -1,4 +1,4 @@
-"""Does the circuit certificate stay additive in the number of layers? Copying chains of any depth, and their certificate.
+"""The circuit certificate for more than two layers: copying chains of any depth.
 
 A task for L layers: the last token q came before, at place i; name the token L - 1 places later. Layers 1 ... L - 1 each copy from
 the place before, so that place k ends up with the token of place k - (L - 1); layer L looks for q among the copies. With L = 2

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.options import Positive
 from compact_proofs.tasks.induction.circuit import circuit_bounds
 from compact_proofs.tasks.induction.task import Induction
-from compact_proofs.tasks.induction.training import POINTS, TrainingConfig, uniform_inputs
-from compact_proofs.train import TrainingResult, evaluate, fit
+from compact_proofs.tasks.induction.training import TrainingConfig, uniform_inputs
+from compact_proofs.train import Schedule, TrainingResult, function_distance, train_model
 
 LEAST_GAIN = 0.1
 """Gains below it count as this much in the loss's ratios, so that they stay finite."""
@@ -66,7 +65,7 @@ class FinetuningConfig(TrainingConfig):
             raise BadInput(f"finetuning needs hard_steps < steps, not {self.hard_steps} and {self.steps}")
 
 
-def finetune(model: AttentionStack, config: FinetuningConfig, progress: bool = False) -> TrainingResult[AttentionStack]:
+def finetune(model: AttentionStack, config: FinetuningConfig) -> TrainingResult[AttentionStack]:
     """Fine-tune a copy of a model so that the circuit certificate proves it.
 
     Returns
@@ -93,21 +92,16 @@ def finetune(model: AttentionStack, config: FinetuningConfig, progress: bool = F
         t, length = (step, soft) if step <= soft else (step - soft, config.hard_steps)
         return min(1.0, t / 50) * (1 - 0.9 * t / length)
 
-    started = time.perf_counter()
-    curves = fit(
+    schedule = Schedule(penalty=penalty, after_step=after_step, rate=rate, clip=5.0)
+    return train_model(
         tuned,
+        Induction.name,
         sample,
         config,
-        window=max(10, math.ceil(config.steps / POINTS)),
-        progress=progress,
+        schedule,
         description="fine-tuning",
-        penalty=penalty,
-        after_step=after_step,
-        rate=rate,
-        clip=5.0,
+        finish=lambda trained: trained.requires_grad_(False),
     )
-    seconds = time.perf_counter() - started
-    return TrainingResult(tuned.requires_grad_(False), Induction.name, config, curves, evaluate(tuned, sample, config), seconds)
 
 
 def bound_loss(model: AttentionStack, config: FinetuningConfig) -> Tensor:
@@ -156,6 +150,4 @@ def distance(model: AttentionStack, tuned: AttentionStack, inputs: int = 2**14, 
     """Root mean square difference of the centred logits on uniform inputs: how far the tuned function is from the first."""
     generator = torch.Generator().manual_seed(seed)
     tokens, _ = uniform_inputs(model.n_ctx, model.d_vocab)(generator, inputs)
-    with torch.no_grad():
-        difference = copy.deepcopy(tuned).double()(tokens) - copy.deepcopy(model).double()(tokens)
-        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
+    return function_distance(model, tuned, tokens)

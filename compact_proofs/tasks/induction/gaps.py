@@ -1,4 +1,4 @@
-"""How far the answer's key is ahead of every other key, for every group and the tokens that decide most about that key."""
+"""Lower bounds of the score of the answer's key minus that of every other key, for each case and the tokens that matter most."""
 
 from __future__ import annotations
 

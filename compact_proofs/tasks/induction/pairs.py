@@ -29,7 +29,7 @@ ENTRIES = 2**21
 AT_ONCE = 64
 """Groups counted at once."""
 LARGEST = 2**31
-"""n^3 D^5 up to which the certificate is tried without being asked for."""
+"""Largest n^3 D^5, the order of the certificate's length, up to which it is tried by default."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class CircuitPairs(Pairs):
 
 
 def affordable(model: AttentionStack) -> bool:
-    """Is the certificate short enough to be tried without being asked for?"""
+    """Is the certificate short enough to be tried by default?"""
     return model.n_ctx**3 * model.d_vocab**5 <= LARGEST
 
 

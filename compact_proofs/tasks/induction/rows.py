@@ -1,4 +1,4 @@
-"""What all groups share when every path of the layers is bounded: rows of layer 1 and harms of keys, over atoms."""
+"""Bounds that all cases share: rows of layer 1 and harms of keys, over pairs of a token and a place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task: a token that was there before comes back; name the token that followed it."""
+"""The task: the last token occurred before; name the token that followed its earlier occurrence."""
 
 from __future__ import annotations
 

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive, Rate
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
+from compact_proofs.options import Positive, Rate
 from compact_proofs.tasks.induction.task import Induction
-from compact_proofs.train import Recipe, Sampler, TrainingResult, make_generator, train_model
-
-POINTS = 200
-"""Points of the curves, at most."""
+from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +75,16 @@ def uniform_inputs(n_ctx: int, d_vocab: int) -> Sampler:
 
 def initial_model(config: TrainingConfig) -> AttentionStack:
     """Make the untrained float32 model of the seed; parameters are drawn in the order of their definition."""
-    model = AttentionStack(config.sizes)
-    generator = make_generator(config.seed, "init")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0.0, 1 / math.sqrt(parameter.shape[0]), generator=generator)
-    return model
+    return normal_weights(AttentionStack(config.sizes), config.seed, lambda name, weight: 1 / math.sqrt(weight.shape[0]))
 
 
-def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[AttentionStack]:
+def train(config: TrainingConfig) -> TrainingResult[AttentionStack]:
     """Train an induction model.
 
     Parameters
     ----------
     config : TrainingConfig
         ``TrainingConfig(n_ctx=6, seed=0)`` is the recipe's smallest model.
-    progress : bool
-        Show a progress bar on standard error.
 
     Raises
     ------
@@ -106,7 +96,5 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[Atte
         Induction.name,
         uniform_inputs(config.n_ctx, config.d_vocab),
         config,
-        window=max(10, math.ceil(config.steps / POINTS)),
-        progress=progress,
         description=f"induction, {config.n_ctx} places, {config.d_vocab} tokens, seed {config.seed}",
     )

@@ -48,9 +48,9 @@ from compact_proofs.tasks.max_of_k.zoo import ZOO
 __all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LargeMaxima", "LinearBaseline", "Listed", "MaxOfK", "Prefix", "Subcubic"]
 
 AFFORDABLE = 2**25
-"""Sequences that are all evaluated without being asked for."""
+"""Largest task for which a list of further sequences is searched for by default: that evaluates every sequence."""
 LARGEST_TABLE = 2**26
-"""Entries of a cubic proof's table that are tried without being asked for."""
+"""Largest table, in entries, of a cubic proof that a frontier includes by default."""
 
 
 def _linear(model: AttentionOnlyTransformer) -> LinearBaseline:
@@ -62,7 +62,7 @@ def _default(model: AttentionOnlyTransformer) -> Strategy:
 
 
 def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
-    """The telling ones first: a ladder from short to long, rank one for tuned models, then neighbours of these."""
+    """The most useful first: one for each length from short to long, then rank one for tuned models, then options beside these."""
     v, K = model.d_vocab, model.n_ctx
     least = [round(v * given_up ** (1 / K)) for given_up in (0.5, 0.3, 0.15, 0.06, 0.02, 0.004)]
     found: list[Strategy] = [

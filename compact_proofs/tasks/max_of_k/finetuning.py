@@ -10,7 +10,6 @@ measures how far it is from the first.
 from __future__ import annotations
 
 import copy
-import time
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,11 +17,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Positive
+from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, uniform_sequences
-from compact_proofs.train import Sampler, TrainingResult, evaluate, fit
+from compact_proofs.train import Sampler, Schedule, TrainingResult, function_distance, train_model
 
 RANKS = {"W_Q": 1, "W_K": 1}
 """Ranks that every fine-tuned model is projected to; W_V and W_O go to the configuration's rank."""
@@ -82,9 +82,7 @@ def adversarial_sequences(n_ctx: int, d_vocab: int, share: float) -> Sampler:
     return sample
 
 
-def finetune(
-    model: AttentionOnlyTransformer, config: FinetuningConfig, progress: bool = False
-) -> TrainingResult[AttentionOnlyTransformer]:
+def finetune(model: AttentionOnlyTransformer, config: FinetuningConfig) -> TrainingResult[AttentionOnlyTransformer]:
     """Fine-tune a copy of a model so that short proofs about it exist.
 
     Returns
@@ -109,23 +107,21 @@ def finetune(
     def rate(step: int) -> float:
         return 1.0 if step <= soft else max(0.02, 1 - (step - soft) / config.hard_steps)
 
-    started = time.perf_counter()
-    sample = adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial)
-    curves = fit(
+    def finish(tuned: AttentionOnlyTransformer) -> AttentionOnlyTransformer:
+        exact = tuned.double().requires_grad_(False)
+        _project(exact, ranks)
+        return exact
+
+    return train_model(
         tuned,
-        sample,
+        MaxOfK.name,
+        adversarial_sequences(config.n_ctx, config.d_vocab, config.adversarial),
         config,
-        progress=progress,
+        Schedule(window=10, penalty=penalty, after_step=project, rate=rate),
         description="fine-tuning",
-        penalty=penalty,
-        after_step=project,
-        rate=rate,
+        finish=finish,
+        measured=uniform_sequences(config.n_ctx, config.d_vocab),
     )
-    exact = tuned.double().requires_grad_(False)
-    _project(exact, ranks)
-    seconds = time.perf_counter() - started
-    final = evaluate(exact, uniform_sequences(config.n_ctx, config.d_vocab), config)
-    return TrainingResult(exact, "max-of-k", config, curves, final, seconds)
 
 
 def config_for(model: AttentionOnlyTransformer, **options: Any) -> FinetuningConfig:
@@ -136,10 +132,7 @@ def config_for(model: AttentionOnlyTransformer, **options: Any) -> FinetuningCon
 def distance(model: AttentionOnlyTransformer, tuned: AttentionOnlyTransformer, sequences: int = 2**14, seed: int = 0) -> float:
     """Root mean square difference of the centred logits on uniform sequences: how far the tuned function is from the first."""
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randint(0, model.d_vocab, (sequences, model.n_ctx), generator=generator)
-    with torch.no_grad():
-        difference = copy.deepcopy(tuned).double()(tokens) - copy.deepcopy(model).double()(tokens)
-        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
+    return function_distance(model, tuned, torch.randint(0, model.d_vocab, (sequences, model.n_ctx), generator=generator))
 
 
 def _tails(model: AttentionOnlyTransformer, ranks: dict[str, int]) -> Tensor:

@@ -10,13 +10,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.task import MaxOfK
-from compact_proofs.train import Recipe, Sampler, TrainingResult, make_generator, train_model
+from compact_proofs.train import Recipe, Sampler, Schedule, TrainingResult, normal_weights, train_model, uniform_tokens
 
 INIT_SCALE = 0.8
 """The weights start with the standard deviation INIT_SCALE / sqrt(d_model)."""
@@ -61,33 +58,22 @@ class TrainingConfig(Recipe):
 
 def uniform_sequences(n_ctx: int, d_vocab: int) -> Sampler:
     """Sample i.i.d. uniform sequences, int64 [n, n_ctx], with their largest tokens, int64 [n]."""
-
-    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
-        tokens = torch.randint(0, d_vocab, (n, n_ctx), generator=generator)
-        return tokens, tokens.amax(-1)
-
-    return sample
+    return uniform_tokens(n_ctx, d_vocab, lambda tokens: tokens.amax(-1))
 
 
 def initial_model(config: TrainingConfig) -> AttentionOnlyTransformer:
     """Make the untrained float32 model of the seed; parameters are drawn in the order of their definition."""
-    model = AttentionOnlyTransformer(config.sizes)
-    generator = make_generator(config.seed, "init")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0.0, INIT_SCALE / math.sqrt(config.d_model), generator=generator)
-    return model
+    scale = INIT_SCALE / math.sqrt(config.d_model)
+    return normal_weights(AttentionOnlyTransformer(config.sizes), config.seed, lambda name, weight: scale)
 
 
-def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[AttentionOnlyTransformer]:
+def train(config: TrainingConfig) -> TrainingResult[AttentionOnlyTransformer]:
     """Train a Max-of-K model.
 
     Parameters
     ----------
     config : TrainingConfig
         ``TrainingConfig(n_ctx=4, seed=0)`` is the published recipe.
-    progress : bool
-        Show a progress bar on standard error.
 
     Returns
     -------
@@ -104,6 +90,6 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[Atte
         MaxOfK.name,
         uniform_sequences(config.n_ctx, config.d_vocab),
         config,
-        progress=progress,
+        Schedule(window=10),
         description=f"max-of-{config.n_ctx}, {config.d_vocab} tokens, seed {config.seed}",
     )

@@ -38,7 +38,7 @@ from compact_proofs.tasks.modular_addition.adapting import adapted_clusters
 from compact_proofs.tasks.modular_addition.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
-from compact_proofs.tasks.modular_addition.projection import is_projected, telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.specimens import specimen
 from compact_proofs.tasks.modular_addition.studies import heatmaps, studies
 from compact_proofs.tasks.modular_addition.task import ModularAddition
@@ -50,23 +50,23 @@ if TYPE_CHECKING:
 __all__ = ["KIT", "BruteForce", "Clusters", "Kinks", "LinearBaseline", "ModularAddition", "Quadrature"]
 
 AFFORDABLE = 2e10
-"""Operations of a brute force that is made without being asked for."""
+"""Longest brute force, in operations, that a frontier includes by default."""
 
 
 def _default(model: OneLayerMLP) -> Strategy:
     if model.config.attention == "learned":
         return BruteForce()
     if is_projected(model):
-        return Kinks(len(telling_frequencies(model)), fallback="tables")
+        return Kinks(len(used_frequencies(model)), fallback="tables")
     return adapted_clusters(model)
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
-    """Options of the certificates, the telling ones first."""
+    """Options of the certificates, the most useful first."""
     if model.config.attention == "learned":
         return [BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
     found: list[Strategy] = []
-    K = len(telling_frequencies(model))
+    K = len(used_frequencies(model))
     if is_projected(model):
         found += [Kinks(K), Kinks(K, "tables"), Kinks(K, "tables", model.p), Kinks(K, "tables", model.p**2)]
     cheaper = [Clusters(K)]
@@ -83,7 +83,7 @@ def _always(model: OneLayerMLP) -> Sequence[Strategy]:
     if 2 * model.config.d_mlp * model.p**3 <= AFFORDABLE:
         found.append(BruteForce())
     if model.config.attention != "learned":
-        found += [Quadrature(len(telling_frequencies(model))), adapted_clusters(model)]
+        found += [Quadrature(len(used_frequencies(model))), adapted_clusters(model)]
     return found
 
 

@@ -11,7 +11,7 @@ import typer
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks import load_model
-from compact_proofs.tasks.modular_addition.projection import telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
 from compact_proofs.tasks.modular_addition.transplanting import TransplantConfig, transplant
@@ -30,7 +30,7 @@ def command(
         assert isinstance(first, OneLayerMLP)
         result = transplant(first, p, seed=seed)
         result.save(output)
-        old = telling_frequencies(first)
+        old = used_frequencies(first)
         proved = prove_theorem(first, len(old))
         if theorem is not None:
             proved.save(theorem)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
-from compact_proofs.core.options import Share
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Share
 from compact_proofs.progress import track
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy

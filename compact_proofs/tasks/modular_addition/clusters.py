@@ -1,4 +1,4 @@
-"""The cluster proof: neurons of one frequency answer together; the few directions that they write are followed exactly."""
+"""The cluster proof: neurons of one frequency are bounded together, and the main directions that they write are exact."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
 from compact_proofs.tasks.modular_addition.grouping import by_cluster
 from compact_proofs.tasks.modular_addition.search import explain_clusters

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.brute_force import is_correct
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits

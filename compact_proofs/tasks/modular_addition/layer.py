@@ -1,4 +1,4 @@
-"""The MLP's part of a proof for all angles: what each cluster answers, and how far the network is from its ideal neurons.
+"""The MLP's part of the kink proof: bounds of each cluster's response, and of the network's distance from its ideal neurons.
 
 Nothing here depends on p. Written out as a theorem: for **every** p, every choice of K integers as frequencies, and all
 embeddings and unembeddings that differ from the waves with coefficients C and D by at most e_E and e_U, the margins are at least

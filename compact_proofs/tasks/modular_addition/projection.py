@@ -21,7 +21,7 @@ def fourier_rows(frequencies: Tensor, p: int) -> Tensor:
     return torch.stack([angle.cos(), angle.sin()], 1).reshape(-1, p)
 
 
-def telling_frequencies(model: OneLayerMLP, at_most: int | None = None) -> Tensor:
+def used_frequencies(model: OneLayerMLP, at_most: int | None = None) -> Tensor:
     """The frequencies that a model uses, ascending, without negligible ones and at most so many."""
     weight = importance(folded_in_float64(model))
     count = int((weight > NEGLIGIBLE * weight.max()).sum())
@@ -45,7 +45,7 @@ class Projection:
     def __init__(self, model: OneLayerMLP, at_most: int | None = None) -> None:
         if model.config.attention == "learned" or model.config.n_ctx != 2:
             raise BadInput("only models that sum embeddings or attend uniformly to two tokens can be projected")
-        self.frequencies = telling_frequencies(model, at_most)
+        self.frequencies = used_frequencies(model, at_most)
         self.cluster = nearest_frequency(folded_in_float64(model), self.frequencies)
         self.rows = fourier_rows(self.frequencies, model.p)
 
@@ -106,8 +106,8 @@ def _row_basis(matrix: Tensor) -> Tensor:
 
 
 def is_projected(model: OneLayerMLP) -> bool:
-    """Whether a model's embeddings hold the telling frequencies and (up to 1e-4 of their size) nothing else."""
-    rows = fourier_rows(telling_frequencies(model), model.p)
+    """Whether a model's embeddings hold the used frequencies and (up to 1e-4 of their size) nothing else."""
+    rows = fourier_rows(used_frequencies(model), model.p)
     with torch.no_grad():
         parts = [model.W_E[: model.p].double(), model.W_U.T.double()]
         rests = [W - rows.T @ (rows @ W) * (2 / model.p) for W in parts]

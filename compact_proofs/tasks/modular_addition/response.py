@@ -1,4 +1,4 @@
-"""What a cluster of neurons answers, for every angle at once: from its kinks, or as a numerical integral."""
+"""The response of a cluster of neurons, bounded over all angles: from its kinks, or as a numerical integral."""
 
 from __future__ import annotations
 

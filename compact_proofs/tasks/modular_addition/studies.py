@@ -15,7 +15,7 @@ from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.grouping import padded
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, clusters
-from compact_proofs.tasks.modular_addition.projection import telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.response import Cluster, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, spectrum
 from compact_proofs.tasks.modular_addition.tuning import all_logits
@@ -39,9 +39,9 @@ class Analysis(NamedTuple):
 
 @torch.no_grad()
 def analyse(model: OneLayerMLP) -> Analysis:
-    """Explain a model by its own telling frequencies, and compute what the kink proof makes of it."""
+    """Explain a model by its own used frequencies, and compute what the kink proof makes of it."""
     exact = copy.deepcopy(model).double()
-    hints = explain_layer(exact, len(telling_frequencies(exact)))
+    hints = explain_layer(exact, len(used_frequencies(exact)))
     table = waves(hints["frequencies"], model.p)
     e_E, e_U = wave_rest(exact.W_E[: model.p], table, hints["embedding"]), wave_rest(exact.W_U.T, table, hints["unembedding"])
     layer, neurons = bound_layer(exact, hints, e_E, e_U, kink_range)

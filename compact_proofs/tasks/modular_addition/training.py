@@ -11,19 +11,30 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
+from compact_proofs.options import Positive
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition
-from compact_proofs.train import Curves, Recipe, Sampler, TrainingResult, evaluate, fit, make_generator
+from compact_proofs.train import (
+    POINTS,
+    Curves,
+    Recipe,
+    Sampler,
+    Schedule,
+    TrainingResult,
+    evaluate,
+    fit,
+    from_list,
+    make_generator,
+    normal_weights,
+    uniform_tokens,
+)
 
 INIT_SCALE = 0.8
 """The weights start with the standard deviation INIT_SCALE / sqrt(d_model); the biases at 0."""
 WARM_UP = 10
 """Steps over which the learning rate grows to its value."""
-POINTS = 200
-"""Points of the curves."""
 
 Architecture = Literal["attn", "mlp"]
 
@@ -112,38 +123,18 @@ def split(p: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return pairs[:n], pairs[n:]
 
 
-def sampler(pairs: Tensor, p: int) -> Sampler:
-    """Sample without replacement from given pairs: all of them if n is large enough."""
-
-    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
-        chosen = pairs if n >= len(pairs) else pairs[torch.randperm(len(pairs), generator=generator)[:n]]
-        return chosen, chosen.sum(-1) % p
-
-    return sample
-
-
 def uniform_pairs(p: int) -> Sampler:
     """Sample i.i.d. uniform pairs."""
-
-    def sample(generator: torch.Generator, n: int) -> tuple[Tensor, Tensor]:
-        pairs = torch.randint(0, p, (n, 2), generator=generator)
-        return pairs, pairs.sum(-1) % p
-
-    return sample
+    return uniform_tokens(2, p, ModularAddition(p).labels)
 
 
 def initial_model(config: TrainingConfig) -> OneLayerMLP:
     """Make the untrained float32 model of the seed; weights are drawn in the order of their definition."""
-    model = OneLayerMLP(config.sizes)
-    generator = make_generator(config.seed, "init")
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.startswith("W_"):
-                parameter.normal_(0.0, INIT_SCALE / math.sqrt(config.d_model), generator=generator)
-    return model
+    scale = INIT_SCALE / math.sqrt(config.d_model)
+    return normal_weights(OneLayerMLP(config.sizes), config.seed, lambda name, w: scale if name.startswith("W_") else None)
 
 
-def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[OneLayerMLP]:
+def train(config: TrainingConfig) -> TrainingResult[OneLayerMLP]:
     """Train a model for modular addition.
 
     Returns
@@ -157,7 +148,7 @@ def train(config: TrainingConfig, progress: bool = False) -> TrainingResult[OneL
         If the training diverges.
     """
     name = f"{config.architecture}, p = {config.p}, seed {config.seed}"
-    return train_on(initial_model(config), config, lambda step: min(1.0, step / WARM_UP), progress=progress, description=name)
+    return train_on(initial_model(config), config, lambda step: min(1.0, step / WARM_UP), description=name)
 
 
 def train_on(
@@ -166,7 +157,6 @@ def train_on(
     rate: Callable[[int], float],
     *,
     project: Callable[[int], None] | None = None,
-    progress: bool = False,
     description: str = "training",
 ) -> TrainingResult[OneLayerMLP]:
     """Train a model in place, with test curves.
@@ -192,16 +182,8 @@ def train_on(
         if step % window == 0 or step == config.steps:
             tests.append(_measure(quick, test_pairs, config.p))
 
-    curves = fit(
-        quick,
-        sampler(train_pairs, config.p),
-        config,
-        window=window,
-        progress=progress,
-        description=description,
-        after_step=after_step,
-        rate=rate,
-    )
+    sample = from_list(train_pairs, ModularAddition(config.p).labels(train_pairs))
+    curves = fit(quick, sample, config, Schedule(window=window, after_step=after_step, rate=rate), description)
     grokking = GrokkingCurves(**asdict(curves), test_loss=[a for a, _ in tests], test_accuracy=[b for _, b in tests])
     seconds = time.perf_counter() - started
     final = evaluate(model, uniform_pairs(config.p), config)

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Positive
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
 from compact_proofs.tasks.modular_addition.layer import bound_layer
-from compact_proofs.tasks.modular_addition.projection import fourier_rows, is_projected, telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import fourier_rows, is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.training import uniform_pairs
@@ -68,7 +68,7 @@ def transplant(model: OneLayerMLP, p: int, frequencies: Tensor | None = None, se
     started = time.perf_counter()
     if model.config.attention == "learned" or model.config.n_ctx != 2 or not is_projected(model):
         raise BadInput("only projected models can be transplanted; project this one by compact-proofs finetune modular-addition")
-    old = telling_frequencies(model)
+    old = used_frequencies(model)
     task = ModularAddition(p)
     if len(old) > p // 2:
         raise BadInput(f"this model uses {len(old)} frequencies, and there are {p // 2} modulo {p}")
@@ -90,7 +90,7 @@ def transplant(model: OneLayerMLP, p: int, frequencies: Tensor | None = None, se
 @torch.no_grad()
 def best_frequencies(model: OneLayerMLP, p: int, seed: int = 0) -> Tensor:
     """Of random choices, the frequencies for p with which the layer's bounds give the largest smallest margin: int64 [K]."""
-    K = len(telling_frequencies(model))
+    K = len(used_frequencies(model))
     zero = torch.zeros((), dtype=torch.float64)
     layer, _ = bound_layer(model, explain_layer(model, K), zero, zero, kink_range)
     generator = torch.Generator().manual_seed(seed)

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.core.options import Natural, Positive, Rate
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.options import Natural, Positive, Rate
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
 from compact_proofs.tasks.modular_addition.layer import bound_layer
-from compact_proofs.tasks.modular_addition.projection import Projection, telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import Projection, used_frequencies
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.training import (
@@ -70,7 +70,7 @@ def config_for(model: OneLayerMLP, **options: Any) -> TuningConfig:
     return TuningConfig(p=model.p, architecture=architecture, d_model=c.d_model, d_mlp=c.d_mlp, n_heads=1, **options)
 
 
-def tune(model: OneLayerMLP, config: TuningConfig, progress: bool = False) -> TrainingResult[OneLayerMLP]:
+def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP]:
     """Project a copy of a model, train it on under the projection, and write it canonically.
 
     Returns
@@ -102,7 +102,7 @@ def tune(model: OneLayerMLP, config: TuningConfig, progress: bool = False) -> Tr
 
     curves = GrokkingCurves()
     if config.train:
-        result = train_on(tuned, config, rate, project=after_step, progress=progress, description="tuning")
+        result = train_on(tuned, config, rate, project=after_step, description="tuning")
         assert isinstance(result.curves, GrokkingCurves)
         curves = result.curves
     tuned.load_state_dict(best[1])
@@ -122,7 +122,7 @@ def provable_margin(model: OneLayerMLP, project: Projection) -> float:
     """An estimate of the smallest margin that the kink proof gives for the canonical form of a projected model."""
     exact = copy.deepcopy(model).double()
     project.canonicalise(exact)
-    frequencies = telling_frequencies(exact)
+    frequencies = used_frequencies(exact)
     zero = torch.zeros((), dtype=torch.float64)
     layer, _ = bound_layer(exact, explain_layer(exact, len(frequencies)), zero, zero, kink_range)
     return 2 * float(margin_bounds(layer, waves(frequencies, model.p)).min())

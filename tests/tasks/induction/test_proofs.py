@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_task import random_stack
+from random_stacks import random_stack
 
 from compact_proofs import Exhaustive, Specimen, measure, prove, violations, zoo
 from compact_proofs.core.soundness import evaluate

@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_stacks import random_stack
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
-from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
+from compact_proofs.models.attention_stack import AttentionStackConfig
 from compact_proofs.tasks.induction import Circuit, Induction
 from compact_proofs.tasks.induction.groups import all_different, answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.listed import group_inputs
@@ -88,17 +89,6 @@ def test_all_different():
     assert int(all_different(6, 3).sum()) == 4 * 3 * 2
 
 
-def random_stack(layers, seed=0, **sizes):
-    model = AttentionStack(
-        AttentionStackConfig(**{"d_vocab": 6, "n_ctx": 4, "d_model": 5, "d_head": 3} | sizes, n_layers=layers), torch.float64
-    )
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
-    return model.requires_grad_(False)
-
-
 def by_loops(model, tokens):
     W = {name: w.numpy() for name, w in model.named_parameters()}
     x = [W["W_E"][t] + W["W_pos"][k] for k, t in enumerate(tokens)]
@@ -139,5 +129,5 @@ def test_wrong_uses_are_named():
         Circuit().applies_to(model, Induction.of(model))
     with pytest.raises(BadInput, match="not an AttentionStack"):
         Induction.of(torch.nn.Linear(2, 2))
-    with pytest.raises(BadInput, match="d_head = 0"):
+    with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionStackConfig(6, 4, 5, 0)

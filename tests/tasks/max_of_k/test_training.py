@@ -10,6 +10,7 @@ from compact_proofs import zoo
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, weights_sha256
 from compact_proofs.models.own_names import attention_only_from_state
+from compact_proofs.progress import progress_bars
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, initial_model, train, uniform_sequences
 from compact_proofs.tasks.max_of_k.zoo import RECIPES
 from compact_proofs.train import evaluate, make_generator
@@ -122,8 +123,10 @@ def test_meaningless_options_are_refused(option, value):
         TrainingConfig(**{option: value})
 
 
-def test_the_progress_bar_goes_to_standard_error(capfd):
-    train(dataclasses.replace(TINY, steps=2), progress=True)
+def test_the_progress_bar_goes_to_standard_error(capfd, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes it for a terminal
+    with progress_bars():
+        train(dataclasses.replace(TINY, steps=20))
     out, err = capfd.readouterr()
     assert out == ""
     assert "max-of-2, 5 tokens, seed 0" in err

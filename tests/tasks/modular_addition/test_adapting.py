@@ -6,14 +6,14 @@ import torch
 import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.tasks.modular_addition import KIT, Clusters, ModularAddition
-from compact_proofs.tasks.modular_addition.projection import telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, nearest_frequency
 
 
 def with_more_directions(strength):
     """A network of the zoo whose clusters write two directions more each, at random, as networks with unlike phases do."""
     model = zoo.load("mod-59-attn-seed-0")
-    cluster = nearest_frequency(folded_in_float64(model), telling_frequencies(model))
+    cluster = nearest_frequency(folded_in_float64(model), used_frequencies(model))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for k in cluster.unique().tolist():
@@ -37,4 +37,4 @@ def test_a_network_that_writes_more_directions_is_followed_in_more():
 @pytest.mark.parametrize("name", ["mod-59-attn-seed-0", "mod-59-mlp-seed-1"])
 def test_the_networks_of_the_zoo_need_two(name):
     model = zoo.load(name)
-    assert KIT.default(model) == Clusters(len(telling_frequencies(model)), 2)
+    assert KIT.default(model) == Clusters(len(used_frequencies(model)), 2)

@@ -12,7 +12,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.modular_addition import KIT, Clusters, Kinks, ModularAddition
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
-from compact_proofs.tasks.modular_addition.projection import Projection, is_projected, telling_frequencies
+from compact_proofs.tasks.modular_addition.projection import Projection, is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.specimens import specimen
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, check_theorem, load_theorem, prove_theorem
 from compact_proofs.tasks.modular_addition.training import TrainingConfig, train
@@ -93,7 +93,7 @@ def test_tuning_keeps_the_projection():
     raw = zoo.load("mod-59-mlp-seed-1")
     result = tune(raw, config_for(raw, steps=2, frequencies=4))
     assert is_projected(result.model)
-    assert len(telling_frequencies(result.model)) == 4
+    assert len(used_frequencies(result.model)) == 4
     learned = specimen(18).model
     assert learned.config.attention == "learned"
     with pytest.raises(BadInput, match="only models that sum embeddings or attend uniformly"):
@@ -111,11 +111,11 @@ def test_strategies_say_what_they_need():
 
 
 def test_one_theorem_for_many_p(tuned, tmp_path):
-    K = len(telling_frequencies(tuned))
+    K = len(used_frequencies(tuned))
     theorem = prove_theorem(tuned, K)
     check_theorem(theorem, tuned)
     assert "For every p" in theorem.statement()
-    proven, length = apply_theorem(theorem, tuned, telling_frequencies(tuned))
+    proven, length = apply_theorem(theorem, tuned, used_frequencies(tuned))
     assert proven == 59**2
     assert length.total < theorem.length
     for p in (41, 97):
@@ -135,7 +135,7 @@ def test_one_theorem_for_many_p(tuned, tmp_path):
 
 
 def test_false_theorems_are_rejected(tuned, tmp_path):
-    theorem = prove_theorem(tuned, len(telling_frequencies(tuned)))
+    theorem = prove_theorem(tuned, len(used_frequencies(tuned)))
     better = type(theorem)(**(vars(theorem) | {"u": tuple(x + 1e-6 for x in theorem.u)}))
     with pytest.raises(BadInput, match="claims more than its proof gives"):
         check_theorem(better, tuned)
@@ -144,7 +144,7 @@ def test_false_theorems_are_rejected(tuned, tmp_path):
         check_theorem(bent, tuned)
     other = copy.deepcopy(tuned)
     other.W_in.data[0, 0] += 1
-    for use in (lambda: check_theorem(theorem, other), lambda: apply_theorem(theorem, other, telling_frequencies(tuned))):
+    for use in (lambda: check_theorem(theorem, other), lambda: apply_theorem(theorem, other, used_frequencies(tuned))):
         with pytest.raises(BadInput, match="another layer"):
             use()
     (tmp_path / "nothing.safetensors").write_bytes(zoo.path("mod-59-mlp-seed-0").read_bytes())

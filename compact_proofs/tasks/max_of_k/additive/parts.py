@@ -1,4 +1,4 @@
-"""What the additive certificate needs to know of a model: values, attention and direct path, each exactly or bounded more cheaply.
+"""The model's values, attention and direct path as the additive certificate uses them, exactly or by cheaper bounds.
 
 * Values EV': the exact matrix (2 v^2 d), or of rank r in hinted directions with the rest bounded by norms (2 v^2 r).
 * Attention: exact scores (2 v^2 d), or of rank one in a hinted direction with the rest bounded by norms (v d).

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from compact_proofs.confidence.partition import Partition
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
 from compact_proofs.tasks.max_of_k.additive.grid import (
     GridReach,

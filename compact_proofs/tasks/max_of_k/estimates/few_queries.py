@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Positive
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Positive
 from compact_proofs.tasks.max_of_k.estimates.windows import symbols
 from compact_proofs.tasks.max_of_k.paths import attention_weights
 

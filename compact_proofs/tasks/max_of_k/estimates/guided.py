@@ -1,4 +1,4 @@
-"""Samples where they matter: a crude model says of which sequences it is unsure, and only those are drawn and evaluated."""
+"""Importance sampling: a crude estimate of each kind of sequence says where it is unsure, and samples are drawn there."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Positive
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256
+from compact_proofs.options import Positive
 from compact_proofs.tasks.max_of_k.additive.classes import right_by_paths
 from compact_proofs.tasks.max_of_k.estimates.few_queries import LONGEST
 from compact_proofs.tasks.max_of_k.estimates.windows import rivals, symbols

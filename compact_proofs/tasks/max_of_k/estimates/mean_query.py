@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Positive
 from compact_proofs.estimates import Estimator
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Positive
 from compact_proofs.tasks.max_of_k.estimates.windows import multisets, rivals, symbols
 
 

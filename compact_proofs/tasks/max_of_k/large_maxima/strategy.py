@@ -1,4 +1,4 @@
-"""`LargeMaxima`: what is counted, by which options."""
+"""`LargeMaxima`: the strategy with its options."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import Natural, Positive
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSteps, GroupSymbols, count_on_grid, grid_member, on_grid
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.options import one_of
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.options import one_of
 from compact_proofs.tasks.max_of_k.cubic import sum_of_powers
 from compact_proofs.tasks.max_of_k.paths import pair_number
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, Attention
