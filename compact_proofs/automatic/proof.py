@@ -18,7 +18,7 @@ from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rivals import AverageReadout, Families, margin_rows, merge
 from compact_proofs.automatic.rows import Jobs, weights_of
 from compact_proofs.automatic.tree import PROVE, REST, Leaves
-from compact_proofs.automatic.undecided import Undecided, by_box, open_rows
+from compact_proofs.automatic.undecided import Undecided, by_box, nothing, open_rows
 from compact_proofs.certified import LARGEST_MIXED, BoxSet, Certified, disjoint, positive, positive_tables
 from compact_proofs.errors import BadInput
 
@@ -101,6 +101,9 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
         number = choices.take(len(names)).clamp(max=outputs - 2)
         beta = numbers.take(len(names), heads - 1, outputs)
         counts = number.unique().tolist()
+        foreign = jobs.part((~usable).nonzero()[:, 0])
+    if len(foreign):
+        yield foreign, nothing(foreign)
     for count in counts:
         with structure():
             alike = (number == count).nonzero()[:, 0]

@@ -32,6 +32,8 @@ LARGEST = 1e100
 class Automatic(Strategy[Program]):
     """Split the inputs into boxes, bound the margins on each from below by additive functions of the tokens, and count.
 
+    What the bounds do not prove is evaluated input by input, with everything shared that tables can share, where that is worth it.
+
     The program is read by tokens with the last one known (`compact_proofs.automatic.reading`): exactly, up to the first function of
     several positions; from there on by relaxations. Nothing about the architecture is assumed.
     """
@@ -42,13 +44,13 @@ class Automatic(Strategy[Program]):
     """Groups of labels, for each last token, that share the merged rivals, at first (search only)."""
     kept: Natural = 8
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
-    worth: Natural = 1000
-    """Operations that may be spent to certify one more input."""
-    cuts: Natural = 8
+    worth: Natural = 20_000
+    """Operations that may be spent to certify one more input: by bounds, or by evaluating it, where that costs no more."""
+    cuts: Natural = 6
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
-    summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
+    summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     partial: ClassVar[bool] = True
     reads_program: ClassVar[bool] = True
 

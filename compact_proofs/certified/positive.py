@@ -314,6 +314,8 @@ class InBox(Certified):
 
     def member(self, inputs: Tensor) -> Tensor:
         inside = belongs(self.mask[None], inputs)[:, 0]
+        if not self.table.size:
+            return inside
         rows = inputs.cpu().numpy()
         at = tuple(np.minimum(np.searchsorted(t, rows[:, i]), len(t) - 1) for i, t in enumerate(self.tokens))
         return inside & torch.from_numpy(self.table[at])
