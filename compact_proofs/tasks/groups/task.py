@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.pair_mlp import PairMLP
@@ -57,6 +58,9 @@ class Groups(Task):
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
         number = torch.arange(start, min(stop, self.size))
         return torch.stack([number // self.group.order, number % self.group.order], -1)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        return lexicographic(inputs, self.group.order)
 
     def labels(self, inputs: Tensor) -> Tensor:
         return self.group.table.to(inputs.device)[inputs[:, 0], inputs[:, 1]]

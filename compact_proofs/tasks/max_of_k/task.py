@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
@@ -64,6 +65,10 @@ class MaxOfK(Task):
             digits.append(number % self.d_vocab)
             number = number // self.d_vocab
         return torch.stack(digits[::-1], -1)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        """The sequences as numbers in base v: about 2 K operations each."""
+        return lexicographic(inputs, self.d_vocab)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Every token by itself."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
@@ -56,6 +57,9 @@ class ModularAddition(Task):
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
         number = torch.arange(start, min(stop, self.size))
         return torch.stack([number // self.p, number % self.p], -1)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        return lexicographic(inputs, self.p)
 
     def labels(self, inputs: Tensor) -> Tensor:
         return inputs.sum(-1) % self.p
