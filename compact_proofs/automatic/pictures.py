@@ -78,7 +78,7 @@ def account_of(model: nn.Module, task: FiniteTask, certificate: Certificate) -> 
     strategy = Automatic.from_options(certificate.options)
     assert isinstance(strategy, Automatic)
     with sound():
-        found = strategy.certified(program_of(model, task), task, certificate.explanation)
+        found = strategy.verify(program_of(model, task), task, certificate.explanation)
     return Account.of(task, certificate.explanation, found)
 
 

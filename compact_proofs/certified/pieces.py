@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.certified.base import Certified, Disjoint, Nothing
+from compact_proofs.certified.lists import Listed
 from compact_proofs.certified.positive import InBox, SumBoxes
-from compact_proofs.certified.sets import BoxSet, Listed
+from compact_proofs.certified.sets import BoxSet
 
 Piece = tuple[Tensor, list[int]]
 """Some disjoint boxes, bool [B, n, v], and how many members are counted in each."""

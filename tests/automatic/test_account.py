@@ -82,7 +82,7 @@ def test_the_boxes_account_for_the_bound(seed: int) -> None:
     program = program_of(model, task)
     explanation = strategy.explain(program, task)
     with sound():
-        found = strategy.certified(program, task, explanation)
+        found = strategy.verify(program, task, explanation)
     account = Account.of(task, explanation, found)
     assert sum(account.proven) == found.size
     inputs = task.inputs(0, task.size)
