@@ -19,9 +19,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import charge_integers, stage, unseen
-from compact_proofs.tasks.groups.group import Group
 
 POINTS_PER_ELEMENT = 8
 """An explanation has at most this many times the group's order of left points, and of right points."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group, group_of
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import Group, group_of
 
 ROUNDS = 10
 """Rounds of alternating fits."""

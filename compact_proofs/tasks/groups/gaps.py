@@ -24,11 +24,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.core.claim import largest_other
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Alike, Circuit
-from compact_proofs.tasks.groups.group import Group
 from compact_proofs.tasks.groups.separate import Separate
 
 

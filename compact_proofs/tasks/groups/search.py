@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.tasks.groups.circuits import ALIKE, POINTS_PER_ELEMENT, READINGS, Alike, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Fit, Weights, fit, read_in_every_way
-from compact_proofs.tasks.groups.group import Group
 
 FAINT = 1e-3
 """Neurons weaker than this share of the strongest are left alone."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.irreps import isotypic_shares
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.groups.circuits import Circuit, check_circuits
@@ -15,7 +16,6 @@ from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double
 from compact_proofs.tasks.groups.errors import spread, sums_of
 from compact_proofs.tasks.groups.fitting import Weights
 from compact_proofs.tasks.groups.gsets import GSets
-from compact_proofs.tasks.groups.irreps import isotypic_shares
 from compact_proofs.tasks.groups.search import FAINT
 from compact_proofs.tasks.groups.task import Groups
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.algebra.group import Group, group_of
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import Group, group_of
 
 
 @dataclass(frozen=True)
