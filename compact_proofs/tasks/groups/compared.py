@@ -10,12 +10,14 @@ from operator import add
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.bounds.relu import separate_neurons
 from compact_proofs.core.claim import Task, largest_other
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits
-from compact_proofs.tasks.groups.errors import Sums, spread, sums_of, whole_neurons
+from compact_proofs.tasks.groups.errors import Sums, sums_of
 from compact_proofs.tasks.groups.gaps import Gaps
 from compact_proofs.tasks.groups.separate import Separate
 from compact_proofs.tasks.groups.task import Groups
@@ -77,7 +79,7 @@ def _unexplained(model: PairMLP, circuits: Circuits, explanation: Explanation, i
     i = list(circuits.rest)
     with stage("unexplained neurons"):
         share = torch.tensor([abs(r) for r in circuits.rest.values()], dtype=torch.float64, device=inputs.device)
-        return whole_neurons(shifted(inputs, explanation)[:, :, i], share * spread(model.U[i]))
+        return separate_neurons(shifted(inputs, explanation)[:, :, i], share * spread(model.U[i]))
 
 
 def both_sides(model: PairMLP) -> Tensor:

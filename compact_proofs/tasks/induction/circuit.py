@@ -8,13 +8,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.dominance import harm_ratio
+from compact_proofs.bounds.indices import others
+from compact_proofs.bounds.mean import moved_mean
+from compact_proofs.bounds.norms import longest
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.tasks.induction.groups import other_tokens
-from compact_proofs.tasks.induction.lemmas import harm_ratio, leak, leaked
+from compact_proofs.tasks.induction.lemmas import LEAST_RATIO, leak
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 
 
@@ -57,14 +61,14 @@ class CircuitBounds:
             [q, i, a] (of no meaning for q = a), and bool [a].
         """
         D, n = self.key.shape
-        others, tokens = _other_keys(n, self.lag, device=self.key.device), other_tokens(D, device=self.key.device)
+        keys, tokens = _other_keys(n, self.lag, device=self.key.device), others(D, device=self.key.device)
         every = torch.arange(D, device=self.key.device)
         with stage("ratios"):
             harm = self.harm[tokens[:, :, None], every[:, None, None], tokens[:, None, :]]  # [a, t != a, b != a]
             gain = self.gain[every[:, None], tokens]  # [a, b != a]
-            ratio, valid = harm_ratio(harm, gain[:, None], least_gain)
+            ratio, valid = harm_ratio(harm, gain[:, None], least_gain, LEAST_RATIO)
         with stage("slack"):
-            rivals = torch.logsumexp(self.key[:, others], 2) + self.composition  # [q, i]
+            rivals = torch.logsumexp(self.key[:, keys], 2) + self.composition  # [q, i]
             slack = self.answer - rivals[:, :, None] - torch.log(ratio.amax(1))
         return slack, valid.all(1)
 
@@ -148,7 +152,7 @@ def circuit_bounds(model: AttentionStack) -> CircuitBounds:
         key, answer = _key_scores(TX[:, :D], TX[:, D:], TO[:, :D], TO[:, D:], lam)
     with stage("composition"):
         o_query = value @ (first.W_O @ second.W_Q) / second.attn_scale()
-        composition = 2 * longest(o_query, D) * (longest(x_key, D) + longest(o_key, D))
+        composition = 2 * longest_atom(o_query, D) * (longest_atom(x_key, D) + longest_atom(o_key, D))
     with stage("logits"):
         W = second.W_O @ model.W_U
         rest = _range(value @ (first.W_O @ model.W_U), D) + _range((value @ (first.W_O @ second.W_V)) @ W, D)
@@ -190,29 +194,24 @@ def _key_scores(TXt: Tensor, TXp: Tensor, TOt: Tensor, TOp: Tensor, lam: Tensor)
     same = torch.eye(D, dtype=torch.bool, device=TXt.device)
     worst_own = lam[:-1].amax(1).expand(D, n - 2, D)  # [q, k - 1, u], for k < f
     last_own = lam[-1][:, None, :]  # place f holds q
-    mean = leaked(before, torch.cat([worst_own, last_own], 1), most[:, 1:, None])
+    mean = moved_mean(before, torch.cat([worst_own, last_own], 1), most[:, 1:, None])
     row = torch.where(same[:, None], -torch.inf, mean).amax(2)  # [q, k - 1]
     own = torch.cat([TXt.amax(1, keepdim=True).expand(D, n - 1), TXt.diagonal()[:, None]], 1)
     key = own + TXp + torch.cat([top_t + TOp[:, :1], row], 1)
     found = TOt.diagonal()[:, None] + TOp[:, : n - 2]  # [q, i]: the value of q at place i
     leak_of = lam[: n - 2].permute(2, 0, 1)  # [q, i, a]: place i + 1 holds a, the place before it q
-    answer = TXt[:, None, :] + (TXp[:, 1 : n - 1, None] + leaked(found[:, :, None], leak_of, least[:, 1 : n - 1, None]))
+    answer = TXt[:, None, :] + (TXp[:, 1 : n - 1, None] + moved_mean(found[:, :, None], leak_of, least[:, 1 : n - 1, None]))
     return key, answer
 
 
-def longest_row(rows: Tensor) -> Tensor:
-    """The largest norm of a row."""
-    return torch.linalg.vector_norm(rows, dim=1).amax()
-
-
-def longest(rows: Tensor, D: int) -> Tensor:
+def longest_atom(rows: Tensor, D: int) -> Tensor:
     """Upper bound of the norm of token row + place row."""
-    return longest_row(rows[:D]) + longest_row(rows[D:])
+    return longest(rows[:D]) + longest(rows[D:])
 
 
 def _range(rows: Tensor, D: int) -> Tensor:
     """Upper bound of the largest difference of two logits in token row + place row."""
-    width = rows.amax(1) - rows.amin(1)
+    width = spread(rows)
     return width[:D].amax() + width[D:].amax()
 
 

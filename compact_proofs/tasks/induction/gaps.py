@@ -8,10 +8,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.dominance import harm_ratio
+from compact_proofs.bounds.indices import others
+from compact_proofs.bounds.mean import ratio_at_least
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.induction.groups import Answers, free_places, other_tokens
+from compact_proofs.tasks.induction.groups import Answers, free_places
 from compact_proofs.tasks.induction.hints import Hints
-from compact_proofs.tasks.induction.lemmas import harm_ratio, ratio_at_least
+from compact_proofs.tasks.induction.lemmas import LEAST_RATIO
 from compact_proofs.tasks.induction.rows import Rows
 
 
@@ -131,7 +134,7 @@ class Groups:
 
     def ratios(self) -> tuple[dict[int, Tensor], Tensor]:
         """Bound rho of every key (Lemma D): [g, v] over all tokens v for k < f, [g, 1] for f; bool [g]: gains are positive."""
-        other = other_tokens(self.D, device=self.q.device)[self.a]  # [g, b]
+        other = others(self.D, device=self.q.device)[self.a]  # [g, b]
         q, a, t = self.q[:, None], self.a[:, None], self.t
         direct = self._row_of(t.oU, other, "direct")
         with stage("harms"):
@@ -140,12 +143,12 @@ class Groups:
             tokens = torch.arange(self.D, device=other.device)[:, None]
             found, valid = {}, torch.zeros(0, dtype=torch.bool)
             for k, harm in self.place.harms.items():
-                found[k], valid = harm_ratio(harm[a[..., None], tokens, other[:, None]] - base[:, None], gain)
+                found[k], valid = harm_ratio(harm[a[..., None], tokens, other[:, None]] - base[:, None], gain, floor=LEAST_RATIO)
         last = self._row_of(t.oU + t.oW, other, "last_harm")
         with stage("harms"):
             own = (t.xU + t.xW[-1])[self.q]
             harm = (own.gather(1, other) - own.gather(1, a)) - last
-            found[self.n - 1], valid = harm_ratio(harm[:, None], gain)
+            found[self.n - 1], valid = harm_ratio(harm[:, None], gain, floor=LEAST_RATIO)
         return found, valid[:, 0]
 
     def _row_of(self, table: Tensor, other: Tensor, name: str) -> Tensor:

@@ -39,12 +39,6 @@ def answers(D: int) -> Answers:
 
 
 @address_table
-def other_tokens(D: int) -> Tensor:
-    """The tokens other than a, for each a: int64 [D, D - 1]."""
-    return torch.stack([torch.tensor([t for t in range(D) if t != a], dtype=torch.int64) for a in range(D)])
-
-
-@address_table
 def answer_number(D: int) -> Tensor:
     """The row of (q, a) in `answers`, int64 [D, D] (D (D - 1), one past the last, for q = a)."""
     q, a, _ = answers(D)

@@ -12,13 +12,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import away_from, others
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, whole
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
-from compact_proofs.tasks.max_of_k.paths import attention_weights, away_from, others, paths
+from compact_proofs.tasks.max_of_k.paths import attention_weights, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.shares import InputShare
 

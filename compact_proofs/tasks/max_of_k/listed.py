@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, whole
 from compact_proofs.enclosure import provably
@@ -18,7 +19,7 @@ from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights, others
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights
 
 LONGEST = 2**22
 """Sequences in a list, at most."""

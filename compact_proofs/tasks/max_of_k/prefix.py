@@ -13,13 +13,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights, others
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 LARGEST_TABLE = 2**25

@@ -4,7 +4,6 @@ direct          five ways to bound the direct path EUPU
 attention       two ways to use the attention to the maximum
 residual        ten ways to bound the attention scores EQKE
 peeling         EQKE = low rank + remainder, exactly
-ranges          the inequalities for row differences of a product
 cases           what is known about each (query, maximum, number of other tokens)
 gaps            the untrusted search for gaps
 strategy        the proof

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.products import one_break
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.subcubic.ranges import one_break, row_range
 
 
 class Direct(ABC):
@@ -51,7 +52,7 @@ class ExactRange(Direct):
 
     def split(self, model: AttentionOnlyTransformer, explanation: Explanation) -> tuple[None, Tensor]:
         with stage("EU"):
-            worst = row_range((model.W_E + model.W_pos[-1]) @ model.W_U)
+            worst = spread((model.W_E + model.W_pos[-1]) @ model.W_U)
             return None, worst.amax().expand(model.d_vocab) if self.pooled else worst
 
     def dimension(self, v: int, d: int) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.splitting import peel
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 
@@ -108,16 +109,6 @@ LEADING = Peeling(tokens=1, head=0)
 
 FACTORS = Peeling(tokens=2, head=1)
 """Two directions of either side and one of W_Q and W_K: rank 6."""
-
-
-def peel(F: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return C and F' with F = directions^T C + F', for any directions [r, n] and F [n, p]: 4 r n p operations."""
-    coefficients = []
-    for u in directions:
-        c = u[None] @ F
-        F = F - u[:, None] * c
-        coefficients.append(c)
-    return torch.cat(coefficients), F
 
 
 def _factors(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
