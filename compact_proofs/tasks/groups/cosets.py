@@ -10,8 +10,9 @@ from torch import Tensor
 
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.bounds.relu import error_of_outputs, separate_neurons
+from compact_proofs.certified import Certified, Truth
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
@@ -73,15 +74,11 @@ class Cosets(GroupStrategy):
         maps = Spec((m, n), (0, n - 1), fewer=True)
         return {"block": Spec((m,), (-1, m - 1)), "left": maps, "right": maps, "shifts": Spec((m,))}
 
-    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Groups)
         left, right, margin = self._bounds(model, task, explanation)
         with stage("counting"):
-            return whole(provably(left[:, None] + right < margin[task.group.table.to(left.device)]).sum())
-
-    def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        left, right, margin = self._bounds(model, task, explanation)
-        return provably(left[inputs[:, 0]] + right[inputs[:, 1]] < margin[task.labels(inputs)])
+            return Truth(provably(left[:, None] + right < margin[task.group.table.to(left.device)])).counted()
 
     def _bounds(self, model: PairMLP, task: Task, explanation: Explanation) -> tuple[Tensor, Tensor, Tensor]:
         """left [n], right [n], and min_{z != w} A_wz [n]."""

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import Certified, Counted, Nothing, whole
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
@@ -62,19 +63,15 @@ class GSetsLinear(GroupStrategy):
     def specs(self, model: PairMLP, task: Task) -> dict[str, Spec]:
         return circuit_specs(model.order, model.width)
 
-    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> Certified:
         slack = self.slack(model, task, explanation)
         if slack is None:
-            return 0
+            return Nothing()
         with stage("counting"):
             left, right = slack.sides
-            return whole(count_below(torch.sort(-left).values, right + slack.constant).sum())
-
-    def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        slack = self.slack(model, task, explanation)
-        if slack is None:
-            return torch.zeros(len(inputs), dtype=torch.bool)
-        return slack.positive()[inputs[:, 0], inputs[:, 1]]
+            above = right + slack.constant
+            count = whole(count_below(torch.sort(-left).values, above).sum())
+        return Counted(count, lambda inputs: provably(-left[inputs[:, 0]] < above[inputs[:, 1]]))
 
     def slack(self, model: PairMLP, task: Task, explanation: Explanation) -> Separate | None:
         """M less all errors: positive where the pair is proven; None without circuits."""
@@ -127,28 +124,28 @@ class GSets(GroupStrategy):
     def specs(self, model: PairMLP, task: Task) -> dict[str, Spec]:
         return circuit_specs(model.order, model.width)
 
-    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Groups)
         inputs = both_sides(model)
         c = Compared.of(model, task, explanation, inputs)
         if c is None:
-            return 0
+            return Nothing()
         first = self._first(c)
         n, table = model.order, task.group.table.to(inputs.device)
-        proven = whole(first.sum())
         x, y = numbered_pairs(n, 0, n * n, device=table.device) if first.is_meta else (~first).nonzero().T
+        count, further = whole(first.sum()), []
         for start in track(range(0, len(x), ROWS), "pairs, in batches"):
             rows = slice(start, start + ROWS)
-            proven += whole(self._others(model, c, inputs, x[rows], y[rows], table[x[rows], y[rows]]).sum())
-        return proven
+            further.append(self._others(model, c, inputs, x[rows], y[rows], table[x[rows], y[rows]]))
+            count += whole(further[-1].sum())
 
-    def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        sides = both_sides(model)
-        c = Compared.of(model, task, explanation, sides)
-        if c is None:
-            return torch.zeros(len(inputs), dtype=torch.bool)
-        x, y = inputs.T
-        return self._first(c)[x, y] | self._others(model, c, sides, x, y, task.labels(inputs))
+        def holds(pairs: Tensor) -> Tensor:
+            proven = first.clone()
+            if further:
+                proven[x, y] = torch.cat(further)
+            return proven[tuple(pairs.T)]
+
+        return Counted(count, holds)
 
     def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
         """n^2: one number for each pair."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from compact_proofs.algebra.group import Group, group_of
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.pair_mlp import PairMLP
@@ -49,6 +50,9 @@ class Groups(ModelTask):
     def inputs(self, start: int, stop: int) -> Tensor:
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
         return sequences(start, stop, self.group.order, 2)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        return lexicographic(inputs, self.group.order)
 
     def labels(self, inputs: Tensor) -> Tensor:
         return self.group.table.to(inputs.device)[inputs[:, 0], inputs[:, 1]]

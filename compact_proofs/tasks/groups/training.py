@@ -114,7 +114,7 @@ def provable(model: PairMLP, every: int) -> Callable[[int], bool]:
         folded, verifier = model.folded().double(), GSetsLinear()
         with torch.no_grad():
             explanation = verifier.explain(folded, task)
-            return verifier.verify(folded, task, explanation) == task.size
+            return verifier.verify(folded, task, explanation).size == task.size
 
     return stop
 

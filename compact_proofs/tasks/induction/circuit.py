@@ -13,10 +13,11 @@ from compact_proofs.bounds.indices import others
 from compact_proofs.bounds.mean import moved_mean
 from compact_proofs.bounds.norms import longest
 from compact_proofs.bounds.ranges import spread
+from compact_proofs.certified import Certified, Classes
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
-from compact_proofs.length import address_table, charge_integers, stage
+from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.induction.lemmas import LEAST_RATIO, leak
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
@@ -107,21 +108,11 @@ class Circuit(InductionStrategy):
     name: ClassVar[str] = "circuit"
     summary: ClassVar[str] = "the induction circuit part by part, for tuned models; O((D + n) d h + n D^2 + D^3)"
 
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of groups."""
-        return True
-
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
         with stage("slack"):
-            groups = whole(certified_groups(model).sum())
-            charge_integers(1)
-        return groups * task.group_size
-
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        assert isinstance(task, Induction)
-        return certified_groups(model)[inputs[:, -1], task.places(inputs), task.labels(inputs)]
+            groups = certified_groups(model)
+            return Classes(groups, task.group_size, lambda x: (x[:, -1], task.places(x), task.labels(x))).counted()
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
         """Every entry of the tables over tokens and places: lam, TX, TO, EV and the direct path."""

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from compact_proofs.bounds.indices import others
 from compact_proofs.bounds.norms import longest, norm
+from compact_proofs.certified import Certified, Classes
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Strategy, whole
+from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
-from compact_proofs.length import charge_integers, stage
+from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest_atom
 from compact_proofs.tasks.induction.lemmas import leak
@@ -117,19 +118,10 @@ class DeepCircuit(Strategy[AttentionStack]):
         if task != LaggedInduction.of(model):
             raise BadInput(f"{self.name}: this model is for {LaggedInduction.of(model)}, not for {task}")
 
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of groups."""
-        return True
-
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
-        groups = whole(self._certified(model).sum())
-        charge_integers(1)
-        return groups * math.perm(model.d_vocab - 2, model.n_ctx - 3)
-
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, LaggedInduction)
-        return self._certified(model)[inputs[:, -1], task.first_places(inputs), task.labels(inputs)]
+        groups = math.perm(model.d_vocab - 2, model.n_ctx - 3)
+        return Classes(self._certified(model), groups, lambda x: (x[:, -1], task.first_places(x), task.labels(x)))
 
     def _certified(self, model: AttentionStack) -> Tensor:
         """bool [q, i, a]."""

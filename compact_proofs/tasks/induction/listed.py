@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from compact_proofs.certified import Certified, with_list
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
@@ -18,7 +19,7 @@ from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
 from compact_proofs.tasks.induction.brute_force import is_right
 from compact_proofs.tasks.induction.groups import answers, free_places
-from compact_proofs.tasks.induction.pairs import Certified, Pairs
+from compact_proofs.tasks.induction.pairs import Pairs
 from compact_proofs.tasks.induction.tables import vectors
 from compact_proofs.tasks.induction.task import Induction
 
@@ -30,8 +31,8 @@ LARGEST_GROUP = 2**20
 class Listed(Pairs):
     """The pair certificate, and a list of inputs that it does not count, each evaluated and counted once.
 
-    The list holds the inputs' numbers (`Induction.numbered`, so that each names an input of the task). An entry counts where it is
-    larger than every entry before it (so no input counts twice), not among those that the certificate counts, and provably right.
+    The list holds the inputs' numbers (`Induction.numbered`, so that each names an input of the task). An entry counts if it is
+    larger than every entry before it, certainly not counted by the certificate (`certified.with_list`), and provably right.
     If the list holds every right input that the certificate misses, the bound is the true accuracy.
 
     Cost: that of the certificate, and about n^2 (h + D) + 2 n (3 h + 3 D) for each entry.
@@ -67,7 +68,7 @@ class Listed(Pairs):
                 if not room:
                     break
                 inputs = group_inputs(task, group)
-                missed = inputs[~certified.member(task, inputs)][: 2 * room]
+                missed = inputs[certified.excludes(inputs)][: 2 * room]
                 kept.append(task.numbers(missed[is_right(t, missed)])[:room])
                 room -= len(kept[-1])
         return found | {"inputs": torch.cat(kept).sort().values}
@@ -75,26 +76,12 @@ class Listed(Pairs):
     def specs(self, model: AttentionStack, task: Task) -> dict[str, Spec]:
         return super().specs(model, task) | {"inputs": Spec((self.longest,), (0, task.size - 1), fewer=True)}
 
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
-        certified = self.certified(model, explanation)
-        listed = self._counts(model, task, certified, explanation["inputs"].to(model.W_E.device))
-        return certified.count(task, self.enumerated, self.steps) + whole(listed.sum())
-
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        assert isinstance(task, Induction)
-        certified, listed = self.certified(model, explanation), explanation["inputs"]
-        counted = listed[self._counts(model, task, certified, listed)]
-        return certified.member(task, inputs) | torch.isin(task.numbers(inputs), counted)
-
-    def _counts(self, model: AttentionStack, task: Induction, certified: Certified, numbers: Tensor) -> Tensor:
-        """bool [k]: the listed input is new, not certified already, and right."""
+        certified, numbers = self.certified(model, task, explanation), explanation["inputs"].to(model.W_E.device)
         with stage("list"):
-            if not len(numbers):
-                return torch.zeros(0, dtype=torch.bool, device=numbers.device)
-            new = torch.cat([torch.ones(1, dtype=torch.bool), numbers[1:] > torch.cummax(numbers, 0).values[:-1]])
             inputs = task.numbered(numbers)
-            return new & ~certified.member(task, inputs) & is_right(vectors(model), inputs)
+            return with_list(certified, inputs, task.numbers, lambda some: is_right(vectors(model), some), numbers)
 
 
 def group_inputs(task: Induction, group: int) -> Tensor:

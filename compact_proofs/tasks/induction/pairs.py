@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
+from compact_proofs.certified import Certified, whole
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
-from compact_proofs.enclosure import provably, sound
+from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
@@ -33,45 +36,66 @@ LARGEST = 2**31
 
 
 @dataclass(frozen=True)
-class Certified:
-    """What the pair certificate proves.
+class Costs(Certified):
+    """The inputs that the pair certificate proves: whole groups, and inputs of listed groups whose own cost is below 1.
+
+    The latter are counted by sums in another order than that of `member`, or on a grid, which counts fewer; an input whose cost, as
+    a real number, is not below 1 is counted by neither.
 
     Attributes
     ----------
+    task
+        The task.
     chains
         For each place i, the cost of every group's inputs.
     always : bool [i, rows]
         The whole group is right.
-    counted : bool [i, rows]
-        The group is listed by the explanation: its inputs of a cost below 1 count one by one.
+    listed : bool [i, rows]
+        The group is listed by the explanation.
+    enumerated, steps
+        Options of `Pairs`.
     """
 
+    task: Induction
     chains: list[Chain]
     always: Tensor
-    counted: Tensor
+    listed: Tensor
+    enumerated: int
+    steps: int
 
-    def count(self, task: Induction, enumerated: int, steps: int) -> int:
-        """Inputs proven right, at least."""
+    @cached_property
+    def size(self) -> int:
         with stage("counting"):
-            total = whole(self.always.sum()) * task.group_size
-            for chain, some in zip(self.chains, self.counted & ~self.always, strict=True):
+            total = whole(self.always.sum()) * self.task.group_size
+            for chain, some in zip(self.chains, self.listed & ~self.always, strict=True):
                 rows = [] if some.is_meta else [row for row, chosen in enumerate(some.tolist()) if chosen]
                 for start in range(0, len(rows), AT_ONCE):
-                    total += sum(chain[torch.tensor(rows[start : start + AT_ONCE])].count(enumerated, steps))
+                    total += sum(chain[torch.tensor(rows[start : start + AT_ONCE])].count(self.enumerated, self.steps))
         return total
 
-    def member(self, task: Induction, inputs: Tensor) -> Tensor:
-        """bool [k]: is the input's group right as a whole, or is it counted and the input's own cost below 1?"""
-        D, n = task.d_vocab, task.n_ctx
-        i = task.places(inputs)
-        row = answer_number(D, device=inputs.device)[inputs[:, -1], task.labels(inputs)]
-        certain = self.always[i, row]
+    @property
+    def exact(self) -> bool:
+        return False
+
+    def member(self, inputs: Tensor) -> Tensor:
+        """Is the input's group right as a whole, or is it listed and the input's own cost provably below 1?"""
+        return self._among(inputs, provably)
+
+    def excludes(self, inputs: Tensor) -> Tensor:
+        """Neither is the input's group right as a whole, nor is it listed and the input's own cost possibly below 1."""
+        return ~self._among(inputs, possibly)
+
+    def _among(self, inputs: Tensor, decide: Callable[[Tensor], Tensor]) -> Tensor:
+        D, n = self.task.d_vocab, self.task.n_ctx
+        i = self.task.places(inputs)
+        row = answer_number(D, device=inputs.device)[inputs[:, -1], self.task.labels(inputs)]
+        found = self.always[i, row]
         for place, chain in enumerate(self.chains):
             places = free_places(n, place)
             tokens = place_among_free(D, device=inputs.device)[row[:, None], inputs[:, places]]
             cost = chain.total(row, tokens)
-            certain = certain | ((i == place) & self.counted[i, row] & provably(cost < 1))
-        return certain
+            found = found | ((i == place) & self.listed[i, row] & decide(cost < 1))
+        return found
 
 
 @dataclass(frozen=True)
@@ -98,7 +122,6 @@ class Pairs(InductionStrategy):
     summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
-    partial: ClassVar[bool] = True  # on a grid, fewer inputs are counted than have a cost below 1
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
         """Seven steps of Newton's method for every ratio, with slopes; measured."""
@@ -106,18 +129,19 @@ class Pairs(InductionStrategy):
 
     def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
         """Iterate every ratio to its fixed point in float64; list the groups that are then not certified as a whole."""
+        assert isinstance(task, Induction)
         return self.search(model, task)[0]
 
-    def search(self, model: AttentionStack, task: Task) -> tuple[dict[str, Tensor], Certified]:
+    def search(self, model: AttentionStack, task: Induction) -> tuple[dict[str, Tensor], Costs]:
         """Find the explanation, and what it proves."""
         search = Search(self.hint_specs(model))
         with torch.no_grad():
             group_chains(copy.deepcopy(model).double(), search, self.composed)
         nothing = torch.zeros(0, dtype=torch.int64)
         with sound():
-            proven = self.certified(model, search.values | {"counted": nothing})
-        failed = proven.always.flatten().logical_not().nonzero().squeeze(1)
-        return search.values | {"counted": failed}, replace(proven, counted=~proven.always)
+            found = self.certified(model, task, search.values | {"counted": nothing})
+        failed = found.always.flatten().logical_not().nonzero().squeeze(1)
+        return search.values | {"counted": failed}, replace(found, listed=~found.always)
 
     def specs(self, model: AttentionStack, task: Task) -> dict[str, Spec]:
         groups = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
@@ -135,22 +159,18 @@ class Pairs(InductionStrategy):
             "last_harm": Spec((*groups, D - 1)),
         }
 
-    def certified(self, model: AttentionStack, explanation: Explanation) -> Certified:
+    def certified(self, model: AttentionStack, task: Induction, explanation: Explanation) -> Costs:
         """Compute every group's costs."""
         device = model.W_E.device
         chains = group_chains(model, Hints(explanation, device), self.composed)
         with stage("counting"):
             always = torch.stack([chain.always() for chain in chains])
-        counted = (torch.bincount(explanation["counted"].cpu(), minlength=always.numel()) > 0).reshape(always.shape)
-        return Certified(chains, always, counted.to(device))
+        listed = (torch.bincount(explanation["counted"].cpu(), minlength=always.numel()) > 0).reshape(always.shape)
+        return Costs(task, chains, always, listed.to(device), self.enumerated, self.steps)
 
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
-        return self.certified(model, explanation).count(task, self.enumerated, self.steps)
-
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        assert isinstance(task, Induction)
-        return self.certified(model, explanation).member(task, inputs)
+        return self.certified(model, task, explanation)
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
         """A cost for every group, key and two tokens."""

@@ -75,10 +75,14 @@ class Induction(ModelTask):
     def numbers(self, inputs: Tensor) -> Tensor:
         """Numbers of inputs, the inverse of `numbered`."""
         number = self.places(inputs)
-        for j in range(self.n_ctx - 1):
-            below = (inputs[:, :j] < inputs[:, j : j + 1]).sum(1)
-            number = number * (self.d_vocab - j) + inputs[:, j] - below
+        for j, digit in enumerate(self.digits(inputs).T):
+            number = number * (self.d_vocab - j) + digit
         return number
+
+    @staticmethod
+    def digits(inputs: Tensor) -> Tensor:
+        """The digits of the first n_ctx - 1 tokens of inputs, the inverse of `arrange`: int64 [k, n_ctx - 1]."""
+        return torch.stack([inputs[:, j] - (inputs[:, :j] < inputs[:, j : j + 1]).sum(1) for j in range(inputs.shape[1] - 1)], 1)
 
     @staticmethod
     def arrange(digits: Tensor) -> Tensor:

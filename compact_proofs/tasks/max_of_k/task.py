@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -51,6 +52,10 @@ class MaxOfK(ModelTask):
     def inputs(self, start: int, stop: int) -> Tensor:
         """Sequences number `start` to `stop` - 1 in lexicographic order, int64 [n, n_ctx] (for v^K < 2^63)."""
         return sequences(start, stop, self.d_vocab, self.n_ctx)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        """The sequences as numbers in base v: about 2 K operations each."""
+        return lexicographic(inputs, self.d_vocab)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Every token by itself."""

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from compact_proofs.bounds.norms import sums_of_squares
 from compact_proofs.bounds.splitting import along
+from compact_proofs.certified import Certified, Counted, whole
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
@@ -77,18 +78,14 @@ class Clusters(AdditiveStrategy):
             "scale": Spec((m,)),
         }
 
-    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> Certified:
         right, alike = self._proven(model, explanation)
         if not alike:
-            return whole(right.sum())
-        a, b, *_ = unordered_pairs(model.p)
+            return Counted(whole(right.sum()), lambda inputs: right[task.numbers(inputs)])
+        a, b, *_, place = unordered_pairs(model.p)
         twice = right & (a < b).to(right.device)
-        return whole(right.sum() + twice.sum())
-
-    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        right, alike = self._proven(model, explanation)
-        place = inputs[:, 0] * model.p + inputs[:, 1]
-        return right[unordered_pairs(model.p)[-1][place]] if alike else right[place]
+        count = whole(right.sum() + twice.sum())
+        return Counted(count, lambda inputs: right[place[task.numbers(inputs)]])
 
     def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
         """What the waves and the directions leave: two rests of the inputs and one of the outputs."""

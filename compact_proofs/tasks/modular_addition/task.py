@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask, sequences
@@ -46,6 +47,9 @@ class ModularAddition(ModelTask):
     def inputs(self, start: int, stop: int) -> Tensor:
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
         return sequences(start, stop, self.p, 2)
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        return lexicographic(inputs, self.p)
 
     def labels(self, inputs: Tensor) -> Tensor:
         return inputs.sum(-1) % self.p

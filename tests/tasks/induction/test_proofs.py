@@ -138,7 +138,7 @@ def test_what_is_enumerated_is_counted_exactly(seed):
     task = Induction.of(model)
     found = Pairs().explain(model, task)
     with sound():
-        member = Pairs().member(model, task, found, task.inputs(0, task.size))
+        member = Pairs().verify(model, task, found).member(task.inputs(0, task.size))
     assert prove(model, task, Pairs(), explanation=found).claim.numerator == int(member.sum())
 
 

@@ -122,7 +122,7 @@ def test_it_counts_its_members_which_are_right(seed):
         explanation = strategy.explain(s.model, task)
         inputs = task.inputs(0, task.size)
         with cp.sound():
-            certified = strategy.member(s.model, task, explanation, inputs)
+            certified = strategy.verify(s.model, task, explanation).member(inputs)
         assert cp.prove(s.model, task, strategy, explanation=explanation).claim.numerator == int(certified.sum())
         assert not (certified & ~right).any()
         assert not certified[inputs.amax(1) < strategy.least].any() or strategy.least >= s.model.d_vocab

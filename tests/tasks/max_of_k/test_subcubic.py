@@ -83,7 +83,7 @@ def test_everything_proven_with_the_least_gap_counts_every_sequence_once(K):
     gap = torch.ones(strategy.number_of_gaps(v, K), dtype=torch.int64)
     tokens = strategy.choices(gap, v, K)
     with mock.patch.object(Subcubic, "_proven", return_value=(torch.ones_like(tokens, dtype=torch.bool), tokens)):
-        assert BEST.verify(model, MaxOfK.of(model), {"gap": gap}) == v**K
+        assert BEST.verify(model, MaxOfK.of(model), {"gap": gap}).size == v**K
 
 
 # --------------------------------------------------------------------------------------------------------- the readings
@@ -323,6 +323,6 @@ def test_proven_sequences_are_right():
     inputs = torch.cat([tokens, near])
     explanation = BEST.explain(model, task)
     with sound():
-        member = BEST.member(model, task, explanation, inputs)
+        member = BEST.verify(model, task, explanation).member(inputs)
     assert bool((double(model)(inputs[member]).argmax(-1) == inputs[member].max(-1).values).all())
     assert 0.8 < member[: len(tokens)].double().mean() < 0.95

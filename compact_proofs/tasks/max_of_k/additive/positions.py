@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import window_tokens
-from compact_proofs.core.strategy import whole
+from compact_proofs.certified import whole
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
@@ -128,10 +129,14 @@ def _multiplicities(v: int, G: int, size: int) -> Tensor:
     return torch.stack([tokens**far, tokens ** (far + 1)])
 
 
-def additive_member(s: Symbols, inputs: Tensor) -> Tensor:
-    """Return bool [n]: does each sequence satisfy the additive condition?"""
+def additive_member(s: Symbols, inputs: Tensor, decide: Callable[[Tensor], Tensor] = provably) -> Tensor:
+    """Return bool [n]: does each sequence satisfy the additive condition?
+
+    `count_exactly` adds the same numbers in another order, and may prove sums that are not proven here. With ``decide=possibly``
+    the answer is no only where the condition is false as real numbers: such sequences are counted by neither.
+    """
     G = s.window.shape[1]
     m, q = inputs.max(-1).values, inputs[:, -1]
     pair = pair_number(q, m)
     contribution = s.table()[pair[:, None], (m[:, None] - inputs).clamp(max=G + 1)]
-    return s.valid[pair] & provably((contribution * s.r[q]).sum(-1) < 0)
+    return s.valid[pair] & decide((contribution * s.r[q]).sum(-1) < 0)

@@ -9,12 +9,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import Certified
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.options import Natural, Positive
-from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSteps, GroupSymbols, count_on_grid, grid_member, on_grid
+from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
@@ -99,21 +100,10 @@ class LargeMaxima(MaxOfKStrategy):
             found["key_centre"] = Spec((d,))
         return found
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
         symbols = self._symbols(model, explanation)
         with stage("counting"):
-            return count_on_grid(symbols, model.n_ctx, self.steps, self.reach)
-
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        symbols = self._symbols(model, explanation)
-        found = inputs.amax(-1) >= self._least(model)
-        found[found.clone()] = grid_member(symbols.rows, on_grid(symbols, self.steps, self.reach), inputs[found])
-        return found
-
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of integers."""
-        return True
+            return GridSet(symbols, model.n_ctx, self.steps, self.reach, self._least(model))
 
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """Numbers that are bounded one by one: exact values, scores of rank one with their slack, positions, and norms."""
