@@ -4,9 +4,9 @@ task          the inputs and their labels
 brute_force   every pair; the linear baseline
 circuits      what an explanation says of neurons, by G-sets, checked exactly
 errors        how far a network is from that
-gaps          what circuits prove, by their symmetry
-separate      bounds that are a term of x plus a term of y
-compared      a network beside its circuits
+circuit_gaps  what circuits prove, by their symmetry
+separable     bounds that are a term of x plus a term of y
+margins       lower bounds of a network's margins from its circuits
 gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
 fitting       numbers of a circuit by least squares

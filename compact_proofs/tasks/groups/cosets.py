@@ -16,8 +16,8 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.compared import both_sides, shifted
 from compact_proofs.tasks.groups.fitting import Weights
+from compact_proofs.tasks.groups.margins import both_sides, shifted
 from compact_proofs.tasks.groups.search import balanced_shifts, find_fits
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 

@@ -10,7 +10,7 @@ as in an analysis of variance,
 So what the readings write is, with the tables T_bc(p, q) = sum over the readings of (b, c) of s w_i(p, q),
 
       sum_i share U_i(z) (mean_i + row_i(p) + column_i(q))        known for z, for x and z, and for y and z
-    + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `gaps`
+    + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `circuit_gaps`
     + sum_i R_i(z) w_i(p, q)                                      by Cauchy and Schwarz
     + sum_i share U_i(z) g_i (d_i(x) + d'_i(y))                   half of it known, see `sums_of`.
 
@@ -34,7 +34,7 @@ from compact_proofs.bounds.relu import error_of_outputs
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Alike, Circuit
-from compact_proofs.tasks.groups.separate import Separate
+from compact_proofs.tasks.groups.separable import Separable
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.moved + other.moved, self.constant + other.constant, self.error + other.error, self.apart + other.apart)
 
-    def separate(self) -> Separate:
+    def separable(self) -> Separable:
         """A bound of how much more these may write to some z' than to z = xy, for all z'."""
         with stage("known sums"):
             if self.apart.dim():
                 largest = (self.constant[:, None] - self.constant + self.apart).amax()
             else:
                 largest = spread(self.constant) + self.apart
-            return Separate(self.error + spread(self.moved), largest)
+            return Separable(self.error + spread(self.moved), largest)
 
 
 def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exact: bool) -> tuple[Sums, Tensor]:

@@ -53,7 +53,7 @@ class CircuitBounds:
     def log_slack(self, least_gain: float = 0.0) -> tuple[Tensor, Tensor]:
         """Evaluate Lemma D (`harm_ratio`) with one ratio for each a.
 
-        A group (q, i, a) is right if its log-slack ``answer - log(sum_{k != i+1} e^key_k) - composition - log rho(a)`` is positive
+        A case (q, i, a) is right if its log-slack ``answer - log(sum_{k != i+1} e^key_k) - composition - log rho(a)`` is positive
         and a is valid: then sum_{k != c} rho e^{s_k - s_c} < 1.
 
         Returns
@@ -82,7 +82,7 @@ def _other_keys(n: int, lag: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Circuit(InductionStrategy):
-    """Certify whole groups (q, i, a) from the parts of the circuit, each bounded by itself.
+    """Certify whole cases (q, i, a) from the parts of the circuit, each bounded by itself.
 
     Notation: x(k, t) = W_E[t] + W_pos[k], o(m, t) = x W_V1 W_O1, W = W_V2 W_O2 W_U; A_k(m) and B_k are the attention of layer 1 and
     of the last row of layer 2. As a sum over paths, the last row's score of place k is
@@ -111,8 +111,8 @@ class Circuit(InductionStrategy):
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
         with stage("slack"):
-            groups = certified_groups(model)
-            return Classes(groups, task.group_size, lambda x: (x[:, -1], task.places(x), task.labels(x))).counted()
+            cases = certified_cases(model)
+            return Classes(cases, task.case_size, lambda x: (x[:, -1], task.places(x), task.labels(x))).counted()
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
         """Every entry of the tables over tokens and places: lam, TX, TO, EV and the direct path."""
@@ -120,8 +120,8 @@ class Circuit(InductionStrategy):
         return n * D * D + 2 * D * (D + n) + 2 * D * (D + n)
 
 
-def certified_groups(model: AttentionStack) -> Tensor:
-    """Return bool [q, i, a]: every input of the group is proven right (False for q = a, which is no group)."""
+def certified_cases(model: AttentionStack) -> Tensor:
+    """Return bool [q, i, a]: every input of the case is proven right (False for q = a, which is no case)."""
     slack, valid = circuit_bounds(model).log_slack()
     different = ~torch.eye(model.d_vocab, dtype=torch.bool, device=slack.device)
     return provably(slack > 0) & valid & different[:, None]

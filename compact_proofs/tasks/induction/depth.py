@@ -120,8 +120,8 @@ class DeepCircuit(Strategy[AttentionStack]):
 
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, LaggedInduction)
-        groups = math.perm(model.d_vocab - 2, model.n_ctx - 3)
-        return Classes(self._certified(model), groups, lambda x: (x[:, -1], task.first_places(x), task.labels(x)))
+        cases = math.perm(model.d_vocab - 2, model.n_ctx - 3)
+        return Classes(self._certified(model), cases, lambda x: (x[:, -1], task.first_places(x), task.labels(x)))
 
     def _certified(self, model: AttentionStack) -> Tensor:
         """bool [q, i, a]."""

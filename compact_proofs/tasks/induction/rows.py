@@ -16,7 +16,7 @@ from compact_proofs.tasks.induction.tables import Tables
 
 @dataclass(frozen=True)
 class Rows:
-    """Bounds over rows of layer 1, from the tables alone (no group's answer is known, except where said)."""
+    """Bounds over rows of layer 1, from the tables alone (no case's answer is known, except where said)."""
 
     t: Tables
 

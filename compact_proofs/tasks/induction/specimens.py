@@ -42,7 +42,7 @@ def specimen(seed: int) -> Specimen:
     if kind in ("random", "degenerate"):
         weights = gaussian_weights(config.shapes, 10 ** uniform(-1, 0.5), generator, degenerate=kind == "degenerate")
     else:
-        clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many groups and not for all
+        clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many cases and not for all
         weights = _good(config, uniform(5, 10) if clear else uniform(2, 9), uniform(6, 15), strength=uniform(2, 8))
         noise = {"good": 0.03, "noisy": 0.3, "circuit": 0.12, "tied": 0.05}[kind] * uniform(0.2, 1)
         weights = {name: w + noise * gaussian(*w.shape) for name, w in weights.items()}

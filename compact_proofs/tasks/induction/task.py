@@ -20,7 +20,7 @@ class Induction(ModelTask):
     """Sequences x_0 ... x_{n-1} over D tokens, uniform, where x_0 ... x_{n-2} differ and x_{n-1} = x_i for one i <= n - 3.
 
     The label is x_{i+1}. Throughout the folder q = x_i = x_{n-1} is the query, i its earlier place, c = i + 1 the place of the
-    answer a = x_c, f = n - 1 the last place; the *group* (q, i, a) holds (D - 2)! / (D - n + 1)! inputs.
+    answer a = x_c, f = n - 1 the last place; the *case* (q, i, a) holds (D - 2)! / (D - n + 1)! inputs.
 
     Attributes
     ----------
@@ -52,8 +52,8 @@ class Induction(ModelTask):
         return (self.n_ctx - 2) * math.perm(self.d_vocab, self.n_ctx - 1)
 
     @property
-    def group_size(self) -> int:
-        """(D - 2)! / (D - n + 1)!, the number of inputs of each group (q, i, a)."""
+    def case_size(self) -> int:
+        """(D - 2)! / (D - n + 1)!, the number of inputs of each case (q, i, a)."""
         return math.perm(self.d_vocab - 2, self.n_ctx - 3)
 
     def parameters(self) -> dict[str, int]:

@@ -17,7 +17,7 @@ from compact_proofs.bounds.norms import norm
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.modular_addition.grouping import Layout, padded
+from compact_proofs.tasks.modular_addition.neuron_order import Layout, padded
 from compact_proofs.tasks.modular_addition.response import Cluster, Range
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.modular_addition.factors import explain_layer
-from compact_proofs.tasks.modular_addition.grouping import padded
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, clusters
+from compact_proofs.tasks.modular_addition.neuron_order import padded
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.response import Cluster, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, spectrum

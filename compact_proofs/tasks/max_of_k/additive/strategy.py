@@ -17,6 +17,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.options import Natural, Positive
+from compact_proofs.searches import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.additive.classes import GridByClass
 from compact_proofs.tasks.max_of_k.additive.grid import (
     GridReach,
@@ -40,7 +41,6 @@ from compact_proofs.tasks.max_of_k.additive.positions import (
 )
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.additive.readout import reading_directions, readout_ratios
-from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 

@@ -15,11 +15,11 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.options import Natural, Positive
+from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 

@@ -82,3 +82,9 @@ def _window(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]
     token, real, _, _ = window_tokens(v, G)
     behind = torch.arange(v) - G - 1 - start
     return (token - start).clamp(min=0), real, behind.clamp(min=0), behind >= 0
+
+
+def neighbours(v: int, groups: int) -> Tensor:
+    """Groups of neighbouring queries: of large ones, whose rows are few and whose embeddings are long, finer groups."""
+    starts = [round(v * (g / groups) ** 0.7) for g in range(1, groups)]
+    return torch.bucketize(torch.arange(v), torch.tensor(starts, dtype=torch.int64), right=True)

@@ -5,7 +5,7 @@ attention       two ways to use the attention to the maximum
 residual        ten ways to bound the attention scores EQKE
 peeling         EQKE = low rank + remainder, exactly
 cases           what is known about each (query, maximum, number of other tokens)
-gaps            the untrusted search for gaps
+gap_search      the untrusted search for gaps
 strategy        the proof
 table           the bounds of the remainder's row differences, side by side
 """

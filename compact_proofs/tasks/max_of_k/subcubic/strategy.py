@@ -22,7 +22,7 @@ from compact_proofs.tasks.max_of_k.paths import pair_number
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, Attention
 from compact_proofs.tasks.max_of_k.subcubic.cases import choices, know, number_of_gaps
 from compact_proofs.tasks.max_of_k.subcubic.direct import DIRECTS, Direct
-from compact_proofs.tasks.max_of_k.subcubic.gaps import find_gaps
+from compact_proofs.tasks.max_of_k.subcubic.gap_search import find_gaps
 from compact_proofs.tasks.max_of_k.subcubic.residual import RESIDUALS, Residual
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 

@@ -1,4 +1,4 @@
-"""A network beside its circuits: the bounds of its margins that every strategy on G-sets starts from."""
+"""Lower bounds of a network's margins from its circuits: what every strategy on G-sets starts from."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from compact_proofs.core.claim import Task, largest_other
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.tasks.groups.circuit_gaps import Gaps
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits
 from compact_proofs.tasks.groups.errors import Sums, sums_of
-from compact_proofs.tasks.groups.gaps import Gaps
-from compact_proofs.tasks.groups.separate import Separate
+from compact_proofs.tasks.groups.separable import Separable
 from compact_proofs.tasks.groups.task import Groups
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A network beside its circuits.
+class MarginBounds:
+    """Lower bounds of a network's margins: what its circuits prove, less all errors.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Compared:
     unexplained: Tensor
 
     @classmethod
-    def of(cls, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor, exact: bool = True) -> Compared | None:
+    def of(cls, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor, exact: bool = True) -> MarginBounds | None:
         """Check an explanation, and compare; None if it describes no circuits. `inputs` [2, n, m] are l and r."""
         assert isinstance(task, Groups)
         circuits = check_circuits(explanation, task.group)
@@ -57,10 +57,10 @@ class Compared:
         gaps = Gaps.of(circuits.circuits, tables, circuits.alike, task.group)
         return cls(circuits, gaps, sums, _unexplained(model, circuits, explanation, inputs))
 
-    def slack(self) -> Separate:
+    def slack(self) -> Separable:
         """The smallest gap less bounds of all errors: a lower bound of the network's margin."""
-        slack = self.gaps.smallest() - self.sums.separate()
-        return Separate(slack.sides - self.unexplained, slack.constant)
+        slack = self.gaps.smallest() - self.sums.separable()
+        return Separable(slack.sides - self.unexplained, slack.constant)
 
     def margins(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Lower bounds of the margins of pairs (x, y) [r] with products z, with what is known for every output.

@@ -1,4 +1,4 @@
-"""The groups (q, i, a) of the task and the places and tokens that are free in them: index tables from sizes alone."""
+"""The cases (q, i, a) of the task and the places and tokens that are free in them: index tables from sizes alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def place_among_free(D: int) -> Tensor:
 
 
 def free_places(n: int, i: int) -> list[int]:
-    """The places whose tokens are not known in a group: all but i, i + 1 and n - 1."""
+    """The places whose tokens are not known in a case: all but i, i + 1 and n - 1."""
     return [m for m in range(n - 1) if m not in (i, i + 1)]
 
 
