@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import compact_proofs as cp
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, errors, group_named
+from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, errors, group_named, margins
 from compact_proofs.tasks.groups.circuit_gaps import Gaps
 from compact_proofs.tasks.groups.circuits import ALIKE, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of

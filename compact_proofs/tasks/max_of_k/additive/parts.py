@@ -18,6 +18,7 @@ from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.bounds.norms import norm
 from compact_proofs.bounds.positions import factors_by_group
 from compact_proofs.bounds.ranges import ends_by_group, largest_by_group
+from compact_proofs.bounds.splitting import along
 from compact_proofs.length import stage
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.paths import LazyPaths, query_max_pairs
@@ -58,21 +59,19 @@ def low_rank_values(p: LazyPaths, Y: Tensor, R: Tensor, direct: Tensor) -> Value
     """
     model = p.model
     with stage("OV"):
-        OY = model.W_O @ Y
+        OY, rest = along(model.W_O, Y.mT)
         VOY = model.W_V @ OY
         values = exact_values((model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R, direct)
-        error = value_error(p, Y, OY) * p.output_norms
+        error = value_error(p, rest) * p.output_norms
         return Values(values.token, values.high + error, values.low - error)
 
 
-def value_error(p: LazyPaths, Y: Tensor, OY: Tensor) -> Tensor:
-    """Bound |e W_V O'| with O' = W_O - (W_O Y) Y^T, for every e = W_E[t] + W_pos[i].
+def value_error(p: LazyPaths, rest: Tensor) -> Tensor:
+    """Bound |e W_V O'| for every e = W_E[t] + W_pos[i] and a remainder O' of W_O: [].
 
     |e| <= |c| + max_t |W_E[t] - c| + max_i |W_pos[i]|, and |e W_V O'| <= |e| |W_V|_F |O'|_F.
     """
-    model = p.model
-    rest = norm(model.W_O - OY @ Y.mT) * norm(model.W_V)
-    return (norm(p.centre, 0) + p.deviation_norms.amax() + p.position_norm) * rest
+    return (norm(p.centre) + p.deviation_norms.amax() + p.position_norm) * (norm(rest) * norm(p.model.W_V))
 
 
 @dataclass(frozen=True)

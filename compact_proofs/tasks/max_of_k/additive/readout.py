@@ -13,6 +13,7 @@ from torch import Tensor
 from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.bounds.norms import norm
 from compact_proofs.bounds.ranges import largest_by_group
+from compact_proofs.bounds.splitting import along
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -45,7 +46,7 @@ def readout_ratios(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, Z: Tensor, 
     """
     model, v = p.model, p.model.d_vocab
     with stage("OV"):
-        OY = model.W_O @ Y
+        OY, remainder = along(model.W_O, Y.mT)
         R = (Y.mT @ model.W_U).squeeze(0)
         VOY = (model.W_V @ OY).squeeze(1)
         written, position = model.W_E @ VOY, model.W_pos @ VOY
@@ -54,7 +55,7 @@ def readout_ratios(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, Z: Tensor, 
         rest = norm(model.W_U - Y * R - Z[:, None] * b, 0).amax()
         by_query = torch.stack([(p.deviations @ Y).squeeze(1), p.deviations @ Z, p.deviation_norms], 1)
         ends = largest_by_group(torch.cat([-by_query[:, :2], by_query], 1), rows.group_of, groups)
-        error = 2 * (ends[:, 4] * rest + value_error(p, Y, OY) * p.output_norms.amax())  # [groups]
+        error = 2 * (ends[:, 4] * rest + value_error(p, remainder) * p.output_norms.amax())  # [groups]
     with stage("rho"):
         step = R.diff()
         sigma = -b.diff() / step
