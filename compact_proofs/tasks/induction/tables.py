@@ -125,7 +125,7 @@ def tables(model: AttentionStack) -> Tables:
 class Vectors(Parts):
     """What each atom puts into the streams of the last layer, as vectors, for evaluating single inputs: `Parts` by place and token.
 
-    Shapes: `score` [k, v, m, t] for the row (k, v) and the atom (m, t); `query` [q, h]; `o_query`, `x_key` and `o_key` [m, t, h]; `xU`
+    Shapes: `score` [k, v, m, t] for the row (k, v) and the atom (m, t); `query` [q, h]; `o_query`, `x_key`, `o_key` [m, t, h]; `xU`
     [q, b]; `oU`, `xW` and `oW` [m, t, b].
     """
 
