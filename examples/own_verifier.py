@@ -59,12 +59,15 @@ class Records(cp.Strategy):
     name: ClassVar[str] = "records"
     summary: ClassVar[str] = "running maximum of the score"
 
+    def records(self, model: nn.Module, v: int) -> Tensor:
+        """Return bool [v]: the numbers that provably are records."""
+        score = model(torch.arange(v, device=next(model.parameters()).device))
+        return cp.provably(score > torch.cat([score[:1] + 1, score.cummax(0).values[:-1]]))
+
     def verify(self, model: nn.Module, task: cp.Task, explanation: cp.Explanation) -> cp.Certified:
         """Return the pairs whose larger number is a record: two for each record and each smaller number."""
-        number = torch.arange(task.v, device=next(model.parameters()).device)
-        score = model(number)
-        record = cp.provably(score > torch.cat([score[:1] + 1, score.cummax(0).values[:-1]]))
-        return cp.Classes(record, 2 * number, lambda pairs: (pairs.amax(1),))
+        records = self.records(model, task.v)
+        return cp.Classes(records, 2 * torch.arange(task.v, device=records.device), lambda pairs: (pairs.amax(1),))
 
 
 def trained(seed: int = 0, steps: int = 2, v: int = 64) -> Comparer:

@@ -31,6 +31,10 @@ class Chain:
     def __getitem__(self, cases: Tensor | slice) -> Chain:
         return Chain(self.start[cases], [link[cases] for link in self.links])
 
+    def highest(self) -> Chain:
+        """The same with the upper bounds of all costs as their exact values."""
+        return Chain(upper(self.start), [upper(link) for link in self.links])
+
     def worst(self) -> Tensor:
         """Largest cost of each case, over tokens of which consecutive ones differ: [g]. 2 operations for each entry of a link."""
         worst = self.start

@@ -79,13 +79,18 @@ class Costs(Certified):
 
     def member(self, inputs: Tensor) -> Tensor:
         """Is the input's case right as a whole, or is it listed and the input's own cost provably below 1?"""
-        return self._among(inputs, provably)
+        return self._among(inputs, lambda chain: chain, provably)
 
     def excludes(self, inputs: Tensor) -> Tensor:
-        """Neither is the input's case right as a whole, nor is it listed and the input's own cost possibly below 1."""
-        return ~self._among(inputs, possibly)
+        """Which inputs are certainly not counted, in whatever order costs are added up.
 
-    def _among(self, inputs: Tensor, decide: Callable[[Tensor], Tensor]) -> Tensor:
+        An upper bound of a sum is at least the exact sum of the terms' upper bounds, and so are costs that were rounded up to a
+        grid. Where that sum is provably not below 1, nothing proves the input, unless its case is right as a whole.
+        """
+        return ~self._among(inputs, Chain.highest, possibly)
+
+    def _among(self, inputs: Tensor, costs: Callable[[Chain], Chain], decide: Callable[[Tensor], Tensor]) -> Tensor:
+        """bool [k]: is the input's case right, or is it listed and the input's own cost, by some bounds, decided to be below 1?"""
         D, n = self.task.d_vocab, self.task.n_ctx
         i = self.task.places(inputs)
         row = answer_number(D, device=inputs.device)[inputs[:, -1], self.task.labels(inputs)]
@@ -93,7 +98,7 @@ class Costs(Certified):
         for place, chain in enumerate(self.chains):
             places = free_places(n, place)
             tokens = place_among_free(D, device=inputs.device)[row[:, None], inputs[:, places]]
-            cost = chain.total(row, tokens)
+            cost = costs(chain).total(row, tokens)
             found = found | ((i == place) & self.listed[i, row] & decide(cost < 1))
         return found
 

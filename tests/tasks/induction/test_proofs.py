@@ -93,9 +93,9 @@ def test_found_hints_are_the_best():
     model = specimen(CIRCUIT).model
     task, pairs = Induction.of(model), Pairs()
     found = pairs.explain(model, task)
-    best = pairs.certified(model, found).chains
+    best = pairs.certified(model, task, found).chains
     worse = {name: t + 0.1 * torch.randn_like(t) if t.is_floating_point() else t for name, t in found.items()}
-    for a, b in zip(best, pairs.certified(model, worse).chains, strict=True):
+    for a, b in zip(best, pairs.certified(model, task, worse).chains, strict=True):
         assert bool((a.worst() <= b.worst()).double().mean() > 0.95)
 
 

@@ -10,6 +10,7 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
+from compact_proofs.core.claim import margins
 from compact_proofs.core.prove import run
 from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput
@@ -47,7 +48,7 @@ def correct(model):
         logits = AttentionOnlyTransformer(model.config, dtype=torch.float64)
         logits.load_state_dict(model.state_dict())
         logits = logits(inputs)
-    margin = cp.claim.margins(logits, task.labels(inputs)).amin(-1)
+    margin = margins(logits, task.labels(inputs)).amin(-1)
     assert margin.abs().min() > 1e-9
     return margin > 0
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from compact_proofs.certified import Certified, Counted
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
-from compact_proofs.enclosure import possibly
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -35,6 +34,7 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
 )
 from compact_proofs.tasks.max_of_k.additive.positions import (
     Symbols,
+    additive_excludes,
     additive_member,
     count_exactly,
     symbols_by_query,
@@ -132,7 +132,7 @@ class Additive(MaxOfKStrategy):
             return Counted(
                 count_exactly(symbols, v, K),
                 lambda inputs: additive_member(symbols, inputs),
-                lambda inputs: ~additive_member(symbols, inputs, possibly),
+                lambda inputs: additive_excludes(symbols, inputs),
             )
 
     def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
