@@ -26,7 +26,7 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
     """
     if groups == 1:
         return torch.zeros(len(rows), dtype=torch.int64)
-    rows = rows.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100)  # any grouping will do for a broken model
+    rows = finite(rows)  # any grouping will do for a broken model
     generator = torch.Generator().manual_seed(seed)
     chosen = [int(torch.randint(len(rows), (1,), generator=generator))]
     while len(chosen) < groups:

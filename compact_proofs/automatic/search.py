@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +21,7 @@ from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.rows import Jobs, weights_of
 from compact_proofs.automatic.shares import shares, sizes
 from compact_proofs.automatic.undecided import by_box, open_rows
+from compact_proofs.models.weights import in_double
 from compact_proofs.program import Program
 from compact_proofs.tasks.finite.task import FiniteTask
 
@@ -34,7 +34,7 @@ MORE = (2, 6, 2**20)
 def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float) -> dict[str, Tensor]:
     """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
     with _disable_current_modes(), torch.no_grad():
-        network = read(copy.deepcopy(model).double(), task.d_vocab, task.n_ctx - 1)
+        network = read(in_double(model), task.d_vocab, task.n_ctx - 1)
         boxes = within(roots(task), network.logits.shape[0])
         if AverageReadout.applies(network):
             return _Merged(network, boxes, hard, families, worth).explanation()

@@ -14,11 +14,12 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.groups.brute_force import ROWS, is_right, numbered_pairs
 from compact_proofs.tasks.groups.circuits import circuit_specs
 from compact_proofs.tasks.groups.fitting import Weights
-from compact_proofs.tasks.groups.margins import MarginBounds, both_sides, in_double
+from compact_proofs.tasks.groups.margins import MarginBounds, both_sides
 from compact_proofs.tasks.groups.search import Found, choose, describe
 from compact_proofs.tasks.groups.separable import Separable
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy

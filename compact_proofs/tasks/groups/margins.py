@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -92,8 +91,3 @@ def shifted(inputs: Tensor, explanation: Explanation) -> Tensor:
     """l - s and r + s, for the explanation's shifts s, which define the same network."""
     s = explanation["shifts"]
     return inputs + torch.stack([-s, s])[:, None]
-
-
-def in_double(model: PairMLP) -> PairMLP:
-    """A float64 copy."""
-    return copy.deepcopy(model).double()

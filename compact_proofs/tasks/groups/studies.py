@@ -11,12 +11,13 @@ from torch import Tensor
 from compact_proofs.algebra.irreps import isotypic_shares
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.groups.circuits import Circuit, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
 from compact_proofs.tasks.groups.gsets import GSets
-from compact_proofs.tasks.groups.margins import MarginBounds, both_sides, in_double
+from compact_proofs.tasks.groups.margins import MarginBounds, both_sides
 from compact_proofs.tasks.groups.search import FAINT
 from compact_proofs.tasks.groups.task import Groups
 

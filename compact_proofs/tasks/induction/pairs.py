@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.induction.cases import answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain, chain_of
@@ -141,7 +141,7 @@ class Pairs(InductionStrategy):
         """Find the explanation, and what it proves."""
         search = Search(self.hint_specs(model))
         with torch.no_grad():
-            case_chains(copy.deepcopy(model).double(), search, self.composed)
+            case_chains(in_double(model), search, self.composed)
         nothing = torch.zeros(0, dtype=torch.int64)
         with sound():
             found = self.certified(model, task, search.values | {"counted": nothing})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.induction.cases import all_different, answers, free_places
 from compact_proofs.tasks.induction.chain import chain_of
@@ -29,7 +29,7 @@ SAMPLED_CASES = 12
 def studies(model: AttentionStack) -> Sequence[Study]:
     """All tables of one model; that of the pair certificate's bounds only where it is affordable."""
     with torch.no_grad():
-        exact = copy.deepcopy(model).double()
+        exact = in_double(model)
         return [leaks(exact), circuit_cases(exact), *([gaps(exact)] if affordable(exact) else [])]
 
 
@@ -119,7 +119,7 @@ def _mean_and_least(x: Tensor) -> tuple[float, float]:
 def heatmaps(model: AttentionStack) -> Sequence[Heatmap]:
     """All pictures of one model."""
     with torch.no_grad():
-        exact = copy.deepcopy(model).double()
+        exact = in_double(model)
         parts, D = layer_parts(exact), model.d_vocab
         first, scores = _patterns(vectors(exact), _sample(exact))
         last = torch.softmax(scores, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +16,7 @@ from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member
@@ -64,7 +64,7 @@ class Listed(Additive):
         found = super().explain(model, task)
         kept, room = [torch.zeros(0, model.n_ctx, dtype=torch.int64)], LONGEST
         with torch.no_grad():
-            p = LazyPaths(copy.deepcopy(model).double())
+            p = LazyPaths(in_double(model))
             symbols = self.symbols(p, found)
             for start in track(range(0, task.size, CHUNK), "sequences that the certificate misses"):
                 sequences = task.inputs(start, min(start + CHUNK, task.size))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from compact_proofs.core.strategy import finite
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.searches import rank_two
 from compact_proofs.tasks.modular_addition.projection import fourier_rows
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, main_frequencies, nearest_frequency
@@ -17,7 +17,7 @@ from compact_proofs.tasks.modular_addition.search import folded_in_float64, main
 
 def explain_layer(model: OneLayerMLP, K: int) -> dict[str, Tensor]:
     """Find the hints of the strategy `Kinks`: see `layer.layer_specs`."""
-    model = copy.deepcopy(model).double().requires_grad_(False)
+    model = in_double(model).requires_grad_(False)
     folded, p, d = folded_in_float64(model), model.p, model.config.d_model
     frequencies = main_frequencies(folded, K)
     cluster = nearest_frequency(folded, frequencies)

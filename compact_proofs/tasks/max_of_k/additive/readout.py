@@ -14,6 +14,7 @@ from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.bounds.norms import norm
 from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.bounds.splitting import along
+from compact_proofs.core.strategy import finite
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -85,4 +86,4 @@ def reading_directions(model: AttentionOnlyTransformer) -> dict[str, Tensor]:
         Y, R = -Y, -R
     b = (model.W_E.mean(0) + model.W_pos[-1]) @ model.W_U
     Z = (model.W_U - Y * R) @ b / (b @ b)
-    return {"Y": Y, "Z": Z.nan_to_num(posinf=0.0, neginf=0.0)}
+    return {"Y": Y, "Z": finite(Z)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from compact_proofs.bounds.products import one_break
 from compact_proofs.bounds.ranges import spread
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 
@@ -97,7 +97,7 @@ class SharedQuery(Direct):
 
     def explain(self, model: AttentionOnlyTransformer) -> dict[str, Tensor]:
         z = self.find(model.W_E + model.W_pos[-1], model.W_U)
-        return {"shared_query": z.nan_to_num(posinf=0.0, neginf=0.0)}
+        return {"shared_query": finite(z)}
 
     def dimension(self, v: int, d: int) -> int:
         """What `MaxDiff` has, and the shared output."""
@@ -110,7 +110,7 @@ def _mean(query: Tensor, W_U: Tensor) -> Tensor:
 
 def _singular(query: Tensor, W_U: Tensor) -> Tensor:
     """The average of the queries' components along the leading left singular vector u of EUPU: mean(u) u^T query."""
-    u = torch.linalg.svd((query @ W_U).nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100))[0][:, 0]
+    u = torch.linalg.svd(finite(query @ W_U))[0][:, 0]
     return u.mean() * (u @ query)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.splitting import peel
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 
 
@@ -118,4 +118,4 @@ def _factors(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor, Tensor, T
 
 def _svd(M: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Singular value decomposition, of something finite for a broken model (any directions will do)."""
-    return torch.linalg.svd(M.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100), full_matrices=False)
+    return torch.linalg.svd(finite(M), full_matrices=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from compact_proofs.enclosure import sound, upper
 from compact_proofs.estimates import expected_range, noise_of_product
 from compact_proofs.length import count
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS
 
 
@@ -77,7 +77,7 @@ def residual_table(model: AttentionOnlyTransformer, explanation: Explanation | N
     """
     if explanation is None:
         with torch.no_grad():
-            explanation = FACTORS.explain(copy.deepcopy(model).double())
+            explanation = FACTORS.explain(in_double(model))
     with sound():
         factors = FACTORS.split(model, explanation).factors
     return [_row(name, bound, complexity, factors) for name, bound, complexity in ROWS]
@@ -92,7 +92,7 @@ def quadrature_estimate(model: AttentionOnlyTransformer, explanation: Explanatio
         The guess, and the operations that it takes from the four factors: O(v d).
     """
     with torch.no_grad():
-        model = copy.deepcopy(model).double()
+        model = in_double(model)
         factors = FACTORS.split(model, FACTORS.explain(model) if explanation is None else explanation).factors
         with count() as counter:
             value = noise_of_product(*factors) * expected_range(model.d_vocab)
