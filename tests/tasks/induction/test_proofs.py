@@ -15,7 +15,7 @@ from compact_proofs import Exhaustive, Specimen, measure, prove, violations, zoo
 from compact_proofs.core.soundness import evaluate
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, gaps
+from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, leads
 from compact_proofs.tasks.induction.brute_force import _prefixes
 from compact_proofs.tasks.induction.cases import answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain
@@ -256,13 +256,13 @@ def test_search_keeps_what_it_finds():
 def test_planted_faults_are_caught():
     """A leak of nothing (by the harness), no query composition, the wrong end of Lemma R (by the scores of every input)."""
     s = specimen(51)
-    with mock.patch.object(circuit, "leaked", lambda before, lam, extreme: before):
+    with mock.patch.object(circuit, "moved_mean", lambda before, lam, extreme: before):
         assert any("are wrong" in message for message in violations(Circuit(), s, Induction.of(s.model)))
-    with mock.patch.object(circuit, "longest", lambda rows, D: rows.sum() * 0), pytest.raises(AssertionError):
+    with mock.patch.object(circuit, "longest_atom", lambda rows, D: rows.sum() * 0), pytest.raises(AssertionError):
         test_circuit_bounds_hold_for_every_score(NOISY)
 
     def wrong_end(hint, sigma, low, high):
         return hint + torch.maximum(sigma / low, sigma / high)
 
-    with mock.patch.object(gaps, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
+    with mock.patch.object(leads, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
         test_pair_bounds_hold_for_every_score(NOISY)
