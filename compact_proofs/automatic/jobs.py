@@ -14,7 +14,12 @@ from compact_proofs.automatic.rows import Jobs
 from compact_proofs.length import charge_integers
 
 
-def jobs_of(boxes: Boxes, group: Tensor, context: int) -> Jobs:
+def jobs_of(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None) -> Jobs:
+    """The first result of `numbered_jobs`."""
+    return numbered_jobs(boxes, group, context, rest)[0]
+
+
+def numbered_jobs(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None) -> tuple[Jobs, Tensor]:
     """Divide boxes by the context's token, and put together those of one token, one label and one group.
 
     Parameters
@@ -23,11 +28,15 @@ def jobs_of(boxes: Boxes, group: Tensor, context: int) -> Jobs:
         Disjoint; boxes of `MIXED` label are left out.
     group : int64 [B]
         Hints: any numbers.
+    rest : bool [B], optional
+        Boxes whose inputs are wanted, as far as they are not proven.
 
     Returns
     -------
     Jobs
         In rising order of (token, label, group); the boxes in the order of their jobs. Disjoint parts of the given boxes.
+    int64 [B']
+        Of which given box each box of a job is a part.
 
     Notes
     -----
@@ -42,9 +51,10 @@ def jobs_of(boxes: Boxes, group: Tensor, context: int) -> Jobs:
         keys = torch.stack([token, boxes.labels[box], group[box]], 1)
         found, of = keys.unique(dim=0, return_inverse=True)
         order = of.argsort(stable=True)
-        jobs = Jobs(found[:, 0], found[:, 1], masks[order], of[order], context)
+        wanted = None if rest is None else rest[box][order]
+        jobs = Jobs(found[:, 0], found[:, 1], masks[order], of[order], context, wanted)
     charge_integers(len(boxes) * boxes.d_vocab + 3 * len(jobs.of))
-    return jobs
+    return jobs, box[order]
 
 
 def tokens_of(jobs: Jobs) -> Tensor:
@@ -82,6 +92,7 @@ def batches(jobs: Jobs, entries_per_box: int, largest: int = 2**24) -> Iterator[
     for stop, end in enumerate(ends, 1):
         if stop == len(ends) or ends[stop] - first > room:
             own = slice(first, end)
-            part = Jobs(jobs.query[start:stop], jobs.label[start:stop], jobs.masks[own], jobs.of[own] - start, jobs.context)
+            rest = None if jobs.rest is None else jobs.rest[own]
+            part = Jobs(jobs.query[start:stop], jobs.label[start:stop], jobs.masks[own], jobs.of[own] - start, jobs.context, rest)
             yield Batch(part, start, stop, own)
             start, first = stop, end

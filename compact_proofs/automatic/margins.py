@@ -107,16 +107,17 @@ def margins(relaxed: Relaxed, readout: Readout, kept: int) -> Undecided:
             need[J, jobs.label] = False
             job, rival = need.nonzero(as_tuple=True)
             slot = (need.cumsum(1) - 1)[job, rival]
+            relaxed.rivals = need.sum(1)
     pairs, box = _pairs(jobs, job)
     single = relaxed.picked(job, pairs, box)
-    with stage("rows"):
+    with stage("rows of rivals"):
         c = readout.direct[jobs.label[job]] - readout.direct[rival]  # [P, d]
         if readout.norm is not None:
             c = c + bias[job, rival][:, None] * relaxed.tangents[readout.norm].u[job]
         parts: Parts = {b: (c @ p.mT)[:, None] for b, p in readout.leaf_parts.items()}
         parts |= {b: g[job, rival][:, None] for b, g in others.items()}
-    pulled = single.pull(parts, base[job, rival][:, None])
-    rows = relaxed.leaves.rows_of(pulled.parts, pulled.base, pairs)
+        pulled = single.pull(parts, base[job, rival][:, None])
+        rows = relaxed.leaves.rows_of(pulled.parts, pulled.base, pairs)
     heads = relaxed.leaves.heads
 
     def find() -> Tensor:

@@ -17,17 +17,22 @@ from compact_proofs.automatic.owners import structure
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rivals import AverageReadout, Families, margin_rows, merge
 from compact_proofs.automatic.rows import Jobs, weights_of
-from compact_proofs.automatic.tree import PROVE, Leaves
-from compact_proofs.automatic.undecided import Undecided, by_box, open_rows
-from compact_proofs.certified import BoxSet, Certified, disjoint, positive
+from compact_proofs.automatic.tree import PROVE, REST, Leaves
+from compact_proofs.automatic.undecided import Undecided, by_box, nothing, open_rows
+from compact_proofs.certified import LARGEST_MIXED, BoxSet, Certified, disjoint, positive, positive_tables
 from compact_proofs.errors import BadInput
 
 LARGEST = 2**22
 """Entries of a table of one batch."""
 
 
-def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float) -> Certified:
-    """Return the inputs of the leaves that are to be proven on which the label's logit is proven largest.
+def proven(
+    network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float
+) -> Iterator[tuple[Certified, Tensor]]:
+    """Prove the leaves of kinds PROVE and REST, in parts.
+
+    Gives disjoint sets of inputs on which the label's logit is proven largest, each with the inputs, int64 [N, n], of REST leaves
+    looked at beside it that are not among them: disjoint lists.
 
     Parameters
     ----------
@@ -43,12 +48,15 @@ def proven(network: Network, leaves: Leaves, group: Tensor, choices: Tensor, num
     outputs = network.logits.shape[0]
     if outputs < 2:
         raise BadInput("automatic: the network has one output, so that there is nothing to compare it with")
-    boxes = within(leaves.of_kind(PROVE), outputs)
-    jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context)
+    boxes = within(leaves.of_kind(PROVE, REST), outputs)
+    with structure():
+        rest = (leaves.kind == REST)[(leaves.kind == REST) | (leaves.kind == PROVE)]
+    jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context, rest)
     if not len(jobs):
-        return disjoint([])
+        return
     found = _merged if AverageReadout.applies(network) else _relaxed
-    return disjoint([counted(part, u, worth) for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept)])
+    for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept):
+        yield counted(part, u, worth)
 
 
 def within(boxes: Boxes, outputs: int) -> Boxes:
@@ -57,15 +65,28 @@ def within(boxes: Boxes, outputs: int) -> Boxes:
         return Boxes(boxes.masks, torch.where(boxes.labels < outputs, boxes.labels, MIXED))
 
 
-def counted(jobs: Jobs, u: Undecided, worth: float) -> Certified:
-    """The certified inputs of the boxes of some jobs."""
+def counted(jobs: Jobs, u: Undecided, worth: float) -> tuple[Certified, Tensor]:
+    """The certified inputs of the boxes of some jobs; and the others of those boxes whose rest is wanted, int64 [N, n].
+
+    Boxes of more than 2^24 inputs are counted like those whose rest is not wanted.
+    """
     n = jobs.masks.shape[1]
     shape = (*u.tables.shape[:2], 1, u.tables.shape[-1])
     at = jobs.context
     tables = torch.cat([u.tables[:, :, :at], torch.zeros(shape, dtype=torch.float64), u.tables[:, :, at:]], 2)
     assert tables.shape[2] == n
-    some = positive(u.constant, tables, jobs.masks[u.boxes], u.rows, worth=worth)
-    return disjoint([BoxSet(jobs.masks[u.proven]), some]) if len(u.proven) else some
+    masks = jobs.masks[u.boxes]
+    with structure():
+        wanted = torch.zeros(len(u.boxes), dtype=torch.bool) if jobs.rest is None else jobs.rest[u.boxes]
+        wanted = wanted & (masks.sum(-1).double().prod(-1) <= LARGEST_MIXED)
+    parts: list[Certified] = [BoxSet(jobs.masks[u.proven])] if len(u.proven) else []
+    if not bool(wanted.all()):
+        parts.append(positive(u.constant[~wanted], tables[~wanted], masks[~wanted], u.rows[~wanted], worth=worth))
+    looked = positive_tables(u.constant[wanted], tables[wanted], masks[wanted], u.rows[wanted]) if bool(wanted.any()) else []
+    rest = [torch.zeros(0, n, dtype=torch.int64), *(box.others for box in looked)]
+    found = disjoint([*parts, *looked])
+    _ = found.size
+    return found, torch.cat(rest)
 
 
 def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
@@ -80,6 +101,9 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
         number = choices.take(len(names)).clamp(max=outputs - 2)
         beta = numbers.take(len(names), heads - 1, outputs)
         counts = number.unique().tolist()
+        foreign = jobs.part((~usable).nonzero()[:, 0])
+    if len(foreign):
+        yield foreign, nothing(foreign)
     for count in counts:
         with structure():
             alike = (number == count).nonzero()[:, 0]

@@ -101,6 +101,7 @@ class Relaxed:
         self.typical: dict[int, Tensor] = {}  # hints: the mean of a norm's symbols, which decides th
         self.range: dict[int, tuple[Tensor, Tensor]] = {}
         self.frame_range: dict[int, tuple[Tensor, Tensor]] = {}
+        self.rivals = torch.zeros(len(jobs), dtype=torch.int64)  # how many rivals of each job got rows of their own
         self.samples: list[Tensor] = []
         if hints.searching:
             x = drawn(jobs, SAMPLES, torch.Generator().manual_seed(0))
@@ -261,26 +262,25 @@ class Relaxed:
         Cost: for each row and block 4 operations a symbol, and 2 m m' to reach m' symbols from m.
         """
         parts = dict(parts)
-        with stage("rows"):
-            for b in range(len(self.network.blocks) - 1, -1, -1):
-                if b not in parts or b in self.leaves:
-                    continue
-                c, block = parts.pop(b), self.network.blocks[b]
-                if isinstance(block, Unary):
-                    base = base + self._by_lines(c, self.lines[b])
-                    c = self._slopes(c, self.lines[b])
-                    form = block.z
-                elif isinstance(block, Norm):
-                    c, base = self._by_tangent(c, b, block, base)
-                    form = block.z
-                else:
-                    lo, hi = self.range[b]
-                    base = base + (c.clamp(min=0) * lo[:, None] + c.clamp(max=0) * hi[:, None]).sum(-1)
-                    continue
-                base = base + (c * self.constant(form)[:, None]).sum(-1)
-                for k, p in form.parts.items():
-                    reached = c @ p.mT
-                    parts[k] = parts[k] + reached if k in parts else reached
+        for b in range(len(self.network.blocks) - 1, -1, -1):
+            if b not in parts or b in self.leaves:
+                continue
+            c, block = parts.pop(b), self.network.blocks[b]
+            if isinstance(block, Unary):
+                base = base + self._by_lines(c, self.lines[b])
+                c = self._slopes(c, self.lines[b])
+                form = block.z
+            elif isinstance(block, Norm):
+                c, base = self._by_tangent(c, b, block, base)
+                form = block.z
+            else:
+                lo, hi = self.range[b]
+                base = base + (c.clamp(min=0) * lo[:, None] + c.clamp(max=0) * hi[:, None]).sum(-1)
+                continue
+            base = base + (c * self.constant(form)[:, None]).sum(-1)
+            for k, p in form.parts.items():
+                reached = c @ p.mT
+                parts[k] = parts[k] + reached if k in parts else reached
         return Pulled(parts, base)
 
     @staticmethod

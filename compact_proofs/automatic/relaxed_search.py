@@ -11,245 +11,227 @@ from torch import Tensor
 
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network, Norm
-from compact_proofs.automatic.boxes import MIXED, Boxes
+from compact_proofs.automatic.boxes import Boxes
+from compact_proofs.automatic.cutting import WAYS, Cutter, divided
 from compact_proofs.automatic.evaluate import evaluate
 from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.jobs import jobs_of
+from compact_proofs.automatic.jobs import jobs_of, numbered_jobs
 from compact_proofs.automatic.margins import Readout, frames, margins
+from compact_proofs.automatic.nodes import Node, boxes_of, by_token
+from compact_proofs.automatic.prices import Prices
 from compact_proofs.automatic.projection import Leaves
 from compact_proofs.automatic.proof import relaxed_batches, widest
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
-from compact_proofs.automatic.shares import shares, sizes
-from compact_proofs.length import count
+from compact_proofs.automatic.shares import shares
+from compact_proofs.length import ProofLength, count
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
-NEAR = (3, 6, 1, 12, 0, 0)
-"""How many tokens, those of the largest weights, a round tells from the others at every position, one number after the other and
-over again; 0: a cut at one position, that whose weights differ most, where they differ most.
-"""
-
+MANY = 32
+"""A group of more boxes is only divided into single ones."""
+TRIED = 2**17
+"""Boxes that are bounded in search of better ones, at most."""
+SAMPLED, FAVOURITES = 32, 3
+"""Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
+OF_RIVALS = ("rows of rivals", "heads", "additive")
+"""Stages of a proof that are about the rivals that are left."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
 
 
 @dataclass
-class _Node:
-    """A node of a split tree that is being made: a leaf with a box, or a cut."""
+class _Group:
+    """Leaves that end in one token, have one label and are bounded together; with what the search found about them.
 
-    box: Tensor
-    label: int
-    group: int = 0
-    prove: bool = True
-    cut: tuple[int, Tensor, _Node, _Node] | None = None
+    Attributes
+    ----------
+    leaves
+        With their kinds.
+    value
+        What their certified inputs are worth, less what they cost.
+    cost, size
+        Of the bounds, if they are made; inputs.
+    settled
+        Is it not worth cutting?
+    """
 
-    def divide(self, position: int, tokens: Tensor) -> tuple[_Node, _Node]:
-        """Cut at a position into the tokens of a set and the others."""
-        inside, outside = (copy.copy(self) for _ in range(2))
-        inside.box, outside.box = self.box.clone(), self.box.clone()
-        inside.box[position] &= tokens
-        outside.box[position] &= ~tokens
-        self.cut = (position, tokens, inside, outside)
-        return inside, outside
-
-    def leaves(self) -> Iterator[_Node]:
-        """In preorder."""
-        if self.cut is None:
-            yield self
-        else:
-            yield from self.cut[2].leaves()
-            yield from self.cut[3].leaves()
-
-    def written(self) -> tree.Tree:
-        """As `compact_proofs.automatic.tree` has it."""
-        if self.cut is None:
-            return tree.PROVE if self.prove else tree.DROP
-        position, tokens, inside, outside = self.cut
-        return tree.Cut(position, tokens, inside.written(), outside.written())
+    leaves: list[Node]
+    value: float = 0.0
+    cost: float = 0.0
+    size: float = 0.0
+    settled: bool = False
 
 
-def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, worth: float) -> dict[str, Tensor]:
+def relaxed_search(network: Network, boxes: Boxes, kept: int, cuts: int, prices: Prices) -> dict[str, Tensor]:
     """Find an explanation for a network with relaxed symbols.
 
     Boxes that end in one token and have one label are bounded together. Then, `cuts` times: the boxes of groups that lose more than
-    they cost are divided at every free position into the tokens of largest weight and the others, parts with equally many of the
-    first make new groups, and this is kept where it gains. Groups that certify less than they cost are dropped.
+    they cost are divided in several ways (`compact_proofs.automatic.cutting`), at some positions into some tokens and the others;
+    parts with equally many of the first make new groups, and the best way is kept where it gains. In the end a box is bounded, or
+    its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded on the way.
     """
     basis = axes(network)
-    roots = [_Node(boxes.masks[b], int(boxes.labels[b])) for b in range(len(boxes))]
-    groups: dict[int, list[_Node]] = {}
-    numbers: dict[tuple[int, int], int] = {}
+    roots = [Node(boxes.masks[b], int(boxes.labels[b])) for b in range(len(boxes))]
+    parts: dict[tuple[int, int], list[Node]] = {}
     for root in roots:
-        root.prove = root.label != MIXED
-        if root.prove:
-            for leaf in _by_token(root, network.context):
+        if 0 <= root.label < network.logits.shape[0]:
+            for leaf in by_token(root, network.context):
                 q = int(leaf.box[network.context].to(torch.int64).argmax())
-                leaf.group = numbers.setdefault((q, leaf.label), len(numbers))
-                groups.setdefault(leaf.group, []).append(leaf)
-    value = _values(network, groups, basis, kept, worth)
-    for near in (NEAR * cuts)[:cuts]:
-        losing = [g for g, (gain, cost, size) in value.items() if size * worth - max(gain, 0.0) > 2 * cost]
-        trial: dict[int, list[_Node]] = {}
-        parents: dict[int, tuple[int, list[_Node]]] = {}
-        fresh = max(value, default=0) + 1
-        for g in losing:
-            copies = [copy.copy(leaf) for leaf in groups[g]]
-            if near:
-                tokens, positions = heaviest(network, groups[g], near), range(network.n)
-            else:
-                tokens, positions = widest_gap(network, groups[g])
-            parts: dict[int, list[_Node]] = {}
-            for leaf in copies:
-                for inside, node in _divided(leaf, tokens, positions, network.context):
-                    parts.setdefault(inside, []).append(node)
-            if len(parts) > 1:
-                for nodes in parts.values():
-                    trial[fresh], parents[fresh] = nodes, (g, copies)
-                    fresh += 1
-        if not trial:
-            break
-        found = _values(network, trial, basis, kept, worth)
-        for g in losing:
-            children = [k for k, (parent, _) in parents.items() if parent == g]
-            before, whole = max(value[g][0], 0.0), value[g][2] * worth
-            if children and sum(max(found[k][0], 0.0) for k in children) - before > GAIN * (whole - before):
-                for leaf, divided in zip(groups.pop(g), parents[children[0]][1], strict=True):
-                    leaf.cut = divided.cut
-                del value[g]
-                for k in children:
-                    groups[k], value[k] = trial[k], found[k]
-                    for leaf in trial[k]:
-                        leaf.group = k
-    for g, leaves in groups.items():
-        for leaf in leaves:
-            leaf.prove = value[g][0] > 0
-    chosen = [leaf for root in roots for leaf in root.leaves() if leaf.prove]
-    group = torch.tensor([leaf.group for leaf in chosen], dtype=torch.int64)
+                parts.setdefault((q, leaf.label), []).append(leaf)
+    groups = [_Group(leaves) for leaves in parts.values()]
+    _judge(network, groups, basis, kept, prices)
+    dividing = _Cuts(network, basis, kept, prices)
+    for _ in range(cuts):
+        groups = dividing.round(groups)
+    for number, group in enumerate(groups):
+        for leaf in group.leaves:
+            leaf.group = number
+    prices.settle(roots, network.logits.shape[0])
+    chosen = [leaf for root in roots for leaf in root.leaves() if leaf.kind in (tree.PROVE, tree.REST)]
+    named = torch.tensor([leaf.group for leaf in chosen], dtype=torch.int64)
     columns = torch.zeros(0, 0, dtype=torch.float64)
     if chosen:
-        columns, _, _ = hints(network, jobs_of(_boxes(chosen), group, network.context), basis, kept)
+        jobs = jobs_of(boxes_of(chosen), named, network.context)
+        columns = torch.cat([found.columns for found in _found(network, jobs, basis, kept)])
     return {
         "tree": tree.encode([root.written() for root in roots], network.v),
-        "group": group,
+        "group": named,
         "choices": torch.zeros(0, dtype=torch.int64),
         "numbers": torch.cat([basis.flatten(), columns.flatten()]),
     }
 
 
-def _boxes(leaves: list[_Node]) -> Boxes:
-    return Boxes(torch.stack([leaf.box for leaf in leaves]), torch.tensor([leaf.label for leaf in leaves]))
+def _judge(network: Network, groups: list[_Group], basis: Tensor, kept: int, prices: Prices) -> None:
+    """Find what groups are worth, and the best kind for each of their leaves."""
+    if not groups:
+        return
+    leaves = [leaf for group in groups for leaf in group.leaves]
+    names = torch.tensor([number for number, group in enumerate(groups) for _ in group.leaves], dtype=torch.int64)
+    jobs, origin = numbered_jobs(boxes_of(leaves), names, network.context)
+    found = [(x.cost, x.share, x.rows) for x in _found(network, jobs, basis, kept)]
+    cost, share, rows = (torch.cat(part) for part in zip(*found, strict=True))
+    kind, value = prices.decide(jobs, cost, share, rows)
+    for box, b in enumerate(origin.tolist()):
+        leaves[b].kind, leaves[b].share = int(kind[box]), float(share[box])
+    first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
+    for job, b in enumerate(first.tolist()):
+        group = groups[int(names[b])]
+        group.value, group.cost = float(value[job]), float(cost[job])
+        group.size = float(sum(leaf.size for leaf in group.leaves))
 
 
-def _by_token(node: _Node, context: int) -> Iterator[_Node]:
-    """Divide a box by the context's token."""
-    while int(node.box[context].sum()) > 1:
-        first = torch.zeros_like(node.box[context])
-        first[int(node.box[context].to(torch.int64).argmax())] = True
-        inside, node = node.divide(context, first)
-        yield inside
-    yield node
-
-
-def _values(
-    network: Network, groups: dict[int, list[_Node]], basis: Tensor, kept: int, worth: float
-) -> dict[int, tuple[float, float, float]]:
-    """For each group: what it certifies is worth, less its cost; its cost; its size. Estimated."""
-    leaves = [leaf for g in groups for leaf in groups[g]]
-    names = torch.tensor([g for g in groups for _ in groups[g]], dtype=torch.int64)
-    boxes = _boxes(leaves)
-    jobs = jobs_of(boxes, names, network.context)
-    _, share, cost = hints(network, jobs, basis, kept)
-    size = sizes(jobs)
-    token = boxes.masks[:, network.context].to(torch.int64).argmax(1)
-    order = torch.stack([token, boxes.labels, names], 1).unique(dim=0)[:, 2].tolist()
-    gain = size * share * worth - cost
-    return {g: (float(gain[j]), float(cost[j]), float(size[j])) for j, g in enumerate(order)}
-
-
-def heaviest(network: Network, leaves: list[_Node], number: int) -> Tensor:
-    """The tokens, bool [v], of largest weight at the free positions of boxes that end in one token, over all heads.
-
-    Without heads, the largest tokens.
-    """
-    score, several = _scores(network, leaves)
-    several = several.any(0)
-    score = score.sum(0).masked_fill(~several, -1.0)
-    found = torch.zeros(network.v, dtype=torch.bool)
-    found[score.topk(min(number, network.v)).indices] = True
-    return found & several
-
-
-def widest_gap(network: Network, leaves: list[_Node]) -> tuple[Tensor, range]:
-    """Tokens, bool [v], and the one position to cut at: where the weights of two parts differ most."""
-    score, several = _scores(network, leaves)
-    best: tuple[float, Tensor, int] = (-1.0, torch.zeros(network.v, dtype=torch.bool), 0)
-    for i in range(network.n):
-        tokens = several[i].nonzero()[:, 0]
-        if i == network.context or len(tokens) < 2:
-            continue
-        order = tokens[score[i, tokens].argsort(descending=True)]
-        values = score[i, order]
-        k = torch.arange(1, len(values), dtype=torch.float64)
-        means = values.cumsum(0)[:-1] / k - (values.sum() - values.cumsum(0)[:-1]) / (len(values) - k)
-        between = k * (len(values) - k) * means.square()  # Otsu's criterion
-        at = int(between.argmax())
-        if float(between[at]) > best[0]:
-            inside = torch.zeros(network.v, dtype=torch.bool)
-            inside[order[: at + 1]] = True
-            best = (float(between[at]), inside, i)
-    return best[1], range(best[2], best[2] + 1)
-
-
-def _scores(network: Network, leaves: list[_Node]) -> tuple[Tensor, Tensor]:
-    """Shares of the heads' weights [n, v], added up, and where boxes that end in one token leave a choice: bool [n, v].
-
-    Without heads, larger tokens score higher.
-    """
-    q = int(leaves[0].box[network.context].to(torch.int64).argmax())
-    allowed = torch.stack([leaf.box for leaf in leaves])
-    allowed[:, network.context] = False
-    several = (allowed & (allowed.sum(-1, keepdim=True) > 1)).any(0)
-    score = (torch.arange(network.v, dtype=torch.float64) * 1e-9).expand(network.n, network.v)
-    for block in Leaves(network).averages.values():
-        w = block.weights[q]  # [n, K, G]
-        score = score + (w / w.masked_fill(~several[..., None], 0).sum((0, 1)).clamp(min=1e-300)).sum(-1)
-    return score, several
-
-
-def _divided(leaf: _Node, tokens: Tensor, positions: range, context: int) -> Iterator[tuple[int, _Node]]:
-    """Cut a box at those positions that hold some of `tokens` and others: the parts, and how many positions hold them."""
-    waiting = [(0, 0, leaf)]
-    while waiting:
-        position, inside, node = waiting.pop()
-        while position < len(node.box) and (
-            position == context
-            or position not in positions
-            or not bool((node.box[position] & tokens).any())
-            or not bool((node.box[position] & ~tokens).any())
-        ):
-            position += 1
-        if position == len(node.box):
-            yield inside, node
+def _ways(network: Network, group: _Group, ways: tuple[str, ...]) -> Iterator[tuple[str, list[Node], list[_Group]]]:
+    """Ways to divide a group: the name, copies of its leaves, and the groups of their parts. "apart" leaves each box alone."""
+    cutter = Cutter(network, group.leaves)
+    for way in ways if len(group.leaves) <= MANY else ("apart",):
+        copies = [copy.copy(leaf) for leaf in group.leaves]
+        parts: dict[int, list[Node]] = {}
+        if way == "apart":
+            parts = {number: [leaf] for number, leaf in enumerate(copies)}
         else:
-            near, far = node.divide(position, tokens)
-            waiting += [(position + 1, inside, far), (position + 1, inside + 1, near)]
+            tokens = cutter.tokens(way)
+            for leaf in copies:
+                for inside, node in divided(leaf, tokens, network.context):
+                    parts.setdefault(inside, []).append(node)
+        if len(parts) > 1:
+            yield way, copies, [_Group(nodes) for nodes in parts.values()]
 
 
-def hints(network: Network, jobs: Jobs, basis: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Hints [J, columns] for jobs, the share of each that is certified [J], and its cost [J]: estimated."""
+@dataclass
+class _Trial:
+    """A way to divide a group: the group's number, its divided copies, the parts, and what is gained."""
+
+    number: int
+    way: str
+    copies: list[Node]
+    children: list[_Group]
+    gain: float = 0.0
+
+
+@dataclass
+class _Cuts:
+    """Divides groups, each in the way that gains most, while there is room for more boxes to be bounded.
+
+    Every way is tried on a sample of the groups, and those that were best there most often on the others.
+    """
+
+    network: Network
+    basis: Tensor
+    kept: int
+    prices: Prices
+    room: int = TRIED
+
+    def round(self, groups: list[_Group]) -> list[_Group]:
+        """Divide the groups that lose more than they cost, where that gains enough."""
+        losses = torch.tensor([group.size * self.prices.worth - group.value for group in groups])
+        order = losses.argsort(descending=True, stable=True).tolist()
+        losing = [k for k in order if not groups[k].settled and float(losses[k]) > 2 * groups[k].cost]
+        every = (*WAYS, "apart")
+        best = self._tried(groups, losing[:SAMPLED], every)
+        wins = {way: sum(trial.way == way for trial in best.values()) for way in every}
+        best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
+        found: list[_Group] = []
+        for number, group in enumerate(groups):
+            trial = best.get(number)
+            if trial is not None and trial.gain > GAIN * float(losses[number]):
+                same = {id(new): leaf for leaf, new in zip(group.leaves, trial.copies, strict=True) if new.cut is None}
+                for leaf, new in zip(group.leaves, trial.copies, strict=True):
+                    leaf.cut, leaf.kind, leaf.share = new.cut, new.kind, new.share
+                for child in trial.children:
+                    child.leaves = [same.get(id(leaf), leaf) for leaf in child.leaves]
+                found += trial.children
+            else:
+                group.settled = True
+                found.append(group)
+        return found
+
+    def _tried(self, groups: list[_Group], numbers: list[int], ways: tuple[str, ...]) -> dict[int, _Trial]:
+        """The best way for each of some groups, if one gains anything."""
+        trials = []
+        for number in numbers:
+            for way, copies, children in _ways(self.network, groups[number], ways):
+                self.room -= sum(len(child.leaves) for child in children)
+                if self.room >= 0:
+                    trials.append(_Trial(number, way, copies, children))
+        _judge(self.network, [child for trial in trials for child in trial.children], self.basis, self.kept, self.prices)
+        best: dict[int, _Trial] = {}
+        for trial in trials:
+            trial.gain = sum(child.value for child in trial.children) - groups[trial.number].value
+            if trial.gain > (best[trial.number].gain if trial.number in best else 0.0):
+                best[trial.number] = trial
+        return best
+
+
+@dataclass
+class _Found:
+    """What is found about a batch of jobs: hints [J, columns], cost [J]; share and open rows of each box [B] (`shares`)."""
+
+    columns: Tensor
+    cost: Tensor
+    share: Tensor
+    rows: Tensor
+
+
+def _found(network: Network, jobs: Jobs, basis: Tensor, kept: int) -> Iterator[_Found]:
+    """Find hints for jobs, batch after batch, and estimate what they prove."""
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
-    columns, share, cost = [], [], []
     for batch in relaxed_batches(network, shared, jobs):
         taken = Hints(None, len(batch.jobs))
         u = margins(Relaxed(shared, batch.jobs, taken), readout, kept)
-        columns.append(taken.recorded())
-        share.append(shares(batch.jobs, u, torch.Generator().manual_seed(0)))
+        share, rows = shares(batch.jobs, u, torch.Generator().manual_seed(0))
         with count() as counter:
-            margins(Relaxed(shared, batch.jobs, Hints(columns[-1], len(batch.jobs))), readout, kept)
-        cost.append(torch.full((len(batch.jobs),), counter.length.total / len(batch.jobs), dtype=torch.float64))
-    return torch.cat(columns), torch.cat(share), torch.cat(cost)
+            again = Relaxed(shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs)))
+            margins(again, readout, kept)
+        yield _Found(taken.recorded(), _costs(counter.length, again.rivals), share, rows)
+
+
+def _costs(length: ProofLength, rivals: Tensor) -> Tensor:
+    """What each job of a batch cost [J]: each the same, and what rows of rivals cost by their number."""
+    by_rival = sum(sum(length.by_stage.get(name, {}).values()) for name in OF_RIVALS)
+    same = (length.total - by_rival) / len(rivals)
+    return same + by_rival * rivals.double() / max(int(rivals.sum()), 1)
 
 
 def axes(network: Network) -> Tensor:

@@ -20,12 +20,14 @@ the sign of R, and needs no hint.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Averages
 from compact_proofs.automatic.owners import structure
+from compact_proofs.automatic.token_sets import TokenSets
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import stage
 
@@ -46,6 +48,8 @@ class Jobs:
         The job of each box.
     context
         The context's position.
+    rest : bool [B], optional
+        Boxes whose inputs are wanted, as far as they are not proven; none unless given.
     """
 
     query: Tensor
@@ -53,6 +57,7 @@ class Jobs:
     masks: Tensor
     of: Tensor
     context: int
+    rest: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -64,7 +69,13 @@ class Jobs:
             number[chosen] = torch.arange(len(chosen))
             of = number[self.of]
             own = of >= 0
-            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context)
+            rest = None if self.rest is None else self.rest[own]
+            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context, rest)
+
+    @cached_property
+    def sets(self) -> TokenSets:
+        """The distinct sets of tokens at the free positions."""
+        return TokenSets.find(self.masks[:, self.free], self.of)
 
     @property
     def free(self) -> list[int]:
@@ -146,7 +157,7 @@ def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weight
 
     Notes
     -----
-    Cost: 2 (n - 1) v comparisons for each head and box.
+    Cost: that of `least` and `most` for each head.
     """
     with stage("weights"):
         if not heads:
@@ -165,19 +176,16 @@ def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weight
 
 
 def least(tables: Tensor, jobs: Jobs) -> Tensor:
-    """The least value [B, R, ...] of ``sum_i tables[j, r, ..., i, x_i]`` on each box of job j: a comparison for each entry."""
-    return _within(tables, jobs, torch.inf).amin(-1).sum(-1)
+    """The least value [B, R, ...] of ``sum_i tables[j, r, ..., i, x_i]`` on each box of job j.
+
+    Cost: a comparison for each entry of a set of tokens (`TokenSets`; boxes share theirs), and n - 2 additions for each box.
+    """
+    return jobs.sets.extremes(tables, torch.inf).sum(1)
 
 
 def most(tables: Tensor, jobs: Jobs) -> Tensor:
     """The greatest value, likewise."""
-    return _within(tables, jobs, -torch.inf).amax(-1).sum(-1)
-
-
-def _within(tables: Tensor, jobs: Jobs, outside: float) -> Tensor:
-    allowed = jobs.masks[:, jobs.free]  # [B, n - 1, K]
-    allowed = allowed.reshape(len(allowed), *[1] * (tables.dim() - 3), *allowed.shape[1:])
-    return torch.where(allowed, tables[jobs.of], outside)
+    return jobs.sets.extremes(tables, -torch.inf).sum(1)
 
 
 def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:
@@ -190,7 +198,7 @@ def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:
 
     Notes
     -----
-    Cost: for each row, head, free position and token two operations in a job and one in a box (two more with sums).
+    Cost: for each row, head, free position and token two operations in a job, and that of `least`.
     """
     z, own = _deviations(rows, th, weights)
     lowest = least(z, jobs) + own[jobs.of]
@@ -235,7 +243,7 @@ def _deviations(rows: Rows, th: Tensor, weights: Weights) -> tuple[Tensor, Tenso
 def additive(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> AdditiveRows:
     """Additive functions below the rows on each box, by (chord).
 
-    Cost: as `by_heads`, another comparison for each entry in a box, and two operations for each to add the heads' tables.
+    Cost: as `by_heads`, that of `most`, and two operations for each entry in a box to add the heads' tables.
     """
     z, own = _deviations(rows, th, weights)
     zl, zh = lower(least(z, jobs) + own[jobs.of]), upper(most(z, jobs) + own[jobs.of])  # numbers: a range that may be too large

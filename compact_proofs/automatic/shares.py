@@ -1,4 +1,4 @@
-"""How much of each job is certified, estimated on drawn inputs: for searches."""
+"""How much of each box is certified, estimated on drawn inputs: for searches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ FEWEST, MOST = 64, 1024
 LARGEST = 2**23
 
 
-def shares(jobs: Jobs, u: Undecided, generator: torch.Generator) -> Tensor:
-    """The certified share of each job [J], by the sizes of its boxes."""
-    sizes = jobs.masks.sum(-1).double().prod(-1)
-    right = torch.zeros_like(sizes)
+def shares(jobs: Jobs, u: Undecided, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The certified share of each box [B], and how many of its rows are not proven on the whole of it [B]."""
+    right = torch.zeros(len(jobs.of), dtype=torch.float64)
+    rows = torch.zeros_like(right)
     right[u.proven] = 1.0
     if len(u.boxes):
+        rows[u.boxes] = u.rows.sum(1).double()
         masks = jobs.masks[u.boxes][:, jobs.free]
         number = min(max(LARGEST // u.tables[..., 0].numel(), FEWEST), MOST)
         x = torch.multinomial(masks.double().flatten(0, 1), number, True, generator=generator)
@@ -27,12 +28,10 @@ def shares(jobs: Jobs, u: Undecided, generator: torch.Generator) -> Tensor:
         box = torch.arange(len(masks))[:, None, None]
         tables = lower(u.tables).movedim(1, 3)  # [B, n - 1, v, R]
         value = tables[box, torch.arange(x.shape[-1]), x].sum(2) + lower(u.constant)[:, None]
-        right[u.boxes] = ((value > 0) | ~u.rows[:, None]).all(-1).double().mean(1)
-    total = torch.zeros(len(jobs), dtype=torch.float64).index_add(0, jobs.of, sizes)
-    return torch.zeros(len(jobs), dtype=torch.float64).index_add(0, jobs.of, sizes * right) / total
+        right[u.boxes] = ((value > 0) | ~u.rows[:, None]).all(-1).double().sum(1) / (number + 1)  # some may be missed
+    return right, rows
 
 
-def sizes(jobs: Jobs) -> Tensor:
-    """Inputs of each job, as real numbers."""
-    each = jobs.masks.sum(-1).double().prod(-1)
-    return torch.zeros(len(jobs), dtype=torch.float64).index_add(0, jobs.of, each)
+def by_job(values: Tensor, jobs: Jobs) -> Tensor:
+    """Sums [J] over the boxes of each job."""
+    return torch.zeros(len(jobs), dtype=torch.float64).index_add(0, jobs.of, values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
@@ -12,8 +13,8 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.roots import roots
-from compact_proofs.automatic.shared import inputs_of, listed
-from compact_proofs.automatic.tree import LIST, expand
+from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
+from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
@@ -31,6 +32,8 @@ LARGEST = 1e100
 class Automatic(Strategy[Program]):
     """Split the inputs into boxes, bound the margins on each from below by additive functions of the tokens, and count.
 
+    What the bounds do not prove is evaluated input by input, with everything shared that tables can share, where that is worth it.
+
     The program is read by tokens with the last one known (`compact_proofs.automatic.reading`): exactly, up to the first function of
     several positions; from there on by relaxations. Nothing about the architecture is assumed.
     """
@@ -41,13 +44,13 @@ class Automatic(Strategy[Program]):
     """Groups of labels, for each last token, that share the merged rivals, at first (search only)."""
     kept: Natural = 8
     """Rivals of a label that get hints of their own (networks with norms or MLPs)."""
-    worth: Natural = 1000
-    """Operations that may be spent to certify one more input."""
-    cuts: Natural = 8
+    worth: Natural = 20_000
+    """Operations that may be spent to certify one more input: by bounds, or by evaluating it, where that costs no more."""
+    cuts: Natural = 6
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
-    summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly"
+    summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 
     def applies_to(self, model: Program, task: Task) -> None:
@@ -69,13 +72,18 @@ class Automatic(Strategy[Program]):
             raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
         known = finite(task)
         leaves = expand(roots(known), explanation["tree"])
-        network = read(model, known.d_vocab, known.n_ctx - 1)
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
-        found = proven(network, leaves, *lists_, self.kept, float(self.worth))
-        rest = leaves.of_kind(LIST)
-        if not len(rest):
-            return found
-        return disjoint([found, listed(Listing(model, known.d_vocab), known, inputs_of(rest))])
+        sets: list[Certified] = []
+        rest = [inputs_of(leaves.of_kind(LIST))]
+        if len(leaves.of_kind(PROVE, REST)):
+            network = read(model, known.d_vocab, known.n_ctx - 1)
+            for part, others in proven(network, leaves, *lists_, self.kept, float(self.worth)):
+                sets.append(part)
+                rest.append(others)
+        one_by_one = torch.cat(rest)[:MOST_LISTED]
+        if len(one_by_one):
+            sets.append(listed(Listing(model, known.d_vocab), known, one_by_one))
+        return disjoint(sets)
 
 
 def finite(task: Task) -> FiniteTask:

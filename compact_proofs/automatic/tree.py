@@ -19,8 +19,10 @@ from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.core.strategy import Spec
 from compact_proofs.length import charge_integers
 
-DROP, PROVE, LIST = -1, -2, -3
-"""Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one."""
+DROP, PROVE, LIST, REST = -1, -2, -3, -4
+"""Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one; it is bounded, and inputs
+that this does not prove are evaluated.
+"""
 
 WORD = 32
 """Tokens to a number: a set of tokens is written as ceil(v / 32) numbers, bit t % 32 of number t // 32 for token t."""
@@ -37,7 +39,7 @@ class Cut:
 
 
 Tree: TypeAlias = "Cut | int"
-"""A cut, or a leaf: DROP, PROVE or LIST."""
+"""A cut, or a leaf: DROP, PROVE, LIST or REST."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,16 @@ class Leaves:
     root : int64 [L]
         Which root each is part of.
     kind : int64 [L]
-        DROP, PROVE or LIST.
+        DROP, PROVE, LIST or REST.
     """
 
     boxes: Boxes
     root: Tensor
     kind: Tensor
 
-    def of_kind(self, kind: int) -> Boxes:
-        """The boxes of one kind of leaf."""
-        return self.boxes[self.kind == kind]
+    def of_kind(self, *kinds: int) -> Boxes:
+        """The boxes of some kinds of leaf."""
+        return self.boxes[torch.from_numpy(np.isin(self.kind.numpy(), kinds))]
 
 
 def words(v: int) -> int:
@@ -73,7 +75,7 @@ def spec(n: int, v: int, largest: int) -> Spec:
 
     The first column is a position or a kind of leaf; the others are words, which must fit 32 bits.
     """
-    return Spec((largest, 1 + words(v)), (LIST, max(n - 1, 2**WORD - 1)), fewer=True)
+    return Spec((largest, 1 + words(v)), (REST, max(n - 1, 2**WORD - 1)), fewer=True)
 
 
 def encode(trees: list[Tree], v: int) -> Tensor:
@@ -133,7 +135,7 @@ def expand(roots: Boxes, nodes: Tensor) -> Leaves:
                 waiting += [outside, inside]
             elif box.any(1).all():
                 masks.append(box)
-                kinds.append(head if head in (PROVE, LIST) else DROP)
+                kinds.append(head if head in (PROVE, LIST, REST) else DROP)
                 owners.append(root)
     charge_integers(2 * v * cuts)
     owner = torch.from_numpy(np.array(owners, dtype=np.int64))

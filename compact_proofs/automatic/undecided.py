@@ -99,3 +99,12 @@ def by_box(found: Open, number: int) -> Undecided:
         rows = slot < counts[boxes, None]
         at = order[torch.where(rows, first[:, None] + slot, 0)] if len(order) else torch.zeros(rows.shape, dtype=torch.int64)
     return Undecided(proven, boxes, found.constant[at], found.tables[at], rows)
+
+
+def nothing(jobs: Jobs) -> Undecided:
+    """No box is proven, and no input: one row that is negative everywhere."""
+    with structure():
+        B, n, v = jobs.masks.shape
+        boxes = torch.arange(B)
+        constant, tables = torch.full((B, 1), -1.0, dtype=torch.float64), torch.zeros(B, 1, n - 1, v, dtype=torch.float64)
+        return Undecided(boxes[:0], boxes, constant, tables, torch.ones(B, 1, dtype=torch.bool))

@@ -8,28 +8,31 @@ sums       sequences of a box whose sums of integers are positive: three ways to
 positive   sequences on which additive lower bounds are positive: from the bounds to the set
 """
 
-from compact_proofs.certified.base import Certified, Disjoint, Nothing, Others, Proven, Total, disjoint
+from compact_proofs.certified.base import Certified, Complement, Disjoint, Nothing, Proven, Total, disjoint
 from compact_proofs.certified.lists import Evaluated, Listed, ListedNumbers, with_list
-from compact_proofs.certified.positive import positive, positive_mixed
+from compact_proofs.certified.positive import LARGEST_MIXED, InBox, positive, positive_mixed, positive_tables
 from compact_proofs.certified.sets import BoxSet, Classes, Counted, Truth, whole
 
 __all__ = [
+    "LARGEST_MIXED",
     "BoxSet",
     "Certified",
     "Classes",
+    "Complement",
     "Counted",
     "Disjoint",
     "Evaluated",
+    "InBox",
     "Listed",
     "ListedNumbers",
     "Nothing",
-    "Others",
     "Proven",
     "Total",
     "Truth",
     "disjoint",
     "positive",
     "positive_mixed",
+    "positive_tables",
     "whole",
     "with_list",
 ]

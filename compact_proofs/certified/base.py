@@ -90,13 +90,13 @@ class Certified(Proven):
         """How to tell which inputs are right, bool [N], from what the proof has computed; None: by the network's program."""
         return None
 
-    def others(self) -> Others | None:
+    def complement(self) -> Complement | None:
         """A way to draw inputs that are no members without trying inputs of the whole task; None if there is no better one."""
         return None
 
 
-class Others(ABC):
-    """Inputs outside of a set, from which can be drawn."""
+class Complement(ABC):
+    """The inputs of a task outside of a set, from which can be drawn."""
 
     @abstractmethod
     def draw(self, n: int, draws: Draws) -> Tensor:

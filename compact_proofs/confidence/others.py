@@ -22,7 +22,7 @@ MOST_ATTEMPTS = 10**8
 def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     """Draw n independent inputs, each uniformly distributed outside of a set that is `exact` and does not hold every input.
 
-    A set may know how (`Certified.others`). Else uniform inputs of the task are drawn until n of them lie outside: the first n that
+    A set may know how (`Certified.complement`). Else uniform inputs of the task are drawn until n of them lie outside: the first n that
     do are independent and uniform there. It takes n v / (v - size) attempts on average, of v inputs.
 
     Raises
@@ -30,7 +30,7 @@ def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     BadInput
         If that is more than `MOST_ATTEMPTS`.
     """
-    known = proven.others()
+    known = proven.complement()
     if known is not None:
         return known.draw(n, draws)
     rest = task.size - proven.size

@@ -16,7 +16,7 @@ AFFORDABLE = 2**12
 """Inputs that the linear baseline evaluates at most."""
 
 
-LADDER = tuple(Automatic(worth=worth) for worth in (1000, 100, 10_000, 100_000))
+LADDER = tuple(Automatic(worth=worth) for worth in (20_000, 1000, 100, 200_000))
 """Automatic proofs from short to long ones, by what one more input may cost; the usual one first."""
 
 

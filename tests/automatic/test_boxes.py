@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compact_proofs.automatic.boxes import MIXED, Boxes
-from compact_proofs.automatic.tree import DROP, LIST, PROVE, Cut, Tree, encode, expand, spec
+from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST, Cut, Tree, encode, expand, spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
 
@@ -20,7 +20,7 @@ def random_tree(generator: torch.Generator, n: int, v: int, depth: int) -> Tree:
         return int(torch.randint(lo, hi + 1, (), generator=generator))
 
     if depth == 0 or integer(0, 3) == 0:
-        return integer(LIST, DROP)
+        return integer(REST, DROP)
     tokens = torch.rand(v, generator=generator) < 0.5
     return Cut(integer(0, n - 1), tokens, random_tree(generator, n, v, depth - 1), random_tree(generator, n, v, depth - 1))
 
@@ -99,4 +99,4 @@ def test_what_is_malformed_is_dropped_and_cuts_are_charged():
     assert expand(roots, torch.tensor([[2, 1], [PROVE, 0]])).kind.tolist() == [DROP]
     assert expand(roots, torch.zeros(0, 2, dtype=torch.int64)).kind.tolist() == [DROP]
     assert spec(2, 3, 10).problem(encode([tree], 3)) is None
-    assert "outside" in spec(2, 3, 10).problem(torch.tensor([[-4, 0]]))
+    assert "outside" in spec(2, 3, 10).problem(torch.tensor([[REST - 1, 0]]))

@@ -79,7 +79,7 @@ def test_inputs_of_boxes_are_listed_once_each():
     expected = right & task.valid(inputs) & boxes.member(inputs).any(1)
     assert found.size == int(expected.sum()) > 0
     assert (found.member(inputs) == expected).all()
-    assert listed(Listing(program_of(model, task), 4), task, iter(())).size == 0
+    assert listed(Listing(program_of(model, task), 4), task, torch.zeros(0, 3, dtype=torch.int64)).size == 0
 
 
 @pytest.mark.parametrize("config", [TRANSFORMER, RECURRENT], ids=["transformer", "recurrent"])

@@ -22,6 +22,7 @@ from compact_proofs.certified import (
     lists,
     positive,
     positive_mixed,
+    positive_tables,
     with_list,
 )
 from compact_proofs.certified.integers import LIMIT, NEVER, exponents, integers_below
@@ -80,7 +81,7 @@ def test_sets_without_arithmetic_count_their_members(seed, n, v):
 
 
 @given(st.integers(0, 10**6), st.integers(2, 4))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_classes_and_predicates_count_their_members(seed, v):
     generator = torch.Generator().manual_seed(seed)
     inputs = everything(2, v)
@@ -102,7 +103,7 @@ def test_classes_and_predicates_count_their_members(seed, v):
 
 
 @given(st.lists(st.integers(0, 40), max_size=8), st.sampled_from([8, 16, 2**20]), st.integers(0, 10**6))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_evaluated_inputs_are_those_found_right_in_their_order(sizes, packed, seed):
     """Whatever the sizes of the batches, and however they are put into bits; inputs beyond them were not evaluated."""
     generator = torch.Generator().manual_seed(seed)
@@ -253,6 +254,25 @@ def test_positive_counts_what_is_positive(seed, B, R, n, v, exact, bias):
     if found.exact:
         assert found.size == int(member.sum())
         assert int((truly & ~member).sum()) == 0 or n > 2  # only a grid loses anything, and it is for many positions
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(0, 3), st.integers(1, 3), st.integers(2, 4))
+@settings(max_examples=30, deadline=None)
+def test_tables_of_boxes_say_which_inputs_are_proven_and_which_are_not(seed, B, R, n, v):
+    generator = torch.Generator().manual_seed(seed)
+    masks = random_masks(generator, B, n, v)
+    constant = torch.randn(B, R, generator=generator, dtype=torch.float64)
+    tables = torch.randn(B, R, n, v, generator=generator, dtype=torch.float64)
+    rows = torch.rand(B, R, generator=generator) < 0.8
+    inputs = everything(n, v)
+    found = positive_tables(constant, tables, masks, rows)
+    expected = positive(constant, tables, masks, rows, exact=True)
+    for mask, box in zip(masks, found, strict=True):
+        inside = BoxSet(mask[None]).member(inputs)
+        assert (box.member(inputs) == (expected.member(inputs) & inside)).all()
+        others = Listed(box.others).member(inputs) if len(box.others) else Nothing().member(inputs)
+        assert (others == (inside & ~box.member(inputs))).all()
+        assert box.size + len(box.others) == int(inside.sum())
 
 
 def test_positive_reads_lower_bounds_only_and_no_token_outside_its_box():

@@ -159,7 +159,7 @@ def test_class_weights_are_exact(tiny: LoadedModel) -> None:
     found = proven(tiny, GRID)
     inputs = tiny.task.inputs(0, tiny.task.size)
     with cp.sound():
-        outside, classes = inputs[~found.member(inputs)], found.others()
+        outside, classes = inputs[~found.member(inputs)], found.complement()
     m, q = outside.max(-1).values, outside[:, -1]
     row = found.rows.of_pair[m * (m + 1) // 2 + q]
     kinds = found.queries.shape[1]

@@ -36,7 +36,7 @@ def _share(model: Any) -> Strategy:
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     if kind is Automatic:
-        return [Automatic(), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
+        return [Automatic(), Automatic(worth=1000), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
     return [Exhaustive(share=0.3)] if kind is Exhaustive else [kind()]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.certified import Others
+from compact_proofs.certified import Complement
 from compact_proofs.core.claim import ACCURACY
 from compact_proofs.draws import Draws
 from compact_proofs.length import charge_integers, stage
@@ -40,11 +40,11 @@ class GridByClass(GridSet):
     def evaluate(self) -> Callable[[Tensor], Tensor]:
         return lambda inputs: right_by_paths(self._paths, inputs)
 
-    def others(self) -> Classes:
+    def complement(self) -> Classes:
         return Classes(self, self._paths.model.n_ctx)
 
 
-class Classes(Others):
+class Classes(Complement):
     """The sequences that a grid does not certify, by class.
 
     A class is a row (group g, maximum m) and a kind of query: m itself, m - 1, ..., m - G, or any smaller one of the group. A class
