@@ -22,8 +22,8 @@ MOST_ATTEMPTS = 10**8
 def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     """Draw n independent inputs, each uniformly distributed outside of a set that is `exact` and does not hold every input.
 
-    A set may know how (`Certified.complement`). Else uniform inputs of the task are drawn until n of them lie outside: the first n that
-    do are independent and uniform there. It takes n v / (v - size) attempts on average, of v inputs.
+    A set may know how (`Certified.complement`). Else uniform inputs of the task are drawn until n of them lie outside: the first n
+    that do are independent and uniform there. It takes n v / (v - size) attempts on average, of v inputs.
 
     Raises
     ------
