@@ -42,7 +42,7 @@ class NetworkStatement:
     title: str
     arithmetic: Arithmetic
 
-    open = ("Network", "Tasks")
+    open = ("Network", "Tasks", "Labels")
     counts_first = False
 
     @cached_property
@@ -61,7 +61,7 @@ class NetworkStatement:
         theorem, tables = ("distributed", f" {NAME}.Tables.fast {NAME}.Tables.kept") if self.distributed else ("network", "")
         return f"""(** The accuracy of the network in Program.v, as a theorem about real numbers.
 
-    What it says is defined in Network.v and Tasks.v of the development; read these files. *)
+    What it says is defined in Network.v, Tasks.v and Labels.v of the development; read these files. *)
 
 {self._head}
 Theorem accuracy_bound :
@@ -98,7 +98,8 @@ Print proven.
     def _head(self) -> str:
         files = " ".join(name.removesuffix(".v") for name in self.parts)
         return f"""From Coq Require Import Reals List.
-From CompactProofs Require Import Evaluator Machine NetworkTheorems Distribute DistributeSound Network Tasks.
+From CompactProofs Require Import Evaluator Machine NetworkTheorems Distribute DistributeSound
+  Network Tasks Labels.
 From {NAME} Require {files}.
 Import ListNotations.
 Open Scope R_scope.
