@@ -8,7 +8,7 @@ positive   sequences on which additive lower bounds are positive: from the bound
 """
 
 from compact_proofs.certified.base import Certified, Disjoint, Nothing, disjoint, with_list
-from compact_proofs.certified.positive import LARGEST_MIXED, InBox, positive, positive_mixed, positive_tables
+from compact_proofs.certified.positive import LARGEST_MIXED, InBox, mixed_tables, positive, positive_mixed, positive_tables
 from compact_proofs.certified.sets import BoxSet, Listed, Truth
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Nothing",
     "Truth",
     "disjoint",
+    "mixed_tables",
     "positive",
     "positive_mixed",
     "positive_tables",
