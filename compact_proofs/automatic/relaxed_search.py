@@ -19,7 +19,7 @@ from compact_proofs.automatic.prices import Prices
 
 MANY = 32
 """A group of more boxes is only divided into single ones."""
-TRIED = 2**17
+TRIED = 2**16
 """Boxes that are bounded in search of better ones, at most."""
 SAMPLED, FAVOURITES = 32, 3
 """Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
@@ -111,7 +111,8 @@ class _Trial:
 class _Cuts:
     """Divides groups, each in the way that gains most, while there is room for more boxes to be bounded.
 
-    Every way is tried on a sample of the groups, and those that were best there most often on the others.
+    Every way is tried on the groups that lose most, and those ways that were best there most often on the others; on none, if next
+    to nothing was gained.
     """
 
     judge: Judge
@@ -125,7 +126,8 @@ class _Cuts:
         every = (*WAYS, "apart")
         best = self._tried(groups, losing[:SAMPLED], every)
         wins = {way: sum(trial.way == way for trial in best.values()) for way in every}
-        best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
+        if sum(trial.gain for trial in best.values()) > GAIN * float(losses[losing[:SAMPLED]].sum()):
+            best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
         found: list[Group] = []
         for number, group in enumerate(groups):
             trial = best.get(number)
