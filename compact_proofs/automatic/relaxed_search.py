@@ -12,13 +12,15 @@ from torch import Tensor
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network
 from compact_proofs.automatic.boxes import MIXED, Boxes
-from compact_proofs.automatic.cutting import WAYS, Cutter, divided
+from compact_proofs.automatic.cutting import WAYS, Cutter, divided, places
 from compact_proofs.automatic.judging import Group, Judge
 from compact_proofs.automatic.nodes import Node, by_token
 from compact_proofs.automatic.prices import Prices
 
 MANY = 32
 """A group of more boxes is only divided into single ones."""
+MOST_PARTS = 256
+"""Boxes that a group is divided into, at most."""
 TRIED = 2**16
 """Boxes that are bounded in search of better ones, at most."""
 SAMPLED, FAVOURITES = 32, 3
@@ -89,6 +91,8 @@ def _ways(network: Network, group: Group, ways: tuple[str, ...]) -> Iterator[tup
             parts = {number: [leaf] for number, leaf in enumerate(copies)}
         else:
             tokens = cutter.tokens(way)
+            if sum(2 ** places(leaf, tokens, network.context) for leaf in copies) > MOST_PARTS:
+                continue
             for leaf in copies:
                 for inside, node in divided(leaf, tokens, network.context):
                     parts.setdefault(inside, []).append(node)
