@@ -1,10 +1,10 @@
 (** * What the evaluator of networks computes with
 
-    As Enclosure.v, with exact numbers (the weights) beside enclosures, and an inner product of
-    the two read from strided arrays: the operation on which all time is spent. [plain] makes such
-    an arithmetic of any enclosures; Machine.v has a faster one on the processor's numbers. *)
+    As Enclosure.v, with exact numbers (the weights) beside enclosures, products of the two kinds,
+    and sums of many terms: the operations on which all time is spent. [plain] makes such an
+    arithmetic of any enclosures; Machine.v has a faster one on the processor's numbers. *)
 
-From Coq Require Import Uint63 PArray Ring63 ZArith Reals List Lia Lra.
+From Coq Require Import Uint63 Ring63 ZArith Reals List Lia Lra.
 From CompactProofs Require Import Network Arrays.
 From CompactProofs Require Enclosure.
 Import ListNotations.
@@ -20,14 +20,16 @@ Record arithmetic := {
   add : T -> T -> T;
   sub : T -> T -> T;
   mul : T -> T -> T;
+  scale : W -> T -> T;           (* w * x *)
+  multiply : W -> W -> T;        (* v * w *)
   div : T -> T -> T;
   trelu : T -> T;
   texp : T -> T;
   tsqrt : T -> T;
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
-  (* sum over k < n of w.[i + k * si] * x.[j + k * sj] *)
-  dot : nat -> array W -> int -> int -> array T -> int -> int -> T
+  (* sum over k < n of f (i + k * si) (j + k * sj) *)
+  total : nat -> (int -> int -> T) -> int -> int -> int -> int -> T
 }.
 
 Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Prop) : Prop := {
@@ -38,16 +40,17 @@ Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Pr
   sound_add : forall a b x y, contains a x -> contains b y -> contains (add A a b) (x + y);
   sound_sub : forall a b x y, contains a x -> contains b y -> contains (sub A a b) (x - y);
   sound_mul : forall a b x y, contains a x -> contains b y -> contains (mul A a b) (x * y);
+  sound_scale : forall w a x y, is w x -> contains a y -> contains (scale A w a) (x * y);
+  sound_multiply : forall v w x y, is v x -> is w y -> contains (multiply A v w) (x * y);
   sound_div : forall a b x y, contains a x -> contains b y -> contains (div A a b) (x / y);
   sound_relu : forall a x, contains a x -> contains (trelu A a) (Rmax 0 x);
   sound_exp : forall a x, contains a x -> contains (texp A a) (exp x);
   sound_sqrt : forall a x, contains a x -> contains (tsqrt A a) (sqrt x);
   sound_everything : forall x, contains (everything A) x;
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
-  sound_dot : forall n w i si x j sj f g,
-    (forall k, (k < n)%nat -> is (w.[(i + int_of k * si)%uint63]) (f k)) ->
-    (forall k, (k < n)%nat -> contains (x.[(j + int_of k * sj)%uint63]) (g k)) ->
-    contains (dot A n w i si x j sj) (sum n (fun k => f k * g k))
+  sound_total : forall n f i si j sj g,
+    (forall k, (k < n)%nat -> contains (f (i + int_of k * si) (j + int_of k * sj))%uint63 (g k)) ->
+    contains (total A n f i si j sj) (sum n g)
 }.
 
 (** ** Sums along strides *)
@@ -80,12 +83,10 @@ Section Plain.
     else if E.at_most A a (E.of_Z A 0) then E.of_Z A 0
     else E.join A (E.of_Z A 0) a.
 
-  Fixpoint dot_enclosure (n : nat) (w : array (E.T A)) (i si : int) (x : array (E.T A)) (j sj : int)
-    : E.T A :=
+  Fixpoint total_enclosure (n : nat) (f : int -> int -> E.T A) (i si j sj : int) : E.T A :=
     match n with
     | O => E.of_Z A 0
-    | S n => E.add A (E.mul A w.[i] x.[j])
-                     (dot_enclosure n w (i + si)%uint63 si x (j + sj)%uint63 sj)
+    | S n => E.add A (f i j) (total_enclosure n f (i + si)%uint63 si (j + sj)%uint63 sj)
     end.
 
   Definition plain : arithmetic := {|
@@ -98,13 +99,15 @@ Section Plain.
     add := E.add A;
     sub := E.sub A;
     mul := E.mul A;
+    scale := E.mul A;
+    multiply := E.mul A;
     div := E.div A;
     trelu := relu_enclosure;
     texp := E.texp A;
     tsqrt := E.tsqrt A;
     everything := E.everything A;
     less := E.less A;
-    dot := dot_enclosure
+    total := total_enclosure
   |}.
 
   Lemma relu_enclosure_sound a x : contains a x -> contains (relu_enclosure a) (Rmax 0 x).
@@ -119,19 +122,16 @@ Section Plain.
         * now apply (E.sound_join_l _ _ Sd).
   Qed.
 
-  Lemma dot_enclosure_sound n w si (x : array (E.T A)) sj : forall i j f g,
-    (forall k, (k < n)%nat -> contains (w.[(i + int_of k * si)%uint63]) (f k)) ->
-    (forall k, (k < n)%nat -> contains (x.[(j + int_of k * sj)%uint63]) (g k)) ->
-    contains (dot_enclosure n w i si x j sj) (sum n (fun k => f k * g k)).
+  Lemma total_enclosure_sound n f si sj : forall i j g,
+    (forall k, (k < n)%nat -> contains (f (i + int_of k * si) (j + int_of k * sj))%uint63 (g k)) ->
+    contains (total_enclosure n f i si j sj) (sum n g).
   Proof using Sd.
-    induction n as [|n IH]; intros i j f g Left Right; cbn [dot_enclosure].
+    induction n as [|n IH]; intros i j g Terms; cbn [total_enclosure].
     - apply (E.sound_of_Z _ _ Sd).
     - rewrite sum_first. apply (E.sound_add _ _ Sd).
-      + pose proof (Left 0%nat ltac:(lia)) as L. pose proof (Right 0%nat ltac:(lia)) as R.
-        rewrite stride_0 in L, R. now apply (E.sound_mul _ _ Sd).
-      + apply (IH _ _ (fun k => f (S k)) (fun k => g (S k))); intros k Hk; rewrite <- stride_S.
-        * apply Left. lia.
-        * apply Right. lia.
+      + pose proof (Terms 0%nat ltac:(lia)) as First. now rewrite !stride_0 in First.
+      + apply (IH _ _ (fun k => g (S k))). intros k Before. rewrite <- !stride_S.
+        apply Terms. lia.
   Qed.
 
   Theorem plain_sound : sound plain contains contains.
@@ -145,12 +145,14 @@ Section Plain.
     - apply (E.sound_add _ _ Sd).
     - apply (E.sound_sub _ _ Sd).
     - apply (E.sound_mul _ _ Sd).
+    - apply (E.sound_mul _ _ Sd).
+    - apply (E.sound_mul _ _ Sd).
     - apply (E.sound_div _ _ Sd).
     - apply relu_enclosure_sound.
     - apply (E.sound_exp _ _ Sd).
     - apply (E.sound_sqrt _ _ Sd).
     - apply (E.sound_everything _ _ Sd).
     - apply (E.sound_less _ _ Sd).
-    - intros. now apply dot_enclosure_sound.
+    - intros. now apply total_enclosure_sound.
   Qed.
 End Plain.

@@ -2,8 +2,8 @@
 
     A program over an abstract arithmetic (Arithmetic.v): arrays of enclosures for the
     definitions, in order. What does not depend on the input is evaluated once. The form [Sum n
-    (Times (Read ..) (Read ..))] with one exact side is a strided inner product; everything else
-    is interpreted. All places that are read are checked beforehand, once, for every input. *)
+    (Times (Read ..) (Read ..))] is a strided inner product; everything else is interpreted. All
+    places that are read are checked beforehand, once, for every input. *)
 
 From Coq Require Import Uint63 PArray ZArith List Bool.
 From CompactProofs Require Import Network Arrays Arithmetic.
@@ -110,10 +110,22 @@ Section Evaluator.
   Fixpoint position (st ix : list int) : int :=
     match st, ix with s :: st, i :: ix => (i * s + position st ix)%uint63 | _, _ => 0%uint63 end.
 
+  Definition strides_of (s : store) : list int :=
+    match s with Exact st _ | Enclosed st _ => st end.
+
   Definition fetch (s : store) (ix : list int) : T A :=
     match s with
     | Exact st a => of_W A a.[position st ix]
     | Enclosed st a => a.[position st ix]
+    end.
+
+  (** Entry number i of one store times entry number j of another. *)
+  Definition factors (s s' : store) : int -> int -> T A :=
+    match s, s' with
+    | Exact _ a, Exact _ b => fun i j => multiply A a.[i] b.[j]
+    | Exact _ a, Enclosed _ b => fun i j => scale A a.[i] b.[j]
+    | Enclosed _ a, Exact _ b => fun i j => scale A b.[j] a.[i]
+    | Enclosed _ a, Enclosed _ b => fun i j => mul A a.[i] b.[j]
     end.
 
   (** ** Entries *)
@@ -174,12 +186,10 @@ Section Evaluator.
               let r := length axes in
               if forallb (straight r) l && forallb (straight r) k then
                 match nth_error env x, nth_error env y with
-                | Some (Exact st a), Some (Enclosed st' a') =>
-                    let (i, si) := line axes r st l in
-                    let (j, sj) := line axes r st' k in dot A n a i si a' j sj
-                | Some (Enclosed st a), Some (Exact st' a') =>
-                    let (i, si) := line axes r st l in
-                    let (j, sj) := line axes r st' k in dot A n a' j sj a i si
+                | Some s, Some s' =>
+                    let (i, si) := line axes r (strides_of s) l in
+                    let (j, sj) := line axes r (strides_of s') k in
+                    total A n (factors s s') i si j sj
                 | _, _ => term_by_term tt
                 end
               else term_by_term tt

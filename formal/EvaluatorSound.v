@@ -70,13 +70,18 @@ Section Soundness.
 
   (** ** Stores *)
 
+  (** Entry by entry, an array holds what [P] allows of a tensor. *)
+  Definition held {X} (P : X -> R -> Prop) (a : array X) (ds : list nat) (f : tensor) : Prop :=
+    forall ix, in_range ds ix -> P a.[int_of (offset ds ix)] (f ix).
+
   Definition stored (s : store A) (ds : list nat) (f : tensor) : Prop :=
     match s with
-    | Exact _ st a =>
-        st = strides ds /\ forall ix, in_range ds ix -> is a.[int_of (offset ds ix)] (f ix)
-    | Enclosed _ st a =>
-        st = strides ds /\ forall ix, in_range ds ix -> contains a.[int_of (offset ds ix)] (f ix)
+    | Exact _ st a => st = strides ds /\ held is a ds f
+    | Enclosed _ st a => st = strides ds /\ held contains a ds f
     end.
+
+  Lemma stored_strides s ds f : stored s ds f -> strides_of A s = strides ds.
+  Proof using. destruct s; intros []; assumption. Qed.
 
   (** Stores, shapes and meanings, one for each tensor. *)
   Record env_ok (env : list (store A)) (shapes : list (list nat)) (fs : list tensor) : Prop := {
@@ -155,27 +160,14 @@ Section Soundness.
       apply position_offset. now apply in_range_length.
     Qed.
 
-    Lemma exact_line st a ds f axes ab n l start step :
-      stored (Exact A st a) ds f -> in_range ab axes -> all_within tb (ab ++ [n]) ds l = true ->
+    Lemma held_line {X} (P : X -> R -> Prop) a ds f axes ab n l start step :
+      held P a ds f -> in_range ab axes -> all_within tb (ab ++ [n]) ds l = true ->
       forallb (straight (length axes)) l = true ->
-      line tp (map point_of axes) (length axes) st l = (start, step) ->
+      line tp (map point_of axes) (length axes) (strides ds) l = (start, step) ->
       forall k, k < n ->
-        is a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
+        P a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
     Proof using Tokens.
-      intros [-> Holds] Axes Within Straight Line k Before.
-      destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before)
-        as [In ->].
-      now apply Holds.
-    Qed.
-
-    Lemma enclosed_line st a ds f axes ab n l start step :
-      stored (Enclosed A st a) ds f -> in_range ab axes -> all_within tb (ab ++ [n]) ds l = true ->
-      forallb (straight (length axes)) l = true ->
-      line tp (map point_of axes) (length axes) st l = (start, step) ->
-      forall k, k < n ->
-        contains a.[(start + int_of k * step)%uint63] (f (map (place t (axes ++ [k])) l)).
-    Proof using Tokens.
-      intros [-> Holds] Axes Within Straight Line k Before.
+      intros Holds Axes Within Straight Line k Before.
       destruct (line_offset ds axes ab n l start step Axes Within Straight Line k Before)
         as [In ->].
       now apply Holds.
@@ -195,12 +187,10 @@ Section Soundness.
         contains
           (if forallb (straight r) l && forallb (straight r) k then
              match nth_error env x, nth_error env y with
-             | Some (Exact _ st a), Some (Enclosed _ st' a') =>
-                 let (i, si) := line tp (map point_of axes) r st l in
-                 let (j, sj) := line tp (map point_of axes) r st' k in dot A n a i si a' j sj
-             | Some (Enclosed _ st a), Some (Exact _ st' a') =>
-                 let (i, si) := line tp (map point_of axes) r st l in
-                 let (j, sj) := line tp (map point_of axes) r st' k in dot A n a' j sj a i si
+             | Some s, Some s' =>
+                 let (i, si) := line tp (map point_of axes) r (strides_of A s) l in
+                 let (j, sj) := line tp (map point_of axes) r (strides_of A s') k in
+                 total A n (factors A s s') i si j sj
              | _, _ => slow tt
              end
            else slow tt)
@@ -213,17 +203,21 @@ Section Soundness.
         destruct (nth_error shapes y) as [ds'|] eqn:ShapeY; [|discriminate].
         destruct (env_at _ _ _ Env x ds ShapeX) as [s [-> Stored]].
         destruct (env_at _ _ _ Env y ds' ShapeY) as [s' [-> Stored']].
-        destruct s as [st a|st a]; destruct s' as [st' a'|st' a']; try exact Slow;
-          destruct (line _ _ _ st l) as [i si] eqn:Line;
-          destruct (line _ _ _ st' k) as [j sj] eqn:Line'.
-        - apply (sound_dot _ _ _ Sd n a i si a' j sj (factor x l) (factor y k)).
-          + now apply (exact_line st a ds _ axes ab n l).
-          + now apply (enclosed_line st' a' ds' _ axes ab n k).
-        - rewrite (sum_equal n _ (fun i => factor y k i * factor x l i)%R)
-            by (intros; apply Rmult_comm).
-          apply (sound_dot _ _ _ Sd n a' j sj a i si (factor y k) (factor x l)).
-          + now apply (exact_line st' a' ds' _ axes ab n k).
-          + now apply (enclosed_line st a ds _ axes ab n l).
+        rewrite (stored_strides _ _ _ Stored), (stored_strides _ _ _ Stored').
+        destruct (line _ _ _ (strides ds) l) as [i si] eqn:Line.
+        destruct (line _ _ _ (strides ds') k) as [j sj] eqn:Line'.
+        apply (sound_total _ _ _ Sd). intros m Before.
+        destruct s as [st a|st a], s' as [st' a'|st' a'];
+          destruct Stored as [_ Held], Stored' as [_ Held']; cbn [factors];
+          pose proof (held_line _ a ds _ axes ab n l i si Held Axes Within Straight Line m Before)
+            as Left;
+          pose proof
+            (held_line _ a' ds' _ axes ab n k j sj Held' Axes Within' Straight' Line' m Before)
+            as Right.
+        - now apply (sound_multiply _ _ _ Sd).
+        - now apply (sound_scale _ _ _ Sd).
+        - rewrite Rmult_comm. now apply (sound_scale _ _ _ Sd).
+        - now apply (sound_mul _ _ _ Sd).
       Qed.
     End Product.
 

@@ -1,10 +1,9 @@
 (** * The evaluator's arithmetic on the processor's numbers
 
-    Enclosures are coq-interval's. Exact numbers are floats, and an inner product of exact numbers
-    and enclosures needs no comparison of bounds: the sign of the exact number says which bound is
-    multiplied. Four times faster than [plain]. *)
+    Enclosures are coq-interval's, exact numbers are floats. Products and sums of many terms are
+    four times faster than those of [plain]. *)
 
-From Coq Require Import Uint63 PArray PrimFloat Floats ZArith Bool.
+From Coq Require Import Uint63 PrimFloat Floats ZArith Bool.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
 From CompactProofs Require Import Network Arrays Arithmetic.
@@ -38,22 +37,43 @@ Definition exact_float (z : Z) (n : nat) : option float :=
   | Zneg p => signed_float true p n
   end.
 
-(** [l, h] + sum over k < n of w.[i + k si] * x.[j + k sj] *)
-Fixpoint dot_from (n : nat) (w : array float) (i si : int) (x : array I.type) (j sj : int)
-    (l h : float) : I.type :=
+(** ** Products
+
+    The sign of an exact number says which bound it multiplies, so nothing is compared. Nor is it
+    for an enclosure [a, b] of finite numbers that are not negative, as all are behind a ReLU,
+    where many are 0. *)
+
+Definition scale_interval (u : float) (x : I.type) : I.type :=
+  match x with
+  | Float.Ibnd a b =>
+      if (0 <=? u)%float then Float.Ibnd (next_down (u * a)) (next_up (u * b))
+      else Float.Ibnd (next_down (u * b)) (next_up (u * a))
+  | Float.Inan => Float.Inan
+  end.
+
+Definition multiply_floats (u v : float) : I.type :=
+  Float.Ibnd (next_down (u * v)) (next_up (u * v)).
+
+Definition mul_interval (x y : I.type) : I.type :=
+  match x, y with
+  | Float.Ibnd a b, Float.Ibnd c d =>
+      if ((0 <=? a) && (b <? infinity))%float%bool
+      then
+        if (b <=? 0)%float then Float.Ibnd 0%float 0%float
+        else Float.Ibnd (next_down ((if (0 <=? c)%float then a else b) * c))
+                        (next_up ((if (d <? 0)%float then a else b) * d))
+      else I.mul prec x y
+  | _, _ => Float.Inan
+  end.
+
+(** [l, h] + sum over k < n of f (i + k si) (j + k sj) *)
+Fixpoint total_from (n : nat) (f : int -> int -> I.type) (i si j sj : int) (l h : float) : I.type :=
   match n with
   | O => Float.Ibnd l h
   | S n =>
-      let u := w.[i] in
-      match x.[j] with
+      match f i j with
       | Float.Ibnd a b =>
-          let i := (i + si)%uint63 in
-          let j := (j + sj)%uint63 in
-          if (0 <=? u)%float
-          then dot_from n w i si x j sj
-                 (next_down (l + next_down (u * a))) (next_up (h + next_up (u * b)))
-          else dot_from n w i si x j sj
-                 (next_down (l + next_down (u * b))) (next_up (h + next_up (u * a)))
+          total_from n f (i + si)%uint63 si (j + sj)%uint63 sj (next_down (l + a)) (next_up (h + b))
       | Float.Inan => Float.Inan
       end
   end.
@@ -76,12 +96,14 @@ Definition machine : arithmetic := {|
   tpi := I.pi prec;
   add := I.add prec;
   sub := I.sub prec;
-  mul := I.mul prec;
+  mul := mul_interval;
+  scale := scale_interval;
+  multiply := multiply_floats;
   div := I.div prec;
   trelu := relu_interval;
   texp := I.exp prec;
   tsqrt := I.sqrt prec;
   everything := I.nai;
   less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
-  dot := fun n w i si x j sj => dot_from n w i si x j sj 0%float 0%float
+  total := fun n f i si j sj => total_from n f i si j sj 0%float 0%float
 |}.

@@ -1,6 +1,6 @@
 (** * The evaluator's arithmetic on the processor's numbers is sound *)
 
-From Coq Require Import Uint63 PArray Ring63 PrimFloat Floats ZArith Reals List Lia Lra Bool.
+From Coq Require Import Uint63 Ring63 PrimFloat Floats ZArith Reals List Lia Lra Bool.
 From Flocq Require Import Core.Core.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
@@ -34,6 +34,18 @@ Lemma contains_0 : contains (Float.Ibnd 0%float 0%float) 0.
 Proof.
   apply contains_bnd. unfold lower, upper, above, below. rewrite toX_0.
   repeat split; apply Rle_refl.
+Qed.
+
+Lemma lower_weaker l x y : lower l x -> x <= y -> lower l y.
+Proof.
+  intros [Valid Above] Le. split; [exact Valid|]. unfold above in *.
+  destruct (F.toX l); [exact I|lra].
+Qed.
+
+Lemma upper_weaker h x y : upper h x -> y <= x -> upper h y.
+Proof.
+  intros [Valid Below] Le. split; [exact Valid|]. unfold below in *.
+  destruct (F.toX h); [exact I|lra].
 Qed.
 
 (** ** Comparisons *)
@@ -96,6 +108,15 @@ Proof.
     rewrite Valid in Upper. destruct (F.classify u); try discriminate. now apply Not.
   - exists r. split; [reflexivity|]. rewrite (cmp_real u 0 r 0 Is toX_0) in Neg. cbn in Neg.
     destruct (Rcompare_spec r 0); try discriminate; lra.
+Qed.
+
+Lemma real_finite u : (u <? infinity)%float = true -> F.valid_ub u = true ->
+  exists r, F.toX u = Xreal r.
+Proof.
+  intros Finite Valid. destruct (F.toX u) as [|r] eqn:Is; [exfalso|now exists r].
+  rewrite ltb_cmp, F.cmp_correct in Finite. pose proof (classify_nan u Is) as Not.
+  pose proof (F.valid_ub_correct u) as Upper. rewrite Valid in Upper.
+  destruct (F.classify u); try discriminate. now apply Not.
 Qed.
 
 Lemma valid_of_real u r : F.toX u = Xreal r -> F.valid_lb u = true /\ F.valid_ub u = true.
@@ -170,34 +191,90 @@ Proof.
   destruct (F.toX h), (F.toX m); cbn in Le; try (now destruct Le). lra.
 Qed.
 
-(** ** The inner product *)
+(** ** Products *)
 
-Lemma dot_from_sound n w si x sj : forall i j l h s f g,
-  (forall k, (k < n)%nat -> is (w.[(i + int_of k * si)%uint63]) (f k)) ->
-  (forall k, (k < n)%nat -> contains (x.[(j + int_of k * sj)%uint63]) (g k)) ->
-  contains (Float.Ibnd l h) s ->
-  contains (dot_from n w i si x j sj l h) (s + sum n (fun k => f k * g k)).
+Lemma scale_sound u x f g : is u f -> contains x g -> contains (scale_interval u x) (f * g).
 Proof.
-  induction n as [|n IH]; intros i j l h s f g Left Right Start.
+  intros Is In. destruct x as [|a b]; [exact I|]. apply contains_bnd in In.
+  destruct In as [Lower Upper]. cbn [scale_interval]. pose proof (sign_real _ _ Is) as Sign.
+  destruct (0 <=? u)%float; apply contains_bnd; split.
+  - now apply (lower_product u a).
+  - now apply (upper_product u b).
+  - now apply (lower_product_neg u b).
+  - now apply (upper_product_neg u a).
+Qed.
+
+Lemma exact_bounds v g : is v g -> lower v g /\ upper v g.
+Proof.
+  intros Is. destruct (valid_of_real v g Is). unfold lower, upper, above, below. rewrite Is.
+  repeat split; try assumption; apply Rle_refl.
+Qed.
+
+Lemma multiply_sound u v f g : is u f -> is v g -> contains (multiply_floats u v) (f * g).
+Proof.
+  intros IsU IsV. destruct (exact_bounds v g IsV) as [Lower Upper]. apply contains_bnd.
+  pose proof (sign_real _ _ IsU) as Sign. destruct (0 <=? u)%float; split.
+  - now apply (lower_product u v).
+  - now apply (upper_product u v).
+  - now apply (lower_product_neg u v).
+  - now apply (upper_product_neg u v).
+Qed.
+
+(** Of x between 0 <= p and q, a product is at least p or q times y, by the sign of y. *)
+Lemma mul_interval_sound x y f g :
+  contains x f -> contains y g -> contains (mul_interval x y) (f * g).
+Proof.
+  destruct x as [|a b]; [trivial|]. destruct y as [|c d]; [trivial|]. intros InX InY.
+  cbn [mul_interval]. destruct (_ && _)%bool eqn:Finite;
+    [|now apply (Enclosure.sound_mul _ _ (Instances.Hardware.sound prec))].
+  apply andb_prop in Finite. destruct Finite as [NonNeg Below].
+  apply contains_bnd in InX. destruct InX as [[ValidA A] [ValidB B]].
+  destruct (real_non_neg a NonNeg ValidA) as [p [IsA Pos]].
+  destruct (real_finite b Below ValidB) as [q IsB].
+  unfold above in A. unfold below in B. rewrite IsA in A. rewrite IsB in B.
+  destruct (b <=? 0)%float eqn:Zero.
+  { rewrite leb_cmp, (cmp_real b 0 q 0 IsB toX_0) in Zero. cbn in Zero.
+    replace (f * g) with 0; [exact contains_0|].
+    assert (Le : q <= 0) by (destruct (Rcompare_spec q 0); try discriminate; lra).
+    replace f with 0 by lra. ring. }
+  apply contains_bnd in InY. destruct InY as [[ValidC C] [ValidD D]]. apply contains_bnd. split.
+  - destruct (0 <=? c)%float eqn:Sign.
+    + destruct (real_non_neg c Sign ValidC) as [r [IsC PosC]].
+      apply (lower_weaker _ (p * g)); [now apply (lower_product a c)|].
+      unfold above in C. rewrite IsC in C. nra.
+    + apply (lower_weaker _ (q * Rmin g 0)).
+      * apply (lower_product b c); [exact IsB|lra|]. split; [exact ValidC|]. unfold above in *.
+        destruct (F.toX c) as [|r] eqn:IsC; [exact I|]. pose proof (sign_real c r IsC) as SignC.
+        rewrite Sign in SignC. now apply Rmin_glb.
+      * unfold Rmin. destruct (Rle_dec g 0); nra.
+  - destruct (d <? 0)%float eqn:Sign.
+    + destruct (real_neg d Sign ValidD) as [r [IsD NegD]].
+      apply (upper_weaker _ (p * g)); [now apply (upper_product a d)|].
+      unfold below in D. rewrite IsD in D. nra.
+    + apply (upper_weaker _ (q * Rmax g 0)).
+      * apply (upper_product b d); [exact IsB|lra|]. split; [exact ValidD|]. unfold below in *.
+        destruct (F.toX d) as [|r] eqn:IsD; [exact I|].
+        rewrite ltb_cmp, (cmp_real d 0 r 0 IsD toX_0) in Sign. cbn in Sign.
+        apply Rmax_lub; [exact D|]. destruct (Rcompare_spec r 0); try discriminate; lra.
+      * unfold Rmax. destruct (Rle_dec g 0); nra.
+Qed.
+
+(** ** Sums *)
+
+Lemma total_from_sound n f si sj : forall i j l h s g,
+  (forall k, (k < n)%nat -> contains (f (i + int_of k * si) (j + int_of k * sj))%uint63 (g k)) ->
+  contains (Float.Ibnd l h) s ->
+  contains (total_from n f i si j sj l h) (s + sum n g).
+Proof.
+  induction n as [|n IH]; intros i j l h s g Terms Start.
   - cbn. unfold sum. cbn. now rewrite Rplus_0_r.
-  - cbn [dot_from]. pose proof (Left 0%nat ltac:(lia)) as W0.
-    pose proof (Right 0%nat ltac:(lia)) as X0.
-    rewrite stride_0 in W0, X0. rewrite sum_first, <- Rplus_assoc.
-    assert (Left' : forall k, (k < n)%nat -> is w.[(i + si + int_of k * si)%uint63] (f (S k)))
-      by (intros; rewrite <- stride_S; apply Left; lia).
-    assert (Right' : forall k, (k < n)%nat ->
-      contains x.[(j + sj + int_of k * sj)%uint63] (g (S k)))
-      by (intros; rewrite <- stride_S; apply Right; lia).
-    destruct (x.[j]) as [|a b]; [exact I|]. apply contains_bnd in X0. apply contains_bnd in Start.
-    destruct X0 as [Lower Upper]. destruct Start as [Low High].
-    pose proof (sign_real _ _ W0) as Sign.
-    destruct (0 <=? w.[i])%float;
-      apply (IH _ _ _ _ _ (fun k => f (S k)) (fun k => g (S k)) Left' Right');
-      apply contains_bnd; split.
-    + apply (lower_sum l (F.mul_DN prec w.[i] a)); [exact Low|now apply lower_product].
-    + apply (upper_sum h (F.mul_UP prec w.[i] b)); [exact High|now apply upper_product].
-    + apply (lower_sum l (F.mul_DN prec w.[i] b)); [exact Low|now apply lower_product_neg].
-    + apply (upper_sum h (F.mul_UP prec w.[i] a)); [exact High|now apply upper_product_neg].
+  - cbn [total_from]. pose proof (Terms 0%nat ltac:(lia)) as First. rewrite !stride_0 in First.
+    rewrite sum_first, <- Rplus_assoc. destruct (f i j) as [|a b]; [exact I|].
+    apply (IH _ _ _ _ _ (fun k => g (S k))).
+    + intros k Before. rewrite <- !stride_S. apply Terms. lia.
+    + apply contains_bnd in First. apply contains_bnd in Start. apply contains_bnd. split.
+      * now apply (lower_sum l a).
+      * now apply (upper_sum h b).
 Qed.
 
 (** ** Exact numbers *)
@@ -250,10 +327,7 @@ Proof.
 Qed.
 
 Lemma exact_contained w r : is w r -> contains (Float.Ibnd w w) r.
-Proof.
-  intros Is. destruct (valid_of_real w r Is). apply contains_bnd.
-  unfold lower, upper, above, below. rewrite Is. repeat split; try assumption; apply Rle_refl.
-Qed.
+Proof. intros Is. apply contains_bnd. now apply exact_bounds. Qed.
 
 (** ** ReLU *)
 
@@ -280,7 +354,10 @@ Proof.
   pose proof (Instances.Hardware.sound prec) as Sd. destruct Sd. constructor; try assumption.
   - apply exact_float_sound.
   - apply exact_contained.
+  - apply mul_interval_sound.
+  - apply scale_sound.
+  - apply multiply_sound.
   - apply relu_sound.
-  - cbn. intros. rewrite <- (Rplus_0_l (sum n _)).
-    apply dot_from_sound; [assumption..|exact contains_0].
+  - cbn. intros. rewrite <- (Rplus_0_l (sum n _)). apply total_from_sound; [assumption|].
+    exact contains_0.
 Qed.

@@ -228,8 +228,9 @@ End Counting.
 Definition software : arithmetic := plain (A := Instances.software).
 Definition pure : arithmetic := plain (A := Instances.pure).
 
+Definition software_sound := plain_sound (Instances.Software.sound (Instances.BigFloat.PtoP 53)).
+Definition pure_sound := plain_sound (Instances.Pure.sound (Instances.ZFloat.PtoP 53)).
+
 Definition network_hardware := accuracy_of_check machine_sound.
-Definition network_software :=
-  accuracy_of_check (plain_sound (Instances.Software.sound (Instances.BigFloat.PtoP 53))).
-Definition network_pure :=
-  accuracy_of_check (plain_sound (Instances.Pure.sound (Instances.ZFloat.PtoP 53))).
+Definition network_software := accuracy_of_check software_sound.
+Definition network_pure := accuracy_of_check pure_sound.

@@ -30,6 +30,15 @@ def test_the_notebook_runs_and_shows_what_it_says():
         assert texts(stored) == texts(here), stored.source
 
 
+def test_the_notebook_about_transformer_lens_runs():
+    """Run by `make test-lens`; what it shows depends on the training, so it is not compared."""
+    pytest.importorskip("transformer_lens")
+    if not hasattr(importlib.import_module("transformer_lens"), "HookedTransformer"):
+        pytest.skip("it is written for version 3")
+    notebook = nbformat.read(FOLDER / "transformer_lens.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(FOLDER)}}).execute()
+
+
 def texts(cell) -> list[str]:
     """What a cell printed and returned, but for pictures and times."""
     found = (output.get("text") or output["data"]["text/plain"] for output in cell.get("outputs", []))

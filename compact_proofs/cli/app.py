@@ -17,6 +17,7 @@ from compact_proofs.cli import (
     explain,
     formalize,
     frontier,
+    leaderboard,
     prove,
     sample,
     search,
@@ -129,6 +130,7 @@ app.command()(estimate.estimate)
 app.command()(explain.explain)
 app.command()(dictionary.dictionary)
 app.command()(formalize.formalize)
+app.command()(leaderboard.leaderboard)
 app.add_typer(sweep.app, name="sweep")
 
 

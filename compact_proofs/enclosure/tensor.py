@@ -39,7 +39,7 @@ class Enclosure(torch.Tensor):
 
     Parameters
     ----------
-    lo, hi
+    lo, hi : Tensor
         Plain tensors of one shape, float (any width, widened exactly to float64) or bool, with ``lo <= hi`` everywhere.
 
     Raises

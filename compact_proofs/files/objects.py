@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from compact_proofs.errors import BadInput
@@ -31,14 +32,9 @@ def load_object(source: str, kind: type, what: str) -> Any:
         If there is no such file or name, or the object is of another kind.
     """
     file, _, name = source.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
+    if not Path(file).is_file():
         raise BadInput(f"{source}: there is no file {file}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = run_file(Path(file))
     if not hasattr(module, name):
         raise BadInput(f"{source}: {file} defines no {name}")
     found = getattr(module, name)
@@ -47,3 +43,13 @@ def load_object(source: str, kind: type, what: str) -> Any:
     if not isinstance(found, kind):
         raise BadInput(f"{source}: it is a {type(found).__name__}, not {what}")
     return found
+
+
+def run_file(path: Path) -> ModuleType:
+    """Run a Python file and return it as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -151,5 +151,5 @@ def formalize(
     checker = checker_for(strategy, model, explanation)
     if not fits_statement(model):
         raise BadInput(f"{title}: the compact checkers are for transformers whose sizes are all above 1; cp.formalize takes any")
-    network = network_for(model, MaxOfK.of(model), title=title)
+    network = network_for(model, MaxOfK.of(model))
     return write_theorem(TransformerStatement(model, network, title, checker, arithmetic), numerator, folder)

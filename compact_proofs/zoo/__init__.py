@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from compact_proofs.models.files import read_weights
 __all__ = ["load", "metadata", "names", "path"]
 
 FOLDER = Path(str(files(__name__)))
+"""Where the models are that come with this package."""
+
+COMPANION = "compact_proofs_zoo"
+"""The package with the larger models: ``pip install 'compact-proofs[zoo]'``. A checkout has them all in `FOLDER`."""
 
 
 def names(task: str = "*") -> list[str]:
     """List the models, of one task or of all, by task and by the numbers in their names."""
-    found = FOLDER.glob(f"{task}/[!.]*.safetensors")
-    return [file.stem for file in sorted(found, key=lambda file: (file.parent.name, _by_numbers(file.stem)))]
+    found = {file.stem: file for folder in _folders() for file in folder.glob(f"{task}/[!.]*.safetensors")}
+    return sorted(found, key=lambda name: (found[name].parent.name, _by_numbers(name)))
 
 
 def path(name: str) -> Path:
@@ -32,9 +37,18 @@ def path(name: str) -> Path:
     BadInput
         If the zoo has no such model.
     """
-    if name not in names():
-        raise BadInput(f"the zoo has no model {name!r}; it has {', '.join(names())}")
-    return next(FOLDER.glob(f"*/{name}.safetensors"))
+    for folder in _folders():
+        for file in folder.glob("*/[!.]*.safetensors"):
+            if file.stem == name:
+                return file
+    more = "" if len(_folders()) > 1 or names("modular-addition") else "; pip install 'compact-proofs[zoo]' brings larger ones"
+    raise BadInput(f"the zoo has no model {name!r}; it has {', '.join(names())}{more}")
+
+
+def _folders() -> list[Path]:
+    """The folders with models: this package's, and the companion's if it is installed."""
+    companion = find_spec(COMPANION)
+    return [FOLDER, *(Path(place) for place in (companion.submodule_search_locations or () if companion else ()))]
 
 
 def load(name: str) -> Any:

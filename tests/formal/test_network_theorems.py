@@ -34,7 +34,7 @@ def proven_by(module: nn.Module, task: Task) -> int:
 
 def accepts(folder: Path, compiled: Compile) -> bool:
     """Does Coq accept the theorem, once its other files are compiled?"""
-    for name in ("Weights.v", "Task.v", "Program.v"):
+    for name in ("Weights.v", "Task.v", "Program.v", "Tables.v"):
         if (folder / name).exists():
             output = compiled(folder / name)
             assert output.accepted, output.text

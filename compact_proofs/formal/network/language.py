@@ -219,13 +219,11 @@ class Network:
         """Number of logits."""
         return self.definitions[-1].shape[0]
 
-    def work(self) -> Work:
-        """What the evaluation of one input takes."""
+    def work(self, *, once: bool = False) -> Work:
+        """What the evaluation of one input takes; or, `once`, that of the definitions that do not depend on the input."""
         found = Work(0, 0, 0)
-        exact = {i for i, d in enumerate(self.definitions) if i < self.constants and d.body.head == "Read"}
-        known = set(range(len(self.weights))) | {len(self.weights) + i for i in exact}
-        for d in self.definitions[self.constants :]:
-            found += Work.of(d.body, len(d.shape), known) * math.prod(d.shape)
+        for d in self.definitions[: self.constants] if once else self.definitions[self.constants :]:
+            found += Work.of(d.body, len(d.shape)) * math.prod(d.shape)
         return found
 
 
@@ -249,20 +247,18 @@ class Work:
         return self.products + self.others
 
     @classmethod
-    def of(cls, e: Scalar, depth: int, exact: set[int]) -> Work:
-        """Of a scalar, at a depth of axes; `exact` numbers the tensors that Coq stores as exact numbers."""
+    def of(cls, e: Scalar, depth: int) -> Work:
+        """Of a scalar, at a depth of axes."""
         if e.head == "Sum":
             n, body = e.args
             assert isinstance(n, int)
             assert isinstance(body, Scalar)
-            factors = list(body.parts())
-            straight = body.head == "Times" and all(f.head == "Read" and is_straight(f, depth) for f in factors)
-            if straight and sum(f.args[0] in exact for f in factors) == 1:
+            if body.head == "Times" and all(f.head == "Read" and is_straight(f, depth) for f in body.parts()):
                 return cls(n, 1, 0)
-            return cls.of(body, depth + 1, exact) * n + cls(0, n, 0)
+            return cls.of(body, depth + 1) * n + cls(0, n, 0)
         own = cls(0, 1, 1 if e.head == "Exp" else 0)
         for part in e.parts():
-            own += cls.of(part, depth, exact)
+            own += cls.of(part, depth)
         return own
 
 

@@ -41,6 +41,7 @@ class Lowering:
 
     def __init__(self) -> None:
         self.tensors: list[Weight | Definition] = []
+        self._constant: list[bool] = []
         self._weights: dict[str, tuple[Tensor, Entries]] = {}
         self.name = ""
         """Of the operation that is being lowered."""
@@ -65,6 +66,7 @@ class Lowering:
             name += "_"
         if name not in self._weights:
             self.tensors.append(Weight(name, given))
+            self._constant.append(True)
             self._weights[name] = given, self._reader(tuple(value.shape), range(value.dim()))
         return self._weights[name][1]
 
@@ -87,10 +89,9 @@ class Lowering:
             return value
         return self.copy(value)
 
-    def exact(self, value: Entries) -> bool:
-        """Are its entries those of a weight, which Coq stores as exact numbers?"""
-        probe = self.probe(value)
-        return probe.head == "Read" and isinstance(self.tensors[probe.args[0]], Weight)  # type: ignore[index]
+    def constant(self, e: Scalar) -> bool:
+        """Is it the same whatever the input?"""
+        return not e.reads_tokens() and all(self._constant[x] for x in e.reads())
 
     def copy(self, value: Entries, *, name: str = "", whole: bool = False) -> Entries:
         """Write a tensor down as a definition in any case."""
@@ -99,7 +100,9 @@ class Lowering:
         for k, i in enumerate(kept):
             places[i] = axis(k)
         shape = tuple(value.shape[i] for i in kept)
-        self.tensors.append(Definition(name or self.name, shape, value.at(places, len(kept))))
+        body = value.at(places, len(kept))
+        self.tensors.append(Definition(name or self.name, shape, body))
+        self._constant.append(self.constant(body))
         return replace(self._reader(value.shape, kept), masked=value.masked)
 
     def probe(self, value: Entries) -> Scalar:
@@ -113,15 +116,11 @@ class Lowering:
 
     def network(self, program: Program) -> Network:
         """Weights, then definitions that do not depend on the input, then the others, numbered anew."""
-        constant: list[bool] = []
-        for t in self.tensors:
-            body = t.body if isinstance(t, Definition) else None
-            constant.append(body is None or (not body.reads_tokens() and all(constant[x] for x in body.reads())))
         used = self._used()
         last = len(self.tensors) - 1
 
         def rank(x: int) -> tuple[int, int]:
-            kind = 0 if isinstance(self.tensors[x], Weight) else 1 if constant[x] and x != last else 2
+            kind = 0 if isinstance(self.tensors[x], Weight) else 1 if self._constant[x] and x != last else 2
             return kind, x
 
         order = sorted(used, key=rank)

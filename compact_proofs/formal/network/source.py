@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from compact_proofs.formal.network.distribute import Distributed
 from compact_proofs.formal.network.language import Index, Network, Scalar, exact_numbers
 from compact_proofs.formal.network.tasks import TaskInCoq
 from compact_proofs.formal.theorem import NAME
@@ -89,23 +90,61 @@ def program_source(network: Network, title: str) -> str:
     """Write the program: a definition for each tensor, with the formula that it stands for."""
     names = names_of(network)
     count = len(network.weights)
-    lines = [
-        f"(** The program of {comment(title)}, SHA-256",
-        f"    {network.sha256}.",
-        "",
-        "    What it means is defined in Network.v of the development. In the formulas t is the input, places and sums begin",
-        "    at 0, and a decimal stands for the binary number next to it, which the definition has. *)",
-        "",
-        "From Coq Require Import ZArith List.",
-        "From CompactProofs Require Import Network.",
-        f"From {NAME} Require Weights.",
-        "Import ListNotations.",
-        "Open Scope nat_scope.",
-        "",
-        "(** Numbers of the tensors. *)",
-        *(f"Definition {name} := {i}." for i, name in enumerate(names)),
-    ]
-    for name, d in zip(names[count:], network.definitions, strict=True):
+    head = f"""(** The program of {comment(title)}, SHA-256
+    {network.sha256}.
+
+    What it means is defined in Network.v of the development. In the formulas t is the input, places and sums begin
+    at 0, and a decimal stands for the binary number next to it, which the definition has. *)
+
+From Coq Require Import ZArith List.
+From CompactProofs Require Import Network.
+From {NAME} Require Weights.
+Import ListNotations.
+Open Scope nat_scope.
+"""
+    weights = "; ".join(f"Weights.{name}" for name in names[:count])
+    program = "; ".join(f"definition_{name}" for name in names[count:])
+    model = f"""
+Definition model : network := {{|
+  fraction_bits := {fraction_bits(network)};
+  weights := [{weights}];
+  program := [{program}];
+  outputs := {network.outputs}
+|}}.
+"""
+    return "\n".join([head, *_definitions(network, names), model])
+
+
+def tables_source(distributed: Distributed, original: Network) -> str:
+    """Write the hint with which Coq runs a network: the program with tables, and which definitions of the original it keeps."""
+    network, count = distributed.network, len(original.weights)
+    names = names_of(original)[:count]
+    for i in range(len(network.definitions)):
+        name = f"table{i}" if i < network.constants else f"fast{i - network.constants}"
+        names.append(name if name not in names else f"{name}_")
+    kept = ["None" if k is None else f"Some {k}" for k in distributed.kept]
+    head = """(** A hint: a program that Coq runs in place of the one in Program.v, once it has found that they compute the same.
+    Products that are needed for many inputs are in tables. Nothing here needs to be trusted. *)
+
+From Coq Require Import ZArith List.
+From CompactProofs Require Import Network.
+Import ListNotations.
+Open Scope nat_scope.
+"""
+    program = "; ".join(f"definition_{name}" for name in names[count:])
+    tail = f"""
+Definition fast : list definition := [{program}].
+
+(** The definition here of each one in Program.v; None if it is written out where it is read. *)
+Definition kept : list (option nat) := [{"; ".join(kept)}].
+"""
+    return "\n".join([head, *_definitions(network, names), tail])
+
+
+def _definitions(network: Network, names: Sequence[str]) -> list[str]:
+    """Numbers of the tensors, then the definitions, each after its formula."""
+    lines = ["(** Numbers of the tensors. *)", *(f"Definition {name} := {i}." for i, name in enumerate(names))]
+    for name, d in zip(names[len(network.weights) :], network.definitions, strict=True):
         formula = Formula(names)
         places = formula.letters[: len(d.shape)]
         ranges = ", ".join(f"{letter} < {n}" for letter, n in zip(places, d.shape, strict=True))
@@ -118,19 +157,7 @@ def program_source(network: Network, title: str) -> str:
             f"  body := {_scalar(d.body, names)}",
             "|}.",
         ]
-    weights = "; ".join(f"Weights.{name}" for name in names[:count])
-    program = "; ".join(f"definition_{name}" for name in names[count:])
-    lines += [
-        "",
-        "Definition model : network := {|",
-        f"  fraction_bits := {fraction_bits(network)};",
-        f"  weights := [{weights}];",
-        f"  program := [{program}];",
-        f"  outputs := {network.outputs}",
-        "|}.",
-        "",
-    ]
-    return "\n".join(lines)
+    return lines
 
 
 class Formula:

@@ -88,15 +88,14 @@ def _layer_norm(to: Lowering, node: Node, x: Any, sizes: Sequence[int], weight: 
 def product(to: Lowering, a: Any, b: Any) -> Entries:
     """Matrix product [..., i, k] [..., k, j]."""
     left, right = to.factor(as_entries(to, a), -1), to.factor(as_entries(to, b), -2)
-    if to.exact(left) and to.exact(right):
-        left, right = (to.copy(left), right) if to.probe(left).reads_tokens() else (left, to.copy(right))
     n = left.shape[-1]
 
     def at(p: Places, depth: int) -> Scalar:
         k = axis(depth)
         return ir.total(n, ir.times(left.at([*p[:-1], k], depth + 1), right.at([*p[:-2], k, p[-1]], depth + 1)))
 
-    return Entries((*left.shape[:-1], right.shape[-1]), at)
+    found = Entries((*left.shape[:-1], right.shape[-1]), at)
+    return to.define(found) if to.constant(to.probe(found)) else found
 
 
 @rule("mm", "bmm")

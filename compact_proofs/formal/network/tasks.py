@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,9 @@ from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.progress import track
+from compact_proofs.tasks.finite import Automaton, FiniteTask
+from compact_proofs.tasks.finite import labels as finite
+from compact_proofs.tasks.finite.labels import RegularLanguage
 from compact_proofs.tasks.groups import Groups
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.max_of_k import MaxOfK
@@ -57,10 +62,57 @@ def task_in_coq(task: Task) -> TaskInCoq:
         return _everywhere((n, n), f"(composition {place}.table)", {"table": task.group.table.tolist()})
     if type(task) is MaxOfK:
         return _everywhere((task.d_vocab,) * task.n_ctx, "maximum")
+    if type(task) is FiniteTask and task.listable and (task.all_valid or task.valid_automaton is not None):
+        known = _finite(task, place)
+        if known is not None:
+            return known
     if type(task) is Induction:
         values = (task.d_vocab,) * task.n_ctx
         return TaskInCoq(f"(filter comes_back (inputs {_list(values)}))", "follower", values)
     return _by_table(task, place)
+
+
+def _finite(task: FiniteTask, place: str) -> TaskInCoq | None:
+    """A task with a label that Labels.v has, on all sequences or on those that an automaton accepts; None for other labels."""
+    values: tuple[int, ...] = (task.d_vocab,) * task.n_ctx
+    data: dict[str, list[list[int]]] = {}
+    label, valid, domain = task.label, task.valid_automaton, f"(inputs {_list(values)})"
+    if type(label) is RegularLanguage:
+        term = _automaton(Automaton(label.step, label.start, label.labels), place, "label", data)
+    elif type(label) in LABELS_IN_COQ:
+        term = LABELS_IN_COQ[type(label)](label, task.n_ctx)
+    else:
+        return None
+    if valid is not None:
+        domain = f"(filter (holds {_automaton(valid, place, 'valid', data)}) {domain})"
+    return TaskInCoq(domain, term, values, data)
+
+
+def _automaton(automaton: Automaton, place: str, name: str, data: dict[str, list[list[int]]]) -> str:
+    data[f"{name}_step"] = [list(row) for row in automaton.step]
+    return f"(last_state {place}.{name}_step {automaton.start} {_list(automaton.labels)})"
+
+
+LABELS_IN_COQ: dict[type, Callable[[Any, int], str]] = {
+    finite.Maximum: lambda label, n: "maximum",
+    finite.Minimum: lambda label, n: "minimum",
+    finite.SecondLargest: lambda label, n: "second_largest",
+    finite.TokenAt: lambda label, n: f"(token_at {label.position % n})",
+    finite.AfterOccurrence: lambda label, n: "after_occurrence",
+    finite.FirstIsLast: lambda label, n: "first_is_last",
+    finite.Contains: lambda label, n: f"(contains_token {label.token})",
+    finite.OccurredBefore: lambda label, n: "occurred_before",
+    finite.Repeats: lambda label, n: "repeats",
+    finite.Palindrome: lambda label, n: "palindrome",
+    finite.Sorted: lambda label, n: "ascending",
+    finite.Majority: lambda label, n: f"(majority {max(label.least, 0)})",
+    finite.Balanced: lambda label, n: "balanced",
+    finite.Avoids: lambda label, n: f"(avoids {_list(label.factor)})",
+    finite.PreviousOccurrence: lambda label, n: "previous_occurrence",
+    finite.ModularSum: lambda label, n: f"(modular_sum {label.modulus})",
+    finite.LongestCycle: lambda label, n: "longest_cycle",
+}
+"""Label functions that ``formal/Labels.v`` has, with the terms that call them for sequences of n tokens."""
 
 
 def _everywhere(values: tuple[int, ...], label: str, data: dict[str, list[list[int]]] | None = None) -> TaskInCoq:

@@ -104,7 +104,9 @@ def assert_same(live: torch.nn.Module, copied: torch.nn.Module) -> None:
     tokens, inputs = tokens_and_inputs(copied)
     theirs = last_logits(live, tokens)
     ours = copy.deepcopy(copied).double()(inputs).detach()
-    torch.testing.assert_close(theirs, ours, rtol=1e-9, atol=1e-9)
+    rounds = isinstance(copied, Transformer) and copied.config.norm == "rms"  # a bridge computes root mean squares in float32
+    close = 1e-5 if rounds else 1e-9
+    torch.testing.assert_close(theirs, ours, rtol=close, atol=close)
 
 
 def live_with(kind: str, base: str, name: str, value: Any) -> torch.nn.Module:
@@ -141,8 +143,9 @@ def test_every_field(kind, base, name):
         else:
             assert_same(live, copied)
             continue
-        decides_shapes = name in (*SIZES, "attn_only")  # whose refusal may be that of a shape
-        assert decides_shapes or f"cfg.{name} " in refusal, f"{name} = {value!r}: {refusal}"
+        decides_shapes = name in (*SIZES, "attn_only", "normalization_type")  # whose refusal may be that of a weight
+        set_later = name in FOLLOWED and "its logits differ" in refusal  # on a model that does not follow its configuration
+        assert decides_shapes or set_later or f"cfg.{name} " in refusal, f"{name} = {value!r}: {refusal}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -64,7 +64,7 @@ def test_a_network_behind_a_bridge_is_refused_by_name_and_proven_as_a_module():
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=6, n_positions=3, n_embd=8, n_layer=1, n_head=2)
     live = build_bridge_from_module(GPT2LMHeadModel(config), architecture="GPT2LMHeadModel", hf_config=config)
-    with pytest.raises(BadInput, match=r"the TransformerBridge: cfg\.normalization_type is 'LN'"):
+    with pytest.raises(BadInput, match=r"the TransformerBridge: cfg\.architecture is 'GPT2LMHeadModel'"):
         from_transformer_lens(live)
     proven = cp.brute_force(LastLogits(live), TASK).bound
     live.eval()

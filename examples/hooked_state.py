@@ -1,6 +1,6 @@
 """Weights from TransformerLens: prove a bound from a state dict and its configuration.
 
-    python examples/transformer_lens.py
+    python examples/hooked_state.py
 
 A live model, HookedTransformer or TransformerBridge, goes in by `compact_proofs.models.hooked.from_transformer_lens(model)`, which
 compares outputs too. For the command line see docs/files.md.

@@ -1,4 +1,4 @@
-"""What the documentation shows works: its code runs, its links lead somewhere."""
+"""What the documentation says beside its code is true, and its links lead somewhere."""
 
 import os
 import re
@@ -7,41 +7,40 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pages import PAGES, ROOT, run_page
 
 from compact_proofs.core.prove import prove
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.labels import LABELS
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+def printed(page: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """What the Python of a page prints; its commands are not run."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("pages.run_command", lambda arguments: None)
+    return run_page(page)
 
 
-def test_the_code_of_the_readme_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", PAGES[0].read_text(), re.DOTALL)
-    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
-    shown = capsys.readouterr().out
+def test_the_code_of_the_readme_prints_the_numbers_beside_it(tmp_path, monkeypatch):
+    shown = printed(ROOT / "README.md", monkeypatch, tmp_path)
     for number in ("20,544", "3864/4096", "1,556,464", "4000/4096"):
         assert number in shown
 
 
-def test_the_code_about_automatic_proofs_runs(capsys):
-    page = (ROOT / "docs" / "automatic.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(code, "automatic.md", "exec"), {"__name__": "automatic"})
-    shown = capsys.readouterr().out
+def test_the_code_about_automatic_proofs_prints_the_numbers_beside_it(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "automatic.md"
+    shown = printed(page, monkeypatch, tmp_path)
     assert "2097152/2097152" in shown
     assert int(shown.split()[0].replace(",", "")) < 5e7  # the module itself takes 1.9e10
-    assert "2,097,152 sequences" in page
+    assert "2,097,152 sequences" in page.read_text()
 
 
-def test_the_code_about_finite_tasks_runs(capsys):
-    page = (ROOT / "docs" / "finite-tasks.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(code, "finite-tasks.md", "exec"), {"__name__": "finite_tasks"})
-    shown = capsys.readouterr().out
+def test_the_code_about_finite_tasks_prints_the_numbers_beside_it(tmp_path, monkeypatch):
+    page = ROOT / "docs" / "finite-tasks.md"
+    shown = printed(page, monkeypatch, tmp_path)
     for number in ("484,281", "948,641"):
         assert number in shown
-        assert page.count(number) == 1
+        assert page.read_text().count(number) == 1
     assert shown.count("7776/7776") == 2
 
 
@@ -59,19 +58,12 @@ def test_the_claim_of_the_readme_is_proven():
     assert claim.statement() in quoted
 
 
-def test_the_program_that_is_shown_is_printed(capsys):
-    page = (ROOT / "docs" / "programs.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
-    exec(compile(code, "programs.md", "exec"), {"__name__": "programs"})
-    assert capsys.readouterr().out == shown
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text())
-    assert links
-    for link in links:
+    made = {"changelog.md", "cli.md"}  # by the hooks of the site
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if Path(link).name in made:
+            continue
         assert link.startswith("https://") or (page.parent / link).exists(), link
 
 
