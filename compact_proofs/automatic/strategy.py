@@ -53,7 +53,6 @@ class Automatic(Strategy[Program]):
 
     name: ClassVar[str] = "automatic"
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
-    partial: ClassVar[bool] = True
     reads_program: ClassVar[bool] = True
 
     def applies_to(self, model: Program, task: Task) -> None:
@@ -70,16 +69,9 @@ class Automatic(Strategy[Program]):
         found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
         return {**found, "numbers": found["numbers"].nan_to_num(0.0, LARGEST, -LARGEST)}
 
-    def verify(self, model: Program, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: Program, task: Task, explanation: Explanation) -> Certified:
         if any(t.is_meta for t in model.tensors.values()):
             raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
-        return self.certified(model, task, explanation).size
-
-    def member(self, model: Program, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return self.certified(model, task, explanation).member(inputs)
-
-    def certified(self, model: Program, task: Task, explanation: Explanation) -> Certified:
-        """The set of inputs that `verify` proves right."""
         known = finite(task)
         mixed = bool((explanation["roots"] == 1).any())
         leaves = expand(roots(known, "mixed" if mixed else "auto"), explanation["tree"])

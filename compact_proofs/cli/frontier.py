@@ -135,11 +135,12 @@ def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Stra
 
 def _sampled(loaded: LoadedModel, found: Frontier, delta: Fraction) -> list[Confidence]:
     """Sample what some proofs of the frontier leave; all of the bounds together are true but with probability delta."""
-    from compact_proofs.confidence import sample
+    from compact_proofs.confidence import can_be_sampled, sample
 
     kinds = {s.name: s for s in loaded.kit.strategies}
     proofs = [c for c in found.best if c.bound < 1]
-    able = [(c, s) for c in proofs if (s := kinds[c.strategy].from_options(c.options)).exact_member]
+    strategies = [(c, kinds[c.strategy].from_options(c.options)) for c in proofs]
+    able = [(c, s) for c, s in strategies if can_be_sampled(loaded.model, loaded.task, s, c.explanation)]
     chosen = able[:: -(-len(able) // SAMPLED_PROOFS)] if able else []
     return [
         sample(loaded.model, loaded.task, s, samples=SAMPLES, delta=delta, tries=len(chosen), explanation=c.explanation)

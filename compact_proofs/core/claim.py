@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.core.numbering import listed_numbers
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 class Task(ABC):
     """A finite set of inputs, uniformly distributed, with a label for each.
 
-    A user's own task subclasses this with the four members below; `compact_proofs.tasks` holds the tasks that ship,
+    A user's own task subclasses this with the four abstract members below; `compact_proofs.tasks` holds the tasks that ship,
     which add strategies, loading and training.
     """
 
@@ -46,6 +47,13 @@ class Task(ABC):
     @abstractmethod
     def labels(self, inputs: Tensor) -> Tensor:
         """Right outputs [n] (int64) of a batch of inputs."""
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        """Where inputs stand in the enumeration: the inverse of `inputs`, int64 [n]; for what is no input, any number.
+
+        Found in a list of all inputs; a task of more than 2^22 inputs says it by a method of its own.
+        """
+        return listed_numbers(self, inputs)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n independent inputs, uniformly distributed over the task."""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
 from torch import Tensor, nn
 
+from compact_proofs.certified import Proven, Total
 from compact_proofs.core.certificate import Certificate, Trial
 from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.core.prove import Reading, prove
-from compact_proofs.core.strategy import Explanation, Strategy
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
 from compact_proofs.progress import track
 
 
 @dataclass(frozen=True)
-class Exhaustive(Strategy):
+class Exhaustive(Enumeration[nn.Module]):
     """Run a module's program on every input of the task, or on the first `share` of them; the rest counts as wrong."""
 
     share: float = 1.0
@@ -33,7 +36,6 @@ class Exhaustive(Strategy):
 
     name: ClassVar[str] = "exhaustive"
     summary: ClassVar[str] = "any module, every input (or a share: the linear baseline)"
-    partial: ClassVar[bool] = True
     reads_program: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -50,22 +52,35 @@ class Exhaustive(Strategy):
         """The margin or the log-likelihood."""
         return Margin(self.c) if self.score_name == Margin.name else LogLikelihood()
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Fraction:
-        """Return a lower bound of the score's sum over the evaluated inputs (a whole number for accuracy)."""
-        stop = math.ceil(task.size * Fraction(self.share))
+    def part(self, n: int) -> int:
+        return math.ceil(n * Fraction(self.share))
+
+    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
+        """Which inputs have a margin that provably exceeds c, batch by batch."""
+        score = self.score
+        assert isinstance(score, Margin)
+        for inputs, logits in self._batches(model, task):
+            with stage("score"):
+                yield score.correct(logits, task.labels(inputs))
+
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Proven:
+        """Return the set of inputs that are right; or, of the log-likelihood, a lower bound of its sum."""
+        if isinstance(self.score, Margin):
+            return super().verify(model, task, explanation)
         total = Fraction(0)
-        starts = range(0, stop, self.batch_size)
-        for start in track(starts, "inputs, in batches"):
+        for inputs, logits in self._batches(model, task):
+            with stage("score"):
+                total += self.score.lower_total(logits, task.labels(inputs))
+        return Total(total)
+
+    def _batches(self, model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs in the order of the task, and their logits."""
+        stop = self.part(task.size)
+        for start in track(range(0, stop, self.batch_size), "inputs, in batches"):
             inputs = _numbered(task, start, min(start + self.batch_size, stop))
             with stage("model"):
                 logits = model(inputs)
-            with stage("score"):
-                total += self.score.lower_total(logits, task.labels(inputs))
-        return total
-
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        """Does the margin provably exceed c?"""
-        return Margin(self.c).correct(model(inputs), task.labels(inputs))
+            yield inputs, logits
 
 
 def _numbered(task: Task, start: int, stop: int) -> Tensor:

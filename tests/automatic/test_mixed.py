@@ -43,7 +43,7 @@ def test_nothing_false_is_claimed_of_mixed_boxes(kind, kinds):
     explanation = told(kinds, torch.randn(300, generator=generator, dtype=torch.float64), generator)
     assert violations(strategy, specimen, task, explanation, truth) == []
     with sound():
-        found = strategy.certified(program, task, explanation)
+        found = strategy.verify(program, task, explanation)
     assert found.size == int(found.member(task.inputs(0, task.size)).sum())
     if kinds == (REST,):
         assert found.size == cp.brute_force(model, task).claim.numerator

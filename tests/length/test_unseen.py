@@ -27,9 +27,9 @@ UNSEEN = {
     "dictionaries/strategy.py": [
         "a task's inputs and labels",
         "the component on one input, for its sizes",
-        "where inputs stand in a task's enumeration",
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
+    "core/numbering.py": ["numbers of inputs: addresses"],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
