@@ -161,4 +161,4 @@ def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Ba
 
 def widest(network: Network) -> int:
     """The size of the largest block: that of every basis, the rest of smaller ones being left unread."""
-    return max(sum(len(p) for b, p in network.logits.parts.items()), *(b.size for b in network.blocks))
+    return max([sum(len(p) for p in network.logits.parts.values()), *(b.size for b in network.blocks)])

@@ -99,6 +99,23 @@ def encode(trees: list[Tree], v: int) -> Tensor:
     return torch.tensor(nodes, dtype=torch.int64).reshape(-1, 1 + words(v))
 
 
+def decode(number: int, nodes: Tensor, n: int, v: int) -> list[Tree]:
+    """Read the trees of `number` roots; what is malformed is read as by `expand`."""
+    numbers, token = nodes.cpu().numpy(), np.arange(v)
+    at = 0
+
+    def read() -> Tree:
+        nonlocal at
+        row = numbers[at] if at < len(numbers) else np.array([DROP])
+        at += 1
+        if not 0 <= row[0] < n:
+            return int(row[0]) if row[0] in (PROVE, LIST, REST) else DROP
+        tokens = torch.from_numpy((row[1 + token // WORD] >> token % WORD & 1).astype(bool))
+        return Cut(int(row[0]), tokens, read(), read())
+
+    return [read() for _ in range(number)]
+
+
 def expand(roots: Boxes, nodes: Tensor) -> Leaves:
     """Return the leaves of the trees in which `nodes` divide the roots.
 
