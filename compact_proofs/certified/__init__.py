@@ -10,7 +10,7 @@ positive   sequences on which additive lower bounds are positive: from the bound
 
 from compact_proofs.certified.base import Certified, Complement, Disjoint, Nothing, Proven, Total, disjoint
 from compact_proofs.certified.lists import Evaluated, Listed, ListedNumbers, with_list
-from compact_proofs.certified.positive import LARGEST_MIXED, InBox, positive, positive_mixed, positive_tables
+from compact_proofs.certified.positive import LARGEST_MIXED, InBox, mixed_tables, positive, positive_mixed, positive_tables
 from compact_proofs.certified.sets import BoxSet, Classes, Counted, Truth, whole
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Total",
     "Truth",
     "disjoint",
+    "mixed_tables",
     "positive",
     "positive_mixed",
     "positive_tables",

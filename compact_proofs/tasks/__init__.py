@@ -86,7 +86,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     if not path.exists() and str(source) in zoo.names():
         path, name = zoo.path(str(source)), str(source)
     elif not path.exists() and not path.suffix:
-        raise BadInput(f"{source} is neither a file nor a model of the zoo, which has {', '.join(zoo.names())}")
+        raise BadInput(f"{source} is neither a file nor a model of the zoo{zoo.hint(str(source))}")
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)

@@ -13,15 +13,15 @@ from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.tasks.finite.labels import LabelFunction, label_function
+from compact_proofs.tasks.finite.labels import label_function
 from compact_proofs.tasks.finite.task import FiniteTask
 
 
-def described(model: Network, label: LabelFunction) -> dict[str, Any]:
-    """What a file's metadata must say so that nothing is guessed when it is read."""
+def described(model: Network) -> dict[str, Any]:
+    """What the metadata of a network that knows its label function must say so that nothing is guessed when it is read."""
     return {
         "task": FiniteTask.name,
-        "label": {"name": label.name, "parameters": label.parameters()},
+        "label": model.answers,
         "architecture": model.architecture,
         "configuration": model.configuration(),
     }
