@@ -11,7 +11,7 @@ positive   sequences on which additive lower bounds are positive: from the bound
 
 from compact_proofs.certified.base import Certified, Complement, Disjoint, Nothing, Proven, Total, disjoint
 from compact_proofs.certified.lists import Evaluated, Listed, ListedNumbers, with_list
-from compact_proofs.certified.positive import LARGEST_MIXED, InBox, positive, positive_mixed, positive_tables
+from compact_proofs.certified.positive import LARGEST_MIXED, InBox, mixed_tables, positive, positive_mixed, positive_tables
 from compact_proofs.certified.region import Region
 from compact_proofs.certified.sets import BoxSet, Classes, Counted, Truth, whole
 
@@ -33,6 +33,7 @@ __all__ = [
     "Total",
     "Truth",
     "disjoint",
+    "mixed_tables",
     "positive",
     "positive_mixed",
     "positive_tables",
