@@ -4,7 +4,7 @@ From Coq Require Import Uint63 Ring63 PrimFloat Floats ZArith Reals List Lia Lra
 From Flocq Require Import Core.Core.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
-From CompactProofs Require Import Network Arrays Arithmetic Machine.
+From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic Machine.
 From CompactProofs Require Enclosure Instances.
 Open Scope R_scope.
 
@@ -358,6 +358,7 @@ Proof.
   - apply scale_sound.
   - apply multiply_sound.
   - apply relu_sound.
+  - exact (erf_enclosure_sound (Instances.Hardware.sound prec)).
   - cbn. intros. rewrite <- (Rplus_0_l (sum n _)). apply total_from_sound; [assumption|].
     exact contains_0.
 Qed.

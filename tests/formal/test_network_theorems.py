@@ -131,7 +131,7 @@ def test_the_tasks_that_ship(name: str, coq, compiled: Compile, tmp_path: Path):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if name in ("GRU", "fused attention, tanh", "joined") else pytest.mark.slow)
+        pytest.param(name, marks=() if name in ("GRU", "fused attention, tanh", "joined", "GELU", "erf") else pytest.mark.slow)
         for name in modules()
     ],
 )
