@@ -3,6 +3,7 @@ from .api.load import load
 from .api.prove import brute_force, check, prove
 from .automatic.shared import Shared
 from .automatic.strategy import Automatic
+from .certified import Certified, Classes, Counted, Total, Truth
 from .core.certificate import Certificate, Trial
 from .core.check_task import check_task
 from .core.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task, decimal
@@ -32,8 +33,11 @@ __all__ = [
     "BadInput",
     "Certificate",
     "CertificateRejected",
+    "Certified",
     "Claim",
+    "Classes",
     "CompactProofsError",
+    "Counted",
     "Enclosure",
     "Exhaustive",
     "Explanation",
@@ -56,7 +60,9 @@ __all__ = [
     "Task",
     "TooLarge",
     "TooLong",
+    "Total",
     "Trial",
+    "Truth",
     "address_table",
     "best_within",
     "brute_force",

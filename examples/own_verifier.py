@@ -64,14 +64,10 @@ class Records(cp.Strategy):
         score = model(torch.arange(v, device=next(model.parameters()).device))
         return cp.provably(score > torch.cat([score[:1] + 1, score.cummax(0).values[:-1]]))
 
-    def verify(self, model: nn.Module, task: cp.Task, explanation: cp.Explanation) -> int:
-        """Two inputs for each record and each smaller number."""
+    def verify(self, model: nn.Module, task: cp.Task, explanation: cp.Explanation) -> cp.Certified:
+        """Return the pairs whose larger number is a record: two for each record and each smaller number."""
         records = self.records(model, task.v)
-        return cp.whole((records * 2 * torch.arange(task.v, device=records.device)).sum())
-
-    def member(self, model: nn.Module, task: cp.Task, explanation: cp.Explanation, inputs: Tensor) -> Tensor:
-        """Is the larger number a record?"""
-        return self.records(model, task.v)[inputs.amax(1)]
+        return cp.Classes(records, 2 * torch.arange(task.v, device=records.device), lambda pairs: (pairs.amax(1),))
 
 
 def trained(seed: int = 0, steps: int = 2, v: int = 64) -> Comparer:

@@ -40,9 +40,10 @@ def test_the_notebook_about_transformer_lens_runs():
 
 
 def texts(cell) -> list[str]:
-    """What a cell printed and returned, but for pictures and times."""
-    found = (output.get("text") or output["data"]["text/plain"] for output in cell.get("outputs", []))
-    return [text.strip() for text in found]
+    """What a cell printed, in however many parts it arrived, and what it returned, but for pictures and times."""
+    outputs = cell.get("outputs", [])
+    printed = "".join(output["text"] for output in outputs if "text" in output)
+    return [printed.strip(), *(output["data"]["text/plain"].strip() for output in outputs if "text" not in output)]
 
 
 @pytest.fixture(params=range(4), ids=lambda steps: f"{steps} steps")

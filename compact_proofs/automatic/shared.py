@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Strategy, whole
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.program import program_of
@@ -27,7 +28,7 @@ BATCH = 2**14
 
 
 @dataclass(frozen=True)
-class Shared(Strategy[nn.Module]):
+class Shared(Enumeration[nn.Module]):
     """Evaluate every input of the task by `Listing`: what inputs have in common is computed once.
 
     The best that can be done without understanding the network, and what a clever proof's length is to be compared with. Cost: for
@@ -41,21 +42,14 @@ class Shared(Strategy[nn.Module]):
     def applies_to(self, model: nn.Module, task: Task) -> None:
         tokens_of(task)
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
+    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
         listing = Listing(program_of(model, task), tokens_of(task))
-        total = 0
         for start in track(range(0, task.size, BATCH), "inputs, in batches"):
             with unseen("a task's inputs, made from their numbers"):
                 inputs = task.inputs(start, min(start + BATCH, task.size))
             with stage("labels"):
                 labels = task.labels(inputs)
-            total += whole(listing.right(inputs, labels.to(listing.device)).sum())
-        return total
-
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        """Is the input provably right?"""
-        listing = Listing(program_of(model, task), tokens_of(task))
-        return listing.right(inputs, task.labels(inputs).to(listing.device))
+            yield listing.right(inputs, labels.to(listing.device))
 
 
 def tokens_of(task: Task) -> int:

@@ -40,7 +40,7 @@ class TokenSets:
             rows = masks.reshape(B * n, v)
             place = torch.stack([job.repeat_interleave(n), torch.arange(n).repeat(B)], 1)
             bits = np.packbits(rows.numpy(), axis=1)
-            keys = np.concatenate([place.numpy().view(np.uint8).reshape(B * n, -1), bits], 1)
+            keys = np.concatenate([place.numpy().view(np.uint8).reshape(B * n, 2 * place.element_size()), bits], 1)
             _, first, inverse = np.unique(np.ascontiguousarray(keys), axis=0, return_index=True, return_inverse=True)
             chosen, places = rows[first], place[first]
             size = chosen.sum(1)

@@ -1,8 +1,9 @@
-"""Sets of sequences without arithmetic: tables of truth values, boxes, lists."""
+"""Sets without arithmetic: tables of truth values, boxes, classes, predicates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,11 @@ from torch import Tensor
 
 from compact_proofs.certified.base import Certified
 from compact_proofs.length import charge_integers
+
+
+def whole(count: Tensor) -> int:
+    """Return an integer tensor's one value as a Python int; 0 on meta tensors, which have none."""
+    return 0 if count.is_meta else int(count)
 
 
 @dataclass(frozen=True)
@@ -27,10 +33,75 @@ class Truth(Certified):
 
     @cached_property
     def size(self) -> int:
-        return int(self.table.sum())
+        return whole(self.table.sum())
 
     def member(self, inputs: Tensor) -> Tensor:
         return self.table[tuple(inputs.T)]
+
+
+@dataclass(frozen=True)
+class Classes(Certified):
+    """Whole classes of inputs, of known sizes.
+
+    Attributes
+    ----------
+    right : bool [...]
+        Which classes are proven, by any number of indices.
+    sizes : int64 of the same shape, or int
+        How many inputs of the task each class has; an int if all have the same.
+    of
+        The indices of the classes of inputs [N, ...]: as many tensors int64 [N] as `right` has axes.
+
+    Counting takes an addition for each class, and a multiplication for each, or one where all have the same size.
+    """
+
+    right: Tensor
+    sizes: Tensor | int
+    of: Callable[[Tensor], tuple[Tensor, ...]]
+
+    @cached_property
+    def size(self) -> int:
+        if isinstance(self.sizes, int):
+            charge_integers(1)
+            return whole(self.right.sum()) * self.sizes
+        return whole((self.right * self.sizes).sum())
+
+    def member(self, inputs: Tensor) -> Tensor:
+        return self.right[self.of(inputs)]
+
+
+@dataclass(frozen=True)
+class Counted(Certified):
+    """The inputs that satisfy a predicate, counted by a formula of the strategy's own.
+
+    Attributes
+    ----------
+    count
+        Their number.
+    holds
+        The predicate: bool [N] for inputs [N, ...].
+    excluded
+        For a number that was not counted from the very integers and truth values that `holds` reads: which inputs are certainly not
+        counted, bool [N]. None: the two read the same, so that the set is `exact`.
+    """
+
+    count: int
+    holds: Callable[[Tensor], Tensor]
+    excluded: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def size(self) -> int:
+        return self.count
+
+    def member(self, inputs: Tensor) -> Tensor:
+        return self.holds(inputs)
+
+    @property
+    def exact(self) -> bool:
+        return self.excluded is None
+
+    def excludes(self, inputs: Tensor) -> Tensor:
+        return ~self.holds(inputs) if self.excluded is None else self.excluded(inputs)
 
 
 @dataclass(frozen=True)
@@ -60,29 +131,3 @@ def belongs(masks: Tensor, inputs: Tensor) -> Tensor:
     for i in range(masks.shape[1]):
         found = found & masks[:, i, inputs[:, i]].T
     return found
-
-
-@dataclass(frozen=True)
-class Listed(Certified):
-    """Sequences that are written down, each counted once however often it stands there.
-
-    Attributes
-    ----------
-    inputs : int64 [N, n]
-        The list. Telling its entries apart costs n integer operations each.
-    """
-
-    inputs: Tensor
-
-    @cached_property
-    def _rows(self) -> frozenset[bytes]:
-        charge_integers(self.inputs.numel())
-        return frozenset(row.tobytes() for row in self.inputs.cpu().contiguous().numpy())
-
-    @cached_property
-    def size(self) -> int:
-        return len(self._rows)
-
-    def member(self, inputs: Tensor) -> Tensor:
-        rows = inputs.cpu().contiguous().numpy()
-        return torch.tensor([row.tobytes() in self._rows for row in rows], dtype=torch.bool, device=inputs.device)

@@ -67,7 +67,7 @@ def sample(
 
     **Example:** compact-proofs sample max-of-4-seed-123 -s nothing -n 2000
     """
-    from compact_proofs.confidence import Nothing
+    from compact_proofs.confidence import NotExact, Nothing
     from compact_proofs.confidence import sample as run
     from compact_proofs.progress import progress_bars
     from compact_proofs.tasks import load_model
@@ -77,16 +77,19 @@ def sample(
     if output:
         free_file(output, force=force, sources=(model,))
     loaded = load_model(model, task, config)
-    chosen: Strategy
-    if strategy == Nothing.name:
-        chosen = Nothing.from_options(given)
-    else:
-        chosen = chosen_strategy(loaded, strategy, given)
-        if strategy is None and not chosen.exact_member:
-            note(f"Of the default strategy, {chosen.name}, the unproven inputs cannot be sampled; all inputs are.")
-            chosen = Nothing()
-    with progress_bars(f"proving by {chosen.name}"):
-        said = run(loaded.model, loaded.task, chosen, samples=samples, delta=allowed, tries=tries, public=public)
+    chosen = Nothing.from_options(given) if strategy == Nothing.name else chosen_strategy(loaded, strategy, given)
+
+    def make(by: Strategy) -> Confidence:
+        with progress_bars(f"proving by {by.name}"):
+            return run(loaded.model, loaded.task, by, samples=samples, delta=allowed, tries=tries, public=public)
+
+    try:
+        said = make(chosen)
+    except NotExact:
+        if strategy is not None:
+            raise
+        note(f"Of the default strategy, {chosen.name}, the unproven inputs cannot be sampled; all inputs are.")
+        said = make(Nothing())
     if output:
         made(output.parent)
         said.save(output)

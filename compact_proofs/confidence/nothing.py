@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from compact_proofs import certified
+from compact_proofs.certified import Certified
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Strategy
 
@@ -19,12 +20,5 @@ class Nothing(Strategy):
     name: ClassVar[str] = "nothing"
     summary: ClassVar[str] = "no proof: every input is left to sampling"
 
-    @property
-    def exact_member(self) -> bool:
-        return True
-
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
-        return 0
-
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return torch.zeros(len(inputs), dtype=torch.bool)
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
+        return certified.Nothing()

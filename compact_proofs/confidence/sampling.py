@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
+from compact_proofs import certified
+from compact_proofs.certified import Certified
 from compact_proofs.confidence.nothing import Nothing
-from compact_proofs.confidence.partition import Partition
+from compact_proofs.confidence.others import draw_others
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
 from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.claim import ACCURACY, Task
 from compact_proofs.core.function import Function
-from compact_proofs.core.prove import find_explanation, subject
+from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
+from compact_proofs.laws import LawTask
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.memory import limited_memory
+from compact_proofs.program import program_of
 from compact_proofs.progress import track
 
 BATCH = 1024
 """Samples evaluated at once."""
+
+
+class NotExact(BadInput):
+    """Which inputs a strategy proves is known up to rounding only."""
 
 
 def sample(
@@ -49,7 +58,7 @@ def sample(
     model, task
         As for `compact_proofs.prove`.
     strategy
-        One whose `member` is exact (`Strategy.exact_member`); none: every input is left to sampling.
+        One whose set is exact (`compact_proofs.certified.Certified`); none: every input is left to sampling.
     samples
         Draws from the unproven inputs.
     delta
@@ -65,12 +74,16 @@ def sample(
 
     Raises
     ------
+    NotExact
+        For a strategy whose set is known up to rounding only, and for any but `Nothing` on a task with a law.
     BadInput
-        For a strategy without an exact predicate, a delta outside (0, 1), or if nothing is left to sample.
+        For a delta outside (0, 1), or if nothing is left to sample.
     """
     check_subject(model, task)
     strategy = Nothing() if strategy is None else strategy
     check_strategy(strategy)
+    if task.law is not None and not isinstance(strategy, Nothing):
+        raise NotExact(f"{task.name} has a law, and inputs outside of what {strategy.name} proves are not drawn from it")
     delta = Fraction(delta)
     if not 0 < delta < 1:
         raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
@@ -90,7 +103,7 @@ def sample(
         strategy_version=strategy.version,
         options=strategy.options(),
         explanation=dict(explanation),
-        inputs=task.size,
+        inputs=task.total,
         proven=0,
         samples=samples,
         right=0,
@@ -102,28 +115,56 @@ def sample(
     )
     with limited_memory(), sound(), count(limit) as counter:
         charge_integers(explanation_size(explanation))
-        partition = _partition(strategy, model, task, explanation)
-        right = _right(partition, samples, Draws(undrawn.seed))
+        proven = _proven(strategy, model, task, explanation) if task.law is None else certified.Nothing()
+        right = _right(proven, model, task, samples, Draws(undrawn.seed))
     seconds = time.perf_counter() - started
-    return dataclasses.replace(undrawn, proven=partition.proven, right=right, length=counter.length, seconds=seconds)
+    return dataclasses.replace(undrawn, proven=proven.size, right=right, length=counter.length, seconds=seconds)
 
 
-def _partition(strategy: Strategy, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
+def can_be_sampled(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation) -> bool:
+    """Whether the inputs that a proof leaves can be sampled: some are left, and which they are is known (`Certified.exact`).
+
+    The proof is made again to see it.
+    """
+    with limited_memory(), sound():
+        proven = verified(subject(model, task, strategy), task, strategy, explanation)
+    return isinstance(proven, Certified) and strategy.score == ACCURACY and proven.exact and proven.size < task.size
+
+
+def _proven(strategy: Strategy, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
+    """The set that a strategy proves, if the others can be sampled."""
     if strategy.score != ACCURACY:
         raise BadInput(f"{strategy} bounds the score {strategy.score.name}, not the accuracy, which is what sampling adds to")
-    partition = strategy.partition(model, task, explanation)
-    if partition.rest == 0:
+    proven = verified(model, task, strategy, explanation)
+    assert isinstance(proven, Certified)  # since its score counts inputs
+    if not proven.exact:
+        raise NotExact(f"{strategy}: which inputs it proves is known up to rounding only, so that the others cannot be sampled")
+    if proven.size == task.size:
         raise BadInput(f"{strategy} proves every input right, so that nothing is left to sample; use `compact-proofs prove`")
-    return partition
+    return proven
 
 
-def _right(partition: Partition, n: int, draws: Draws) -> int:
+def _right(proven: Certified, model: nn.Module, task: Task, n: int, draws: Draws) -> int:
     """How many of n draws from the unproven inputs are provably right."""
-    inputs = partition.draw(n, draws)
+    inputs = draw_others(proven, task, n, draws)
+    evaluate = proven.evaluate or _by_program(model, task)
     right = 0
     for batch in track(inputs.split(BATCH), "samples, in batches"):
         with stage("samples"):
-            right += int(partition.right(batch).sum())
+            right += int(evaluate(batch).sum())
+    return right
+
+
+def _by_program(model: nn.Module, task: Task) -> Callable[[Tensor], Tensor]:
+    """Evaluate inputs by running the network's program on them."""
+    program = program_of(model, task)
+
+    def right(inputs: Tensor) -> Tensor:
+        if isinstance(task, LawTask):
+            labels, known = task.known_labels(inputs)
+            return ACCURACY.correct(program(inputs), labels) & known
+        return ACCURACY.correct(program(inputs), task.labels(inputs))
+
     return right
 
 
@@ -153,7 +194,7 @@ def check_confidence(
     def reject(reason: str) -> CertificateRejected:
         return CertificateRejected(f"{prefix}{reason}")
 
-    if (said.task, dict(said.parameters), said.inputs) != (task.name, dict(task.parameters()), task.size):
+    if (said.task, dict(said.parameters), said.inputs) != (task.name, dict(task.parameters()), task.total):
         raise reject(f"it is about {said.task} {said.parameters}, not about {task.name} {task.parameters()}")
     difference = said.function.differs_from(Function.of(model, task))
     if difference is not None:

@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
+from compact_proofs.certified import Proven, Total
 from compact_proofs.core.certificate import Certificate, Trial
 from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.core.prove import Reading, prove
-from compact_proofs.core.strategy import Explanation, Strategy
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
+from compact_proofs.options import Positive, Share, one_of
 from compact_proofs.progress import track
 
 
 @dataclass(frozen=True)
-class Exhaustive(Strategy):
+class Exhaustive(Enumeration[nn.Module]):
     """Run a module's program on every input of the task, or on the first `share` of them; the rest counts as wrong."""
 
-    share: float = 1.0
+    share: Share = 1.0
     """Share of the inputs to evaluate, in (0, 1]: below 1 this is the linear baseline."""
-    batch_size: int = 256
+    batch_size: Positive = 256
     """Inputs evaluated at once."""
-    score_name: str = ACCURACY.name
+    score_name: Annotated[str, one_of((Margin.name, LogLikelihood.name))] = ACCURACY.name
     """What is bounded: "margin" or "log-likelihood"."""
-    c: float = 0.0
+    c: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """For the margin: by how much the label's logit must exceed every other (0: accuracy)."""
 
     name: ClassVar[str] = "exhaustive"
     summary: ClassVar[str] = "any module, every input (or a share: the linear baseline)"
-    partial: ClassVar[bool] = True
     reads_program: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1 or self.batch_size < 1:
-            raise BadInput(f"exhaustive: share in (0, 1] and batch_size >= 1, not {self.share} and {self.batch_size}")
-        if self.score_name not in (Margin.name, LogLikelihood.name):
-            known = f"{Margin.name}, {LogLikelihood.name}"
-            raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {known}")
+        super().__post_init__()
         if self.score_name == LogLikelihood.name and self.share < 1:
             raise BadInput("exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest")
 
@@ -50,22 +50,35 @@ class Exhaustive(Strategy):
         """The margin or the log-likelihood."""
         return Margin(self.c) if self.score_name == Margin.name else LogLikelihood()
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Fraction:
-        """Return a lower bound of the score's sum over the evaluated inputs (a whole number for accuracy)."""
-        stop = math.ceil(task.size * Fraction(self.share))
+    def part(self, n: int) -> int:
+        return math.ceil(n * Fraction(self.share))
+
+    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
+        """Which inputs have a margin that provably exceeds c, batch by batch."""
+        score = self.score
+        assert isinstance(score, Margin)
+        for inputs, logits in self._batches(model, task):
+            with stage("score"):
+                yield score.correct(logits, task.labels(inputs))
+
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Proven:
+        """Return the set of inputs that are right; or, of the log-likelihood, a lower bound of its sum."""
+        if isinstance(self.score, Margin):
+            return super().verify(model, task, explanation)
         total = Fraction(0)
-        starts = range(0, stop, self.batch_size)
-        for start in track(starts, "inputs, in batches"):
+        for inputs, logits in self._batches(model, task):
+            with stage("score"):
+                total += self.score.lower_total(logits, task.labels(inputs))
+        return Total(total)
+
+    def _batches(self, model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs in the order of the task, and their logits."""
+        stop = self.part(task.size)
+        for start in track(range(0, stop, self.batch_size), "inputs, in batches"):
             inputs = _numbered(task, start, min(start + self.batch_size, stop))
             with stage("model"):
                 logits = model(inputs)
-            with stage("score"):
-                total += self.score.lower_total(logits, task.labels(inputs))
-        return total
-
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        """Does the margin provably exceed c?"""
-        return Margin(self.c).correct(model(inputs), task.labels(inputs))
+            yield inputs, logits
 
 
 def _numbered(task: Task, start: int, stop: int) -> Tensor:

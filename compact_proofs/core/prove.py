@@ -12,6 +12,7 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.certified import Certified, Proven, Region
 from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.certificate import Certificate, Trial
 from compact_proofs.core.claim import Claim, Task, Unproven
@@ -81,7 +82,7 @@ def prove(
     model
         Any module that the strategy understands.
     task
-        The task; its inputs are uniformly distributed.
+        The task: inputs, uniformly distributed or with a law, and their labels.
     strategy
         How to prove it.
     explanation
@@ -114,14 +115,8 @@ def prove(
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
-    proven, length = run(model, task, strategy, explanation, reading, limit)
+    total, length = run(model, task, strategy, explanation, reading, limit)
     seconds = time.perf_counter() - started
-    total = Fraction(proven)
-    if not strategy.score.can_be(total / task.size):
-        raise BadInput(
-            f"{strategy} counts {total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: report this "
-            "fault of the strategy"
-        )
     said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
     claim = said(
         task=task.name,
@@ -129,7 +124,7 @@ def prove(
         score=strategy.score.name,
         score_options=strategy.score.options(),
         numerator=total.numerator,
-        denominator=total.denominator * task.size,
+        denominator=total.denominator * task.total,
         function=function,
     )
     return kind(
@@ -173,8 +168,14 @@ def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:
 
 def run(
     model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading, limit: int | None = None
-) -> tuple[int | Fraction, ProofLength]:
-    """Run ``strategy.verify`` once under a reading and a counter; return what it proves and its length."""
+) -> tuple[Fraction, ProofLength]:
+    """Run ``strategy.verify`` once under a reading and a counter; return the proven sum of the score, and the length.
+
+    Raises
+    ------
+    BadInput
+        If no sum can be that (`verified`).
+    """
     with ExitStack() as stack:
         stack.enter_context(limited_memory())
         if reading == "sound":
@@ -184,8 +185,42 @@ def run(
             model = copy.deepcopy(model).double()
         counter = stack.enter_context(count(limit))
         charge_integers(explanation_size(explanation))
-        proven = strategy.verify(model, task, explanation)
-    return proven, counter.length
+        total = verified(model, task, strategy, explanation).total
+    return total, counter.length
+
+
+def verified(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation) -> Proven:
+    """Return what ``strategy.verify`` proves, counted: the one place where 0 <= size <= task.size is made sure.
+
+    Parameters
+    ----------
+    model
+        As the strategy reads it (`subject`).
+
+    Raises
+    ------
+    BadInput
+        If a set counts fewer inputs than none or more than there are, or a total is not between the score's least and largest sum.
+    """
+    proven = strategy.verify(model, task, explanation)
+    if not isinstance(proven, Proven):
+        raise BadInput(
+            f"{strategy.name}: verify returned a {type(proven).__name__}; it must return the set of inputs that it proves, such as "
+            "compact_proofs.Truth(table), or a compact_proofs.Total"
+        )
+    if (task.law is not None) != isinstance(proven, Region):
+        kind = "measure a region" if task.law is not None else "count inputs"
+        raise BadInput(f"{strategy.name}: on {task.name} a proof must {kind}, and verify returned a {type(proven).__name__}")
+    if isinstance(proven, Certified):
+        possible = strategy.score.most == 1 and 0 <= proven.size <= task.size
+    else:
+        possible = strategy.score.can_be(proven.total / task.total)
+    if not possible:
+        raise BadInput(
+            f"{strategy} counts {proven.total} of {task.total}, which no sum of the score {strategy.score.name} can be: "
+            "report this fault of the strategy"
+        )
+    return proven
 
 
 def measure(

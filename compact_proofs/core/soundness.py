@@ -1,9 +1,9 @@
 """The soundness harness: does a strategy ever claim more than is true?
 
-For a model small enough to be evaluated on every input, two sets are compared with the inputs that are *possibly* right (those that
-rigorous evaluation of the plain module does not prove wrong): the number that `Strategy.verify` returns, and the set that
-`Strategy.member` describes. Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested by
-being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
+For a model small enough to be evaluated on every input (of a task with a law, on examples), the set that `Strategy.verify` returns
+is compared, by its size and by its members, with the inputs that are *possibly* right (those that rigorous evaluation of the plain
+module does not prove wrong). Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested
+by being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.certified import Certified, Region
 from compact_proofs.core.claim import Task
-from compact_proofs.core.prove import prove, subject
+from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.enclosure import Enclosure, sound
+from compact_proofs.errors import BadInput
 from compact_proofs.program import program_of
 
 
@@ -69,14 +71,20 @@ def gaussian_weights(
     return weights
 
 
+EXAMPLES = 2**12
+"""Inputs of a task with a law that are evaluated."""
+NOISE = 0.05
+"""By how much the share of examples in a set may be below the set's probability: six standard deviations."""
+
+
 @dataclass(frozen=True)
 class Truth:
-    """What rigorous exhaustive evaluation says about every input of a task.
+    """What rigorous evaluation says about every input of a task, or about examples of one with a law.
 
     Attributes
     ----------
     inputs
-        All inputs.
+        All inputs, or the examples.
     right, possible : bool [n]
         Provably right; not known to be wrong. They differ only where a margin is within rounding of 0.
     """
@@ -87,8 +95,11 @@ class Truth:
 
 
 def evaluate(specimen: Specimen, task: Task) -> Truth:
-    """Evaluate a model on every input of a small task, in the sound reading; inputs with a `tied` label are wrong."""
-    inputs = task.inputs(0, task.size)
+    """Evaluate a model in the sound reading on every input of a small task, or on `EXAMPLES` of one with a law.
+
+    Inputs with a `tied` label are wrong.
+    """
+    inputs = task.inputs(0, task.size) if task.law is None else task.examples(EXAMPLES)
     labels = task.labels(inputs)
     program = program_of(specimen.model, task)
     with sound():
@@ -113,7 +124,7 @@ def violations(
     Parameters
     ----------
     strategy, specimen, task
-        The task must be small: every input is evaluated.
+        The task must be small, since every input is evaluated, or have a law.
     explanation
         The strategy's own unless given.
     truth
@@ -121,33 +132,52 @@ def violations(
     """
     model = subject(specimen.model, task, strategy)
     truth = truth or evaluate(specimen, task)
-    certificate = prove(specimen.model, task, strategy, explanation=explanation)
-    claimed, possible = certificate.claim.numerator, int(truth.possible.sum())
-    found = []
-    if claimed > possible:
-        found.append(f"{strategy} claims {claimed} inputs right; at most {possible} of {task.size} are")
+    explanation = find_explanation(model, task, strategy) if explanation is None else explanation
+    strategy.accept(model, task, explanation)
     with sound():
-        member = strategy.member(model, task, certificate.explanation, truth.inputs)
+        proven = verified(model, task, strategy, explanation)
+        if isinstance(proven, Region):
+            in_region = proven.member(truth.inputs)
+        elif not isinstance(proven, Certified):
+            raise BadInput(
+                f"{strategy} bounds the score {strategy.score.name}, and proves no set of inputs to be compared with the truth"
+            )
+        else:
+            member, excluded = proven.member(truth.inputs), proven.excludes(truth.inputs)
+    if isinstance(proven, Region):
+        return _region_violations(strategy, proven, in_region, truth)
+    size, most, possible = proven.size, int((~excluded).sum()), int(truth.possible.sum())
+    found = []
+    if size > possible:
+        found.append(f"{strategy} claims {size} inputs right; at most {possible} of {task.size} are")
     false = member & ~truth.possible
     if bool(false.any()):
         found.append(f"{strategy} counts {int(false.sum())} inputs that are wrong, the first {truth.inputs[false][0].tolist()}")
-    if not (strategy.partial or specimen.decided_by_rounding) and int(member.sum()) != claimed:
-        found.append(f"{strategy} claims {claimed} inputs, but its predicate holds for {int(member.sum())}")
-    if strategy.exact_member:
-        found += _partition_violations(strategy, model, task, certificate.explanation, truth)
+    if size > most:
+        found.append(f"{strategy} claims {size} inputs, but excludes all but {most}")
+    if bool((member & excluded).any()):
+        found.append(f"{strategy} excludes inputs of its own set")
+    if proven.exact and int(member.sum()) != size:
+        found.append(f"{strategy} claims {size} inputs, but its set has {int(member.sum())}")
+    if not (proven.exact or specimen.decided_by_rounding) and int(member.sum()) < size:
+        found.append(f"{strategy} claims {size} inputs, but its set has only {int(member.sum())}")
+    if proven.evaluate is not None and proven.exact:
+        with sound():
+            right = proven.evaluate(truth.inputs)
+        if bool((right & ~truth.possible).any()):
+            found.append(f"{strategy} evaluates as right inputs that are wrong")
     return found
 
 
-def _partition_violations(strategy: Strategy, model: nn.Module, task: Task, explanation: Explanation, truth: Truth) -> list[str]:
-    """What contradicts `Strategy.partition`: whatever the rounding, its count is its set's, and what it calls right may be."""
-    found = []
-    with sound():
-        partition = strategy.partition(model, task, explanation)
-        member, right = partition.member(truth.inputs), partition.right(truth.inputs)
-    if int(member.sum()) != partition.proven:
-        found.append(f"{strategy} parts off {partition.proven} inputs, but its predicate holds for {int(member.sum())}")
-    if bool(((member | right) & ~truth.possible).any()):
-        found.append(f"{strategy} parts off or evaluates as right inputs that are wrong")
+def _region_violations(strategy: Strategy, proven: Region, member: Tensor, truth: Truth) -> list[str]:
+    """What contradicts a set under a law: a member that is wrong, or a measure above what examples allow."""
+    false, found = member & ~truth.possible, []
+    if bool(false.any()):
+        found.append(f"{strategy} measures {int(false.sum())} examples that are wrong, the first {truth.inputs[false][0].tolist()}")
+    for what, examples in (("are possibly right", truth.possible), ("are in its set", member)):
+        share = int(examples.sum()) / len(examples)
+        if proven.measure > share + NOISE:
+            found.append(f"{strategy} claims {float(proven.measure)}, and only {share} of the examples {what}")
     return found
 
 

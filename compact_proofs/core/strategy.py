@@ -6,18 +6,17 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.certified import Proven, whole
 from compact_proofs.core.claim import ACCURACY, Score, Task
 from compact_proofs.errors import BadInput
 from compact_proofs.options import Options
 
-if TYPE_CHECKING:
-    from compact_proofs.confidence.partition import Partition
+__all__ = ["Explanation", "Model", "Spec", "Strategy", "explanation_size", "finite", "whole"]
 
 Model = TypeVar("Model", bound=nn.Module)
 """The modules that a strategy understands."""
@@ -69,8 +68,8 @@ class Strategy(Options, ABC, Generic[Model]):
     """A way to prove a bound. Subclasses are frozen dataclasses whose fields are the options.
 
     The contract that the soundness harness tests for every registered strategy: **for every model and every explanation that
-    `accept` lets through, the number returned by `verify` in the sound reading is at most the number of inputs that the
-    real-valued model answers correctly**, and `member` is the predicate that was counted.
+    `accept` lets through, the set that `verify` returns in the sound reading holds only inputs that the real-valued model answers
+    correctly**, and its size is what `compact_proofs.certified.Certified` promises.
     """
 
     version: ClassVar[int] = 1
@@ -79,8 +78,6 @@ class Strategy(Options, ABC, Generic[Model]):
     """One line for ``compact-proofs strategies``."""
     reads_program: ClassVar[bool] = False
     """True if the strategy is for any module: all its methods then get the module's `Program` in place of the module."""
-    partial: ClassVar[bool] = False
-    """True if `verify` may stop before it has counted every `member` (brute force on a share)."""
 
     def explain(self, model: Model, task: Task) -> dict[str, Tensor]:
         """Find an explanation: free, untrusted, any means. The default strategy needs none."""
@@ -100,40 +97,12 @@ class Strategy(Options, ABC, Generic[Model]):
         return ACCURACY
 
     @abstractmethod
-    def verify(self, model: Model, task: Task, explanation: Explanation) -> int | Fraction:
-        """Return how many inputs are proven right (or a lower bound of the score's sum): PyTorch, under any of the four readings.
+    def verify(self, model: Model, task: Task, explanation: Explanation) -> Proven:
+        """Return the set of inputs that are proven right (`compact_proofs.certified`): PyTorch, under any of the four readings.
 
-        Branches only on `provably(...)`; returns 0 on meta tensors, where only the length is of interest.
+        A strategy whose score has more values than 0 and 1 counts no inputs; it returns a lower bound of the score's sum, `Total`.
+        Branches only on `provably(...)`. On meta tensors, where only the length is of interest, the set counts as empty.
         """
-
-    def member(self, model: Model, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        """Return bool [n]: is each input among those that `verify` counts? (For tests and hybrids; not counted.)"""
-        raise NotImplementedError(f"{self.name} counts no set of inputs")
-
-    @property
-    def exact_member(self) -> bool:
-        """True if `member` holds for exactly as many inputs as `verify` counts *whatever the rounding*.
-
-        So it is where both read the same table of truth values or of integers, made by the same calls; not where each of two ways
-        of summing may prove what the other misses. Statements with confidence need it.
-        """
-        return False
-
-    def partition(self, model: Model, task: Task, explanation: Explanation) -> Partition:
-        """Return the inputs that `verify` counts and the rest, from which can be drawn (trusted and counted, like `verify`).
-
-        Raises
-        ------
-        BadInput
-            If `member` is not exact.
-        """
-        from compact_proofs.confidence.partition import Partition
-        from compact_proofs.program import program_of
-
-        if not self.exact_member:
-            raise BadInput(f"{self}: which inputs it proves is known up to rounding only, so that the others cannot be sampled")
-        proven = int(self.verify(model, task, explanation))
-        return Partition(program_of(model, task), task, proven, lambda inputs: self.member(model, task, explanation, inputs))
 
     def unexplained_dimension(self, model: Model, task: Task) -> int | None:
         """Dimension of what the proof treats by brute force or worst case (Gross et al. 2024, appendix A.2)."""
@@ -195,8 +164,3 @@ def finite(t: Tensor) -> Tensor:
     """Replace what overflowed, or would when squared: explanations must be finite, and matrices to be decomposed."""
     largest = torch.finfo(t.dtype).max ** 0.5 / 1e4
     return t.nan_to_num(nan=0.0, posinf=largest, neginf=-largest).clamp(-largest, largest)
-
-
-def whole(count: Tensor) -> int:
-    """Return an integer tensor's one value as a Python int; 0 on meta tensors, which have none."""
-    return 0 if count.is_meta else int(count)

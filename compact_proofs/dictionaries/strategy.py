@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from compact_proofs.certified import Certified, Evaluated
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, Strategy, whole
+from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
 from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, find
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
-from compact_proofs.length import charge_integers, stage, unseen
+from compact_proofs.length import stage, unseen
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.options import Natural, Positive
 from compact_proofs.progress import track
-
-if TYPE_CHECKING:
-    from compact_proofs.confidence.partition import Partition
 
 ROWS = 4096
 """Inputs that are bounded at once."""
@@ -175,28 +173,8 @@ class Dictionary(ComponentStrategy):
             specs["kept"] = Spec((self.features, c.neurons), limits=(0, 1))
         return specs if c.W is None else specs | {"metric": Spec((min(self.metric, c.width), c.width))}
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
-        return whole(self._proven(model, task, explanation).sum())
-
-    def member(self, model: nn.Module, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return self._proven(model, task, explanation)[places_of(task, inputs)]
-
-    @property
-    def exact_member(self) -> bool:
-        return True
-
-    def partition(self, model: nn.Module, task: Task, explanation: Explanation) -> Partition:
-        """Partition the inputs by one table, made once; looking an input up is one integer operation."""
-        from compact_proofs.confidence.partition import Partition
-        from compact_proofs.program import program_of
-
-        right = self._proven(model, task, explanation)
-
-        def member(inputs: Tensor) -> Tensor:
-            charge_integers(len(inputs))
-            return right[places_of(task, inputs)]
-
-        return Partition(program_of(model, task), task, whole(right.sum()), member)
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
+        return Evaluated([self._proven(model, task, explanation)], task.numbers)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         """The residual of each input, and what the output directions leave of each neuron."""
@@ -223,10 +201,3 @@ class Dictionary(ComponentStrategy):
         terms = self.bound_terms(model, task, explanation)
         with stage("margins"):
             return provably(terms.margin > 0)
-
-
-def places_of(task: Task, inputs: Tensor) -> Tensor:
-    """Where inputs stand in a task's enumeration, int64 [n]."""
-    with unseen("where inputs stand in a task's enumeration"):
-        number = {tuple(row): i for i, row in enumerate(task.inputs(0, task.size).flatten(1).tolist())}
-        return torch.tensor([number[tuple(row)] for row in inputs.flatten(1).tolist()], dtype=torch.int64)

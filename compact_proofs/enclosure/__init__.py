@@ -14,6 +14,6 @@ reading       the sound reading of ordinary PyTorch code
 from compact_proofs.enclosure.constants import pi
 from compact_proofs.enclosure.counting import count_below
 from compact_proofs.enclosure.reading import sound
-from compact_proofs.enclosure.tensor import Enclosure, enclose, lower, provably, upper
+from compact_proofs.enclosure.tensor import Enclosure, enclose, lower, possibly, provably, upper
 
-__all__ = ["Enclosure", "count_below", "enclose", "lower", "pi", "provably", "sound", "upper"]
+__all__ = ["Enclosure", "count_below", "enclose", "lower", "pi", "possibly", "provably", "sound", "upper"]

@@ -357,6 +357,14 @@ def provably(condition: Any) -> Any:
     return condition.lo if isinstance(condition, Enclosure) else condition
 
 
+def possibly(condition: Any) -> Any:
+    """Return, as a plain bool tensor, where a condition is not disproven: what is false here is false of the real numbers.
+
+    It proves nothing where it is true. On a plain bool tensor (the float reading) it is the identity.
+    """
+    return condition.hi if isinstance(condition, Enclosure) else condition
+
+
 def lower(x: Tensor) -> Tensor:
     """Lower bounds of an Enclosure as a plain tensor; a plain tensor is its own lower bound."""
     return x.lo if isinstance(x, Enclosure) else x

@@ -16,7 +16,7 @@ from compact_proofs.options import Share
 class InputShare(Strategy[Model]):
     """Evaluate a `share` of all inputs; the rest counts as wrong. Bound and length both grow linearly with the share.
 
-    To be mixed with a task's brute force: ``class LinearBaseline(InputShare, BruteForce)`` has only `verify` to say.
+    To be mixed with a task's brute force: ``class LinearBaseline(InputShare, BruteForce)`` (`compact_proofs.core.enumeration`).
     """
 
     share: Share = 1 / 64
@@ -25,10 +25,9 @@ class InputShare(Strategy[Model]):
     name: ClassVar[str] = "linear"
     version: ClassVar[int] = 2
     summary: ClassVar[str] = "a share of the inputs by brute force: the linear baseline"
-    partial: ClassVar[bool] = True
 
     def part(self, n: int) -> int:
-        """Return the share of n, rounded up."""
+        """The share of n, rounded up."""
         return math.ceil(Fraction(self.share) * n)
 
     def unexplained_dimension(self, model: Model, task: Task) -> int | None:

@@ -1,6 +1,7 @@
 """Certified sets: their size is what enumeration counts, and their members are proven."""
 
 from fractions import Fraction
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,11 +11,15 @@ from hypothesis import strategies as st
 
 from compact_proofs.certified import (
     BoxSet,
+    Classes,
+    Counted,
     Disjoint,
+    Evaluated,
     Listed,
     Nothing,
     Truth,
     disjoint,
+    lists,
     positive,
     positive_mixed,
     positive_tables,
@@ -22,6 +27,7 @@ from compact_proofs.certified import (
 )
 from compact_proofs.certified.integers import LIMIT, NEVER, exponents, integers_below
 from compact_proofs.certified.sums import SumBox, by_halves, coarser, directly, on_grid, table_of
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.enclosure import Enclosure, sound
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
@@ -60,12 +66,74 @@ def test_sets_without_arithmetic_count_their_members(seed, n, v):
         assert found.exact
     assert Listed(listed).member(listed).all()
     assert (Truth(table).member(inputs) == table.flatten()).all()
-    joined = with_list(BoxSet(masks), torch.cat([listed, listed]), torch.ones(12, dtype=torch.bool))
+
+    def number_of(x):
+        return lexicographic(x, v)
+
+    listed = listed[number_of(listed).sort().indices]  # with repetitions; what comes after a larger number does not count
+    joined = with_list(BoxSet(masks), torch.cat([listed, listed]), number_of, lambda x: torch.ones(len(x), dtype=torch.bool))
     assert joined.size == int(joined.member(inputs).sum())
     assert joined.size == int((BoxSet(masks).member(inputs) | Listed(listed).member(inputs)).sum())
-    wrong = torch.arange(12) % 2 == 0
-    few = with_list(Nothing(), torch.cat([listed, listed]), wrong)
-    assert few.size == len({tuple(x) for x in torch.cat([listed, listed])[wrong].tolist()})
+    assert torch.equal(joined.excludes(inputs), ~joined.member(inputs))
+    even = with_list(Nothing(), listed, number_of, lambda x: number_of(x) % 2 == 0)
+    assert even.size == len({number for number in number_of(listed).tolist() if number % 2 == 0})
+    assert with_list(even, listed[:0], number_of, lambda x: 1 / 0) is even
+
+
+@given(st.integers(0, 10**6), st.integers(2, 4))
+@settings(max_examples=40, deadline=None)
+def test_classes_and_predicates_count_their_members(seed, v):
+    generator = torch.Generator().manual_seed(seed)
+    inputs = everything(2, v)
+    largest, size = inputs.amax(1), 2 * torch.arange(v) + 1  # pairs with each maximum
+    right = torch.rand(v, generator=generator) < 0.5
+    by_last = torch.rand(v, generator=generator) < 0.5
+    for found in (
+        Classes(right, size, lambda x: (x.amax(1),)),
+        Classes(by_last, v, lambda x: (x[:, 1],)),
+        Counted(int(right[largest].sum()), lambda x: right[x.amax(1)]),
+    ):
+        assert found.size == found.total == int(found.member(inputs).sum())
+        assert found.exact
+        assert torch.equal(found.excludes(inputs), ~found.member(inputs))
+    with count() as counter:
+        size = Classes(by_last, v, lambda x: (x[:, 1],)).counted().size
+    assert size == v * int(by_last.sum())
+    assert counter.length.total == v  # v - 1 additions, and a multiplication
+
+
+@given(st.lists(st.integers(0, 40), max_size=8), st.sampled_from([8, 16, 2**20]), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_evaluated_inputs_are_those_found_right_in_their_order(sizes, packed, seed):
+    """Whatever the sizes of the batches, and however they are put into bits; inputs beyond them were not evaluated."""
+    generator = torch.Generator().manual_seed(seed)
+    batches = [torch.rand(n, generator=generator) < 0.5 for n in sizes]
+    with mock.patch.object(lists, "PACKED", packed):
+        found = Evaluated(iter(batches), lambda x: x[:, 0])
+    places = torch.arange(-3, sum(sizes) + 20)[:, None]
+    expected = torch.cat([torch.zeros(3, dtype=torch.bool), *batches, torch.zeros(20, dtype=torch.bool)])
+    assert torch.equal(found.member(places), expected)
+    assert found.size == int(expected.sum())
+    assert found.exact
+
+
+def test_an_input_that_a_size_may_count_is_not_listed_again():
+    """The base counts both inputs; of the second it is not proven that it does, nor that it does not."""
+    inputs = torch.tensor([[0], [1], [2]])
+    base = Counted(2, lambda x: x[:, 0] == 0, lambda x: x[:, 0] > 1)
+    assert not base.exact
+    joined = with_list(base, inputs, lambda x: x[:, 0], lambda x: torch.ones(len(x), dtype=torch.bool))
+    assert joined.size == 3
+    assert joined.member(inputs).tolist() == [True, False, True]
+    assert joined.excludes(inputs).tolist() == [False, False, False]
+
+
+@pytest.mark.parametrize(("n", "v"), [(3, 4), (10, 64), (10, 128), (40, 3)])
+def test_sequences_are_numbered_in_lexicographic_order(n, v):
+    numbers = lexicographic(torch.cat([torch.zeros(v, n - 1, dtype=torch.int64), torch.arange(v)[:, None]], 1), v)
+    assert numbers.tolist() == list(range(v))
+    last = int(lexicographic(torch.full((1, n), v - 1), v))
+    assert last == v**n - 1 if v**n <= 2**62 else last > 2**61  # no wrapping around to numbers of other inputs
 
 
 def test_unions_are_as_exact_as_their_parts():

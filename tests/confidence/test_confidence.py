@@ -19,14 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compact_proofs as cp
-from compact_proofs.confidence import Confidence, Draws, check_confidence, clopper_pearson, sample
+from compact_proofs.confidence import Confidence, Draws, NotExact, can_be_sampled, check_confidence, clopper_pearson, sample
 from compact_proofs.confidence.binomial import tail_at_most
+from compact_proofs.confidence.others import draw_others
 from compact_proofs.confidence.statement import KEY
 from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.program import program_of
 from compact_proofs.tasks import LoadedModel
-from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline
+from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline, Listed
 
 GRID = Additive(2, 2, "joint", "grid")
 
@@ -126,24 +127,26 @@ def test_any_task_draws_its_inputs_uniformly() -> None:
     assert sum((n - 300) ** 2 / 300 for n in drawn.values()) < 40
 
 
-# --- the partition ------------------------------------------------------------------------------------------------------
+# --- the set that is proven, and the others ------------------------------------------------------------------------------
 
 
-def partition(loaded: LoadedModel, strategy: cp.Strategy) -> Any:
+def proven(loaded: LoadedModel, strategy: cp.Strategy) -> Any:
     explanation = strategy.explain(loaded.model, loaded.task)
     with cp.sound():
-        return strategy.partition(loaded.model, loaded.task, explanation)
+        return strategy.verify(loaded.model, loaded.task, explanation)
 
 
-@pytest.mark.parametrize("strategy", [GRID, Additive(3, 8, "separate", "grid", steps=4, reach=3), Cubic()], ids=str)
+@pytest.mark.parametrize(
+    "strategy", [GRID, Additive(3, 8, "separate", "grid", steps=4, reach=3), Cubic(), LinearBaseline(0.5)], ids=str
+)
 def test_draws_are_uniform_over_the_unproven(tiny: LoadedModel, strategy: cp.Strategy) -> None:
     """Compared with the true number of unproven inputs: each is drawn equally often."""
-    found = partition(tiny, strategy)
+    found = proven(tiny, strategy)
     inputs = tiny.task.inputs(0, tiny.task.size)
     with cp.sound():
         outside = inputs[~found.member(inputs)]
-        drawn = found.draw(4000, Draws(b"uniform"))
-    assert len(outside) == found.rest > 5
+        drawn = draw_others(found, tiny.task, 4000, Draws(b"uniform"))
+    assert len(outside) == tiny.task.size - found.size > 5
     times = Counter(map(tuple, drawn.tolist()))
     assert set(times) <= set(map(tuple, outside.tolist()))
     expected = 4000 / len(outside)
@@ -153,21 +156,23 @@ def test_draws_are_uniform_over_the_unproven(tiny: LoadedModel, strategy: cp.Str
 
 
 def test_class_weights_are_exact(tiny: LoadedModel) -> None:
-    found = partition(tiny, GRID)
+    found = proven(tiny, GRID)
     inputs = tiny.task.inputs(0, tiny.task.size)
     with cp.sound():
-        outside = inputs[~found.member(inputs)]
+        outside, classes = inputs[~found.member(inputs)], found.complement()
     m, q = outside.max(-1).values, outside[:, -1]
-    row = found._rows.of_pair[m * (m + 1) // 2 + q]
-    kinds = found._queries.shape[1]
+    row = found.rows.of_pair[m * (m + 1) // 2 + q]
+    kinds = found.queries.shape[1]
     seen = Counter((row * kinds + (m - q).clamp(max=kinds - 1)).tolist())
-    assert {i: n for i, n in enumerate(found.class_counts) if n} == dict(seen)
+    assert {i: n for i, n in enumerate(classes.class_counts) if n} == dict(seen)
 
 
-@pytest.mark.parametrize("strategy", [Additive(), BruteForce(), LinearBaseline(0.5)], ids=str)
+@pytest.mark.parametrize("strategy", [Additive(), Listed()], ids=str)
 def test_strategies_whose_set_is_not_exact_are_refused(tiny: LoadedModel, strategy: cp.Strategy) -> None:
-    with pytest.raises(BadInput, match="known up to rounding only"):
+    with pytest.raises(NotExact, match="known up to rounding only"):
         sample(tiny.model, tiny.task, strategy, samples=10)
+    assert not can_be_sampled(tiny.model, tiny.task, strategy, strategy.explain(tiny.model, tiny.task))
+    assert can_be_sampled(tiny.model, tiny.task, GRID, GRID.explain(tiny.model, tiny.task))
 
 
 def test_another_score_is_refused() -> None:

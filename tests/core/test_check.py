@@ -15,6 +15,7 @@ import torch
 from forging import Document, forge
 from torch import Tensor, nn
 
+from compact_proofs.certified import Certified, Nothing
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.check import check
 from compact_proofs.core.claim import Task
@@ -188,7 +189,7 @@ def test_a_proof_longer_than_claimed_is_not_run_to_its_end(tiny: LoadedModel, pa
     made = prove(tiny.model, tiny.task, BruteForce())
     forge(made, path, lambda d, t: d.update(length={"other": {"integer": 7}}))
     counted = []
-    monkeypatch.setattr("compact_proofs.tasks.max_of_k.brute_force.whole", lambda t: counted.append(t) or int(t))
+    monkeypatch.setattr("compact_proofs.certified.lists.whole", lambda t: counted.append(t) or int(t))
     with pytest.raises(CertificateRejected, match="claimed length 7 is not that of the proof, which takes more"):
         check(path, tiny.model, tiny.task)
     assert not counted
@@ -223,8 +224,8 @@ class Guided(Strategy):
     def specs(self, model: nn.Module, task: Task) -> dict[str, Spec]:
         return {"direction": Spec((4,))}
 
-    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> int:
-        return 0
+    def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
+        return Nothing()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

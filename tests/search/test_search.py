@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import compact_proofs as cp
+from compact_proofs.certified import Nothing
 from compact_proofs.errors import BadInput
 from compact_proofs.search import Archive, Evolution, Judge, Proposal, Random, Result, Space, State, Text, q_metric, search
 from compact_proofs.search.bayes import Bayes
@@ -109,12 +110,12 @@ class Greedy(cp.Strategy):
     waste: str = "time"
     name: ClassVar[str] = "greedy"
 
-    def verify(self, model: Any, task: Any, explanation: Any) -> int:
+    def verify(self, model: Any, task: Any, explanation: Any) -> cp.Certified:
         if next(model.parameters()).is_meta:
-            return 0
+            return Nothing()
         if self.waste == "time":
             time.sleep(20)
-        return int(torch.zeros(10**12, dtype=torch.float64).sum())
+        return cp.Counted(int(torch.zeros(10**12, dtype=torch.float64).sum()), lambda inputs: inputs[:, 0] < 0)
 
 
 @pytest.mark.parametrize(("waste", "status"), [("time", "too slow"), ("memory", "too large")])

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import lexicographic
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
@@ -142,6 +143,10 @@ class FiniteTask(Task):
         if self._valid is None:
             return self.sequences(start, stop)
         return self._listed[start:stop]
+
+    def numbers(self, inputs: Tensor) -> Tensor:
+        """Among the valid sequences."""
+        return lexicographic(inputs, self.d_vocab) if self._valid is None else super().numbers(inputs)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Every token by itself, if all sequences are valid; else by number."""

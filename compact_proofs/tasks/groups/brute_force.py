@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
@@ -30,7 +31,7 @@ def numbered_pairs(n: int, start: int, stop: int) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class BruteForce(GroupStrategy):
+class BruteForce(Enumeration[PairMLP], GroupStrategy):
     """Evaluate the network on every pair, thousands at once.
 
     l and r are multiplied out once; a pair then costs 2 m for its hidden layer, 2 m n for its logits and about 2 n to compare them.
@@ -39,11 +40,15 @@ class BruteForce(GroupStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every pair, batched: exact, O(n^3 m)"
 
-    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
-        return count_right(model, task, model.order**2)
-
-    def member(self, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_right(model, model.left(), model.right(), inputs[:, 0], inputs[:, 1], task.labels(inputs))
+    def evaluate(self, model: PairMLP, task: Task) -> Generator[Tensor, None, None]:
+        """Pairs in lexicographic order."""
+        assert isinstance(task, Groups)
+        with stage("weights"):
+            left, right = model.left(), model.right()
+        pairs, table = self.part(task.size), task.group.table.to(left.device)
+        for start in track(range(0, pairs, ROWS), "pairs, in batches"):
+            x, y = numbered_pairs(model.order, start, min(start + ROWS, pairs), device=left.device)
+            yield is_right(model, left, right, x, y, table[x, y])
 
     def unexplained_dimension(self, model: PairMLP, task: Task) -> int | None:
         return model.order**3
@@ -54,21 +59,6 @@ class LinearBaseline(InputShare[PairMLP], BruteForce):
     """Brute force on the first pairs."""
 
     share: Share = 1 / 16
-
-    def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> int:
-        return count_right(model, task, self.part(task.size))
-
-
-def count_right(model: PairMLP, task: Task, pairs: int) -> int:
-    """Count how many of the first `pairs` pairs are proven right."""
-    assert isinstance(task, Groups)
-    with stage("weights"):
-        left, right = model.left(), model.right()
-    found, table = 0, task.group.table.to(left.device)
-    for start in track(range(0, pairs, ROWS), "pairs, in batches"):
-        x, y = numbered_pairs(model.order, start, min(start + ROWS, pairs), device=left.device)
-        found += whole(is_right(model, left, right, x, y, table[x, y]).sum())
-    return found
 
 
 def is_right(model: PairMLP, left: Tensor, right: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

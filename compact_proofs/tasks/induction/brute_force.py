@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.tables import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -25,7 +26,7 @@ ROWS = 2**13
 
 
 @dataclass(frozen=True)
-class BruteForce(InductionStrategy):
+class BruteForce(Enumeration[AttentionStack], InductionStrategy):
     """Evaluate every input.
 
     The first n - 1 tokens differ, and n - 2 inputs (one for each place of the last token) begin with them. Row k of layer 1 depends
@@ -38,11 +39,35 @@ class BruteForce(InductionStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every input, through tables that prefixes share: exact, D^(n - 1)"
 
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
-        return count_correct(vectors(model), math.perm(model.d_vocab, model.n_ctx - 1))
+    def evaluate(self, model: AttentionStack, task: Task) -> Generator[Tensor, None, None]:
+        """Blocks of inputs that begin with the same tokens, and in each the places of the last token, one after another."""
+        t, order = vectors(model), self._order(model)
+        D, n = t.sizes
+        for block in track(range(order.needed), "blocks of inputs"):
+            levels = _prefixes(D, n, order.fixed, block * order.stride % order.blocks)
+            keys, logits = _offers(t, levels)
+            for i in range(n - 2):
+                yield _last_row_right(t, levels[-1].tokens, i, keys, logits)
 
-    def member(self, model: AttentionStack, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_right(vectors(model), inputs)
+    def places(self, model: AttentionStack, task: Task, inputs: Tensor) -> Tensor:
+        assert isinstance(task, Induction)
+        D, n, order = model.d_vocab, model.n_ctx, self._order(model)
+        size, back = math.perm(D - order.fixed, n - 1 - order.fixed), pow(order.stride, -1, order.blocks)
+        found = []
+        for i, digits in zip(task.places(inputs).tolist(), task.digits(inputs).tolist(), strict=True):
+            block = back * _number(digits[: order.fixed], D) % order.blocks
+            rest = _number(digits[order.fixed :], D - order.fixed)
+            found.append((block * (n - 2) + i) * size + rest if block < order.needed else -1)
+        return torch.tensor(found, dtype=torch.int64)
+
+    def _order(self, model: AttentionStack) -> Order:
+        """Whole blocks until the asked share of all sequences of different tokens is reached."""
+        D, n = model.d_vocab, model.n_ctx
+        fixed = next(k for k in range(n) if math.perm(D - k, n - 1 - k) <= ROWS)
+        blocks = math.perm(D, fixed)
+        needed = min(blocks, -(-self.part(math.perm(D, n - 1)) // math.perm(D - fixed, n - 1 - fixed)))
+        stride = next(s for s in range(int(0.618 * blocks) + 1, 2 * blocks + 2) if math.gcd(s, blocks) == 1)
+        return Order(fixed, blocks, needed, stride)
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int | None:
         return task.size * model.d_vocab
@@ -52,24 +77,32 @@ class BruteForce(InductionStrategy):
 class LinearBaseline(InputShare[AttentionStack], BruteForce):
     """Brute force on the inputs that begin with a share of all sequences of different tokens."""
 
-    def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> int:
-        return count_correct(vectors(model), self.part(math.perm(model.d_vocab, model.n_ctx - 1)))
+
+class Order(NamedTuple):
+    """Which blocks of inputs are evaluated, and when: number ``j stride mod blocks`` as the j-th, so that they are scattered.
+
+    Attributes
+    ----------
+    fixed
+        Tokens with which all inputs of a block begin.
+    blocks, needed
+        How many blocks there are, and are evaluated.
+    stride
+        As above; without a common divisor with `blocks`.
+    """
+
+    fixed: int
+    blocks: int
+    needed: int
+    stride: int
 
 
-def count_correct(t: Vectors, budget: int) -> int:
-    """Count right inputs among those that begin with one of about `budget` sequences of different tokens (whole blocks)."""
-    D, n = t.sizes
-    fixed = next(k for k in range(n) if math.perm(D - k, n - 1 - k) <= ROWS)
-    blocks, correct = math.perm(D, fixed), 0
-    needed = min(blocks, -(-budget // math.perm(D - fixed, n - 1 - fixed)))
-    stride = next(s for s in range(int(0.618 * blocks) + 1, 2 * blocks + 2) if math.gcd(s, blocks) == 1)
-    for block in track(range(needed), "blocks of inputs"):
-        levels = _prefixes(D, n, fixed, block * stride % blocks)
-        keys, logits = _offers(t, levels)
-        tokens = levels[-1].tokens
-        for i in range(n - 2):
-            correct += whole(_last_row_right(t, tokens, i, keys, logits).sum())
-    return correct
+def _number(digits: list[int], D: int) -> int:
+    """The number of a sequence of different tokens out of D by its digits, the j-th of which is below D - j; of any size."""
+    number = 0
+    for j, digit in enumerate(digits):
+        number = number * (D - j) + digit
+    return number
 
 
 @dataclass(frozen=True)
@@ -151,11 +184,11 @@ def _last_row_right(t: Vectors, tokens: Tensor, i: int | Tensor, keys: Tensor, l
         attention = torch.exp(score - score.amax(1, keepdim=True))
     with stage("logits"):
         total = (attention[:, None] @ torch.cat([logits, logit[:, None]], 1)).squeeze(1) + attention.sum(1, keepdim=True) * base
-        return provably(total[every, a] > total[every[:, None], other_tokens(D)[a]].amax(1))
+        return provably(total[every, a] > total[every[:, None], others(D)[a]].amax(1))
 
 
 def is_right(t: Vectors, inputs: Tensor) -> Tensor:
-    """bool [k]: is each input proven right by the arithmetic of `count_correct`? (Every prefix by itself.)"""
+    """bool [k]: is each input proven right by the arithmetic of `BruteForce`? (Every prefix by itself.)"""
     _, n = t.sizes
     result = []
     for part in inputs.split(ROWS):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
-from compact_proofs.tasks.max_of_k.paths import attention_weights, away_from, others, paths
+from compact_proofs.tasks.max_of_k.paths import attention_weights, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.shares import InputShare
 
@@ -27,7 +27,7 @@ ROWS = 8192
 
 
 @dataclass(frozen=True)
-class BruteForce(MaxOfKStrategy):
+class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
     """Evaluate every sequence.
 
     Multiplied by the softmax's denominator, the logit difference of a sequence is additive over positions:
@@ -39,11 +39,40 @@ class BruteForce(MaxOfKStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every sequence, through the path matrices: exact, v^(K+1)"
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, model.d_vocab**model.n_ctx)
+    def evaluate(self, model: AttentionOnlyTransformer, task: Task) -> Generator[Tensor, None, None]:
+        p = paths(model)
+        w, r = attention_weights(p.EQKE, p.EQKP)
+        v, K, budget = model.d_vocab, model.n_ctx, self.part(task.size)
+        for q, m, number in track(_evaluated(v, K, budget), "sequences by (query, maximum)"):
+            with stage("differences"):
+                value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
+                F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
+                D = F[:, :, others(v)[m]] - F[:, :, m : m + 1]  # [K, m + 1, v - 1]
+            for block in itertools.islice(_blocks(q, m, K), number):
+                with stage("sequences"):
+                    sums = D[-1, q][None]
+                    for i, t in enumerate(block.start):
+                        sums = sums + D[i, t]
+                    for i, tokens in enumerate(block.free, start=len(block.start)):
+                        sums = (sums[:, None] + D[i, tokens][None]).reshape(-1, v - 1)
+                    yield provably(sums.amax(-1) < 0)
 
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_correct(model, inputs)
+    def places(self, model: AttentionOnlyTransformer, task: Task, inputs: Tensor) -> Tensor:
+        """By the block that a sequence is in, and its place there; -1 if that block is not evaluated."""
+        K, at = model.n_ctx, 0
+        first: dict[tuple[int, int, int, tuple[int, ...]], tuple[int, Block]] = {}
+        for q, m, blocks in _evaluated(model.d_vocab, K, self.part(task.size)):
+            for block in itertools.islice(_blocks(q, m, K), blocks):
+                first[q, m, block.number, block.start] = at, block
+                at += block.size
+        found = []
+        for *rest, q in inputs.tolist():
+            m = max(*rest, q)
+            number = rest.index(m) if q < m else 0
+            fixed = len(_patterns(q, m, K)[number][0])
+            known = first.get((q, m, number, tuple(rest[:fixed])))
+            found.append(-1 if known is None else known[0] + known[1].place(rest[fixed:]))
+        return torch.tensor(found, dtype=torch.int64)
 
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int | None:
         return model.d_vocab ** (model.n_ctx + 1)
@@ -53,36 +82,53 @@ class BruteForce(MaxOfKStrategy):
 class LinearBaseline(InputShare[AttentionOnlyTransformer], BruteForce):
     """Brute force on about a share of all sequences."""
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, self.part(task.size))
+
+class Block(NamedTuple):
+    """Sequences with one query q and one maximum m that are evaluated together: fixed first tokens, then ranges of tokens.
+
+    If q < m, the maximum stands first at some position i < K - 1: tokens before it are below m, those after at most m. Every
+    sequence with maximum m is in exactly one block.
+
+    Attributes
+    ----------
+    number
+        i; 0 if q = m.
+    start
+        The fixed tokens.
+    free
+        The ranges of those between them and the query.
+    """
+
+    number: int
+    start: tuple[int, ...]
+    free: tuple[slice, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of sequences."""
+        return _product(self.free)
+
+    def place(self, tokens: list[int]) -> int:
+        """Where the sequence with these tokens in the ranges stands in the block's lexicographic order."""
+        place = 0
+        for t, s in zip(tokens, self.free, strict=True):
+            place = place * (s.stop - s.start) + t - s.start
+        return place
 
 
-def count_correct(model: AttentionOnlyTransformer, budget: int) -> int:
-    """Count correct sequences among the first `budget` or so (whole blocks) of an order over (q, maximum m, the others)."""
-    p = paths(model)
-    w, r = attention_weights(p.EQKE, p.EQKP)
-    v, K = model.d_vocab, model.n_ctx
-    evaluated, correct = 0, 0
-    for q, m, quota in track(_visits(v, K, budget), "sequences by (query, maximum)"):
+def _evaluated(v: int, K: int, budget: int) -> list[tuple[int, int, int]]:
+    """Which blocks are evaluated, until `budget` sequences were: (q, m, how many of its blocks), in the order of evaluation."""
+    found, evaluated = [], 0
+    for q, m, quota in _visits(v, K, budget):
         if evaluated >= budget:
             break
-        with stage("differences"):
-            value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
-            F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
-            D = F[:, :, others(v)[m]] - F[:, :, m : m + 1]  # [K, m + 1, v - 1]
-        enough = min(budget, evaluated + quota)
-        for start, allowed in _blocks(q, m, K):
-            if evaluated >= enough:
-                break
-            with stage("sequences"):
-                sums = D[-1, q][None]
-                for i, t in enumerate(start):
-                    sums = sums + D[i, t]
-                for i, tokens in enumerate(allowed, start=len(start)):
-                    sums = (sums[:, None] + D[i, tokens][None]).reshape(-1, v - 1)
-                correct += whole(provably(sums.amax(-1) < 0).sum())
-            evaluated += sums.shape[0]
-    return correct
+        enough, blocks = min(budget, evaluated + quota), 0
+        for fixed, free in _patterns(q, m, K):
+            size = _product(free)
+            taken = min(_product(fixed), -(-(enough - evaluated) // size)) if size else 0
+            blocks, evaluated = blocks + taken, evaluated + taken * size
+        found.append((q, m, blocks))
+    return found
 
 
 def _visits(v: int, K: int, budget: int) -> list[tuple[int, int, int]]:
@@ -100,34 +146,27 @@ def _visits(v: int, K: int, budget: int) -> list[tuple[int, int, int]]:
     return [(q, m, quota) for q, m in scattered]
 
 
-def is_correct(model: AttentionOnlyTransformer, inputs: Tensor) -> Tensor:
-    """Return bool [n]: is each sequence proven right by the arithmetic of `count_correct`?"""
-    p = paths(model)
-    w, r = attention_weights(p.EQKE, p.EQKP)
-    q, m = inputs[:, -1], inputs.max(-1).values
-    terms = []
-    for i in (-1, *range(model.n_ctx - 1)):
-        t = inputs[:, i]
-        F = (w[q, t] * r[q, i])[:, None] * (p.EVOU[t] + (p.PVOU[i] + p.EUPU[q]))
-        terms.append(away_from(F, torch.arange(len(inputs)), m))
-    return provably(functools.reduce(torch.add, terms).amax(-1) < 0)
-
-
-def _blocks(q: int, m: int, K: int) -> Iterator[tuple[tuple[int, ...], list[slice]]]:
-    """Split the sequences with query q and maximum m into blocks: fixed first tokens, then ranges of tokens.
-
-    If q < m, the maximum stands first at some position i < K - 1: tokens before it are below m, those after at most m. Every
-    sequence with maximum m is in exactly one block.
-    """
+def _patterns(q: int, m: int, K: int) -> list[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """The ranges of the K - 1 tokens before the query, by where the maximum stands first: those that are fixed, and the rest."""
     below, exactly, upto = slice(0, m), slice(m, m + 1), slice(0, m + 1)
-    split = [[below] * i + [exactly] + [upto] * (K - 2 - i) for i in range(K - 1)]
-    patterns = [[upto] * (K - 1)] if q == m else split
-    for pattern in patterns:
-        lengths = [s.stop - s.start for s in pattern]
+    split = [(*[below] * i, exactly, *[upto] * (K - 2 - i)) for i in range(K - 1)]
+    found = []
+    for pattern in [(upto,) * (K - 1)] if q == m else split:
         fixed = 0
-        while math.prod(lengths[fixed:]) > ROWS:
+        while _product(pattern[fixed:]) > ROWS:
             fixed += 1
-        if 0 in lengths:
-            continue
-        for start in itertools.product(*(range(s.start, s.stop) for s in pattern[:fixed])):
-            yield start, pattern[fixed:]
+        found.append((pattern[:fixed], pattern[fixed:]))
+    return found
+
+
+def _blocks(q: int, m: int, K: int) -> Iterator[Block]:
+    """All sequences with query q and maximum m."""
+    for number, (fixed, free) in enumerate(_patterns(q, m, K)):
+        if _product(free):
+            for start in itertools.product(*(range(s.start, s.stop) for s in fixed)):
+                yield Block(number, start, free)
+
+
+def _product(ranges: Iterable[slice]) -> int:
+    """How many tuples have one token of each range."""
+    return math.prod(s.stop - s.start for s in ranges)

@@ -9,20 +9,15 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import away_from, others
+from compact_proofs.bounds.positions import extreme_sums
+from compact_proofs.certified import Certified, Counted, whole
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import (
-    at_maximum,
-    attention_weights,
-    away_from,
-    others,
-    pair_number,
-    paths,
-    query_max_pairs,
-)
+from compact_proofs.tasks.max_of_k.paths import at_maximum, attention_weights, pair_number, paths, query_max_pairs
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -48,36 +43,34 @@ class Cubic(MaxOfKStrategy):
     name: ClassVar[str] = "cubic"
     summary: ClassVar[str] = "published: one table over query, maximum and other token; O(v^3 K)"
 
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of cases."""
-        return True
-
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
         bounds = margin_bounds(model)
         v, K = model.d_vocab, model.n_ctx
         with stage("counting"):
-            count = whole(provably(bounds.alone < 0).sum())
+            alone = provably(bounds.alone < 0)
+            count, good = whole(alone.sum()), {}
             for c, bound in bounds.others.items():
-                good = provably(bound < 0).to(torch.int64)
-                pair = _triples(v, int(c == K - 1), device=good.device).pair
-                choices = torch.zeros(v * (v + 1) // 2, dtype=torch.int64, device=good.device).index_add(0, pair, good)
+                good[c] = provably(bound < 0)
+                chosen = good[c].to(torch.int64)
+                pair = _triples(v, int(c == K - 1), device=chosen.device).pair
+                choices = torch.zeros(v * (v + 1) // 2, dtype=torch.int64, device=chosen.device).index_add(0, pair, chosen)
                 count += comb(K - 1, c) * sum_of_powers(choices, c)
-        return count
+        return Counted(count, lambda inputs: _holds(alone, good, v, inputs))
 
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        bounds = margin_bounds(model)
-        v, K = model.d_vocab, model.n_ctx
-        m, rest = inputs.max(-1).values, inputs[:, :-1]
-        pair = pair_number(inputs[:, -1], m)
-        c = (rest < m[:, None]).sum(-1)
-        result = (c == 0) & provably(bounds.alone < 0)[pair]
-        for n, bound in bounds.others.items():
-            t = _triples(v, int(n == K - 1))
-            good = torch.zeros(v * (v + 1) // 2, v, dtype=torch.bool)
-            good[t.pair, t.k] = provably(bound < 0)
-            result |= (c == n) & (good[pair[:, None], rest] | (rest == m[:, None])).all(-1)
-        return result
+
+def _holds(alone: Tensor, good: dict[int, Tensor], v: int, inputs: Tensor) -> Tensor:
+    """bool [n]: is each sequence's case proven, with each of its other tokens? `good` by c, in the order of `_triples`."""
+    m, rest = inputs.max(-1).values, inputs[:, :-1]
+    K = inputs.shape[1]
+    pair = pair_number(inputs[:, -1], m)
+    c = (rest < m[:, None]).sum(-1)
+    result = (c == 0) & alone[pair]
+    for n, proven in good.items():
+        t = _triples(v, int(n == K - 1))
+        table = torch.zeros(v * (v + 1) // 2, v, dtype=torch.bool)
+        table[t.pair, t.k] = proven
+        result |= (c == n) & (table[pair[:, None], rest] | (rest == m[:, None])).all(-1)
+    return result
 
 
 class Triples(NamedTuple):
@@ -133,10 +126,7 @@ def margin_bounds(model: AttentionOnlyTransformer) -> MarginBounds:
     v, K, device = model.d_vocab, model.n_ctx, w.device
     q, m = query_max_pairs(v, device=device)
     with stage("positions"):
-        ordered = torch.sort(r[:, :-1], dim=1).values
-        zero = torch.zeros(v, 1, dtype=torch.float64, device=device)
-        least = torch.cat([zero, ordered.cumsum(1)], 1)  # [q, n]: sum of the n smallest
-        most = torch.cat([zero, ordered.flip(1).cumsum(1)], 1)
+        least, most = extreme_sums(r[:, :-1])
         pv = (p.PVOU[:, others(v, device=device)] - p.PVOU[:, :, None]).amax(0)  # [m, x != m]
     with stage("rows"):
         eu = away_from(p.EUPU, q, m)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
+from compact_proofs.certified import Certified, with_list
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.max_of_k.additive import Additive
-from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights, others
+from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights
 
 LONGEST = 2**22
 """Sequences in a list, at most."""
@@ -32,8 +34,8 @@ CHUNK = 2**16
 class Listed(Additive):
     """The additive certificate, and a list of sequences that it does not count, each evaluated and counted once.
 
-    The list is the explanation's. It counts where it is strictly ascending in lexicographic order (so no sequence counts twice),
-    not among those that the certificate counts (`additive_member`), and right: with weights w[q, t] r[q, i] every x != m loses,
+    The list is the explanation's. An entry counts if it comes after all before it in lexicographic order, is certainly not counted
+    by the certificate (`certified.with_list`), and is right: with weights w[q, t] r[q, i] every x != m loses,
     ``sum_i w_i (EVOU[t_i, x] + PVOU[i, x]) + (sum_i w_i) EUPU[q, x] < the same at m``. If the list holds every sequence that the
     certificate misses, the bound is the true accuracy.
 
@@ -62,7 +64,7 @@ class Listed(Additive):
         found = super().explain(model, task)
         kept, room = [torch.zeros(0, model.n_ctx, dtype=torch.int64)], LONGEST
         with torch.no_grad():
-            p = LazyPaths(copy.deepcopy(model).double())
+            p = LazyPaths(in_double(model))
             symbols = self.symbols(p, found)
             for start in track(range(0, task.size, CHUNK), "sequences that the certificate misses"):
                 sequences = task.inputs(start, min(start + CHUNK, task.size))
@@ -81,29 +83,11 @@ class Listed(Additive):
         assert isinstance(found, Symbols)  # counting=positions
         return found
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
-        p = LazyPaths(model)
-        symbols = self.symbols(p, explanation)
-        with stage("counting"):
-            certified = count_exactly(symbols, model.d_vocab, model.n_ctx)
-        return certified + whole(self._counts(p, symbols, explanation["sequences"].to(model.W_E.device)).sum())
-
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        p, sequences = LazyPaths(model), explanation["sequences"]
-        symbols = self.symbols(p, explanation)
-        counted = sequences[self._counts(p, symbols, sequences)]
-        listed = torch.isin(_number(inputs, model.d_vocab), _number(counted, model.d_vocab))
-        return additive_member(symbols, inputs) | listed
-
-    def _counts(self, p: LazyPaths, symbols: Symbols, sequences: Tensor) -> Tensor:
-        """bool [n]: the listed sequence is new, not certified already, and right."""
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
+        p, sequences = LazyPaths(model), explanation["sequences"].to(model.W_E.device)
+        certified = self.certified(p, explanation)
         with stage("list"):
-            if not len(sequences):
-                return torch.zeros(0, dtype=torch.bool, device=sequences.device)
-            number = _number(sequences, p.model.d_vocab)
-            highest = torch.cummax(number, 0).values
-            new = torch.cat([torch.ones(1, dtype=torch.bool, device=number.device), number[1:] > highest[:-1]])
-            return new & ~additive_member(symbols, sequences) & is_right(p.all, sequences)
+            return with_list(certified, sequences, task.numbers, lambda some: is_right(p.all, some))
 
 
 def is_right(p: Paths, sequences: Tensor) -> Tensor:
@@ -120,11 +104,3 @@ def is_right(p: Paths, sequences: Tensor) -> Tensor:
         own = logits.gather(1, m[:, None]).squeeze(1)
         result.append(provably(logits.gather(1, off[m]).amax(1) < own))
     return torch.cat(result) if result else torch.zeros(0, dtype=torch.bool)
-
-
-def _number(sequences: Tensor, v: int) -> Tensor:
-    """Each sequence as a number in base v (the task is small enough for int64)."""
-    number = sequences[:, 0]
-    for i in range(1, sequences.shape[1]):
-        number = number * v + sequences[:, i]
-    return number

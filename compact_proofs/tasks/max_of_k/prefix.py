@@ -6,20 +6,22 @@ Longer than the additive certificate and never better; it is the simplest compac
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
+from compact_proofs.certified import Certified, Counted
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights, others
+from compact_proofs.models.weights import in_double
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 LARGEST_TABLE = 2**25
@@ -52,7 +54,7 @@ class Prefix(MaxOfKStrategy):
         v = model.d_vocab
         bound = torch.zeros(v, v, dtype=torch.int64)
         with torch.no_grad():
-            p = LazyPaths(copy.deepcopy(model).double())
+            p = LazyPaths(in_double(model))
             weights = attention_weights(*p.scores)
             for q in range(v):
                 leads = _Leads(p, *weights, q)
@@ -65,27 +67,27 @@ class Prefix(MaxOfKStrategy):
         """bound[q, m] is a(q, m) + 1, or 0 to claim nothing."""
         return {"bound": Spec((model.d_vocab, model.d_vocab), (0, model.d_vocab))}
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
         p, v, n = LazyPaths(model), model.d_vocab, model.n_ctx - 1
         w, r = attention_weights(*p.scores)
-        total = 0
-        for q, allowed in enumerate(explanation["bound"].cpu()):
-            held = _held(_Leads(p, w, r, q), allowed)
+        bound = explanation["bound"].cpu()
+        count, rows = 0, []
+        for q, allowed in enumerate(bound):
+            rows.append(_held(_Leads(p, w, r, q), allowed))
             with stage("counting"):
                 charge_integers(4 * v)
-                if held.is_meta:
+                if rows[-1].is_meta:
                     continue
-                for m, (claimed, holds) in enumerate(zip(allowed.tolist(), held.tolist(), strict=True)):
-                    total += claimed**n - (0 if q == m else (claimed - 1) ** n) if holds else 0
-        return total
+                for m, (claimed, holds) in enumerate(zip(allowed.tolist(), rows[-1].tolist(), strict=True)):
+                    count += claimed**n - (0 if q == m else (claimed - 1) ** n) if holds else 0
+        held = torch.stack(rows)
 
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        p, bound = LazyPaths(model), explanation["bound"]
-        w, r = attention_weights(*p.scores)
-        held = torch.stack([_held(_Leads(p, w, r, q), allowed) for q, allowed in enumerate(bound)])
-        q, m = inputs[:, -1], inputs.amax(-1)
-        small = inputs[:, :-1] < bound[q, m][:, None] - 1
-        return held[q, m] & (small | (inputs[:, :-1] == m[:, None])).all(-1)
+        def holds_for(inputs: Tensor) -> Tensor:
+            q, m = inputs[:, -1], inputs.amax(-1)
+            small = inputs[:, :-1] < bound[q, m][:, None] - 1
+            return held[q, m] & (small | (inputs[:, :-1] == m[:, None])).all(-1)
+
+        return Counted(count, holds_for)
 
 
 def _held(leads: _Leads, allowed: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task, largest_other
-from compact_proofs.core.strategy import Explanation, whole
+from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
@@ -26,17 +26,24 @@ ROWS = 1024
 
 
 @dataclass(frozen=True)
-class BruteForce(ModularAdditionStrategy):
+class BruteForce(Enumeration[OneLayerMLP], ModularAdditionStrategy):
     """Evaluate every pair: from the folded tables, about 2 m p operations each; unfolded where attention is learned."""
 
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every pair, in batches: exact, 2 m p^3"
 
-    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, task.size)
+    def evaluate(self, model: OneLayerMLP, task: Task) -> Generator[Tensor, None, None]:
+        """Pairs in an order that meets small and large numbers alike."""
+        budget = self.part(task.size)
+        inputs, labels = scattered(model.p, budget, device=model.W_E.device)
+        logits_of = evaluator(model)
+        for start in track(range(0, budget, ROWS), "pairs, in batches"):
+            rows = slice(start, start + ROWS)
+            with stage("pairs"):
+                yield is_correct(logits_of(inputs[rows]), labels[rows])
 
-    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        return is_correct(evaluator(model)(inputs), task.labels(inputs))
+    def places(self, model: OneLayerMLP, task: Task, inputs: Tensor) -> Tensor:
+        return task.numbers(inputs) * pow(stride(task.size), -1, task.size) % task.size
 
     def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int | None:
         return model.p**3
@@ -47,9 +54,6 @@ class LinearBaseline(InputShare[OneLayerMLP], BruteForce):
     """Brute force on a share of the pairs. The folding comes first, whatever the share."""
 
     share: Share = 1 / 8
-
-    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
-        return count_correct(model, self.part(task.size))
 
 
 def evaluator(model: OneLayerMLP) -> Callable[[Tensor], Tensor]:
@@ -66,23 +70,15 @@ def is_correct(logits: Tensor, labels: Tensor) -> Tensor:
     return provably(largest_other(logits, labels) < logits.gather(1, labels[:, None]).squeeze(1))
 
 
-def count_correct(model: OneLayerMLP, budget: int) -> int:
-    """Count correct pairs among the first `budget` in an order that meets small and large numbers alike."""
-    inputs = scattered(model.p, budget, device=model.W_E.device)
-    logits_of = evaluator(model)
-    correct = 0
-    for start in track(range(0, budget, ROWS), "pairs, in batches"):
-        batch, labels = inputs[0][start : start + ROWS], inputs[1][start : start + ROWS]
-        with stage("pairs"):
-            correct += whole(is_correct(logits_of(batch), labels).sum())
-    return correct
+def stride(size: int) -> int:
+    """The step between the numbers of pairs that are evaluated one after another: about .618 of all, and prime to their number."""
+    return next(i for i in range(int(0.618 * size) + 1, 2 * size + 2) if math.gcd(i, size) == 1)
 
 
 def scattered(p: int, n: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
     """`n` pairs with their labels, spread over the task; data of the statement, made from numbers alone, and therefore free."""
     with unseen("inputs and labels, made from their numbers"):
         task = ModularAddition(p)
-        stride = next(i for i in range(int(0.618 * task.size) + 1, 2 * task.size + 2) if math.gcd(i, task.size) == 1)
-        number = torch.arange(n) * stride % task.size
+        number = torch.arange(n) * stride(task.size) % task.size
         inputs = torch.stack([number // p, number % p], -1)
         return inputs.to(device), task.labels(inputs).to(device)

@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import Certified, Classes, Truth, disjoint
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
@@ -18,8 +19,8 @@ from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.brute_force import is_correct
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
-from compact_proofs.tasks.modular_addition.grouping import by_cluster, where_true
 from compact_proofs.tasks.modular_addition.layer import Layer, Neurons, bound_layer, layer_specs
+from compact_proofs.tasks.modular_addition.neuron_order import by_cluster, where_true
 from compact_proofs.tasks.modular_addition.response import Cluster, Range, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.task import AdditiveStrategy, ModularAddition
 from compact_proofs.tasks.modular_addition.waves import Waves, class_size, multiplicity, pair_class, waves
@@ -65,18 +66,18 @@ class Kinks(AdditiveStrategy):
         """Bound the responses of the clusters."""
         return kink_range(cluster)
 
-    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: OneLayerMLP, task: Task, explanation: Explanation) -> Certified:
         classes, right, more = self._proven(model, explanation)
-        number = multiplicity(model.p, device=classes.device)
-        by_class = class_size(model.p, device=classes.device)
-        proven = whole((classes * by_class).sum()) if right is None else whole((right * number).sum())
-        return proven if more is None else proven + whole(more.sum())
-
-    def member(self, model: OneLayerMLP, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        classes, right, more = self._proven(model, explanation)
-        d, s = (t[inputs[:, 0] * model.p + inputs[:, 1]] for t in pair_class(model.p))
-        proven = classes[d] if right is None else right[d, s]
-        return proven if more is None else proven | more[inputs[:, 0] * model.p + inputs[:, 1]]
+        p, device = model.p, classes.device
+        parts: list[Certified] = []
+        if right is None:
+            parts.append(Classes(classes, class_size(p, device=device), lambda x: (pair_class(p)[0][task.numbers(x)],)))
+        else:
+            number = multiplicity(p, device=device)
+            parts.append(Classes(right, number, lambda x: tuple(t[task.numbers(x)] for t in pair_class(p))))
+        if more is not None:
+            parts.append(Truth(more.reshape(p, p)))
+        return disjoint(parts)
 
     def unexplained_dimension(self, model: OneLayerMLP, task: Task) -> int:
         """Numbers that are bounded by norms: the rests of the four weight matrices."""

@@ -22,8 +22,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import whole
 from compact_proofs.core.prove import find_explanation
-from compact_proofs.core.strategy import explanation_size, whole
+from compact_proofs.core.strategy import explanation_size
 from compact_proofs.enclosure import enclose, lower, provably, sound, upper
 from compact_proofs.errors import BadInput
 from compact_proofs.files.atomic import write_atomically

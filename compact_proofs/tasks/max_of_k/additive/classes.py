@@ -4,41 +4,57 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.confidence.partition import BATCH, Partition
-from compact_proofs.core.claim import ACCURACY, Task
+from compact_proofs.certified import Complement
+from compact_proofs.core.claim import ACCURACY
 from compact_proofs.draws import Draws
 from compact_proofs.length import charge_integers, stage
-from compact_proofs.tasks.max_of_k.additive.grid import GridSymbols, GroupSymbols, count_classes, grid_member
+from compact_proofs.tasks.max_of_k.additive.grid import GridSet, GroupSymbols
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 
+BATCH = 2**15
+"""Sequences tried at once for each one that is drawn, at most."""
 
-class GridPartition(Partition):
-    """The sequences that the grid certifies, and the others by class.
 
-    A class is a row (group g, maximum m) and a kind of query: m itself, m - 1, ..., m - G, or any smaller one of the group. A class
-    of n queries has ``n ((m + 1)^(K - 1) - [query < m] m^(K - 1))`` sequences; the count says exactly how many are certified.
+class GridByClass(GridSet):
+    """The sequences that the grid certifies, where every row is known, so that the others can be drawn class by class.
 
     Parameters
     ----------
     p
-        Path matrices of the model.
-    task
-        Its task.
-    symbols, grid
-        Contributions, and the same in grid points.
+        Path matrices of the model, through which sequences are evaluated (`right_by_paths`).
+    symbols, steps, reach
+        As for `GridSet`.
     """
 
-    def __init__(self, p: LazyPaths, task: Task, symbols: GroupSymbols, grid: GridSymbols) -> None:
-        rows, K = symbols.rows, p.model.n_ctx
-        tuples, queries = count_classes(grid, rows, K)
-        super().__init__(p.model, task, int((tuples * queries).sum()), lambda inputs: grid_member(rows, grid, inputs))
-        self._paths, self._rows, self._queries = p, rows, queries
-        top = [int(m) for m in rows.m.tolist()]
+    def __init__(self, p: LazyPaths, symbols: GroupSymbols, steps: int, reach: int) -> None:
+        super().__init__(symbols, p.model.n_ctx, steps, reach)
+        self._paths = p
+
+    @property
+    def evaluate(self) -> Callable[[Tensor], Tensor]:
+        return lambda inputs: right_by_paths(self._paths, inputs)
+
+    def complement(self) -> Classes:
+        return Classes(self, self._paths.model.n_ctx)
+
+
+class Classes(Complement):
+    """The sequences that a grid does not certify, by class.
+
+    A class is a row (group g, maximum m) and a kind of query: m itself, m - 1, ..., m - G, or any smaller one of the group. A class
+    of n queries has ``n ((m + 1)^(K - 1) - [query < m] m^(K - 1))`` sequences; the count says exactly how many are certified.
+    """
+
+    def __init__(self, certified: GridSet, K: int) -> None:
+        tuples, queries = certified.tuples, certified.queries
+        self._certified, self._rows, self._queries, self._K = certified, certified.rows, queries, K
+        top = [int(m) for m in self._rows.m.tolist()]
         with stage("drawing"):
             charge_integers(6 * queries.size)
             sizes = [
@@ -46,14 +62,14 @@ class GridPartition(Partition):
                 for m, of_row in zip(top, queries, strict=True)
                 for kind, n in enumerate(of_row)
             ]
-            certified = (tuples * queries).reshape(-1).tolist()
-            self._weights = [size - c for size, c in zip(sizes, certified, strict=True)]
+            counted = (tuples * queries).reshape(-1).tolist()
+            self._weights = [size - c for size, c in zip(sizes, counted, strict=True)]
             half = [min(-(-size // (2 * u)), BATCH) if u else 0 for size, u in zip(sizes, self._weights, strict=True)]
             self._attempts = np.array(half)
 
     @property
     def class_counts(self) -> list[int]:
-        """Uncertified sequences of each class, row by row; their sum is `rest`."""
+        """Uncertified sequences of each class, row by row."""
         return self._weights
 
     def draw(self, n: int, draws: Draws) -> Tensor:
@@ -64,14 +80,14 @@ class GridPartition(Partition):
         upto = list(itertools.accumulate(self._weights))
         with stage("drawing"):
             charge_integers(n * len(upto).bit_length())
-            chosen = np.array([bisect_right(upto, draws.integer(self.rest)) for _ in range(n)])
-            found = torch.zeros(n, self._paths.model.n_ctx, dtype=torch.int64)
+            chosen = np.array([bisect_right(upto, draws.integer(upto[-1])) for _ in range(n)])
+            found = torch.zeros(n, self._K, dtype=torch.int64)
             pending = np.arange(n)
             while len(pending):
                 tries = self._attempts[chosen[pending]]  # half of what it takes on average, at once
                 owner = np.repeat(pending, tries)
                 tried = self._of_class(chosen[owner], draws)
-                outside = np.flatnonzero(~self.member(tried).numpy())
+                outside = np.flatnonzero(~self._certified.member(tried).numpy())
                 done, where = np.unique(owner[outside], return_index=True)
                 found[torch.from_numpy(done)] = tried[torch.from_numpy(outside[where])]
                 pending = np.setdiff1d(pending, done)
@@ -100,7 +116,7 @@ class GridPartition(Partition):
         Where they must, m stands first at position i in m^i (m + 1)^(K - 2 - i) tuples: tokens before it are below m, those
         after it at most m.
         """
-        K = self._paths.model.n_ctx
+        K = self._K
         charge_integers(int(must_hold.sum()) * K)
         first = np.full(len(m), -1)
         for j in np.flatnonzero(must_hold):
@@ -111,10 +127,6 @@ class GridPartition(Partition):
         bounds = np.where(position < first[:, None], m[:, None], m[:, None] + 1)
         tokens = draws.below(torch.from_numpy(bounds))
         return torch.where(torch.from_numpy(position == first[:, None]), torch.from_numpy(m)[:, None], tokens)
-
-    def right(self, inputs: Tensor) -> Tensor:
-        """Through the path matrices: see `right_by_paths`."""
-        return right_by_paths(self._paths, inputs)
 
 
 def right_by_paths(p: LazyPaths, inputs: Tensor) -> Tensor:

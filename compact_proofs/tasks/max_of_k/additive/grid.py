@@ -29,9 +29,11 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from compact_proofs.bounds.indices import window_tokens
+from compact_proofs.certified import Certified
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import address_table, charge_integers, stage
-from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
+from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
 from compact_proofs.tasks.max_of_k.paths import pair_number
 
@@ -135,22 +137,6 @@ def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
 def _grid(first: int, last: int, steps: int) -> Tensor:
     """first/steps, ..., last/steps: exact, since steps is a power of two."""
     return torch.arange(first, last + 1, dtype=torch.float64) / steps
-
-
-def count_on_grid(s: GroupSymbols, K: int, steps: int, reach: int) -> int:
-    """Count the certified sequences (see the module's docstring).
-
-    Parameters
-    ----------
-    steps
-        Grid points in a unit.
-    reach
-        Largest sum that is told apart, in grid points.
-
-    Cost: about groups * v * K * G * 2 reach integer operations.
-    """
-    tuples, queries = count_classes(on_grid(s, steps, reach), s.rows, K)
-    return int((tuples * queries).sum())
 
 
 def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray, np.ndarray]:
@@ -257,16 +243,49 @@ def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
     return (1 + m[:, None] - torch.arange(G + 1)).clamp(min=0), (m - G).clamp(min=0)
 
 
-def grid_member(rows: Rows, symbols: GridSymbols, inputs: Tensor) -> Tensor:
-    """Return bool [n]: is each sequence among those that `count_classes` counts?"""
-    G, reach = symbols.harm.shape[2], symbols.reach
-    m, q = inputs.max(-1).values, inputs[:, -1]
-    row = rows.of_pair[pair_number(q, m)]
-    below = (m[:, None] - inputs[:, :-1]).clamp(max=G + 1)  # 0: m itself; G + 1: far
-    contribution = symbols.contributions[row[:, None], torch.arange(inputs.shape[1] - 1), below]
-    total, counted = torch.zeros_like(m), (contribution >= -2 * reach).all(1)
-    for i, c in enumerate(contribution.T):
-        total = total + c
-        if i < contribution.shape[1] - 1:
-            counted, total = counted & (total >= -reach), total.clamp(max=reach)
-    return counted & (total >= symbols.needed[row, (m - q).clamp(max=G + 1)])
+class GridSet(Certified):
+    """The sequences that the grid certifies (see the module's docstring); `size` and `member` read the same integers.
+
+    Parameters
+    ----------
+    symbols
+        What each position can contribute.
+    K
+        Length of a sequence.
+    steps
+        Grid points in a unit.
+    reach
+        Largest sum that is told apart, in grid points.
+    least
+        The rows are those of maxima from this one on; sequences with a smaller maximum do not belong.
+
+    Making it costs about groups * v * K * G * 2 reach integer operations.
+    """
+
+    def __init__(self, symbols: GroupSymbols, K: int, steps: int, reach: int, least: int = 0) -> None:
+        self.rows, self.grid, self.least = symbols.rows, on_grid(symbols, steps, reach), least
+        self.tuples, self.queries = count_classes(self.grid, self.rows, K)
+        self._size = int((self.tuples * self.queries).sum())
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def member(self, inputs: Tensor) -> Tensor:
+        found = inputs.amax(-1) >= self.least
+        found[found.clone()] = self._reaches(inputs[found])
+        return found
+
+    def _reaches(self, inputs: Tensor) -> Tensor:
+        """bool [n]: do the contributions of each sequence add up to what is needed, as `count_classes` adds them?"""
+        G, reach = self.grid.harm.shape[2], self.grid.reach
+        m, q = inputs.max(-1).values, inputs[:, -1]
+        row = self.rows.of_pair[pair_number(q, m)]
+        below = (m[:, None] - inputs[:, :-1]).clamp(max=G + 1)  # 0: m itself; G + 1: far
+        contribution = self.grid.contributions[row[:, None], torch.arange(inputs.shape[1] - 1), below]
+        total, counted = torch.zeros_like(m), (contribution >= -2 * reach).all(1)
+        for i, c in enumerate(contribution.T):
+            total = total + c
+            if i < contribution.shape[1] - 1:
+                counted, total = counted & (total >= -reach), total.clamp(max=reach)
+        return counted & (total >= self.grid.needed[row, (m - q).clamp(max=G + 1)])

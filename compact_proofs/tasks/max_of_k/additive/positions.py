@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.strategy import whole
-from compact_proofs.enclosure import count_below, provably
+from compact_proofs.bounds.indices import window_tokens
+from compact_proofs.certified import whole
+from compact_proofs.enclosure import count_below, possibly, provably, upper
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
 from compact_proofs.tasks.max_of_k.paths import attention_weights, pair_number, query_max_pairs
 
@@ -129,9 +129,26 @@ def _multiplicities(v: int, G: int, size: int) -> Tensor:
 
 
 def additive_member(s: Symbols, inputs: Tensor) -> Tensor:
-    """Return bool [n]: does each sequence satisfy the additive condition?"""
+    """Return bool [n]: does each sequence provably satisfy the additive condition?"""
+    valid, contribution, positional = _contributions(s, inputs)
+    return valid & provably((contribution * positional).sum(-1) < 0)
+
+
+def additive_excludes(s: Symbols, inputs: Tensor) -> Tensor:
+    """Return bool [n]: which sequences does `count_exactly` certainly not count?
+
+    It adds the same products as `additive_member` (the query's own contribution as it is), in another order, and so may prove sums
+    negative that are not proven there. But whatever the order, an upper bound of the sum is at least the exact sum of the products'
+    upper bounds. Where that sum is provably not negative, no order proves anything.
+    """
+    valid, contribution, positional = _contributions(s, inputs)
+    products = torch.cat([(contribution * positional)[:, :-1], contribution[:, -1:]], 1)
+    return ~(valid & possibly(upper(products).sum(-1) < 0))
+
+
+def _contributions(s: Symbols, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each sequence: is its pair (q, m) valid, bool [n]; what its tokens contribute, and by which positional factors, [n, K]."""
     G = s.window.shape[1]
     m, q = inputs.max(-1).values, inputs[:, -1]
     pair = pair_number(q, m)
-    contribution = s.table()[pair[:, None], (m[:, None] - inputs).clamp(max=G + 1)]
-    return s.valid[pair] & provably((contribution * s.r[q]).sum(-1) < 0)
+    return s.valid[pair], s.table()[pair[:, None], (m[:, None] - inputs).clamp(max=G + 1)], s.r[q]

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from compact_proofs.confidence.partition import Partition
+from compact_proofs.certified import Certified, Counted
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive
-from compact_proofs.tasks.max_of_k.additive.classes import GridPartition
+from compact_proofs.searches import cluster_rows, leading_directions, split_by_size
+from compact_proofs.tasks.max_of_k.additive.classes import GridByClass
 from compact_proofs.tasks.max_of_k.additive.grid import (
     GridReach,
     GridSteps,
     GroupSymbols,
-    count_on_grid,
-    grid_member,
-    on_grid,
     symbols_by_group,
 )
 from compact_proofs.tasks.max_of_k.additive.parts import (
@@ -34,10 +32,15 @@ from compact_proofs.tasks.max_of_k.additive.parts import (
     low_rank_values,
     rank_one_attention,
 )
-from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member, count_exactly, symbols_by_query
+from compact_proofs.tasks.max_of_k.additive.positions import (
+    Symbols,
+    additive_excludes,
+    additive_member,
+    count_exactly,
+    symbols_by_query,
+)
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.additive.readout import reading_directions, readout_ratios
-from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -90,7 +93,7 @@ class Additive(MaxOfKStrategy):
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Group the queries by what their group's bounds depend on most; take leading singular directions of QK and OV."""
         with torch.no_grad():
-            exact = copy.deepcopy(model).double()
+            exact = in_double(model)
             found = {"group_of": self._grouping(exact)}
             if self._rank(model):
                 found["Y"] = leading_directions(exact.W_V @ exact.W_O, self._rank(model))
@@ -116,30 +119,21 @@ class Additive(MaxOfKStrategy):
             found["z"] = Spec((model.d_head,))
         return found
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
-        symbols = self.symbols(LazyPaths(model), explanation)
-        with stage("counting"):
-            if isinstance(symbols, Symbols):
-                return count_exactly(symbols, model.d_vocab, model.n_ctx)
-            return count_on_grid(symbols, model.n_ctx, self.steps, self.reach)
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
+        return self.certified(LazyPaths(model), explanation)
 
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        symbols = self.symbols(LazyPaths(model), explanation)
-        if isinstance(symbols, Symbols):
-            return additive_member(symbols, inputs)
-        return grid_member(symbols.rows, on_grid(symbols, self.steps, self.reach), inputs)
-
-    @property
-    def exact_member(self) -> bool:
-        """On a grid, contributions are integers; by positions, sums are rounded in an order of their own."""
-        return self.counting == "grid"
-
-    def partition(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Partition:
-        p = LazyPaths(model)
+    def certified(self, p: LazyPaths, explanation: Explanation) -> Certified:
+        """The set that is proven, from path matrices that others may have asked for."""
+        v, K = p.model.d_vocab, p.model.n_ctx
         symbols = self.symbols(p, explanation)
-        if isinstance(symbols, Symbols):
-            return super().partition(model, task, explanation)
-        return GridPartition(p, task, symbols, on_grid(symbols, self.steps, self.reach))
+        with stage("counting"):
+            if isinstance(symbols, GroupSymbols):
+                return GridByClass(p, symbols, self.steps, self.reach)
+            return Counted(
+                count_exactly(symbols, v, K),
+                lambda inputs: additive_member(symbols, inputs),
+                lambda inputs: additive_excludes(symbols, inputs),
+            )
 
     def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
         """Compute what each position can contribute."""

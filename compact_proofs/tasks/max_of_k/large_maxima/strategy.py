@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import Certified
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive
-from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSteps, GroupSymbols, count_on_grid, grid_member, on_grid
+from compact_proofs.searches import leading_pair, smallest_ball
+from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -72,7 +73,7 @@ class LargeMaxima(MaxOfKStrategy):
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""
         with torch.no_grad():
-            m = copy.deepcopy(model).double()
+            m = in_double(model)
             groups, start = self._groups(m), self._start(m)
             group_of = neighbours(m.d_vocab, groups)
             QK = m.W_Q @ m.W_K.mT / m.attn_scale()
@@ -87,7 +88,7 @@ class LargeMaxima(MaxOfKStrategy):
                 found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
             if self.attention == "norms":
                 found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
-        return {"group_of": group_of} | {n: t.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100) for n, t in found.items()}
+        return {"group_of": group_of} | {n: finite(t) for n, t in found.items()}
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         d, groups = model.d_model, self._groups(model)
@@ -99,21 +100,10 @@ class LargeMaxima(MaxOfKStrategy):
             found["key_centre"] = Spec((d,))
         return found
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
         symbols = self._symbols(model, explanation)
         with stage("counting"):
-            return count_on_grid(symbols, model.n_ctx, self.steps, self.reach)
-
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        symbols = self._symbols(model, explanation)
-        found = inputs.amax(-1) >= self._least(model)
-        found[found.clone()] = grid_member(symbols.rows, on_grid(symbols, self.steps, self.reach), inputs[found])
-        return found
-
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of integers."""
-        return True
+            return GridSet(symbols, model.n_ctx, self.steps, self.reach, self._least(model))
 
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """Numbers that are bounded one by one: exact values, scores of rank one with their slack, positions, and norms."""

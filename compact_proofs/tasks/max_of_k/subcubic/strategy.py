@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from math import comb
 from typing import Annotated, ClassVar
@@ -10,18 +9,20 @@ from typing import Annotated, ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.certified import Certified, Counted, whole
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec, whole
+from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import one_of
 from compact_proofs.tasks.max_of_k.cubic import sum_of_powers
 from compact_proofs.tasks.max_of_k.paths import pair_number
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, Attention
 from compact_proofs.tasks.max_of_k.subcubic.cases import choices, know, number_of_gaps
 from compact_proofs.tasks.max_of_k.subcubic.direct import DIRECTS, Direct
-from compact_proofs.tasks.max_of_k.subcubic.gaps import find_gaps
+from compact_proofs.tasks.max_of_k.subcubic.gap_search import find_gaps
 from compact_proofs.tasks.max_of_k.subcubic.residual import RESIDUALS, Residual
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -77,7 +78,7 @@ class Subcubic(MaxOfKStrategy):
         """Find directions by singular value decomposition, then the gaps by bisection."""
         direct, attention, residual = self._parts
         with torch.no_grad():
-            model = copy.deepcopy(model).double()
+            model = in_double(model)
             directions = direct.explain(model) | residual.explain(model)
             return directions | find_gaps(know(model, direct, residual, directions), attention)
 
@@ -86,29 +87,15 @@ class Subcubic(MaxOfKStrategy):
         parts = (part.specs(model) for part in self._parts)
         return {name: spec for specs in parts for name, spec in specs.items()} | {"gap": Spec((number_of_gaps(v, K),), (1, v))}
 
-    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> int:
+    def verify(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation) -> Certified:
         proven, tokens = self._proven(model, explanation)
         v, K = model.d_vocab, model.n_ctx
         sizes = [v * (v + 1) // 2] * (K - 1) + [v]
         with stage("counting"):
             counted = torch.where(proven, tokens, 0).split(sizes)
             alone = whole(proven[: sizes[0]].sum())
-            return alone + sum(comb(K - 1, c) * sum_of_powers(counted[c], c) for c in range(1, K))
-
-    def member(self, model: AttentionOnlyTransformer, task: Task, explanation: Explanation, inputs: Tensor) -> Tensor:
-        proven, tokens = self._proven(model, explanation)
-        v, K = model.d_vocab, model.n_ctx
-        m, rest = inputs.max(-1).values, inputs[:, :-1]
-        is_other = rest < m[:, None]
-        c = is_other.sum(-1)
-        pairs = v * (v + 1) // 2
-        case = c * pairs + torch.where(c == K - 1, m, pair_number(inputs[:, -1], m))
-        return proven[case] & ((rest < tokens[case][:, None]) | ~is_other).all(-1)
-
-    @property
-    def exact_member(self) -> bool:
-        """Both read one table of cases."""
-        return True
+            count = alone + sum(comb(K - 1, c) * sum_of_powers(counted[c], c) for c in range(1, K))
+        return Counted(count, lambda inputs: _holds(proven, tokens, v, inputs))
 
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int:
         """EVOU entry by entry, PVOU and EQKP, and what the direct path and the scores leave."""
@@ -123,6 +110,16 @@ class Subcubic(MaxOfKStrategy):
         with stage("cases"):
             tokens = choices(explanation["gap"], model.d_vocab, model.n_ctx).to(known.score.device)
             return provably(known.bounds(tokens, attention, explanation) < 0), tokens
+
+
+def _holds(proven: Tensor, tokens: Tensor, v: int, inputs: Tensor) -> Tensor:
+    """bool [n]: is each sequence's case proven for its other tokens? `proven` and `tokens` in the order of `all_cases`."""
+    m, rest = inputs.max(-1).values, inputs[:, :-1]
+    is_other = rest < m[:, None]
+    c = is_other.sum(-1)
+    pairs = v * (v + 1) // 2
+    case = c * pairs + torch.where(c == inputs.shape[1] - 1, m, pair_number(inputs[:, -1], m))
+    return proven[case] & ((rest < tokens[case][:, None]) | ~is_other).all(-1)
 
 
 COMBINATIONS = tuple(Subcubic(d, a, r) for r in RESIDUALS for d in DIRECTS for a in ATTENTIONS)

@@ -1,0 +1,154 @@
+"""Sets of inputs that are known one by one: evaluated in an order, or written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compact_proofs.certified.base import Certified, Disjoint
+from compact_proofs.certified.sets import whole
+from compact_proofs.length import charge_integers
+
+PACKED = 2**20
+"""Truth values that are put into bits at once, a multiple of 8."""
+
+
+class Evaluated(Certified):
+    """The inputs that were found right, of those that were evaluated: the first ones of an order.
+
+    Parameters
+    ----------
+    batches : of bool [k]
+        Which inputs are right, batch after batch in the order. Counting them takes an addition each, in the stage in which the
+        batch is given.
+    places
+        Where inputs [N, ...] stand in the order, int64 [N]; any negative or larger number for those that were not evaluated.
+
+    Notes
+    -----
+    `size` and `member` read the same truth values. They are kept as bits: an eighth of a byte for each input.
+    """
+
+    def __init__(self, batches: Iterable[Tensor], places: Callable[[Tensor], Tensor]) -> None:
+        self._places, self._size, self._number = places, 0, 0
+        bits, waiting, ready = [], [], 0
+        for right in batches:
+            self._size += whole(right.sum())
+            if right.is_meta:
+                continue
+            self._number += len(right)
+            waiting.append(right.cpu().numpy())
+            ready += len(right)
+            if ready >= PACKED:
+                values = np.concatenate(waiting)
+                full = len(values) // 8 * 8
+                bits.append(np.packbits(values[:full]))
+                waiting, ready = [values[full:]], len(values) - full
+        self._bits = np.concatenate([*bits, np.packbits(np.concatenate(waiting))]) if waiting else np.zeros(0, dtype=np.uint8)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def member(self, inputs: Tensor) -> Tensor:
+        charge_integers(len(inputs))
+        place = self._places(inputs).cpu().numpy()
+        known = (place >= 0) & (place < self._number)
+        at = place[known]
+        right = np.zeros(len(place), dtype=bool)
+        right[known] = self._bits[at // 8] >> (7 - at % 8).astype(np.uint8) & 1
+        return torch.from_numpy(right).to(inputs.device)
+
+
+@dataclass(frozen=True)
+class Listed(Certified):
+    """Sequences that are written down, each counted once however often it stands there.
+
+    Attributes
+    ----------
+    inputs : int64 [N, n]
+        The list. Telling its entries apart costs n integer operations each.
+    """
+
+    inputs: Tensor
+
+    @cached_property
+    def _rows(self) -> frozenset[bytes]:
+        charge_integers(self.inputs.numel())
+        return frozenset(row.tobytes() for row in self.inputs.cpu().contiguous().numpy())
+
+    @cached_property
+    def size(self) -> int:
+        return len(self._rows)
+
+    def member(self, inputs: Tensor) -> Tensor:
+        rows = inputs.cpu().contiguous().numpy()
+        return torch.tensor([row.tobytes() in self._rows for row in rows], dtype=torch.bool, device=inputs.device)
+
+
+@dataclass(frozen=True)
+class ListedNumbers(Certified):
+    """Inputs that are listed by their numbers.
+
+    Attributes
+    ----------
+    numbers : int64 [N]
+        The list.
+    chosen : bool [N]
+        Which entries count; no number is chosen twice. Counting them takes N integer operations.
+    number_of
+        The numbers of inputs: int64 [k] for inputs [k, ...].
+    """
+
+    numbers: Tensor
+    chosen: Tensor
+    number_of: Callable[[Tensor], Tensor]
+
+    @cached_property
+    def size(self) -> int:
+        return whole(self.chosen.sum())
+
+    def member(self, inputs: Tensor) -> Tensor:
+        return torch.isin(self.number_of(inputs), self.numbers[self.chosen])
+
+
+def with_list(
+    base: Certified,
+    inputs: Tensor,
+    number_of: Callable[[Tensor], Tensor],
+    right: Callable[[Tensor], Tensor],
+    numbers: Tensor | None = None,
+) -> Certified:
+    """Return the union of a set and of the listed inputs that are right; each input is counted once.
+
+    Parameters
+    ----------
+    base
+        The set.
+    inputs : int64 [N, n]
+        The list.
+    number_of
+        From inputs to their numbers: an input has one, and no two share it (`Task.numbers`).
+    right
+        Which inputs [N, n] are provably right: bool [N].
+    numbers : int64 [N], optional
+        The numbers of the list, where they are known.
+
+    Notes
+    -----
+    *Proof.* An entry counts if its number is larger than every number before it, if it is right, and if it is certainly not among
+    the inputs that the size of `base` counts (`Certified.excludes`). So no input counts twice.
+
+    *Cost.* That of the numbers, of `excludes` and of `right`, and about 6 integer operations an entry.
+    """
+    if not len(inputs):
+        return base
+    given = number_of(inputs) if numbers is None else numbers
+    first = torch.ones(1, dtype=torch.bool, device=given.device)
+    new = torch.cat([first, given[1:] > torch.cummax(given, 0).values[:-1]])
+    return Disjoint((base, ListedNumbers(given, new & base.excludes(inputs) & right(inputs), number_of)))

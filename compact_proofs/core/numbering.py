@@ -1,0 +1,63 @@
+"""Where inputs stand in the enumeration of a task: by their digits, or looked up in a list of all inputs."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
+
+if TYPE_CHECKING:
+    from compact_proofs.core.claim import Task
+
+LARGEST = 2**22
+"""Inputs of a task, at most, that are listed to find their numbers."""
+BATCH = 2**14
+LARGEST_NUMBER = 2**62
+
+_LISTS: weakref.WeakKeyDictionary[Task, dict[bytes, int]] = weakref.WeakKeyDictionary()
+
+
+def lexicographic(inputs: Tensor, v: int) -> Tensor:
+    """Number sequences int64 [N, n] of tokens below v in lexicographic order: int64 [N].
+
+    Where v^n exceeds 2^62, numbers that do are replaced by others above 2^61. Cost: 2 (n - 1) operations a sequence.
+    """
+    n = inputs.shape[1]
+    number = inputs[:, 0]
+    for i in range(1, n):
+        if v**n > LARGEST_NUMBER:
+            number = number.clamp(max=LARGEST_NUMBER // v)
+        number = number * v + inputs[:, i]
+    return number
+
+
+def listed_numbers(task: Task, inputs: Tensor) -> Tensor:
+    """Numbers of inputs, int64 [n]; -1 for what is no input of the task.
+
+    Raises
+    ------
+    BadInput
+        If the task has more than 2^22 inputs.
+    """
+    if task.size > LARGEST:
+        raise BadInput(
+            f"the task {task.name} has {task.size} inputs, too many to list them; give it a method numbers(inputs), the inverse of "
+            "its inputs(start, stop)"
+        )
+    with unseen("numbers of inputs: addresses"):
+        known = _LISTS.get(task)
+        if known is None:
+            known = {}
+            for start in range(0, task.size, BATCH):
+                known |= {row: start + i for i, row in enumerate(_rows(task.inputs(start, min(start + BATCH, task.size))))}
+            _LISTS[task] = known
+        return torch.tensor([known.get(row, -1) for row in _rows(inputs)], dtype=torch.int64)
+
+
+def _rows(inputs: Tensor) -> list[bytes]:
+    return [row.tobytes() for row in inputs.detach().cpu().reshape(len(inputs), -1).contiguous().numpy()]
