@@ -112,8 +112,9 @@ Lemma rest_bounds n : forall u, 0 <= u -> 0 <= rest n u <= u ^ n / INR (fact n).
 Proof.
   induction n as [|n IH]; intros u Pos.
   - unfold rest. cbn. split; [pose proof (exp_pos (- u)); lra|].
-    assert (exp (- u) <= exp 0) by (destruct Pos; [left; apply exp_increasing; lra|right; f_equal; lra]).
-    rewrite exp_0 in H. lra.
+    assert (Below : exp (- u) <= exp 0)
+      by (destruct Pos; [left; apply exp_increasing; lra|right; f_equal; lra]).
+    rewrite exp_0 in Below. lra.
   - assert (Zero : rest (S n) 0 = 0) by (unfold rest; rewrite P_0, Ropp_0, exp_0; ring).
     split.
     + rewrite <- Zero. apply (increases (rest (S n)) (rest n)); [exact Pos| |].

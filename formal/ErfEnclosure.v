@@ -79,7 +79,8 @@ Section Enclosures.
 
   Lemma by_series_sound n a x : contains a x -> contains (by_series n a) (E x).
   Proof using Sd.
-    intros In. unfold by_series. rewrite <- (Rminus_0_r (E x)). apply (series_sound n x _ ) with (k := O).
+    intros In. unfold by_series. rewrite <- (Rminus_0_r (E x)).
+    apply (series_sound n x) with (k := O).
     - replace (- (x * x)) with (0 - x * x) by ring.
       apply (X.sound_sub _ _ Sd); [apply (X.sound_of_Z _ _ Sd)|now apply (X.sound_mul _ _ Sd)].
     - unfold numerator. cbn. replace (1 * (x * 1) / 1) with x by field. exact In.
