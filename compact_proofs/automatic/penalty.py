@@ -12,10 +12,10 @@ from torch.overrides import TorchFunctionMode
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import jobs_of
+from compact_proofs.automatic.judging import axes
 from compact_proofs.automatic.margins import Readout, margins
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.relaxed import Relaxed, Shared
-from compact_proofs.automatic.relaxed_search import axes
 from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.errors import BadInput

@@ -64,6 +64,12 @@ class Leaves:
         """The boxes of some kinds of leaf."""
         return self.boxes[torch.from_numpy(np.isin(self.kind.numpy(), kinds))]
 
+    @property
+    def rest(self) -> Tensor:
+        """Of the boxes that are bounded, kinds PROVE and REST: which are of kind REST, bool."""
+        kind = self.kind.numpy()
+        return torch.from_numpy((kind == REST)[(kind == REST) | (kind == PROVE)])
+
 
 def words(v: int) -> int:
     """How many numbers a set of v tokens is written as."""

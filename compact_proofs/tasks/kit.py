@@ -56,13 +56,13 @@ class ProofKit:
     default
         The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
     brute_force
-        The strategy that evaluates every input, so that its bound is the true accuracy.
+        The strategy that evaluates every input, so that its bound is the true accuracy; none for a task with a law.
     candidates
         Strategies with options for the autopilot to choose from, the most useful first.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
-        A share of the inputs by brute force, cheap enough to run on any model.
+        A share of the inputs by brute force, cheap enough to run on any model; none for a task with a law.
     studies
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
@@ -78,10 +78,10 @@ class ProofKit:
     name: str
     strategies: tuple[type[Strategy], ...]
     default: Callable[[Any], Strategy]
-    brute_force: Callable[[Any], Strategy]
+    brute_force: Callable[[Any], Strategy | None]
     candidates: Callable[[Any], Sequence[Strategy]]
     always: Callable[[Any], Sequence[Strategy]]
-    linear: Callable[[Any], Strategy]
+    linear: Callable[[Any], Strategy | None]
     studies: Callable[[Any], Sequence[Study]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
@@ -112,6 +112,8 @@ class TaskKit(ProofKit):
         Train a model by a recipe.
     zoo
         How each of the task's models of the zoo is made, by name.
+    answer
+        Note on a network what the metadata of its file, whose name is given for messages, say of the task that it is for.
     tuning
         Fine-tuning for provability, for tasks that have it.
     """
@@ -124,4 +126,5 @@ class TaskKit(ProofKit):
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
+    answer: Callable[[Any, Mapping[str, Any], str], None] = lambda model, metadata, source: None
     tuning: Tuning | None = None
