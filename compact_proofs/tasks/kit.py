@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from compact_proofs.core.claim import Task
+from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.soundness import Specimen
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
@@ -51,10 +54,17 @@ class ProofKit:
     ----------
     name
         The task's name, as in its certificates.
+    summary
+        One line for help texts: what a model is to do.
     strategies
         The registered strategies.
     default
         The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
+
+    All that follows is optional.
+
+    models
+        Models that come with the task, by the names by which the command line finds them: functions that make (module, task).
     brute_force
         The strategy that evaluates every input, so that its bound is the true accuracy.
     candidates
@@ -62,7 +72,7 @@ class ProofKit:
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
-        A share of the inputs by brute force, cheap enough to run on any model.
+        A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given.
     studies
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
@@ -78,10 +88,12 @@ class ProofKit:
     name: str
     strategies: tuple[type[Strategy], ...]
     default: Callable[[Any], Strategy]
-    brute_force: Callable[[Any], Strategy]
-    candidates: Callable[[Any], Sequence[Strategy]]
-    always: Callable[[Any], Sequence[Strategy]]
-    linear: Callable[[Any], Strategy]
+    summary: str = "a task of one's own"
+    models: Mapping[str, Callable[[], tuple[nn.Module, Task]]] = field(default_factory=dict)
+    brute_force: Callable[[Any], Strategy] = lambda model: Exhaustive()
+    candidates: Callable[[Any], Sequence[Strategy]] = lambda model: ()
+    always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
+    linear: Callable[[Any], Strategy] = lambda model: Exhaustive(share=1 / 64)
     studies: Callable[[Any], Sequence[Study]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
@@ -95,8 +107,6 @@ class TaskKit(ProofKit):
 
     Attributes
     ----------
-    summary
-        One line for help texts.
     architectures
         Classes of the networks that the task's proofs are for.
     task_of
@@ -116,7 +126,6 @@ class TaskKit(ProofKit):
         Fine-tuning for provability, for tasks that have it.
     """
 
-    summary: str
     architectures: tuple[type[Architecture], ...]
     task_of: Callable[[Any], Task]
     specimen: Callable[[int], Specimen]
