@@ -16,9 +16,9 @@ from benchmarks.timing import markdown
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
-from compact_proofs.tasks.groups.compared import in_double
 from compact_proofs.tasks.groups.studies import circuits_text
 from compact_proofs.tasks.groups.training import TrainingConfig, train
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +16,7 @@ from compact_proofs.core.claim import Task, margins
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.length import ProofLength, count, stage
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Options, Positive
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -84,7 +84,7 @@ def estimate(model: nn.Module, task: Task, estimator: Estimator[Any]) -> Estimat
     BadInput
         If the guess is not a number.
     """
-    copied = copy.deepcopy(model).double()
+    copied = in_double(model)
     started = time.perf_counter()
     with torch.no_grad(), count() as counter:
         guess = estimator.value(copied, task)

@@ -6,7 +6,6 @@ see ``compact_proofs/tasks/max_of_k/training.py`` for a use of everything here.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import time
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import save_model, weights_sha256
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Options, Positive, Rate
 from compact_proofs.progress import counted
 from compact_proofs.threads import one_thread
@@ -298,7 +298,7 @@ def fit(model: nn.Module, sample: Sampler, recipe: Recipe, schedule: Schedule = 
 def evaluate(model: nn.Module, sample: Sampler, recipe: Recipe, batch_size: int = 2**14) -> Metrics:
     """Measure a copy of `model` in float64 on ``recipe.evaluation_samples`` fresh samples of a stream of their own."""
     generator = make_generator(recipe.seed, "evaluation")
-    exact = copy.deepcopy(model).double()
+    exact = in_double(model)
     loss, correct, remaining = 0.0, 0.0, recipe.evaluation_samples
     with torch.no_grad(), one_thread():
         while remaining:
@@ -344,7 +344,7 @@ def train_model(
 def function_distance(model: nn.Module, other: nn.Module, inputs: Tensor) -> float:
     """Root mean square difference of two models' centred logits on some inputs, in float64: how far apart their functions are."""
     with torch.no_grad():
-        difference = copy.deepcopy(other).double()(inputs) - copy.deepcopy(model).double()(inputs)
+        difference = in_double(other)(inputs) - in_double(model)(inputs)
         return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
 
 

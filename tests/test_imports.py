@@ -54,8 +54,6 @@ def test_an_import_loads_no_more_than_it_needs(module: str) -> None:
 
 def test_importing_the_tasks_makes_no_group() -> None:
     """Recipes of the zoo are made when they are called: S5 has 120 elements to multiply."""
-    program = (
-        "import compact_proofs.tasks; from compact_proofs.tasks.groups.group import group_named as g; print(g.cache_info().misses)"
-    )
+    program = "import compact_proofs.tasks; from compact_proofs.algebra.group import group_named as g; print(g.cache_info().misses)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"

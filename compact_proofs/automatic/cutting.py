@@ -111,6 +111,13 @@ def otsu(values: Tensor) -> tuple[Tensor, float]:
     return inside, float(between[at])
 
 
+def places(leaf: Node, tokens: Tensor, context: int) -> int:
+    """At how many positions `divided` cuts a box."""
+    both = (leaf.box & tokens).any(1) & (leaf.box & ~tokens).any(1)
+    both[context] = False
+    return int(both.sum())
+
+
 def divided(leaf: Node, tokens: Tensor, context: int) -> Iterator[tuple[int, Node]]:
     """Cut a box at those positions that hold some of `tokens` (bool [n, v]) and others: the parts, and how many hold some."""
     waiting = [(0, 0, leaf)]

@@ -17,6 +17,8 @@ MOST_NUMBERS = 2**26
 def specs(n: int, v: int) -> dict[str, Spec]:
     """What the lists must look like; they may have any length.
 
+    roots
+        1: the split trees divide boxes of mixed label, one for each last token; otherwise boxes of constant label.
     tree
         The nodes of the split trees (`compact_proofs.automatic.tree`).
     group
@@ -28,6 +30,7 @@ def specs(n: int, v: int) -> dict[str, Spec]:
         real numbers, in the order in which the proof reads them.
     """
     return {
+        "roots": Spec((1,), (0, 1), fewer=True),
         "tree": tree.spec(n, v, MOST_NODES),
         "group": Spec((MOST_NUMBERS,), (0, 2**31 - 1), fewer=True),
         "choices": Spec((MOST_NUMBERS,), (0, 2**31 - 1), fewer=True),

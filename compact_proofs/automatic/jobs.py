@@ -15,17 +15,19 @@ from compact_proofs.length import charge_integers
 
 
 def jobs_of(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None) -> Jobs:
-    """The first result of `numbered_jobs`."""
+    """The first result of `numbered_jobs`, for boxes of one label each."""
     return numbered_jobs(boxes, group, context, rest)[0]
 
 
-def numbered_jobs(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None) -> tuple[Jobs, Tensor]:
+def numbered_jobs(
+    boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None, mixed: bool = False
+) -> tuple[Jobs, Tensor]:
     """Divide boxes by the context's token, and put together those of one token, one label and one group.
 
     Parameters
     ----------
     boxes
-        Disjoint; boxes of `MIXED` label are left out.
+        Disjoint; boxes of `MIXED` label are left out, unless `mixed`.
     group : int64 [B]
         Hints: any numbers.
     rest : bool [B], optional
@@ -43,7 +45,7 @@ def numbered_jobs(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None
     Cost: v integer operations for each box, and 3 for each part of one.
     """
     with structure():
-        named = (boxes.labels != MIXED).nonzero()[:, 0]
+        named = torch.arange(len(boxes)) if mixed else (boxes.labels != MIXED).nonzero()[:, 0]
         box, token = boxes.masks[named, context].nonzero(as_tuple=True)
         box = named[box]
         masks = boxes.masks[box].clone()

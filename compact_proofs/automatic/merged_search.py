@@ -84,6 +84,7 @@ class MergedSearch:
                     numbers += [plan.th[j].flatten() for j in range(len(family)) if counts[family[j]] == count]
         proven = sum(leaf.kind in (tree.PROVE, tree.REST) for leaf in self.leaves)
         return {
+            "roots": torch.zeros(1, dtype=torch.int64),
             "tree": tree.encode([root.written() for root in self.roots], self.network.v),
             "group": torch.zeros(proven, dtype=torch.int64),
             "choices": torch.cat([*choices, torch.zeros(0, dtype=torch.int64)]),

@@ -40,11 +40,14 @@ class Prices:
         What an input costs that is evaluated; infinite if that is more than it is worth.
     tables
         What must be made once before any input is.
+    label
+        What the label of an input costs.
     """
 
     worth: float
     each: float
     tables: float
+    label: float = 0.0
 
     @classmethod
     def of(cls, program: Program, task: FiniteTask, worth: float) -> Prices:
@@ -53,10 +56,13 @@ class Prices:
         inputs = task.inputs(middle, middle + EXAMPLES)
         with count() as tables:
             listing = Listing(program, task.d_vocab)
+        with count() as labelling:
+            labels = task.labels(inputs)
         with count() as counter:
-            listing.right(inputs, task.labels(inputs))
-        each = counter.length.total / len(inputs)
-        return cls(worth, each if each < worth else float("inf"), tables.length.total)
+            listing.right(inputs, labels)
+        label = labelling.length.total / len(inputs)
+        each = counter.length.total / len(inputs) + label
+        return cls(worth, each if each < worth else float("inf"), tables.length.total, label)
 
     @property
     def missed(self) -> float:
@@ -101,17 +107,17 @@ class Prices:
         out = not_bounded >= bounded
         return torch.where(out[jobs.of], torch.where(listed > 0, LIST, DROP), kind), torch.maximum(bounded, not_bounded)
 
-    def settle(self, roots: list[Node], outputs: int) -> None:
+    def settle(self, roots: list[Node], outputs: int, mixed: bool = False) -> None:
         """Settle the kinds of all leaves: those that are in no group are listed or left out, and no more is listed than pays.
 
         Rests of boxes come first, then small boxes. Boxes whose label is no output are left out, since none of their inputs can be
-        right.
+        right. If `mixed`, boxes of mixed label are in groups.
         """
         leaves = [leaf for root in roots for leaf in root.leaves()]
         for leaf in leaves:
             if leaf.label >= outputs:
                 leaf.kind = DROP
-            elif leaf.label == MIXED:
+            elif leaf.label == MIXED and not mixed:
                 leaf.kind = LIST if float(self.without(torch.tensor(float(leaf.size)))) > 0 else DROP
         rest = sum(leaf.size * (1 - leaf.share) for leaf in leaves if leaf.kind == REST)
         room = MOST_LISTED - rest

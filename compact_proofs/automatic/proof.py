@@ -39,7 +39,7 @@ def proven(
     network
         The program, read by tokens.
     leaves
-        Disjoint boxes, each of one label.
+        Disjoint boxes, each of one label; others are left out.
     group, choices, numbers
         The explanation (`compact_proofs.automatic.explanation`).
     kept, worth
@@ -49,9 +49,7 @@ def proven(
     if outputs < 2:
         raise BadInput("automatic: the network has one output, so that there is nothing to compare it with")
     boxes = within(leaves.of_kind(PROVE, REST), outputs)
-    with structure():
-        rest = (leaves.kind == REST)[(leaves.kind == REST) | (leaves.kind == PROVE)]
-    jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context, rest)
+    jobs = jobs_of(boxes, Reader(group).take(len(boxes)), network.context, leaves.rest)
     if not len(jobs):
         return
     found = _merged if AverageReadout.applies(network) else _relaxed
@@ -71,10 +69,7 @@ def counted(jobs: Jobs, u: Undecided, worth: float) -> tuple[Certified, Tensor]:
     Boxes of more than 2^24 inputs are counted like those whose rest is not wanted.
     """
     n = jobs.masks.shape[1]
-    shape = (*u.tables.shape[:2], 1, u.tables.shape[-1])
-    at = jobs.context
-    tables = torch.cat([u.tables[:, :, :at], torch.zeros(shape, dtype=torch.float64), u.tables[:, :, at:]], 2)
-    assert tables.shape[2] == n
+    tables = at_all_positions(u.tables, jobs.context)
     masks = jobs.masks[u.boxes]
     with structure():
         wanted = torch.zeros(len(u.boxes), dtype=torch.bool) if jobs.rest is None else jobs.rest[u.boxes]
@@ -87,6 +82,12 @@ def counted(jobs: Jobs, u: Undecided, worth: float) -> tuple[Certified, Tensor]:
     found = disjoint([*parts, *looked])
     _ = found.size
     return found, torch.cat(rest)
+
+
+def at_all_positions(tables: Tensor, context: int) -> Tensor:
+    """Tables [B, R, n - 1, v] at the free positions, with zeros at the context's: [B, R, n, v]."""
+    zeros = torch.zeros(*tables.shape[:2], 1, tables.shape[-1], dtype=torch.float64)
+    return torch.cat([tables[:, :, :context], zeros, tables[:, :, context:]], 2)
 
 
 def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
@@ -160,4 +161,4 @@ def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Ba
 
 def widest(network: Network) -> int:
     """The size of the largest block: that of every basis, the rest of smaller ones being left unread."""
-    return max(sum(len(p) for b, p in network.logits.parts.items()), *(b.size for b in network.blocks))
+    return max([sum(len(p) for p in network.logits.parts.values()), *(b.size for b in network.blocks)])

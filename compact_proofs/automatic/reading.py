@@ -179,6 +179,10 @@ class _Reader:
         if name == "addmm" and kwargs.get("alpha", 1) == kwargs.get("beta", 1) == 1:
             product = self.apply("mm", aten.mm.default, args[1:3], {}, shape)
             return self.add(args[0], product, 1.0)
+        if name == "rsub":
+            factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
+            other = args[1] if _is_value(args[1]) else _constant(torch.tensor(float(args[1]), dtype=torch.float64))
+            return self.add(other, args[0], -factor)
         if name in ("add", "sub") and all(isinstance(x, (Table, Additive, Shares, Form)) for x in args[:2]):
             factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
             return self.add(args[0], args[1], -factor if name == "sub" else factor)

@@ -16,7 +16,7 @@ that of c.z + c0 sigma(z), at least (c + c0 u).z + c0 a(0) + min(c0, 0) kappa.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -114,6 +114,12 @@ class Relaxed:
                 self._norm(b, block)
             elif isinstance(block, Opaque):
                 self._opaque(b, block)
+
+    def about(self, label: int) -> Relaxed:
+        """The same relaxations for jobs of another label: no relaxation depends on it."""
+        other = copy.copy(self)
+        other.jobs = replace(self.jobs, label=torch.full_like(self.jobs.label, label))
+        return other
 
     def picked(self, job: Tensor, jobs: Jobs, box: Tensor) -> Relaxed:
         """The same relaxations for jobs that are copies of the jobs `job`, with boxes that are copies of the boxes `box`."""

@@ -45,8 +45,9 @@ class AverageReadout:
 
     @staticmethod
     def applies(network: Network) -> bool:
-        """Are the logits made of averages alone?"""
-        return all(isinstance(network.blocks[b], Averages) for b in network.logits.parts)
+        """Are the logits made of averages alone, and of some?"""
+        parts = network.logits.parts
+        return bool(parts) and all(isinstance(network.blocks[b], Averages) for b in parts)
 
     @classmethod
     def of(cls, network: Network) -> AverageReadout:

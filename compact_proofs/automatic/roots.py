@@ -47,7 +47,7 @@ def roots(task: FiniteTask, kind: Kind = "auto") -> Boxes:
             step, labels = automaton
             return boxes(from_automaton(step, 0, labels, task.n_ctx))
         if task.listable:
-            return boxes(from_labels(lambda x: _labels(task, x), task.n_ctx, task.d_vocab))
+            return boxes(from_labels(lambda x: valid_labels(task, x), task.n_ctx, task.d_vocab))
         if kind == "auto":
             return by_last_token(task)
         raise BadInput(
@@ -63,7 +63,7 @@ def by_last_token(task: FiniteTask) -> Boxes:
     return Boxes(masks, torch.full((task.d_vocab,), MIXED))
 
 
-def _labels(task: FiniteTask, inputs: Tensor) -> Tensor:
+def valid_labels(task: FiniteTask, inputs: Tensor) -> Tensor:
     """Labels, `NOT_VALID` outside the task."""
     labels = task.labels(inputs)
     return labels if task.all_valid else torch.where(task.valid(inputs), labels, NOT_VALID)
@@ -115,7 +115,7 @@ def check_boxes(task: FiniteTask, given: Boxes) -> None:
         else:
             if given.sizes[b] > 2**24:
                 raise BadInput(f"box {b} is too large to label its inputs one by one; call it MIXED, or give the task as dfa=")
-            right = bool((_labels(task, given.inputs(b)) == label).all())
+            right = bool((valid_labels(task, given.inputs(b)) == label).all())
         if not right:
             raise BadInput(f"box {b} is said to have label {label}, and holds an input with another, or one that is not valid")
 

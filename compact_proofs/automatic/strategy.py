@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
+from compact_proofs.automatic.boxes import MIXED
 from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.roots import roots, valid_labels
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
@@ -71,13 +73,20 @@ class Automatic(Strategy[Program]):
         if any(t.is_meta for t in model.tensors.values()):
             raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
         known = finite(task)
-        leaves = expand(roots(known), explanation["tree"])
+        mixed = bool((explanation["roots"] == 1).any())
+        leaves = expand(roots(known, "mixed" if mixed else "auto"), explanation["tree"])
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
         sets: list[Certified] = []
         rest = [inputs_of(leaves.of_kind(LIST))]
-        if len(leaves.of_kind(PROVE, REST)):
+        bounded = leaves.of_kind(PROVE, REST)
+        if len(bounded):
             network = read(model, known.d_vocab, known.n_ctx - 1)
-            for part, others in proven(network, leaves, *lists_, self.kept, float(self.worth)):
+            group, choices, numbers = lists_
+            if any(label != MIXED for label in bounded.labels.tolist()):
+                found = proven(network, leaves, group, choices, numbers, self.kept, float(self.worth))
+            else:
+                found = proven_mixed(network, bounded, leaves.rest, group, numbers, self.kept, lambda x: valid_labels(known, x))
+            for part, others in found:
                 sets.append(part)
                 rest.append(others)
         one_by_one = torch.cat(rest)[:MOST_LISTED]

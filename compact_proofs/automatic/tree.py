@@ -64,6 +64,12 @@ class Leaves:
         """The boxes of some kinds of leaf."""
         return self.boxes[torch.from_numpy(np.isin(self.kind.numpy(), kinds))]
 
+    @property
+    def rest(self) -> Tensor:
+        """Of the boxes that are bounded, kinds PROVE and REST: which are of kind REST, bool."""
+        kind = self.kind.numpy()
+        return torch.from_numpy((kind == REST)[(kind == REST) | (kind == PROVE)])
+
 
 def words(v: int) -> int:
     """How many numbers a set of v tokens is written as."""
@@ -91,6 +97,23 @@ def encode(trees: list[Tree], v: int) -> Tensor:
         nodes.append([tree.position, *(bits >> WORD * k & 2**WORD - 1 for k in range(words(v)))])
         waiting += [tree.outside, tree.inside]
     return torch.tensor(nodes, dtype=torch.int64).reshape(-1, 1 + words(v))
+
+
+def decode(number: int, nodes: Tensor, n: int, v: int) -> list[Tree]:
+    """Read the trees of `number` roots; what is malformed is read as by `expand`."""
+    numbers, token = nodes.cpu().numpy(), np.arange(v)
+    at = 0
+
+    def read() -> Tree:
+        nonlocal at
+        row = numbers[at] if at < len(numbers) else np.array([DROP])
+        at += 1
+        if not 0 <= row[0] < n:
+            return int(row[0]) if row[0] in (PROVE, LIST, REST) else DROP
+        tokens = torch.from_numpy((row[1 + token // WORD] >> token % WORD & 1).astype(bool))
+        return Cut(int(row[0]), tokens, read(), read())
+
+    return [read() for _ in range(number)]
 
 
 def expand(roots: Boxes, nodes: Tensor) -> Leaves:

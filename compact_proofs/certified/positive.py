@@ -124,14 +124,14 @@ def positive_tables(constant: Tensor, tables: Tensor, masks: Tensor, rows: Tenso
     return found
 
 
-def positive_mixed(
+def mixed_tables(
     constant: Tensor,
     tables: Tensor,
     masks: Tensor,
     row_labels: Tensor,
     labels: Callable[[Tensor], Tensor],
-) -> Certified:
-    """Return the sequences of disjoint boxes at which every row *of their own label* is proven positive.
+) -> list[InBox]:
+    """For each box, the sequences at which every row *of their own label* is proven positive, with a table of those that are not.
 
     Parameters
     ----------
@@ -157,17 +157,16 @@ def positive_mixed(
     *Cost.* The worst case as for `positive`; the labels; 2 operations to compare each with each label named; about 3 operations for
     each row left and each sequence.
     """
-    if constant.is_meta:
-        return Nothing()
     allowed, about = masks.cpu(), row_labels.cpu().numpy()
-    parts: list[Certified] = []
+    parts: list[InBox] = []
     with stage("worst case"):
         boxes = _read(constant, tables, allowed, row_labels.cpu() >= 0)
     for mask, box, named in zip(allowed, boxes, about, strict=True):
         _small(box)
-        if not box.size or not box.rows:
-            continue
         of_row = named[named >= 0]
+        if not box.size:
+            parts.append(InBox(mask, tuple(box.tokens), np.zeros([len(t) for t in box.tokens], dtype=bool)))
+            continue
         with stage("labels"):
             own = labels(_sequences(box)).cpu().numpy().reshape([len(t) for t in box.tokens])
         good = np.zeros(own.shape, dtype=bool)
@@ -179,6 +178,20 @@ def positive_mixed(
                 if rest is not None:
                     good |= (own == y) & table_of(rest)
         parts.append(InBox(mask, tuple(box.tokens), good))
+    return parts
+
+
+def positive_mixed(
+    constant: Tensor,
+    tables: Tensor,
+    masks: Tensor,
+    row_labels: Tensor,
+    labels: Callable[[Tensor], Tensor],
+) -> Certified:
+    """Return the sequences of disjoint boxes at which every row *of their own label* is proven positive: see `mixed_tables`."""
+    if constant.is_meta:
+        return Nothing()
+    parts = mixed_tables(constant, tables, masks, row_labels, labels)
     with stage("counting"):
         found = disjoint(parts)
         _ = found.size

@@ -94,8 +94,8 @@ def check(
         raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")
     if not strategy.score.can_be(claim.bound):
         raise reject(f"it claims {decimal(claim.bound)}, which no mean {claim.score} can be")
-    if claim.denominator % task.size:
-        raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.size}")
+    if claim.denominator % task.total:
+        raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.total}")
     if now.bound < claim.bound:
         raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; {now.numerator}/{now.denominator} is")
     if recomputed.length != claimed.length:

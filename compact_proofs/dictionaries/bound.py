@@ -9,6 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.bounds.relu import error_of_outputs
+from compact_proofs.bounds.splitting import along
 from compact_proofs.core.claim import largest_other
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.dictionaries.codes import read_lists, sorted_by
@@ -114,7 +117,7 @@ class Bound:
         hints = {name: t.to(c.G.device) for name, t in explanation.items() if t.is_floating_point()}
         with stage("outputs"):
             G = c.G - c.G.mean(1, keepdim=True)
-            weight = G.amax(1) - G.amin(1)
+            weight = spread(G)
             half = G * 0.5
             outputs, beside = cls._split(half, explanation["group"], hints["directions"], hints["level"])
         with stage("linear half"):
@@ -131,11 +134,11 @@ class Bound:
         order, _, sizes = sorted_by(group, len(Y), half.device)
         coordinates, rests = [], []
         for G_g, Y_g in zip(half[order].split(sizes), Y, strict=True):
-            coordinates.append(G_g @ Y_g.T)
-            rests.append(G_g - coordinates[-1] @ Y_g)
+            coordinate, rest_g = along(G_g, Y_g)
+            coordinates.append(coordinate)
+            rests.append(rest_g)
         rest, level = torch.cat(rests), level[order]
-        spread = rest.amax(1) - rest.amin(1)
-        return Outputs(order, sizes, coordinates, Y.flatten(0, 1), level, spread), level @ rest
+        return Outputs(order, sizes, coordinates, Y.flatten(0, 1), level, spread(rest)), level @ rest
 
     @staticmethod
     def _linear_half(c: Component, half: Tensor | None, constant: Tensor) -> list[Tensor]:
@@ -189,7 +192,7 @@ class Bound:
         if self.metric is None:
             exact = self.component.activations(rows)
             exact = exact if self.component.b is None else exact + self.component.b
-            return (exact - h).abs() @ (self.weight * 0.5), nothing
+            return error_of_outputs((exact - h).abs(), self.weight * 0.5), nothing
         root = self.weight.sum().sqrt()
         residual = (root * (0.5 if self.exact else 1.0)) * self.metric.bound(*coding.residual(rows))
         found = coding.interaction(rows)

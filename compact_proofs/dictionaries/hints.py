@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +14,7 @@ from compact_proofs.dictionaries.metric import find_directions
 from compact_proofs.dictionaries.subspaces import subspaces
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component, HasComponent
+from compact_proofs.models.weights import in_double
 
 RIDGE = 1e-3
 """Of the metric, relative to its mean eigenvalue: so that every direction counts."""
@@ -56,7 +56,7 @@ def plain_component(model: nn.Module, task: Task) -> Component:
     """The component of a float64 copy on all inputs of a task: plain numbers, to search with; nothing is counted."""
     assert isinstance(model, HasComponent)
     with unseen("numbers to search with"), torch.no_grad():
-        return copy.deepcopy(model).double().requires_grad_(False).component(task.inputs(0, task.size))
+        return in_double(model).requires_grad_(False).component(task.inputs(0, task.size))
 
 
 def sensitivity(component: Component) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from compact_proofs.dictionaries.hints import Codebook, plain_component
 from compact_proofs.dictionaries.strategy import Dictionary
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component
+from compact_proofs.models.weights import in_double
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def relative_mse(component: Component, codebook: Codebook, *, tokens: bool = Fal
 def bound_terms(model: nn.Module, task: Task, strategy: Dictionary, explanation: dict[str, Tensor]) -> Terms:
     """All terms of all margins in the float reading: to look at, not to believe."""
     with unseen("numbers to look at, not to believe"), torch.no_grad():
-        return strategy.bound_terms(copy.deepcopy(model).double(), task, explanation)
+        return strategy.bound_terms(in_double(model), task, explanation)
 
 
 def _summary(terms: Terms) -> dict[str, float]:

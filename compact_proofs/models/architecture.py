@@ -15,6 +15,9 @@ from compact_proofs.errors import BadInput
 class Architecture(nn.Module, ABC):
     """A module whose function is decided by its class, `configuration` and weights, and by nothing else.
 
+    Those that ship are made by ``Class(config, dtype=torch.float32, device=None)`` from the dataclass of their sizes. Their
+    parameters are zero until they are trained or loaded; the device ``"meta"`` makes a model that has shapes and no numbers.
+
     Attributes
     ----------
     architecture : str

@@ -64,17 +64,6 @@ class AttentionOnlyTransformer(Architecture):
         score_i = (x_K W_Q) . (x_i W_K) / sqrt(d_head)        a = softmax(score)
         logits  = (x_K + (sum_i a_i x_i W_V) W_O) W_U
 
-    The parameters are zero until they are trained or loaded.
-
-    Parameters
-    ----------
-    config : AttentionOnlyConfig
-        The sizes.
-    dtype : torch.dtype
-        Of the parameters, float32 unless given.
-    device : torch.device or str, optional
-        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
-
     Attributes
     ----------
     W_E : Parameter [d_vocab, d_model]

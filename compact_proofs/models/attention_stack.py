@@ -104,17 +104,6 @@ class AttentionStack(Architecture):
 
         logits = r_L[last] W_U
 
-    The parameters are zero until they are trained or loaded.
-
-    Parameters
-    ----------
-    config : AttentionStackConfig
-        The sizes.
-    dtype : torch.dtype
-        Of the parameters, float32 unless given.
-    device : torch.device or str, optional
-        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
-
     Attributes
     ----------
     W_E : Parameter [d_vocab, d_model]

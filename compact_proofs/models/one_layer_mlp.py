@@ -99,16 +99,7 @@ class OneLayerMLP(Architecture):
         z      = x_n + sum_h (sum_i pattern_h,i x_i W_V[h]) W_O[h]          pattern = 1/n, or softmax of the scores
         logits = (z + relu(z W_in + b_in) W_out + b_out) W_U
 
-    where score_h,i = (x_n W_Q[h]) . (x_i W_K[h]) / sqrt(d_head). The parameters are zero until they are trained or loaded.
-
-    Parameters
-    ----------
-    config : OneLayerMLPConfig
-        The sizes, which decide the parameters (`OneLayerMLPConfig.shapes`).
-    dtype : torch.dtype
-        Of the parameters, float32 unless given.
-    device : torch.device or str, optional
-        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
+    where score_h,i = (x_n W_Q[h]) . (x_i W_K[h]) / sqrt(d_head).
     """
 
     architecture: ClassVar[str] = "one-layer-mlp"

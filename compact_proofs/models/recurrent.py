@@ -59,7 +59,7 @@ class Recurrent(Architecture):
 
         logits = h W_U + b_U
 
-    The parameters are zero until they are trained or loaded; arguments and `answers` as for `Transformer`.
+    `answers` is as for `Transformer`.
     """
 
     architecture = "recurrent"

@@ -110,16 +110,7 @@ class Transformer(Architecture):
 
         logits = N(r_last) W_U + b_U
 
-    Every norm has weights of its own. The parameters are zero (the weights of norms one) until they are trained or loaded.
-
-    Parameters
-    ----------
-    config : TransformerConfig
-        Sizes and options, which decide the parameters (`TransformerConfig.shapes`).
-    dtype : torch.dtype
-        Of the parameters, float32 unless given.
-    device : torch.device or str, optional
-        Of the parameters; ``"meta"`` makes a model that has shapes and no numbers.
+    Every norm has weights of its own, which are one, not zero, until they are trained or loaded.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ float64 to float64; both are exact.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -82,6 +83,11 @@ def check_scale(scale: float, d_head: int, what: str) -> None:
 def widest(weights: Mapping[str, Tensor]) -> torch.dtype:
     """float64 if any weight is in float64, else float32, to which float16 and bfloat16 widen exactly."""
     return torch.float64 if any(w.dtype == torch.float64 for w in weights.values()) else torch.float32
+
+
+def in_double(model: Model) -> Model:
+    """A float64 copy, for searches and other work in plain arithmetic that is to be as close to exact as that allows."""
+    return copy.deepcopy(model).double()
 
 
 def filled(model: Model, weights: Mapping[str, Tensor]) -> Model:

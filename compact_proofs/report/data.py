@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.frontier import distinguishing_options
 from compact_proofs.errors import BadInput
 from compact_proofs.report.text import options_text
@@ -139,6 +140,8 @@ class ReportData:
         The linear baseline, or None.
     heatmaps
         In the order in which they are shown.
+    certificates
+        The certificates behind the proofs, where they are at hand: sections read explanations from them.
 
     Raises
     ------
@@ -152,6 +155,7 @@ class ReportData:
     proofs: tuple[Proof, ...]
     baseline: LinearBaseline | MeasuredBaseline | None = None
     heatmaps: tuple[Heatmap, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.proofs:

@@ -55,4 +55,5 @@ def data_of(
         proofs=read_proofs([*frontier.to_json(accuracy), *statements]),
         baseline=None if baseline is None else LinearBaseline(*baseline),
         heatmaps=tuple(heatmaps),
+        certificates=tuple(frontier.certificates),
     )

@@ -22,13 +22,14 @@ from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.hooked import as_network
 from compact_proofs.models.loading import load_network
-from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
-from compact_proofs.tasks.finite import files as finite_files
+from compact_proofs.tasks import groups, induction, max_of_k, modular_addition, order_statistic
 from compact_proofs.tasks.finite import kit as finite
 from compact_proofs.tasks.kit import ProofKit, TaskKit
 from compact_proofs.tasks.universal import UNIVERSAL, universal_kit
 
-KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT, finite.KIT)}
+KITS: dict[str, TaskKit] = {
+    kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT, finite.KIT, order_statistic.KIT)
+}
 """The tasks that ship. Those of other packages are found by `compact_proofs.core.registry.kits`."""
 
 for _kit in KITS.values():
@@ -99,8 +100,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     if not path.exists() and str(source) in zoo.names():
         path, name = zoo.path(str(source)), str(source)
     elif not path.exists() and not path.suffix:
-        names = [*zoo.names(), *_models()]
-        raise BadInput(f"{source} is neither a file nor a model of the zoo, which has {', '.join(names)}")
+        raise BadInput(f"{source} is neither a file nor a model of the zoo{zoo.hint(str(source))}")
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)
@@ -110,8 +110,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
         metadata.pop("true_accuracy", None)  # which is that on another task
         return LoadedModel(name, model, own, kit_for(model, own), metadata, arguments)
     kit = _kit_for(model, metadata.get("task") if task is None else task, str(path))
-    if kit is finite.KIT:
-        finite_files.answer(model, metadata, str(path))
+    kit.answer(model, metadata, str(path))
     if kit.name != metadata.get("task"):
         metadata.pop("true_accuracy", None)  # which is that on another task
     return LoadedModel(name, model, kit.task_of(model), kit, metadata, arguments)

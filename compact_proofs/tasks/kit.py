@@ -66,13 +66,13 @@ class ProofKit:
     models
         Models that come with the task, by the names by which the command line finds them: functions that make (module, task).
     brute_force
-        The strategy that evaluates every input, so that its bound is the true accuracy.
+        The strategy that evaluates every input, so that its bound is the true accuracy; none for a task with a law.
     candidates
         Strategies with options for the autopilot to choose from, the most useful first.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
-        A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given.
+        A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given; none for a task with a law.
     studies
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
@@ -90,10 +90,10 @@ class ProofKit:
     default: Callable[[Any], Strategy]
     summary: str = "a task of one's own"
     models: Mapping[str, Callable[[], tuple[nn.Module, Task]]] = field(default_factory=dict)
-    brute_force: Callable[[Any], Strategy] = lambda model: Exhaustive()
+    brute_force: Callable[[Any], Strategy | None] = lambda model: Exhaustive()
     candidates: Callable[[Any], Sequence[Strategy]] = lambda model: ()
     always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
-    linear: Callable[[Any], Strategy] = lambda model: Exhaustive(share=1 / 64)
+    linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
     studies: Callable[[Any], Sequence[Study]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
@@ -122,6 +122,8 @@ class TaskKit(ProofKit):
         Train a model by a recipe.
     zoo
         How each of the task's models of the zoo is made, by name.
+    answer
+        Note on a network what the metadata of its file, whose name is given for messages, say of the task that it is for.
     tuning
         Fine-tuning for provability, for tasks that have it.
     """
@@ -133,4 +135,5 @@ class TaskKit(ProofKit):
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
+    answer: Callable[[Any, Mapping[str, Any], str], None] = lambda model, metadata, source: None
     tuning: Tuning | None = None

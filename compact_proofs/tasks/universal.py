@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import nn
+
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic, is_over_tokens
 from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.tasks.kit import ProofKit
+
+if TYPE_CHECKING:
+    from compact_proofs.report.section import Section
 
 UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive, Automatic, Shared)
 """Strategies for any module and any task."""
@@ -25,16 +33,24 @@ def share_of(task: Task) -> Exhaustive:
     return Exhaustive(share=min(1.0, AFFORDABLE / task.size))
 
 
+def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
+    """The report's section about automatic proofs."""
+    from compact_proofs.automatic.pictures import BoxesSection
+
+    return (BoxesSection(model, task),)
+
+
 def universal_kit(task: Task) -> ProofKit:
     """What any module can be proved by on a task."""
-    share = share_of(task)
+    share = None if task.law is not None else share_of(task)
     tokens = is_over_tokens(task)
     return ProofKit(
         name=task.name,
         strategies=UNIVERSAL,
         default=lambda model: Automatic() if tokens else Exhaustive(),
-        brute_force=lambda model: Exhaustive(),
+        brute_force=lambda model: None if share is None else Exhaustive(),
         candidates=lambda model: LADDER if tokens else (),
-        always=lambda model: (share,),
+        always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
+        sections=lambda model: boxes_sections(model, task) if tokens else (),
     )

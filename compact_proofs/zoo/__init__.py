@@ -6,6 +6,7 @@ How each is made is in its task's folder (`TaskKit.zoo`); ``python -m compact_pr
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,8 +42,15 @@ def path(name: str) -> Path:
         for file in folder.glob("*/[!.]*.safetensors"):
             if file.stem == name:
                 return file
-    more = "" if len(_folders()) > 1 or names("modular-addition") else "; pip install 'compact-proofs[zoo]' brings larger ones"
-    raise BadInput(f"the zoo has no model {name!r}; it has {', '.join(names())}{more}")
+    raise BadInput(f"the zoo has no model {name!r}{hint(name)}")
+
+
+def hint(name: str) -> str:
+    """What to say where a name is that of no model: the nearest names, where all are listed, where larger models are."""
+    near = get_close_matches(name, names(), n=3)
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+    larger = "" if names("modular-addition") else ", and pip install 'compact-proofs[zoo]' brings larger ones"
+    return f"{meant} compact-proofs zoo lists them{larger}"
 
 
 def _folders() -> list[Path]:

@@ -54,7 +54,7 @@ class Moved(nn.Module):
         against = score * score[:, -1:]
         share = (against - against[:, -1:] ** 2).softmax(-1)
         mixed = (share[:, None] @ h)[:, 0] + h[:, 0][:, torch.tensor([2, 0, 3, 1])]
-        return self.U(torch.cat([mixed, mixed], 1)) + torch.cat([score, score[:, :2]], 1)
+        return 0.5 - self.U(torch.cat([mixed, mixed], 1)) + torch.cat([score, score[:, :2]], 1)
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

@@ -12,12 +12,12 @@ from compact_proofs.automatic.evaluate import evaluate, function
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import jobs_of
+from compact_proofs.automatic.judging import axes
 from compact_proofs.automatic.lines import CURVATURE, lines, range_of
 from compact_proofs.automatic.margins import frames
 from compact_proofs.automatic.proof import widest
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.relaxed import Relaxed, Shared
-from compact_proofs.automatic.relaxed_search import axes
 from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_heads, ranges
 from compact_proofs.automatic.tangent import Frame, tangent
 from compact_proofs.enclosure import lower, sound, upper

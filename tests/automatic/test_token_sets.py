@@ -32,3 +32,8 @@ def test_boxes_with_equal_sets_cost_as_much_as_one():
             sets.extremes(tables, torch.inf)
         lengths.append(counter.length.total)
     assert lengths[0] == lengths[1]
+
+
+def test_no_boxes_have_no_extremes():
+    sets = TokenSets.find(torch.zeros(0, 2, 8, dtype=torch.bool), torch.zeros(0, dtype=torch.int64))
+    assert sets.extremes(torch.zeros(0, 3, 2, 8, dtype=torch.float64), torch.inf).sum(1).shape == (0, 3)

@@ -171,7 +171,7 @@ def test_at_least_compares_exactly(run: Any, tiny_file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("nowhere",), "nowhere is neither a file nor a model of the zoo, which has "),
+        (("nowhere",), "nowhere is neither a file nor a model of the zoo; compact-proofs zoo lists them"),
         (("nowhere.safetensors",), "nowhere.safetensors: there is no such file"),
         (("folder",), "folder is a folder; give the file with the weights"),
         (("junk.safetensors",), "junk.safetensors: it is damaged or not a .safetensors file"),

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from compact_proofs.algebra.group import group_of
 from compact_proofs.core.check_task import check_task
 from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.labels import Maximum
 from compact_proofs.tasks.finite.task import FiniteTask
-from compact_proofs.tasks.groups.group import group_of
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.max_of_k import MaxOfK

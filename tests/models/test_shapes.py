@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import compact_proofs as cp
+from compact_proofs.algebra.group import group_named
 from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
@@ -20,7 +21,6 @@ from compact_proofs.models.attention_stack import AttentionStack, AttentionStack
 from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks import KITS
-from compact_proofs.tasks.groups.group import group_named
 
 FEW = settings(max_examples=3, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WIDTH = st.integers(1, 9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import subprocess
 import sys
@@ -121,13 +122,17 @@ def test_a_reader_of_the_first_tutorial_can_follow_it(built: Path, tmp_path: Pat
     venv.create(tmp_path / "env", with_pip=True)
     bin = tmp_path / "env" / "bin"
     wheel = next(built.glob("compact_proofs-*.whl"))
-    subprocess.run([bin / "pip", "install", "--quiet", "torch==2.13.0", wheel], check=True)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([bin / "pip", "install", "--quiet", "torch==2.13.0", wheel], check=True, env=alone)
     page = ROOT / "docs" / "tutorials" / "first-proof.md"
     code = "\n".join(block.text for block in blocks(page) if block.language == "python")
-    shown = subprocess.run([bin / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run([bin / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env=alone).stdout
     assert "16769109/16777216" in shown
     commands = [line for block in blocks(page) if block.language == "bash" for line in block.text.splitlines()]
     for line in (line for line in commands if line.startswith("compact-proofs")):
-        subprocess.run([bin / line.split()[0], *line.split()[1:]], cwd=tmp_path, check=True)
-    missing = subprocess.run([bin / "compact-proofs", "prove", "mod-59-attn-seed-0"], capture_output=True, text=True, check=False)
+        subprocess.run([bin / line.split()[0], *line.split()[1:]], cwd=tmp_path, check=True, env=alone)
+    missing = subprocess.run(
+        [bin / "compact-proofs", "prove", "mod-59-attn-seed-0"], capture_output=True, text=True, check=False, env=alone
+    )
     assert missing.returncode == 2
+    assert "compact-proofs[zoo]" in missing.stderr.replace("\n", "")

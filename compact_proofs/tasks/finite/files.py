@@ -13,15 +13,15 @@ from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.tasks.finite.labels import LabelFunction, label_function
+from compact_proofs.tasks.finite.labels import label_function
 from compact_proofs.tasks.finite.task import FiniteTask
 
 
-def described(model: Network, label: LabelFunction) -> dict[str, Any]:
-    """What a file's metadata must say so that nothing is guessed when it is read."""
+def described(model: Network) -> dict[str, Any]:
+    """What the metadata of a network that knows its label function must say so that nothing is guessed when it is read."""
     return {
         "task": FiniteTask.name,
-        "label": {"name": label.name, "parameters": label.parameters()},
+        "label": model.answers,
         "architecture": model.architecture,
         "configuration": model.configuration(),
     }
@@ -31,6 +31,8 @@ def read_network(path: str | Path) -> tuple[Network, FiniteTask]:
     """Read a network and its task from a file that `described` it; `BadInput` if it does not say what it is."""
     state, metadata = read_weights(path)
     model = network_from_state(metadata.get("architecture"), metadata.get("configuration"), state, str(path))
+    if not isinstance(model, (Transformer, Recurrent)):
+        raise BadInput(f"{path}: a {model.architecture} network reads no tokens, so that it is for no finite task")
     answer(model, metadata, str(path))
     return model, task_of(model)
 

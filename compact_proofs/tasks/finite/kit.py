@@ -11,13 +11,14 @@ from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.tasks.finite.files import task_of
+from compact_proofs.tasks.finite import tuning
+from compact_proofs.tasks.finite.files import answer, task_of
 from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
-from compact_proofs.tasks.kit import TaskKit
-from compact_proofs.tasks.universal import LADDER, share_of
+from compact_proofs.tasks.kit import TaskKit, Tuning
+from compact_proofs.tasks.universal import LADDER, boxes_sections, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -55,7 +56,16 @@ KIT = TaskKit(
     variants=_variants,
     studies=lambda model: (),
     heatmaps=lambda model: (),
+    sections=lambda model: boxes_sections(model, task_of(model)),
     recipe=FiniteRecipe,
     train=train,
     zoo=ZOO,
+    answer=answer,
+    tuning=Tuning(
+        recipe=tuning.TuningRecipe,
+        fixed=(),
+        config=tuning.config_for,
+        tune=tuning.tune,
+        distance=tuning.distance,
+    ),
 )

@@ -143,17 +143,17 @@ class FiniteRecipe(Recipe):
         return min(1.0, step / WARM_UP, max(0.02, 2 * (self.steps - step) / self.steps))
 
 
-def uniform(recipe: FiniteRecipe) -> Sampler:
+def uniform(task: FiniteTask) -> Sampler:
     """Sample uniform sequences."""
-    return uniform_tokens(recipe.n_ctx, recipe.d_vocab, recipe.function)
+    return uniform_tokens(task.n_ctx, task.d_vocab, task.labels)
 
 
-def varied(recipe: FiniteRecipe) -> Sampler:
+def varied(task: FiniteTask, function: LabelFunction) -> Sampler:
     """Sample a third of the sequences uniformly, a third with copied tokens, and a third of a rare label or close to the largest.
 
     Of two labels, sequences of label 1 are drawn where an automaton can draw them, and every twentieth token of theirs is replaced.
     """
-    n, v, label = recipe.n_ctx, recipe.d_vocab, recipe.function
+    n, v, label = task.n_ctx, task.d_vocab, function
     automaton = label.automaton(n, v) if label.outputs(n, v) == 2 else None
     language = Language(automaton, n) if automaton is not None and v**n < LARGEST_LANGUAGE else None
 
@@ -213,19 +213,17 @@ def train(recipe: FiniteRecipe) -> TrainingResult[Network]:
     BadInput
         If the training diverges.
     """
-    network = initial_network(recipe)
+    network, label = initial_network(recipe), recipe.function
     started = time.perf_counter()
     schedule = Schedule(window=50, rate=recipe.rate, clip=LARGEST_GRADIENT)
-    curves = fit(network, varied(recipe), recipe, schedule, recipe.label)
+    curves = fit(network, varied(recipe.task, label), recipe, schedule, recipe.label)
     seconds = time.perf_counter() - started
-    label = recipe.function
     network.answers = {"name": label.name, "parameters": label.parameters()}
-    return FiniteResult(network, FiniteTask.name, recipe, curves, evaluate(network, uniform(recipe), recipe), seconds)
+    return FiniteResult(network, FiniteTask.name, recipe, curves, evaluate(network, uniform(recipe.task), recipe), seconds)
 
 
 class FiniteResult(TrainingResult[Network]):
     """A trained network whose file says what it is."""
 
     def metadata(self) -> dict[str, Any]:
-        assert isinstance(self.config, FiniteRecipe)
-        return described(self.model, self.config.function) | super().metadata()
+        return described(self.model) | super().metadata()

@@ -1,15 +1,12 @@
 """Group composition: the product of two elements of a finite group, by a network with one hidden layer.
 
-group         finite groups as Cayley tables, checked
-subgroups     their subgroups up to conjugacy
-irreps        their real irreducible representations
 task          the inputs and their labels
 brute_force   every pair; the linear baseline
 circuits      what an explanation says of neurons, by G-sets, checked exactly
 errors        how far a network is from that
-gaps          what circuits prove, by their symmetry
-separate      bounds that are a term of x plus a term of y
-compared      a network beside its circuits
+circuit_gaps  what circuits prove, by their symmetry
+separable     bounds that are a term of x plus a term of y
+margins       lower bounds of a network's margins from its circuits
 gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
 fitting       numbers of a circuit by least squares
@@ -26,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from compact_proofs.algebra.group import Group, from_permutations, group_named
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
@@ -33,7 +31,6 @@ from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups import training
 from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.groups.cosets import Cosets
-from compact_proofs.tasks.groups.group import Group, from_permutations, group_named
 from compact_proofs.tasks.groups.gsets import GSets, GSetsLinear
 from compact_proofs.tasks.groups.specimens import specimen
 from compact_proofs.tasks.groups.studies import heatmaps, studies

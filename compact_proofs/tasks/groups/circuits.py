@@ -5,7 +5,7 @@ acts from the left; for each pair of points of one circuit a number gamma(b, c);
 point x^-1 b and y as the point y c, and writes s gamma(b, z c) to the logit of z. What is checked here: the actions are actions
 (g (h b) = (g h) b, e b = b), transitive on the left and on the right points of every circuit, and gamma(g b, g c) = gamma(b, c).
 
-Nothing in it is about weights; `errors` bounds how far a network is from this, and `gaps` what follows where it is so.
+Nothing in it is about weights; `errors` bounds how far a network is from this, and `circuit_gaps` what follows where it is so.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import charge_integers, stage, unseen
-from compact_proofs.tasks.groups.group import Group
 
 POINTS_PER_ELEMENT = 8
 """An explanation has at most this many times the group's order of left points, and of right points."""
@@ -118,9 +118,9 @@ class Circuit:
         """gamma(b, z c) for every pair of points and every z: [P, Q, n]."""
         return self.gamma[:, self.right_image]
 
-    def groups(self, alike: Alike) -> Tensor:
-        """int [groups, ...]: the pairs that are taken to have one table, filled up with their number, which stands also for those
-        pairs of a group that have no reading."""
+    def alike_pairs(self, alike: Alike) -> Tensor:
+        """int [classes, ...]: the classes of pairs that are taken to have one table, filled up with the number of pairs, which also
+        stands for those pairs of a class that have no reading."""
         P, Q = self.gamma.shape
         number, full = {"all": (1, P * Q), "left": (P, Q), "right": (Q, P)}[alike]
         rows: list[list[int]] = [[] for _ in range(number)]

@@ -8,15 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.bounds.relu import error_of_outputs, separate_neurons
 from compact_proofs.certified import Certified, Truth
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.compared import both_sides, shifted
-from compact_proofs.tasks.groups.errors import spread, whole_neurons
 from compact_proofs.tasks.groups.fitting import Weights
+from compact_proofs.tasks.groups.margins import both_sides, shifted
 from compact_proofs.tasks.groups.search import balanced_shifts, find_fits
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 
@@ -32,7 +33,7 @@ class Cosets(GroupStrategy):
         f^(w | x, y) - f^(z | x, y) >= b_w - b_z + sum over blocks of min over these pairs of sum_i h^_i (U_iw - U_iz) =: A_wz.
 
     ReLU is 1-Lipschitz, so the network is away from that by at most left[x] + right[y] with
-    ``left[x] = sum_i spread(U_i) |l_i(x) - l_i(p(x))|``, likewise right, and the neurons of no block on top (`whole_neurons`).
+    ``left[x] = sum_i spread(U_i) |l_i(x) - l_i(p(x))|``, likewise right, and the neurons of no block on top (`separate_neurons`).
     Pairs with left[x] + right[y] < min_{z != xy} A_{xy, z} are right.
 
     As published, each neuron is a block of its own. What its neighbours do on the same cosets is lost then, so `joint` makes one
@@ -91,11 +92,12 @@ class Cosets(GroupStrategy):
             gain = model.bias[:, None] - model.bias
         blocks, others = _blocks(explanation)
         with stage("other neurons"):
-            away = whole_neurons(sides[:, :, others], weight[others])
+            away = separate_neurons(sides[:, :, others], weight[others])
         for neurons, p, q in blocks:
             with stage("distance from cosets"):
                 of_x, of_y = sides[0][:, neurons], sides[1][:, neurons]
-                away = away + torch.stack([of_x - of_x[p], of_y - of_y[q]]).abs() @ weight[neurons]
+                moved = torch.stack([of_x - of_x[p], of_y - of_y[q]])
+                away = away + error_of_outputs(moved.abs(), weight[neurons])
             with stage("worst cosets"):
                 gain = gain + _least_gain(of_x, of_y, model.U[neurons], p, q, task)
         with stage("worst cosets"):

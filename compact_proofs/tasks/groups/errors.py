@@ -10,7 +10,7 @@ as in an analysis of variance,
 So what the readings write is, with the tables T_bc(p, q) = sum over the readings of (b, c) of s w_i(p, q),
 
       sum_i share U_i(z) (mean_i + row_i(p) + column_i(q))        known for z, for x and z, and for y and z
-    + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `gaps`
+    + sum_bc gamma(b, z c) T_bc(x^-1 b, y c)                      for `circuit_gaps`
     + sum_i R_i(z) w_i(p, q)                                      by Cauchy and Schwarz
     + sum_i share U_i(z) g_i (d_i(x) + d'_i(y))                   half of it known, see `sums_of`.
 
@@ -28,45 +28,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import distances, norm
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.bounds.relu import error_of_outputs
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Alike, Circuit
-from compact_proofs.tasks.groups.separate import Separate
-
-
-def spread(w: Tensor) -> Tensor:
-    """max - min along the last axis."""
-    return w.amax(-1) - w.amin(-1)
-
-
-def norm(x: Tensor, dim: int = 0) -> Tensor:
-    """Euclidean norms along an axis."""
-    return torch.linalg.vector_norm(x, dim=dim)
-
-
-def distances(x: Tensor) -> Tensor:
-    """||x_z - x_z'|| for all columns z and z' of x [p, n]: [n, n], from inner products. Cost: 2 p n^2 and less."""
-    inner = x.mT @ x
-    square = torch.diagonal(inner)
-    return torch.sqrt(torch.relu(square[:, None] + square - 2 * inner))
-
-
-def whole_neurons(sides: Tensor, weight: Tensor) -> Tensor:
-    """Bound what neurons contribute of which nothing is known: h_i <= ReLU(l_i(x)) + ReLU(r_i(y)), times a spread.
-
-    Parameters
-    ----------
-    sides : [2, n, k]
-        l and r of the neurons.
-    weight : [k]
-        Spreads of their output weights.
-
-    Returns
-    -------
-    [2, n]
-        Terms of x and of y. Cost: 6 n k.
-    """
-    return torch.relu(sides) @ weight
+from compact_proofs.tasks.groups.separable import Separable
 
 
 @dataclass(frozen=True)
@@ -103,14 +71,14 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.moved + other.moved, self.constant + other.constant, self.error + other.error, self.apart + other.apart)
 
-    def separate(self) -> Separate:
+    def separable(self) -> Separable:
         """A bound of how much more these may write to some z' than to z = xy, for all z'."""
         with stage("known sums"):
             if self.apart.dim():
                 largest = (self.constant[:, None] - self.constant + self.apart).amax()
             else:
                 largest = spread(self.constant) + self.apart
-            return Separate(self.error + spread(self.moved), largest)
+            return Separable(self.error + spread(self.moved), largest)
 
 
 def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exact: bool) -> tuple[Sums, Tensor]:
@@ -147,7 +115,7 @@ def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exac
         seen = ((circuit.left_image, circuit.left_classes, circuit.b), (circuit.right_image, circuit.right_classes, circuit.c))
         (a_left, d_left), (a_right, d_right) = (_own(side, *points) for side, points in zip(sides, seen, strict=True))
         d = torch.stack([d_left, d_right]).mT  # [2, n, k]
-        error = d.abs() @ spread(U)
+        error = error_of_outputs(d.abs(), spread(U))
     with stage("tables"):
         h = torch.relu(a_left[:, :, None] + a_right[:, None])
         mean, rows, columns = h.mean((1, 2)), h.mean(2), h.mean(1)
@@ -167,9 +135,9 @@ def sums_of(circuit: Circuit, alike: Alike, inputs: Tensor, output: Tensor, exac
         )
         moved = torch.stack([_moved(*points) for points in by_point])
         constant = mean @ U
-        K, size = _centred(circuit, _sum_by(circuit.of_pair, t[:, None] * rest)), norm(v.flatten())
+        K, size = _centred(circuit, _sum_by(circuit.of_pair, t[:, None] * rest)), norm(v)
         if not exact:
-            return Sums(moved, constant, error, 2 * (norm(K) * size + norm(rest) * reach).amax()), tables
+            return Sums(moved, constant, error, 2 * (norm(K, 0) * size + norm(rest, 0) * reach).amax()), tables
         apart = distances(K) * size + distances(rest) * reach
         return Sums(moved + d @ U / 2, constant, error / 2, apart), tables
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group, group_of
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import Group, group_of
+from compact_proofs.models.weights import in_double
 
 ROUNDS = 10
 """Rounds of alternating fits."""
@@ -29,7 +29,7 @@ class Weights:
     @classmethod
     def of(cls, model: PairMLP) -> Weights:
         """Fold and copy."""
-        double = copy.deepcopy(model).double().cpu()
+        double = in_double(model).cpu()
         with torch.no_grad():
             U = double.U.detach()
             return cls(double.left().detach(), double.right().detach(), U - U.mean(1, keepdim=True), group_of(double.table))

@@ -14,13 +14,14 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import count_below, provably
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.groups.brute_force import ROWS, is_right, numbered_pairs
 from compact_proofs.tasks.groups.circuits import circuit_specs
-from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double
 from compact_proofs.tasks.groups.fitting import Weights
+from compact_proofs.tasks.groups.margins import MarginBounds, both_sides
 from compact_proofs.tasks.groups.search import Found, choose, describe
-from compact_proofs.tasks.groups.separate import Separate
+from compact_proofs.tasks.groups.separable import Separable
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 
 SAMPLE = 4096
@@ -31,9 +32,9 @@ SAMPLE = 4096
 class GSetsLinear(GroupStrategy):
     """Count the pairs with left[x] + right[y] + constant < M, by sorting: a proof as long as the network is large.
 
-    M is the smallest gap that the circuits prove (`gaps`), which is the same for every input, or depends on x alone or on y alone,
-    and left[x] + right[y] + constant bounds what all else can take from it (`errors`). So f(xy | x, y) - f(z | x, y) > 0 for all
-    z != xy.
+    M is the smallest gap that the circuits prove (`circuit_gaps`), which is the same for every input, or depends on x alone or on y
+    alone, and left[x] + right[y] + constant bounds what all else can take from it (`errors`). So f(xy | x, y) - f(z | x, y) > 0 for
+    all z != xy.
 
     Cost: O(n m) and O(n^2) for each point of a circuit, O(n log n) to count, and O(k n^2) to check the group, with k generators;
     with `exact` also O(n^2 m). Brute force costs O(n^3 m).
@@ -73,9 +74,9 @@ class GSetsLinear(GroupStrategy):
             count = whole(count_below(torch.sort(-left).values, above).sum())
         return Counted(count, lambda inputs: provably(-left[inputs[:, 0]] < above[inputs[:, 1]]))
 
-    def slack(self, model: PairMLP, task: Task, explanation: Explanation) -> Separate | None:
+    def slack(self, model: PairMLP, task: Task, explanation: Explanation) -> Separable | None:
         """M less all errors: positive where the pair is proven; None without circuits."""
-        c = Compared.of(model, task, explanation, both_sides(model), self.exact)
+        c = MarginBounds.of(model, task, explanation, both_sides(model), self.exact)
         return None if c is None else c.slack()
 
     def unexplained_dimension(self, model: PairMLP, task: Task) -> int:
@@ -112,7 +113,7 @@ class GSets(GroupStrategy):
         x, y = (t[:: 1 + task.size // SAMPLE] for t in numbered_pairs(model.order, 0, task.size))
 
         def score(found: Found) -> Tensor | None:
-            c = Compared.of(double, task, describe(w, found), inputs)
+            c = MarginBounds.of(double, task, describe(w, found), inputs)
             if c is None:
                 return None
             first, margins = c.slack().positive()[x, y], c.margins(x, y, task.group.table[x, y])
@@ -127,7 +128,7 @@ class GSets(GroupStrategy):
     def verify(self, model: PairMLP, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Groups)
         inputs = both_sides(model)
-        c = Compared.of(model, task, explanation, inputs)
+        c = MarginBounds.of(model, task, explanation, inputs)
         if c is None:
             return Nothing()
         first = self._first(c)
@@ -151,13 +152,13 @@ class GSets(GroupStrategy):
         """n^2: one number for each pair."""
         return model.order**2
 
-    def _first(self, c: Compared) -> Tensor:
+    def _first(self, c: MarginBounds) -> Tensor:
         """Which pairs [n, n] the linear-cost bound proves."""
         slack = c.slack()
         with stage("first look"):
             return slack.positive()
 
-    def _others(self, model: PairMLP, c: Compared, inputs: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    def _others(self, model: PairMLP, c: MarginBounds, inputs: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Which of some pairs [r] the bound for every output proves, or brute force."""
         margins = c.margins(x, y, z)
         with stage("outputs"):

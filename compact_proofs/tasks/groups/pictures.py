@@ -11,11 +11,12 @@ from torch import Tensor
 
 from compact_proofs.core.claim import largest_other
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.report.data import Proof, ReportData
 from compact_proofs.report.drawing import BLUE, INK, MUTED, VERMILLION, inline_svg, new_axes, new_figure, settings, settle, to_png
 from compact_proofs.report.section import Block, Section, render
 from compact_proofs.report.text import bound_text, count
-from compact_proofs.tasks.groups.compared import Compared, in_double
+from compact_proofs.tasks.groups.margins import MarginBounds
 from compact_proofs.tasks.groups.studies import Found
 from compact_proofs.tasks.groups.task import Groups
 
@@ -107,7 +108,7 @@ class _Margins:
     error: Tensor
 
 
-def _margins(model: PairMLP, compared: Compared) -> _Margins:
+def _margins(model: PairMLP, compared: MarginBounds) -> _Margins:
     task = Groups.of(model)
     pairs = task.inputs(0, task.size)
     x, y = pairs.T

@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.tasks.groups.circuits import ALIKE, POINTS_PER_ELEMENT, READINGS, Alike, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Fit, Weights, fit, read_in_every_way
-from compact_proofs.tasks.groups.group import Group
 
 FAINT = 1e-3
 """Neurons weaker than this share of the strongest are left alone."""
@@ -202,12 +202,12 @@ def evened(w: Weights, found: Found) -> Found:
     fits = []
     for f, circuit in zip(found.fits, circuits.circuits, strict=True):
         _, tables = sums_of(circuit, found.alike, torch.stack([w.left, w.right]), w.output, exact=False)
-        groups = circuit.groups(found.alike)
-        padded = torch.cat([tables, torch.zeros_like(tables[:1])])[groups]  # [groups, ..., P, Q]
-        there = (groups < len(tables)).sum(1)
+        classes = circuit.alike_pairs(found.alike)
+        padded = torch.cat([tables, torch.zeros_like(tables[:1])])[classes]  # [classes, ..., P, Q]
+        there = (classes < len(tables)).sum(1)
         mean = padded.sum(1) / there.clamp_min(1)[:, None, None]
         along = (padded * mean[:, None]).sum((2, 3)) / mean.square().sum((1, 2))[:, None].clamp_min(1e-300)
-        of_pair = torch.ones(len(tables) + 1, dtype=tables.dtype).index_put((groups,), along)
+        of_pair = torch.ones(len(tables) + 1, dtype=tables.dtype).index_put((classes,), along)
         of_reading = of_pair[circuit.place[circuit.b, circuit.c]]
         fits.append(replace(f, scale=f.scale / torch.where(of_reading > EVEN, of_reading, 1.0)))
     return Found(fits, found.alike)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group, group_named
 from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import Group, group_named
 
 KINDS = ("random", "good", "noisy", "tied", "degenerate")
 GROUPS = ("C2", "C3", "C2xC2", "C5", "S3", "D4", "A4", "C7")

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.irreps import isotypic_shares
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.groups.circuits import Circuit, check_circuits
-from compact_proofs.tasks.groups.compared import Compared, both_sides, in_double
-from compact_proofs.tasks.groups.errors import spread, sums_of
+from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
 from compact_proofs.tasks.groups.gsets import GSets
-from compact_proofs.tasks.groups.irreps import isotypic_shares
+from compact_proofs.tasks.groups.margins import MarginBounds, both_sides
 from compact_proofs.tasks.groups.search import FAINT
 from compact_proofs.tasks.groups.task import Groups
 
@@ -45,7 +47,7 @@ class Found:
     weights: Weights
     circuits: tuple[Circuit, ...]
     tables: tuple[Tensor, ...]
-    compared: Compared | None
+    compared: MarginBounds | None
 
     @classmethod
     def of(cls, model: PairMLP) -> Found:
@@ -58,7 +60,7 @@ class Found:
                 return cls(w, (), (), None)
             circuits = sorted(checked.circuits, key=lambda c: -float(w.strength[torch.unique(c.neurons)].sum()))
             tables = tuple(sums_of(c, checked.alike, inputs, double.U, exact=False)[1] for c in circuits)
-            return cls(w, tuple(circuits), tables, Compared.of(double, task, explanation, inputs))
+            return cls(w, tuple(circuits), tables, MarginBounds.of(double, task, explanation, inputs))
 
 
 def studies(model: PairMLP) -> Sequence[Study]:
@@ -148,7 +150,7 @@ def _circuits(found: Found) -> Study:
     )
 
 
-def _losses(compared: Compared) -> Study:
+def _losses(compared: MarginBounds) -> Study:
     """Where the linear-cost proof loses margin."""
     gap, sums = compared.gaps.smallest().table(), compared.sums
     known = spread(sums.moved)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
+from compact_proofs.algebra.group import Group, group_of
 from compact_proofs.core.claim import Task
 from compact_proofs.core.numbering import lexicographic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import Group, group_of
+from compact_proofs.tasks.model_task import ModelTask, sequences
 
 
 @dataclass(frozen=True)
-class Groups(Task):
+class Groups(ModelTask):
     """Pairs (x, y) of elements of a finite group, uniform; the label is the product x y.
 
     Attributes
@@ -28,22 +28,15 @@ class Groups(Task):
 
     group: Group
     name: ClassVar[str] = "groups"
+    reads: ClassVar[type[nn.Module]] = PairMLP
 
     def __post_init__(self) -> None:
         if self.group.order < 2:
             raise BadInput("group composition needs a group of at least 2 elements")
 
     @classmethod
-    def of(cls, model: nn.Module) -> Groups:
-        """The task that a model was built for: composition in the group of its table.
-
-        Raises
-        ------
-        BadInput
-            If the model is not a `PairMLP`, or its table is not that of a group.
-        """
-        if not isinstance(model, PairMLP):
-            raise BadInput(f"{type(model).__name__} is not a PairMLP, for which group composition has strategies")
+    def built_for(cls, model: PairMLP) -> Groups:
+        """Composition in the group of the model's table; `BadInput` if it is that of no group."""
         return cls(group_of(model.table.cpu()))
 
     @property
@@ -56,8 +49,7 @@ class Groups(Task):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
-        number = torch.arange(start, min(stop, self.size))
-        return torch.stack([number // self.group.order, number % self.group.order], -1)
+        return sequences(start, stop, self.group.order, 2)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         return lexicographic(inputs, self.group.order)

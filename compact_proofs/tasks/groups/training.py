@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from compact_proofs.algebra.group import Group, group_named
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.options import Natural, Positive, Rate, Share
-from compact_proofs.tasks.groups.group import Group, group_named
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.train import (

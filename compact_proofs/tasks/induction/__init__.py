@@ -1,17 +1,18 @@
 """Induction: name the token that followed the last token's earlier occurrence, by an attention-only transformer of two layers.
 
-task          the inputs, their groups and their labels
+task          the inputs and their labels
 tables        every path of the two layers
 brute_force   every input; the linear baseline
-lemmas        leak, ratio at a hint, decision: what all proofs stand on
+lemmas        Lemma L: the leak of layer 1
 circuit       strategy C: the circuit part by part, for tuned models
 pairs         strategies P and C2: for each two tokens, every path (any model), or without query composition
-gaps, rows    its bounds
+cases         the cases (query, place, answer), and what is free in them
+leads, rows   its bounds
 chain         costs that add up along the places, and their counting
 hints         values for Lemma R, searched or read
 listed        P, and a list of further inputs: the exact accuracy
 specimens     small models that try to break proofs
-studies       tables: leak, gaps and bounds, groups that fail
+studies       tables: leak, gaps and bounds, cases that fail
 training      the recipe
 finetuning    a model with short proofs, from a trained one
 zoo           the models that ship
@@ -49,7 +50,7 @@ def _linear(model: AttentionStack) -> LinearBaseline:
 
 
 def _circuit_holds(model: AttentionStack) -> bool:
-    """Does the circuit certificate, in plain arithmetic, hold for most groups?"""
+    """Does the circuit certificate, in plain arithmetic, hold for most cases?"""
     with torch.no_grad():
         slack, valid = circuit_bounds(model).log_slack()
         return bool(((slack > 0) & valid).double().mean() > 0.5)

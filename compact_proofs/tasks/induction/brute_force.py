@@ -10,13 +10,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.tasks.induction.groups import other_tokens
 from compact_proofs.tasks.induction.tables import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -184,7 +184,7 @@ def _last_row_right(t: Vectors, tokens: Tensor, i: int | Tensor, keys: Tensor, l
         attention = torch.exp(score - score.amax(1, keepdim=True))
     with stage("logits"):
         total = (attention[:, None] @ torch.cat([logits, logit[:, None]], 1)).squeeze(1) + attention.sum(1, keepdim=True) * base
-        return provably(total[every, a] > total[every[:, None], other_tokens(D)[a]].amax(1))
+        return provably(total[every, a] > total[every[:, None], others(D)[a]].amax(1))
 
 
 def is_right(t: Vectors, inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Costs that add up along the free places of a group, and counting the inputs whose sum stays below 1."""
+"""Costs that add up along the free places of a case, and counting the inputs whose sum stays below 1."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from compact_proofs.enclosure import provably, upper
 from compact_proofs.length import address_table, charge_integers, stage
-from compact_proofs.tasks.induction.groups import all_different
+from compact_proofs.tasks.induction.cases import all_different
 
 
 @dataclass(frozen=True)
 class Chain:
-    """For each group, a cost that is a sum over its free places in order, >= 0; the input is right where it is below 1.
+    """For each case, a cost that is a sum over its free places in order, >= 0; the input is right where it is below 1.
 
     Attributes
     ----------
@@ -28,15 +28,15 @@ class Chain:
     start: Tensor
     links: list[Tensor]
 
-    def __getitem__(self, groups: Tensor | slice) -> Chain:
-        return Chain(self.start[groups], [link[groups] for link in self.links])
+    def __getitem__(self, cases: Tensor | slice) -> Chain:
+        return Chain(self.start[cases], [link[cases] for link in self.links])
 
     def highest(self) -> Chain:
         """The same with the upper bounds of all costs as their exact values."""
         return Chain(upper(self.start), [upper(link) for link in self.links])
 
     def worst(self) -> Tensor:
-        """Largest cost of each group, over tokens of which consecutive ones differ: [g]. 2 operations for each entry of a link."""
+        """Largest cost of each case, over tokens of which consecutive ones differ: [g]. 2 operations for each entry of a link."""
         worst = self.start
         for link in self.links:
             different = all_different(link.shape[2] + 2, 2, device=link.device)
@@ -47,15 +47,15 @@ class Chain:
         """bool [g]: the cost is provably below 1 for all tokens."""
         return provably(self.worst() < 1)
 
-    def total(self, group: Tensor, tokens: Tensor) -> Tensor:
-        """Return the cost of some inputs: groups int64 [k] and tokens int64 [k, places] as numbers of free tokens. [k]."""
-        cost = self.start[group, tokens[:, 0]] if tokens.shape[1] else self.start[group, 0]
+    def total(self, case: Tensor, tokens: Tensor) -> Tensor:
+        """Return the cost of some inputs: cases int64 [k] and tokens int64 [k, places] as numbers of free tokens. [k]."""
+        cost = self.start[case, tokens[:, 0]] if tokens.shape[1] else self.start[case, 0]
         for place, link in enumerate(self.links):
-            cost = cost + link[group, tokens[:, place], tokens[:, place + 1]]
+            cost = cost + link[case, tokens[:, place], tokens[:, place + 1]]
         return cost
 
     def count(self, enumerated: int, steps: int) -> list[int]:
-        """Count, for each group, inputs whose cost is provably below 1: all, or at least as many as the grid tells."""
+        """Count, for each case, inputs whose cost is provably below 1: all, or at least as many as the grid tells."""
         return self._enumerate() if len(self.links) < enumerated else self._on_grid(steps)
 
     def _enumerate(self) -> list[int]:

@@ -8,14 +8,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.dominance import harm_ratio
+from compact_proofs.bounds.indices import others
+from compact_proofs.bounds.mean import moved_mean
+from compact_proofs.bounds.norms import longest
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.certified import Certified, Classes
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.tasks.induction.groups import other_tokens
-from compact_proofs.tasks.induction.lemmas import harm_ratio, leak, leaked
+from compact_proofs.tasks.induction.lemmas import LEAST_RATIO, leak
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 
 
@@ -49,7 +53,7 @@ class CircuitBounds:
     def log_slack(self, least_gain: float = 0.0) -> tuple[Tensor, Tensor]:
         """Evaluate Lemma D (`harm_ratio`) with one ratio for each a.
 
-        A group (q, i, a) is right if its log-slack ``answer - log(sum_{k != i+1} e^key_k) - composition - log rho(a)`` is positive
+        A case (q, i, a) is right if its log-slack ``answer - log(sum_{k != i+1} e^key_k) - composition - log rho(a)`` is positive
         and a is valid: then sum_{k != c} rho e^{s_k - s_c} < 1.
 
         Returns
@@ -58,14 +62,14 @@ class CircuitBounds:
             [q, i, a] (of no meaning for q = a), and bool [a].
         """
         D, n = self.key.shape
-        others, tokens = _other_keys(n, self.lag, device=self.key.device), other_tokens(D, device=self.key.device)
+        keys, tokens = _other_keys(n, self.lag, device=self.key.device), others(D, device=self.key.device)
         every = torch.arange(D, device=self.key.device)
         with stage("ratios"):
             harm = self.harm[tokens[:, :, None], every[:, None, None], tokens[:, None, :]]  # [a, t != a, b != a]
             gain = self.gain[every[:, None], tokens]  # [a, b != a]
-            ratio, valid = harm_ratio(harm, gain[:, None], least_gain)
+            ratio, valid = harm_ratio(harm, gain[:, None], least_gain, LEAST_RATIO)
         with stage("slack"):
-            rivals = torch.logsumexp(self.key[:, others], 2) + self.composition  # [q, i]
+            rivals = torch.logsumexp(self.key[:, keys], 2) + self.composition  # [q, i]
             slack = self.answer - rivals[:, :, None] - torch.log(ratio.amax(1))
         return slack, valid.all(1)
 
@@ -78,7 +82,7 @@ def _other_keys(n: int, lag: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Circuit(InductionStrategy):
-    """Certify whole groups (q, i, a) from the parts of the circuit, each bounded by itself.
+    """Certify whole cases (q, i, a) from the parts of the circuit, each bounded by itself.
 
     Notation: x(k, t) = W_E[t] + W_pos[k], o(m, t) = x W_V1 W_O1, W = W_V2 W_O2 W_U; A_k(m) and B_k are the attention of layer 1 and
     of the last row of layer 2. As a sum over paths, the last row's score of place k is
@@ -107,8 +111,8 @@ class Circuit(InductionStrategy):
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
         with stage("slack"):
-            groups = certified_groups(model)
-            return Classes(groups, task.group_size, lambda x: (x[:, -1], task.places(x), task.labels(x))).counted()
+            cases = certified_cases(model)
+            return Classes(cases, task.case_size, lambda x: (x[:, -1], task.places(x), task.labels(x))).counted()
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
         """Every entry of the tables over tokens and places: lam, TX, TO, EV and the direct path."""
@@ -116,8 +120,8 @@ class Circuit(InductionStrategy):
         return n * D * D + 2 * D * (D + n) + 2 * D * (D + n)
 
 
-def certified_groups(model: AttentionStack) -> Tensor:
-    """Return bool [q, i, a]: every input of the group is proven right (False for q = a, which is no group)."""
+def certified_cases(model: AttentionStack) -> Tensor:
+    """Return bool [q, i, a]: every input of the case is proven right (False for q = a, which is no case)."""
     slack, valid = circuit_bounds(model).log_slack()
     different = ~torch.eye(model.d_vocab, dtype=torch.bool, device=slack.device)
     return provably(slack > 0) & valid & different[:, None]
@@ -139,7 +143,7 @@ def circuit_bounds(model: AttentionStack) -> CircuitBounds:
         key, answer = _key_scores(TX[:, :D], TX[:, D:], TO[:, :D], TO[:, D:], lam)
     with stage("composition"):
         o_query = value @ (first.W_O @ second.W_Q) / second.attn_scale()
-        composition = 2 * longest(o_query, D) * (longest(x_key, D) + longest(o_key, D))
+        composition = 2 * longest_atom(o_query, D) * (longest_atom(x_key, D) + longest_atom(o_key, D))
     with stage("logits"):
         W = second.W_O @ model.W_U
         rest = _range(value @ (first.W_O @ model.W_U), D) + _range((value @ (first.W_O @ second.W_V)) @ W, D)
@@ -181,29 +185,24 @@ def _key_scores(TXt: Tensor, TXp: Tensor, TOt: Tensor, TOp: Tensor, lam: Tensor)
     same = torch.eye(D, dtype=torch.bool, device=TXt.device)
     worst_own = lam[:-1].amax(1).expand(D, n - 2, D)  # [q, k - 1, u], for k < f
     last_own = lam[-1][:, None, :]  # place f holds q
-    mean = leaked(before, torch.cat([worst_own, last_own], 1), most[:, 1:, None])
+    mean = moved_mean(before, torch.cat([worst_own, last_own], 1), most[:, 1:, None])
     row = torch.where(same[:, None], -torch.inf, mean).amax(2)  # [q, k - 1]
     own = torch.cat([TXt.amax(1, keepdim=True).expand(D, n - 1), TXt.diagonal()[:, None]], 1)
     key = own + TXp + torch.cat([top_t + TOp[:, :1], row], 1)
     found = TOt.diagonal()[:, None] + TOp[:, : n - 2]  # [q, i]: the value of q at place i
     leak_of = lam[: n - 2].permute(2, 0, 1)  # [q, i, a]: place i + 1 holds a, the place before it q
-    answer = TXt[:, None, :] + (TXp[:, 1 : n - 1, None] + leaked(found[:, :, None], leak_of, least[:, 1 : n - 1, None]))
+    answer = TXt[:, None, :] + (TXp[:, 1 : n - 1, None] + moved_mean(found[:, :, None], leak_of, least[:, 1 : n - 1, None]))
     return key, answer
 
 
-def longest_row(rows: Tensor) -> Tensor:
-    """The largest norm of a row."""
-    return torch.linalg.vector_norm(rows, dim=1).amax()
-
-
-def longest(rows: Tensor, D: int) -> Tensor:
+def longest_atom(rows: Tensor, D: int) -> Tensor:
     """Upper bound of the norm of token row + place row."""
-    return longest_row(rows[:D]) + longest_row(rows[D:])
+    return longest(rows[:D]) + longest(rows[D:])
 
 
 def _range(rows: Tensor, D: int) -> Tensor:
     """Upper bound of the largest difference of two logits in token row + place row."""
-    width = rows.amax(1) - rows.amin(1)
+    width = spread(rows)
     return width[:D].amax() + width[D:].amax()
 
 

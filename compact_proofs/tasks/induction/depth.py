@@ -15,6 +15,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
+from compact_proofs.bounds.norms import longest, norm
 from compact_proofs.certified import Certified, Classes
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Strategy
@@ -22,8 +24,7 @@ from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
-from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest, longest_row
-from compact_proofs.tasks.induction.groups import other_tokens
+from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest_atom
 from compact_proofs.tasks.induction.lemmas import leak
 from compact_proofs.tasks.induction.task import Induction
 
@@ -119,8 +120,8 @@ class DeepCircuit(Strategy[AttentionStack]):
 
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, LaggedInduction)
-        groups = math.perm(model.d_vocab - 2, model.n_ctx - 3)
-        return Classes(self._certified(model), groups, lambda x: (x[:, -1], task.first_places(x), task.labels(x)))
+        cases = math.perm(model.d_vocab - 2, model.n_ctx - 3)
+        return Classes(self._certified(model), cases, lambda x: (x[:, -1], task.first_places(x), task.labels(x)))
 
     def _certified(self, model: AttentionStack) -> Tensor:
         """bool [q, i, a]."""
@@ -145,8 +146,8 @@ class Reads:
 
     def __call__(self, X: Tensor) -> list[Tensor]:
         """b_0(X), b_1(X), ... for the embeddings and the layers so far."""
-        written = [Z * torch.linalg.vector_norm(W_O @ X) for Z, W_O in zip(self.carried, self.outputs, strict=True)]
-        return [longest(self.x @ X, self.D), *written]
+        written = [Z * norm(W_O @ X) for Z, W_O in zip(self.carried, self.outputs, strict=True)]
+        return [longest_atom(self.x @ X, self.D), *written]
 
 
 def deep_bounds(model: AttentionStack) -> CircuitBounds:
@@ -175,9 +176,9 @@ def deep_bounds(model: AttentionStack) -> CircuitBounds:
     with stage("scores"):
         query = (model.W_E + model.W_pos[f]) @ last.W_Q / last.attn_scale()
         TX, TO = query @ (x @ last.W_K).mT, query @ (copied @ last.W_K).mT
-        off = longest_row(query) * (distance + sum(key[1:-1], zero)) + query_noise / last.attn_scale() * sum(key, zero)
+        off = longest(query) * (distance + sum(key[1:-1], zero)) + query_noise / last.attn_scale() * sum(key, zero)
         TXt, TXp, TOt, TOp = TX[:, :D], TX[:, D:], TO[:, :D], TO[:, D:]
-        other = TOt.gather(1, other_tokens(D, device=x.device)).amax(1, keepdim=True)
+        other = TOt.gather(1, others(D, device=x.device)).amax(1, keepdim=True)
         match = torch.cat([(TOt.amax(1, keepdim=True) + TOp[:, :1]).expand(D, M), other + TOp[:, : n - M]], 1)  # [q, k]
         own = torch.cat([TXt.amax(1, keepdim=True).expand(D, n - 1), TXt.diagonal()[:, None]], 1)
         found = TOt.diagonal()[:, None] + TOp[:, : n - 1 - M]  # [q, i]

@@ -1,6 +1,6 @@
 """Fine-tuning for provability: the loss reads the verifier of the circuit certificate itself.
 
-`circuit.circuit_bounds`, which proves, is differentiable: the same function on plain tensors gives the log-slack of every group,
+`circuit.circuit_bounds`, which proves, is differentiable: the same function on plain tensors gives the log-slack of every case,
 and its gradient says how to change the weights so that the proof succeeds. A *soft* phase adds that loss, attention to the previous
 place, and pressure on what composes through the first head's output other than keys. A *hard* phase then keeps W_Q2, W_V2 and W_U
 in the orthogonal complement of the row space of W_O1, so that those paths are gone (up to the rounding of the stored weights,
@@ -39,7 +39,7 @@ class FinetuningConfig(TrainingConfig):
     hard_steps : int
         The last steps, with the composition projected away and a falling learning rate.
     target : float
-        Log-slack that the loss asks of every group.
+        Log-slack that the loss asks of every case.
     bound : float
         Weight of the mean shortfall of log-slacks.
     worst : float
@@ -105,7 +105,7 @@ def finetune(model: AttentionStack, config: FinetuningConfig) -> TrainingResult[
 
 
 def bound_loss(model: AttentionStack, config: FinetuningConfig) -> Tensor:
-    """How far the circuit certificate is from proving every group, in nats of slack; the bounds are the verifier's own."""
+    """How far the circuit certificate is from proving every case, in nats of slack; the bounds are the verifier's own."""
     bounds = circuit_bounds(model)
     slack, _ = bounds.log_slack(LEAST_GAIN)
     D = model.d_vocab

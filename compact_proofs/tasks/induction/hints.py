@@ -74,7 +74,7 @@ class Search(Hints):
 
 
 class OnTheSpot(Search):
-    """Find hints and keep none: to look at single groups."""
+    """Find hints and keep none: to look at single cases."""
 
     def __init__(self) -> None:
         super().__init__({})

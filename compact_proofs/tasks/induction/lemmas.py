@@ -1,6 +1,8 @@
-"""The three inequalities that every proof of the folder stands on: leak (L), ratio at a hint (R), decision (D).
+"""The inequalities that every proof of the folder stands on. Lemma L, the leak of layer 1, is here.
 
-All hold for real numbers, whatever the hints are; each function is ordinary PyTorch, under any of the four readings.
+Lemma R, a ratio at a hint, is `compact_proofs.bounds.mean`. Lemma D, the decision, is `compact_proofs.bounds.dominance`: its terms
+are the last layer's keys k with weights e^{s_k}, and its winning term is the answer's key c. So
+**sum_{k != c} rho_k e^{s_k - s_c} < 1 implies that a beats every b**.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table
+
+LEAST_RATIO = 1e-9
+"""Ratios of Lemma D are raised to it, so that their logarithms exist."""
 
 
 def leak(scores: Tensor, D: int, shift: Tensor | float = 0.0) -> Tensor:
@@ -24,7 +28,7 @@ def leak(scores: Tensor, D: int, shift: Tensor | float = 0.0) -> Tensor:
 
         sum_m A_k(m) F(m)  <=  F(k-1) + lam (G - F(k-1))    if G >= F(m) for every m <= k
 
-    and the same with >= for G below every F(m): see `leaked`.
+    and the same with >= for G below every F(m): see `bounds.mean.moved_mean`.
 
     Parameters
     ----------
@@ -59,73 +63,3 @@ def _rows(D: int, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """For k = 1 ... n-1: its row k - 1, the place before it, and which places come before that."""
     row = torch.arange(n - 1)
     return row, row, torch.arange(n) < row[:, None]
-
-
-def leaked(before: Tensor, lam: Tensor, extreme: Tensor) -> Tensor:
-    """Bound a mean over a row of layer 1 by Lemma L (see `leak`): ``before + lam (extreme - before)``.
-
-    An upper bound if `extreme` is one of every value, a lower bound if it is a lower bound of every value: 1 - A_k(k-1) <= lam, and
-    what is multiplied has one sign, since `before` is among the values. Cost: 3 for each entry.
-    """
-    return before + lam * (extreme - before)
-
-
-def ratio_at_least(hint: Tensor, sigma: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Bound a weighted mean whose tokens are free from below, at a hinted value.
-
-    Lemma R. Let r = (S + sum_m w_m(t_m) F_m(t_m)) / Z with Z = W + sum_m w_m(t_m) over free tokens t_m, and 0 < low <= Z <= high.
-    For any real h, r = h + (S - h W + sum_m w_m(t_m) (F_m(t_m) - h)) / Z, and the numerator is at least
-
-        sigma = S - h W + sum_m min_t w_m(t) (F_m(t) - h).
-
-    So r >= h + sigma / high if sigma >= 0, else r >= h + sigma / low: in both cases r >= h + min(sigma / low, sigma / high). At the
-    least ratio itself sigma = 0, and the bound is exact: the prover finds that h by iteration, the verifier evaluates once.
-
-    Parameters
-    ----------
-    hint : [...]
-        h, any number.
-    sigma : [...]
-        As above; a lower bound of it is enough.
-    low, high : [...]
-        Bounds of the denominator. Where `low` is not provably positive the quotient is unbounded, and nothing is proven.
-
-    Cost: 4 for each entry.
-    """
-    return hint + torch.minimum(sigma / low, sigma / high)
-
-
-def ratio_at_most(hint: Tensor, sigma: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Lemma R from above: ``sigma = S - h W + sum_m max_t w_m(t) (F_m(t) - h)``, and r <= h + max(sigma / low, sigma / high)."""
-    return hint + torch.maximum(sigma / low, sigma / high)
-
-
-def harm_ratio(harm: Tensor, gain: Tensor, least_gain: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Bound how much another key can harm, in units of what the answer's key gains.
-
-    Lemma D. Let key c (which holds the answer a) prefer a to every b by at least J_b, and let each other key k prefer b to a by at
-    most N_kb, all of the residual stream included: with the last layer's weights e^{s_k} and their sum Z,
-
-        Z (l_a - l_b)  >=  e^{s_c} J_b - sum_{k != c} e^{s_k} N_kb.
-
-    If every J_b > 0 and rho_k >= max(0, max_b N_kb / J_b), the right-hand side is at least
-    J_b (e^{s_c} - sum_k rho_k e^{s_k}), so **sum_{k != c} rho_k e^{s_k - s_c} < 1 implies that a beats every b**.
-
-    Parameters
-    ----------
-    harm : [..., b]
-        Upper bounds of N.
-    gain : [..., b]
-        Lower bounds of J; broadcast against `harm`.
-    least_gain
-        For training: gains below it are replaced, so that the loss stays finite. 0 in a proof.
-
-    Returns
-    -------
-    ratio, valid
-        rho [...], at least 1e-9 (so that its logarithm exists), and bool [...]: every J_b is provably positive.
-
-    Cost: 1 for each entry of `gain` and 2 for each of `harm`.
-    """
-    inverse = 1 / (gain.clamp(min=least_gain) if least_gain else gain)
-    return (harm * inverse).amax(-1).clamp(min=1e-9), provably(gain.amin(-1) > 0)

@@ -18,13 +18,13 @@ from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
 from compact_proofs.tasks.induction.brute_force import is_right
-from compact_proofs.tasks.induction.groups import answers, free_places
+from compact_proofs.tasks.induction.cases import answers, free_places
 from compact_proofs.tasks.induction.pairs import Pairs
 from compact_proofs.tasks.induction.tables import vectors
 from compact_proofs.tasks.induction.task import Induction
 
-LARGEST_GROUP = 2**20
-"""Inputs of a group, at most, among which a list is looked for."""
+LARGEST_CASE = 2**20
+"""Inputs of a case, at most, among which a list is looked for."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Listed(Pairs):
     def applies_to(self, model: AttentionStack, task: Task) -> None:
         super().applies_to(model, task)
         assert isinstance(task, Induction)
-        if task.size >= 2**62 or task.group_size > LARGEST_GROUP:
+        if task.size >= 2**62 or task.case_size > LARGEST_CASE:
             raise BadInput(
-                f"listed: the list is found among the {task.group_size} inputs of each group, which is affordable up to "
-                f"{LARGEST_GROUP}"
+                f"listed: the list is found among the {task.case_size} inputs of each case, which is affordable up to "
+                f"{LARGEST_CASE}"
             )
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
@@ -64,10 +64,10 @@ class Listed(Pairs):
         kept, room = [torch.zeros(0, dtype=torch.int64)], self.longest
         with sound():
             t = vectors(model)
-            for group in track(found["counted"].tolist(), "groups with inputs that the certificate misses"):
+            for case in track(found["counted"].tolist(), "cases with inputs that the certificate misses"):
                 if not room:
                     break
-                inputs = group_inputs(task, group)
+                inputs = case_inputs(task, case)
                 missed = inputs[certified.excludes(inputs)][: 2 * room]
                 kept.append(task.numbers(missed[is_right(t, missed)])[:room])
                 room -= len(kept[-1])
@@ -84,14 +84,14 @@ class Listed(Pairs):
             return with_list(certified, inputs, task.numbers, lambda some: is_right(vectors(model), some), numbers)
 
 
-def group_inputs(task: Induction, group: int) -> Tensor:
-    """All inputs of a group, by its number among the places times the rows of `answers`: int64 [group_size, n]."""
+def case_inputs(task: Induction, case: int) -> Tensor:
+    """All inputs of a case, by its number among the places times the rows of `answers`: int64 [case_size, n]."""
     D, n = task.d_vocab, task.n_ctx
-    i, row = divmod(group, D * (D - 1))
+    i, row = divmod(case, D * (D - 1))
     q, a, tokens = (x[row] for x in answers(D))
     free = free_places(n, i)
     digits = torch.cartesian_prod(*(torch.arange(D - 2 - j) for j in range(len(free)))).reshape(-1, len(free)) if free else None
-    inputs = torch.zeros(task.group_size, n, dtype=torch.int64)
+    inputs = torch.zeros(task.case_size, n, dtype=torch.int64)
     inputs[:, [i, n - 1]], inputs[:, i + 1] = q, a
     if digits is not None:
         inputs[:, free] = tokens[Induction.arrange(digits)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,11 +17,12 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
+from compact_proofs.tasks.induction.cases import answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain, chain_of
-from compact_proofs.tasks.induction.gaps import CircuitGroups, Groups, Place
-from compact_proofs.tasks.induction.groups import answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.hints import Hints, Search
+from compact_proofs.tasks.induction.leads import Cases, CircuitCases, Place
 from compact_proofs.tasks.induction.rows import Rows
 from compact_proofs.tasks.induction.tables import tables
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
@@ -30,14 +30,14 @@ from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 ENTRIES = 2**21
 """Entries of the largest temporary table, about."""
 AT_ONCE = 64
-"""Groups counted at once."""
+"""Cases counted at once."""
 LARGEST = 2**31
 """Largest n^3 D^5, the order of the certificate's length, up to which it is tried by default."""
 
 
 @dataclass(frozen=True)
 class Costs(Certified):
-    """The inputs that the pair certificate proves: whole groups, and inputs of listed groups whose own cost is below 1.
+    """The inputs that the pair certificate proves: whole cases, and inputs of listed cases whose own cost is below 1.
 
     The latter are counted by sums in another order than that of `member`, or on a grid, which counts fewer; an input whose cost, as
     a real number, is not below 1 is counted by neither.
@@ -47,11 +47,11 @@ class Costs(Certified):
     task
         The task.
     chains
-        For each place i, the cost of every group's inputs.
+        For each place i, the cost of every case's inputs.
     always : bool [i, rows]
-        The whole group is right.
+        The whole case is right.
     listed : bool [i, rows]
-        The group is listed by the explanation.
+        The case is listed by the explanation.
     enumerated, steps
         Options of `Pairs`.
     """
@@ -66,7 +66,7 @@ class Costs(Certified):
     @cached_property
     def size(self) -> int:
         with stage("counting"):
-            total = whole(self.always.sum()) * self.task.group_size
+            total = whole(self.always.sum()) * self.task.case_size
             for chain, some in zip(self.chains, self.listed & ~self.always, strict=True):
                 rows = [] if some.is_meta else [row for row, chosen in enumerate(some.tolist()) if chosen]
                 for start in range(0, len(rows), AT_ONCE):
@@ -78,19 +78,19 @@ class Costs(Certified):
         return False
 
     def member(self, inputs: Tensor) -> Tensor:
-        """Is the input's group right as a whole, or is it listed and the input's own cost provably below 1?"""
+        """Is the input's case right as a whole, or is it listed and the input's own cost provably below 1?"""
         return self._among(inputs, lambda chain: chain, provably)
 
     def excludes(self, inputs: Tensor) -> Tensor:
         """Which inputs are certainly not counted, in whatever order costs are added up.
 
         An upper bound of a sum is at least the exact sum of the terms' upper bounds, and so are costs that were rounded up to a
-        grid. Where that sum is provably not below 1, nothing proves the input, unless its group is right as a whole.
+        grid. Where that sum is provably not below 1, nothing proves the input, unless its case is right as a whole.
         """
         return ~self._among(inputs, Chain.highest, possibly)
 
     def _among(self, inputs: Tensor, costs: Callable[[Chain], Chain], decide: Callable[[Tensor], Tensor]) -> Tensor:
-        """bool [k]: is the input's group right, or is it listed and the input's own cost, by some bounds, decided to be below 1?"""
+        """bool [k]: is the input's case right, or is it listed and the input's own cost, by some bounds, decided to be below 1?"""
         D, n = self.task.d_vocab, self.task.n_ctx
         i = self.task.places(inputs)
         row = answer_number(D, device=inputs.device)[inputs[:, -1], self.task.labels(inputs)]
@@ -107,19 +107,19 @@ class Costs(Certified):
 class Pairs(InductionStrategy):
     """Bound each key's harm for every two tokens, and count the inputs whose harms add up to less than 1.
 
-    For a group (q, i, a), a key k and the tokens u, v of places k - 1 and k, Lemma R bounds s_c - s_k (`Groups.ahead`: the last
+    For a case (q, i, a), a key k and the tokens u, v of places k - 1 and k, Lemma R bounds s_c - s_k (`Cases.ahead`: the last
     row of layer 1 is a mean over atoms whose tokens are known or free), Lemma L what layer 1 copied besides (`Rows`), and Lemma D
     turns both into a cost: an input is right if sum_k rho_k(v) e^{-(s_c - s_k)} < 1. Every cost depends on one token or on two
-    neighbouring free places, so costs add up along a chain (`Chain`): a group whose worst sum is below 1 is right as a whole, and
-    of the groups that the explanation lists, inputs are counted one by one, or on a grid.
+    neighbouring free places, so costs add up along a chain (`Chain`): a case whose worst sum is below 1 is right as a whole, and
+    of the cases that the explanation lists, inputs are counted one by one, or on a grid.
 
-    Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the list of groups.
+    Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the list of cases.
 
-    Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each group; the tables.
+    Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each case; the tables.
     """
 
     enumerated: Annotated[int, Field(ge=0, le=8)] = 3
-    """Groups with at most this many free places are counted input by input, others on a grid."""
+    """Cases with at most this many free places are counted input by input, others on a grid."""
     steps: Annotated[int, Field(ge=1, le=2**12)] = 48
     """Grid points in a unit of cost."""
 
@@ -133,7 +133,7 @@ class Pairs(InductionStrategy):
         return 36 * length
 
     def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
-        """Iterate every ratio to its fixed point in float64; list the groups that are then not certified as a whole."""
+        """Iterate every ratio to its fixed point in float64; list the cases that are then not certified as a whole."""
         assert isinstance(task, Induction)
         return self.search(model, task)[0]
 
@@ -141,7 +141,7 @@ class Pairs(InductionStrategy):
         """Find the explanation, and what it proves."""
         search = Search(self.hint_specs(model))
         with torch.no_grad():
-            group_chains(copy.deepcopy(model).double(), search, self.composed)
+            case_chains(in_double(model), search, self.composed)
         nothing = torch.zeros(0, dtype=torch.int64)
         with sound():
             found = self.certified(model, task, search.values | {"counted": nothing})
@@ -149,25 +149,25 @@ class Pairs(InductionStrategy):
         return search.values | {"counted": failed}, replace(found, listed=~found.always)
 
     def specs(self, model: AttentionStack, task: Task) -> dict[str, Spec]:
-        groups = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
-        return self.hint_specs(model) | {"counted": Spec((groups,), (0, groups - 1), fewer=True)}
+        cases = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
+        return self.hint_specs(model) | {"counted": Spec((cases,), (0, cases - 1), fewer=True)}
 
     def hint_specs(self, model: AttentionStack) -> dict[str, Spec]:
         """The hinted ratios."""
         D, n = model.d_vocab, model.n_ctx
-        groups = (n - 2, D * (D - 1))
+        cases = (n - 2, D * (D - 1))
         return {
-            "pairs": Spec((*groups, n - 1, 2, D - 2)),
-            "atoms": Spec((*groups, n, D - 2)),
-            "last_key": Spec(groups),
-            "direct": Spec((*groups, D - 1)),
-            "last_harm": Spec((*groups, D - 1)),
+            "pairs": Spec((*cases, n - 1, 2, D - 2)),
+            "atoms": Spec((*cases, n, D - 2)),
+            "last_key": Spec(cases),
+            "direct": Spec((*cases, D - 1)),
+            "last_harm": Spec((*cases, D - 1)),
         }
 
     def certified(self, model: AttentionStack, task: Induction, explanation: Explanation) -> Costs:
-        """Compute every group's costs."""
+        """Compute every case's costs."""
         device = model.W_E.device
-        chains = group_chains(model, Hints(explanation, device), self.composed)
+        chains = case_chains(model, Hints(explanation, device), self.composed)
         with stage("counting"):
             always = torch.stack([chain.always() for chain in chains])
         listed = (torch.bincount(explanation["counted"].cpu(), minlength=always.numel()) > 0).reshape(always.shape)
@@ -178,7 +178,7 @@ class Pairs(InductionStrategy):
         return self.certified(model, task, explanation)
 
     def unexplained_dimension(self, model: AttentionStack, task: Task) -> int:
-        """A cost for every group, key and two tokens."""
+        """A cost for every case, key and two tokens."""
         D, n = model.d_vocab, model.n_ctx
         return (n - 2) * (n - 1) * D**4
 
@@ -206,8 +206,8 @@ def affordable(model: AttentionStack) -> bool:
     return model.n_ctx**3 * model.d_vocab**5 <= LARGEST
 
 
-def group_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
-    """For each place i, the cost of every group's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
+def case_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
+    """For each place i, the cost of every case's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
     rows = Rows(tables(model))
     D, n = rows.t.sizes
     found = []
@@ -216,24 +216,24 @@ def group_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Ch
         free = free_places(n, i)
         chains = []
         for chunk in _chunks(D, n):
-            kind = Groups if composed else CircuitGroups
-            groups = kind(place, answers(D, device=model.W_E.device), slice(*chunk), hints)
-            chains.append(chain_of(key_costs(groups), free, D - 2))
+            kind = Cases if composed else CircuitCases
+            cases = kind(place, answers(D, device=model.W_E.device), slice(*chunk), hints)
+            chains.append(chain_of(key_costs(cases), free, D - 2))
         links = [torch.cat(parts) for parts in zip(*(chain.links for chain in chains), strict=True)]
         found.append(Chain(torch.cat([chain.start for chain in chains]), links))
     return found
 
 
-def key_costs(groups: Groups) -> dict[int, Tensor]:
+def key_costs(cases: Cases) -> dict[int, Tensor]:
     """Upper bounds of rho_k e^{-(s_c - s_k)} for every key k: [g, u, v]; infinite where a gain is not positive."""
-    ratios, valid = groups.ratios()
+    ratios, valid = cases.ratios()
     costs = {}
     for k, ratio in ratios.items():
-        last = k == groups.n - 1
-        ahead = groups.ahead_of_last()[:, None, None] if last else groups.ahead(k)
+        last = k == cases.n - 1
+        ahead = cases.ahead_of_last()[:, None, None] if last else cases.ahead(k)
         with stage("costs"):
-            known = k == groups.place.i
-            own = ratio if last else ratio.gather(1, groups.q[:, None] if known else groups.tokens)
+            known = k == cases.place.i
+            own = ratio if last else ratio.gather(1, cases.q[:, None] if known else cases.tokens)
             cost = torch.exp(-ahead) * own[:, None]
             costs[k] = torch.where(valid[:, None, None], cost, torch.inf)
     return costs

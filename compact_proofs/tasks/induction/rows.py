@@ -8,14 +8,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.mean import moved_mean, ratio_at_least, ratio_at_most
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.length import stage
-from compact_proofs.tasks.induction.lemmas import leaked, ratio_at_least, ratio_at_most
 from compact_proofs.tasks.induction.tables import Tables
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Bounds over rows of layer 1, from the tables alone (no group's answer is known, except where said)."""
+    """Bounds over rows of layer 1, from the tables alone (no case's answer is known, except where said)."""
 
     t: Tables
 
@@ -36,7 +37,7 @@ class Rows:
             found = [(t.OX[:, :, 0] + t.OO[:, :, 0])[:, :, None]]
             for k in range(1, t.sizes[1] - 1):
                 before, most = t.OO[:, :, k - 1, :, None], self._extremes[1][:, :, k, None, None]
-                found.append(t.OX[:, :, k, None] + leaked(before, t.lam[k - 1].mT, most))
+                found.append(t.OX[:, :, k, None] + moved_mean(before, t.lam[k - 1].mT, most))
         return found
 
     @cached_property
@@ -47,23 +48,21 @@ class Rows:
         range; the last row is a mean over query parts.
         """
         with stage("composition"):
-            return sum(
-                (t.amax((2, 3)) - t.amin((2, 3)) for t in (self.t.OX, self.t.OO)), torch.zeros((), dtype=torch.float64)
-            ).amax()
+            return sum((spread(t, (2, 3)) for t in (self.t.OX, self.t.OO)), torch.zeros((), dtype=torch.float64)).amax()
 
     @cached_property
     def spreads(self) -> dict[str, Tensor]:
         """The largest difference of two logits in a row of oU ("direct") and of oU + oW ("last_harm"): [] each."""
         with stage("harms"):
             both = {"direct": self.t.oU, "last_harm": self.t.oU + self.t.oW}
-            return {name: (t.amax(2) - t.amin(2)).amax() for name, t in both.items()}
+            return {name: spread(t).amax() for name, t in both.items()}
 
     def composed_answer(self, i: int) -> Tensor:
         """Bound from below the score of key i + 1 holding a, after q at i, for the query part o(m, s): [q, a, m, s]."""
         t, c = self.t, i + 1
         with stage("composition"):
             before, least = t.OO[:, :, i, :, None], self._extremes[0][:, :, c, None, None]  # [m, s, q, 1]
-            return (t.OX[:, :, c, None] + leaked(before, t.lam[i].mT, least)).permute(2, 3, 0, 1)
+            return (t.OX[:, :, c, None] + moved_mean(before, t.lam[i].mT, least)).permute(2, 3, 0, 1)
 
     def answer(self, i: int) -> Tensor:
         """Bound from below the score of key i + 1 holding a, after q at i, for the query x(f, q): [q, a].
@@ -158,7 +157,7 @@ class Rows:
             else:
                 before = (copied[None] - copied.mT[:, :, None]).amax(1, keepdim=True)
                 lam = t.lam[k - 1].amax(1)[None, :, None]
-            return own + leaked(before, lam, self._written[:, None, :, k])
+            return own + moved_mean(before, lam, self._written[:, None, :, k])
 
     def gain(self, i: int) -> Tensor:
         """Bound from below what key i + 1 holding a, after q at i, writes for a against b: [q, a, b]."""
@@ -168,4 +167,4 @@ class Rows:
         with stage("harms"):
             own = t.xW[c, every, every][:, None] - t.xW[c]  # [a, b]
             copied = t.oW[i][:, :, None] - t.oW[i][:, None]  # [q, a, b]
-            return own + leaked(copied, t.lam[i].mT[:, :, None], -self._written[:, :, c])
+            return own + moved_mean(copied, t.lam[i].mT[:, :, None], -self._written[:, :, c])

@@ -8,8 +8,11 @@ from torch import Tensor
 from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.finetuning import project
+from compact_proofs.tasks.ties import tie_outputs
 
 KINDS = ("random", "good", "noisy", "circuit", "tied", "degenerate")
+WRITERS = ("W_E", "W_pos", "blocks.0.W_O", "blocks.1.W_O")
+"""Weights that write to the residual stream."""
 SIZES = ((3, 3), (4, 4), (5, 4), (7, 4), (5, 5), (6, 5))
 """(d_vocab, n_ctx), at most 1080 inputs."""
 
@@ -39,13 +42,13 @@ def specimen(seed: int) -> Specimen:
     if kind in ("random", "degenerate"):
         weights = gaussian_weights(config.shapes, 10 ** uniform(-1, 0.5), generator, degenerate=kind == "degenerate")
     else:
-        clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many groups and not for all
+        clear = kind == "circuit"  # structure beyond the noise, so that its proof holds for many cases and not for all
         weights = _good(config, uniform(5, 10) if clear else uniform(2, 9), uniform(6, 15), strength=uniform(2, 8))
         noise = {"good": 0.03, "noisy": 0.3, "circuit": 0.12, "tied": 0.05}[kind] * uniform(0.2, 1)
         weights = {name: w + noise * gaussian(*w.shape) for name, w in weights.items()}
         if kind == "tied":
             tied = (D - 1, integer(0, D - 2))
-            _tie(weights, *tied)
+            tie_outputs(weights, WRITERS, *tied)
     model = AttentionStack(config, dtype=torch.float64)
     model.load_state_dict({name: w.clone() for name, w in weights.items()})
     if kind == "circuit":
@@ -76,19 +79,3 @@ def _good(config: AttentionStackConfig, copying: float, matching: float, strengt
     weights["blocks.1.W_O"][:D, output] = one
     weights["W_U"][output] = strength * one
     return weights
-
-
-def _tie(weights: dict[str, Tensor], x: int, y: int) -> None:
-    """Make the logits of x and y equal over the reals.
-
-    Their unembeddings differ by (1, 1, -1) / 8 in the last three directions, whose product with every residual is 0, because the
-    last coordinate of everything that writes to the residual is the exact sum of the two before it.
-    """
-    for name in ("W_E", "W_pos", "blocks.0.W_O", "blocks.1.W_O"):
-        w = weights[name].float().double()  # few bits, so that the sum is exact
-        w[:, -1] = w[:, -2] + w[:, -3]
-        weights[name] = w
-    difference = torch.zeros(len(weights["W_U"]), dtype=torch.float64)
-    difference[-3:] = torch.tensor([1.0, 1.0, -1.0]) / 8
-    weights["W_U"] = weights["W_U"].float().double()
-    weights["W_U"][:, y] = weights["W_U"][:, x] + difference

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Heatmap, Study
+from compact_proofs.tasks.induction.cases import all_different, answers, free_places
 from compact_proofs.tasks.induction.chain import chain_of
-from compact_proofs.tasks.induction.circuit import certified_groups, circuit_bounds
-from compact_proofs.tasks.induction.gaps import Groups, Place
-from compact_proofs.tasks.induction.groups import all_different, answers, free_places
+from compact_proofs.tasks.induction.circuit import certified_cases, circuit_bounds
 from compact_proofs.tasks.induction.hints import OnTheSpot
+from compact_proofs.tasks.induction.leads import Cases, Place
 from compact_proofs.tasks.induction.pairs import affordable, key_costs
 from compact_proofs.tasks.induction.rows import Rows
 from compact_proofs.tasks.induction.tables import Vectors, layer_parts, tables, vectors
@@ -22,15 +22,15 @@ from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.induction.training import uniform_inputs
 
 SAMPLES = 4096
-SAMPLED_GROUPS = 12
-"""Groups of each place that `failures` looks at."""
+SAMPLED_CASES = 12
+"""Cases of each place that `failures` looks at."""
 
 
 def studies(model: AttentionStack) -> Sequence[Study]:
     """All tables of one model; that of the pair certificate's bounds only where it is affordable."""
     with torch.no_grad():
-        exact = copy.deepcopy(model).double()
-        return [leaks(exact), circuit_groups(exact), *([gaps(exact)] if affordable(exact) else [])]
+        exact = in_double(model)
+        return [leaks(exact), circuit_cases(exact), *([gaps(exact)] if affordable(exact) else [])]
 
 
 def leaks(model: AttentionStack) -> Study:
@@ -51,9 +51,9 @@ def leaks(model: AttentionStack) -> Study:
     )
 
 
-def circuit_groups(model: AttentionStack) -> Study:
-    """Which groups the circuit certificate proves, by the place of the query's first occurrence; and what is in its way."""
-    bounds, proven, D = circuit_bounds(model), certified_groups(model), model.d_vocab
+def circuit_cases(model: AttentionStack) -> Study:
+    """Which cases the circuit certificate proves, by the place of the query's first occurrence; and what is in its way."""
+    bounds, proven, D = circuit_bounds(model), certified_cases(model), model.d_vocab
     slack, valid = bounds.log_slack()
     different = ~torch.eye(D, dtype=torch.bool)
     rows = []
@@ -63,17 +63,17 @@ def circuit_groups(model: AttentionStack) -> Study:
     gain = bounds.gain[different].min().item()
     return Study(
         "circuit",
-        "Groups that the circuit certificate proves",
-        f"By the place i of the earlier occurrence. A group is proven if its log-slack is positive. Query composition costs "
+        "Cases that the circuit certificate proves",
+        f"By the place i of the earlier occurrence. A case is proven if its log-slack is positive. Query composition costs "
         f"{bounds.composition.item():.3g} nats of slack everywhere; the answer's key writes at least {gain:.3g} for the answer "
         f"against any other token, which must be positive: it is for {valid.double().mean().item():.0%} of the answers.",
-        ("groups", "share proven", "median log-slack", "least log-slack"),
+        ("cases", "share proven", "median log-slack", "least log-slack"),
         tuple(rows),
     )
 
 
 def gaps(model: AttentionStack) -> Study:
-    """How far the answer's key is ahead: on random inputs, and as the pair certificate bounds it in a sample of groups."""
+    """How far the answer's key is ahead: on random inputs, and as the pair certificate bounds it in a sample of cases."""
     task, n = Induction.of(model), model.n_ctx
     inputs = _sample(model)
     scores, place = _patterns(vectors(model), inputs)[1], task.places(inputs)
@@ -85,29 +85,29 @@ def gaps(model: AttentionStack) -> Study:
         others = [k for k in range(n) if k != i + 1]
         seen = (mine[:, i + 1, None] - mine[:, others]).amin(1)
         shared = Place.of(rows_, i)
-        chosen = torch.randperm(len(every.q), generator=generator)[:SAMPLED_GROUPS]
-        groups = Groups(shared, every, chosen, OnTheSpot())
-        bound = least_ahead(groups)
-        failing = ~chain_of(key_costs(groups), free_places(n, i), model.d_vocab - 2).always()
+        chosen = torch.randperm(len(every.q), generator=generator)[:SAMPLED_CASES]
+        cases = Cases(shared, every, chosen, OnTheSpot())
+        bound = least_ahead(cases)
+        failing = ~chain_of(key_costs(cases), free_places(n, i), model.d_vocab - 2).always()
         rows.append((f"i = {i}", (*_mean_and_least(seen), *_mean_and_least(bound), failing.double().mean().item())))
     return Study(
         "gaps",
         "Gaps of the last layer's scores, and their bounds",
         f"The score of the answer's key less the highest other, on {SAMPLES} random inputs; the pair certificate's lower bound of "
-        f"it over all inputs of a group, for {SAMPLED_GROUPS} random groups of each place; and the share of these that it does not "
+        f"it over all inputs of a case, for {SAMPLED_CASES} random cases of each place; and the share of these that it does not "
         "prove whole.",
-        ("groups", "mean gap", "least seen", "mean bound", "least bound", "share not proven whole"),
+        ("cases", "mean gap", "least seen", "mean bound", "least bound", "share not proven whole"),
         tuple(rows),
     )
 
 
-def least_ahead(groups: Groups) -> Tensor:
+def least_ahead(cases: Cases) -> Tensor:
     """The pair certificate's least bound of the answer key's lead, over all keys and tokens: [g]."""
-    least = [groups.ahead_of_last()]
-    for k in range(groups.n - 1):
-        if k != groups.place.i + 1:
-            ahead = groups.ahead(k)
-            possible = all_different(groups.D, 2) if min(ahead.shape[1:]) > 1 else torch.ones(1, 1, dtype=torch.bool)
+    least = [cases.ahead_of_last()]
+    for k in range(cases.n - 1):
+        if k != cases.place.i + 1:
+            ahead = cases.ahead(k)
+            possible = all_different(cases.D, 2) if min(ahead.shape[1:]) > 1 else torch.ones(1, 1, dtype=torch.bool)
             least.append(torch.where(possible, ahead, torch.inf).flatten(1).amin(1))
     return torch.stack(least).amin(0)
 
@@ -119,7 +119,7 @@ def _mean_and_least(x: Tensor) -> tuple[float, float]:
 def heatmaps(model: AttentionStack) -> Sequence[Heatmap]:
     """All pictures of one model."""
     with torch.no_grad():
-        exact = copy.deepcopy(model).double()
+        exact = in_double(model)
         parts, D = layer_parts(exact), model.d_vocab
         first, scores = _patterns(vectors(exact), _sample(exact))
         last = torch.softmax(scores, 1)

@@ -122,32 +122,12 @@ def tables(model: AttentionStack) -> Tables:
     return Tables(weight, lam, TX, TO, OX, OO, parts.xU, oU, xW, oW)
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """What each atom puts into the streams of the last layer, as vectors: for evaluating single inputs.
+class Vectors(Parts):
+    """What each atom puts into the streams of the last layer, as vectors, for evaluating single inputs: `Parts` by place and token.
 
-    Attributes
-    ----------
-    score : [k, v, m, t]
-        Layer 1's score of (m, t) for the row (k, v).
-    query : [q, h]
-        x(f, q) W_Q2 / sqrt(h).
-    o_query, x_key, o_key : [m, t, h]
-        Queries (divided by sqrt(h)) and keys.
-    xU : [q, b]
-    oU, xW, oW : [m, t, b]
-        As in `Tables`.
+    Shapes: `score` [k, v, m, t] for the row (k, v) and the atom (m, t); `query` [q, h]; `o_query`, `x_key`, `o_key` [m, t, h]; `xU`
+    [q, b]; `oU`, `xW` and `oW` [m, t, b].
     """
-
-    score: Tensor
-    query: Tensor
-    o_query: Tensor
-    x_key: Tensor
-    o_key: Tensor
-    xU: Tensor
-    oU: Tensor
-    xW: Tensor
-    oW: Tensor
 
     @property
     def sizes(self) -> tuple[int, int]:

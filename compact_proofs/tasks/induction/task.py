@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 
 
 @dataclass(frozen=True)
-class Induction(Task):
+class Induction(ModelTask):
     """Sequences x_0 ... x_{n-1} over D tokens, uniform, where x_0 ... x_{n-2} differ and x_{n-1} = x_i for one i <= n - 3.
 
     The label is x_{i+1}. Throughout the folder q = x_i = x_{n-1} is the query, i its earlier place, c = i + 1 the place of the
-    answer a = x_c, f = n - 1 the last place; the *group* (q, i, a) holds (D - 2)! / (D - n + 1)! inputs.
+    answer a = x_c, f = n - 1 the last place; the *case* (q, i, a) holds (D - 2)! / (D - n + 1)! inputs.
 
     Attributes
     ----------
@@ -33,6 +33,7 @@ class Induction(Task):
     d_vocab: int
     n_ctx: int
     name: ClassVar[str] = "induction"
+    reads: ClassVar[type[nn.Module]] = AttentionStack
 
     def __post_init__(self) -> None:
         if self.n_ctx < 3 or self.d_vocab < self.n_ctx - 1:
@@ -42,16 +43,7 @@ class Induction(Task):
             )
 
     @classmethod
-    def of(cls, model: nn.Module) -> Induction:
-        """The task that a model was built for.
-
-        Raises
-        ------
-        BadInput
-            If the model is not an `AttentionStack`.
-        """
-        if not isinstance(model, AttentionStack):
-            raise BadInput(f"{type(model).__name__} is not an AttentionStack, for which induction has strategies")
+    def built_for(cls, model: AttentionStack) -> Induction:
         return cls(model.d_vocab, model.n_ctx)
 
     @property
@@ -60,8 +52,8 @@ class Induction(Task):
         return (self.n_ctx - 2) * math.perm(self.d_vocab, self.n_ctx - 1)
 
     @property
-    def group_size(self) -> int:
-        """(D - 2)! / (D - n + 1)!, the number of inputs of each group (q, i, a)."""
+    def case_size(self) -> int:
+        """(D - 2)! / (D - n + 1)!, the number of inputs of each case (q, i, a)."""
         return math.perm(self.d_vocab - 2, self.n_ctx - 3)
 
     def parameters(self) -> dict[str, int]:
@@ -110,11 +102,12 @@ class Induction(Task):
         return inputs.gather(1, self.places(inputs)[:, None] + 1).squeeze(1)
 
 
-class InductionStrategy(Strategy[AttentionStack]):
+class InductionStrategy(ModelStrategy[AttentionStack]):
     """A strategy that reads the weights of an `AttentionStack` of two layers."""
 
+    task: ClassVar[type[ModelTask]] = Induction
+
     def applies_to(self, model: AttentionStack, task: Task) -> None:
-        if task != Induction.of(model):
-            raise BadInput(f"{self.name}: this model is for {Induction.of(model)}, not for {task}")
+        super().applies_to(model, task)
         if len(model.blocks) != 2:
             raise BadInput(f"{self.name}: the model has {len(model.blocks)} layers; this proof is for two")

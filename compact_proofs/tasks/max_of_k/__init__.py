@@ -9,7 +9,6 @@ additive      ours: ratios that add up, O(v^2 d)
 large_maxima  additive for large maxima: the shortest proofs of models that were not tuned
 listed        additive, and a list of further sequences: the exact accuracy
 prefix        the simplest compact proof that is verified in Coq
-grouping      searches for explanations
 specimens     small models that try to break proofs
 estimates     guesses of the accuracy, which prove nothing
 studies       tables: where bounds are lost

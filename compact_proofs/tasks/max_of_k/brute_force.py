@@ -11,13 +11,14 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.core.claim import Task
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track
-from compact_proofs.tasks.max_of_k.paths import attention_weights, others, paths
+from compact_proofs.tasks.max_of_k.paths import attention_weights, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.shares import InputShare
 

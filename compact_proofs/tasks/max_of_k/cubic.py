@@ -9,21 +9,15 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import away_from, others
+from compact_proofs.bounds.positions import extreme_sums
 from compact_proofs.certified import Certified, Counted, whole
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import (
-    at_maximum,
-    attention_weights,
-    away_from,
-    others,
-    pair_number,
-    paths,
-    query_max_pairs,
-)
+from compact_proofs.tasks.max_of_k.paths import at_maximum, attention_weights, pair_number, paths, query_max_pairs
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -132,10 +126,7 @@ def margin_bounds(model: AttentionOnlyTransformer) -> MarginBounds:
     v, K, device = model.d_vocab, model.n_ctx, w.device
     q, m = query_max_pairs(v, device=device)
     with stage("positions"):
-        ordered = torch.sort(r[:, :-1], dim=1).values
-        zero = torch.zeros(v, 1, dtype=torch.float64, device=device)
-        least = torch.cat([zero, ordered.cumsum(1)], 1)  # [q, n]: sum of the n smallest
-        most = torch.cat([zero, ordered.flip(1).cumsum(1)], 1)
+        least, most = extreme_sums(r[:, :-1])
         pv = (p.PVOU[:, others(v, device=device)] - p.PVOU[:, :, None]).amax(0)  # [m, x != m]
     with stage("rows"):
         eu = away_from(p.EUPU, q, m)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.certified import Certified, with_list
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
@@ -16,10 +16,11 @@ from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.additive.positions import Symbols, additive_member
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights, others
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, Paths, attention_weights
 
 LONGEST = 2**22
 """Sequences in a list, at most."""
@@ -63,7 +64,7 @@ class Listed(Additive):
         found = super().explain(model, task)
         kept, room = [torch.zeros(0, model.n_ctx, dtype=torch.int64)], LONGEST
         with torch.no_grad():
-            p = LazyPaths(copy.deepcopy(model).double())
+            p = LazyPaths(in_double(model))
             symbols = self.symbols(p, found)
             for start in track(range(0, task.size, CHUNK), "sequences that the certificate misses"):
                 sequences = task.inputs(start, min(start + CHUNK, task.size))

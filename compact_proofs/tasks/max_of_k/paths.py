@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import norm
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 
@@ -40,11 +41,6 @@ class Paths:
     EVOU: Tensor
     PVOU: Tensor
     EUPU: Tensor
-
-
-def norms(x: Tensor, dim: int) -> Tensor:
-    """Euclidean norms along `dim`."""
-    return torch.linalg.vector_norm(x, dim=dim)
 
 
 class LazyPaths:
@@ -101,19 +97,19 @@ class LazyPaths:
     def deviation_norms(self) -> Tensor:
         """Their Euclidean norms, [v]."""
         with stage("norms"):
-            return norms(self.deviations, 1)
+            return norm(self.deviations, 1)
 
     @cached_property
     def position_norm(self) -> Tensor:
         """The largest norm of a positional embedding, []."""
         with stage("norms"):
-            return norms(self.model.W_pos, 1).amax()
+            return norm(self.model.W_pos, 1).amax()
 
     @cached_property
     def output_norms(self) -> Tensor:
         """Norms of the columns of W_U, [v]."""
         with stage("norms"):
-            return norms(self.model.W_U, 0)
+            return norm(self.model.W_U, 0)
 
 
 def paths(model: AttentionOnlyTransformer) -> Paths:
@@ -159,13 +155,6 @@ def attention_weights(EQKE: Tensor, EQKP: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @address_table
-def others(v: int) -> Tensor:
-    """int64 [v, v - 1]: row m lists every output but m."""
-    x = torch.arange(v - 1).expand(v, v - 1)
-    return x + (x >= torch.arange(v)[:, None])
-
-
-@address_table
 def query_max_pairs(v: int) -> tuple[Tensor, Tensor]:
     """All (q, m) with q <= m as two int64 vectors of length v (v + 1) / 2, ordered by m, then q."""
     m, q = torch.tril_indices(v, v)
@@ -182,8 +171,3 @@ def at_maximum(v: int) -> Tensor:
     """int64 [pairs]: the number of the pair (m, m), for each pair (q, m)."""
     _, m = query_max_pairs(v)
     return pair_number(m, m)
-
-
-def away_from(X: Tensor, rows: Tensor, m: Tensor) -> Tensor:
-    """X[row, x] - X[row, m] for every x != m: [n, v - 1] for n pairs (row, m)."""
-    return X[rows[:, None], others(X.shape[1], device=X.device)[m]] - X[rows, m][:, None]

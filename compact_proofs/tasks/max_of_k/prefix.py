@@ -6,13 +6,13 @@ Longer than the additive certificate and never better; it is the simplest compac
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import others
 from compact_proofs.certified import Certified, Counted
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
@@ -20,7 +20,8 @@ from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights, others
+from compact_proofs.models.weights import in_double
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, attention_weights
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 LARGEST_TABLE = 2**25
@@ -53,7 +54,7 @@ class Prefix(MaxOfKStrategy):
         v = model.d_vocab
         bound = torch.zeros(v, v, dtype=torch.int64)
         with torch.no_grad():
-            p = LazyPaths(copy.deepcopy(model).double())
+            p = LazyPaths(in_double(model))
             weights = attention_weights(*p.scores)
             for q in range(v):
                 leads = _Leads(p, *weights, q)

@@ -7,8 +7,11 @@ from torch import Tensor
 
 from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
+from compact_proofs.tasks.ties import tie_outputs
 
 KINDS = ("random", "good", "noisy", "tied", "degenerate", "parabola")
+WRITERS = ("W_E", "W_pos", "W_O")
+"""Weights that write to the residual stream."""
 
 
 def specimen(seed: int) -> Specimen:
@@ -49,7 +52,7 @@ def specimen(seed: int) -> Specimen:
         weights = {name: w if name in clean else w + noise * gaussian(*w.shape) for name, w in weights.items()}
         if kind == "tied":
             tied = (v - 1, integer(0, v - 2))
-            _tie(weights, *tied)
+            tie_outputs(weights, WRITERS, *tied)
     if seed // len(KINDS) % 2:
         factors = {"W_E": 1 / 8, "W_pos": 1 / 8, "W_Q": 8.0, "W_K": 8.0, "W_V": 8.0}  # exact, so that ties stay
         weights = {name: w * factors.get(name, 1.0) for name, w in weights.items()}
@@ -83,19 +86,3 @@ def _parabola(v: int, K: int, d: int, slope: float, strength: float) -> dict[str
     weights["W_U"][-1] = strength * number
     weights["W_U"][v] = -strength * number**2 / 2
     return weights
-
-
-def _tie(weights: dict[str, Tensor], x: int, y: int) -> None:
-    """Make the logits of x and y equal over the reals.
-
-    Their unembeddings differ by (1, 1, -1) / 8 in the last three directions, whose product with every residual is 0, because the
-    last coordinate of everything that writes to the residual is the exact sum of the two before it.
-    """
-    for name in ("W_E", "W_pos", "W_O"):
-        w = weights[name].float().double()  # few bits, so that the sum is exact
-        w[:, -1] = w[:, -2] + w[:, -3]
-        weights[name] = w
-    difference = torch.zeros(len(weights["W_U"]), dtype=torch.float64)
-    difference[-3:] = torch.tensor([1.0, 1.0, -1.0]) / 8
-    weights["W_U"] = weights["W_U"].float().double()
-    weights["W_U"][:, y] = weights["W_U"][:, x] + difference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from compact_proofs.core.prove import prove
 from compact_proofs.estimates import estimate
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Study
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.estimates import estimators
@@ -87,7 +87,7 @@ def losses(model: AttentionOnlyTransformer) -> Study:
 def spectra(model: AttentionOnlyTransformer) -> Study:
     """Leading singular values of the circuits, and the noise of the direct path against the margin."""
     with torch.no_grad():
-        p = paths(copy.deepcopy(model).double())
+        p = paths(in_double(model))
         matrices = {"EQKE": p.EQKE, "EQKE, rows centred": p.EQKE - p.EQKE.mean(1, keepdim=True), "EVOU": p.EVOU}
         matrices["EUPU"] = p.EUPU
         rows = [(name, _leading(matrix)) for name, matrix in matrices.items()]
@@ -115,7 +115,7 @@ def guesses(model: AttentionOnlyTransformer) -> Study:
 def measures(model: AttentionOnlyTransformer) -> dict[str, float]:
     """How faithful "the larger token gets more attention" is: sigma_1 / sigma_2 of EQKE (Gross et al. 2024)."""
     with torch.no_grad():
-        s = torch.linalg.svdvals(paths(copy.deepcopy(model).double()).EQKE)
+        s = torch.linalg.svdvals(paths(in_double(model)).EQKE)
     return {"faithfulness": float(s[0] / s[1])} if len(s) > 1 and s[1] > 0 else {}
 
 

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
 from compact_proofs.core.numbering import lexicographic
-from compact_proofs.core.strategy import Strategy
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask, sequences
 
 
 @dataclass(frozen=True)
-class MaxOfK(Task):
+class MaxOfK(ModelTask):
     """Sequences t in {0 .. d_vocab - 1}^n_ctx, uniform; the label is max_i t_i.
 
     Attributes
@@ -31,22 +31,14 @@ class MaxOfK(Task):
     d_vocab: int
     n_ctx: int
     name: ClassVar[str] = "max-of-k"
+    reads: ClassVar[type[nn.Module]] = AttentionOnlyTransformer
 
     def __post_init__(self) -> None:
         if self.d_vocab < 2 or self.n_ctx < 2:
             raise BadInput(f"Max-of-K needs d_vocab >= 2 and n_ctx >= 2, not {self.d_vocab} and {self.n_ctx}")
 
     @classmethod
-    def of(cls, model: nn.Module) -> MaxOfK:
-        """The task that a model was built for.
-
-        Raises
-        ------
-        BadInput
-            If the model is not an `AttentionOnlyTransformer`.
-        """
-        if not isinstance(model, AttentionOnlyTransformer):
-            raise BadInput(f"{type(model).__name__} is not an AttentionOnlyTransformer, for which Max-of-K has strategies")
+    def built_for(cls, model: AttentionOnlyTransformer) -> MaxOfK:
         return cls(model.d_vocab, model.n_ctx)
 
     @property
@@ -59,12 +51,7 @@ class MaxOfK(Task):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Sequences number `start` to `stop` - 1 in lexicographic order, int64 [n, n_ctx] (for v^K < 2^63)."""
-        number = torch.arange(start, min(stop, self.size))
-        digits = []
-        for _ in range(self.n_ctx):
-            digits.append(number % self.d_vocab)
-            number = number // self.d_vocab
-        return torch.stack(digits[::-1], -1)
+        return sequences(start, stop, self.d_vocab, self.n_ctx)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """The sequences as numbers in base v: about 2 K operations each."""
@@ -78,12 +65,10 @@ class MaxOfK(Task):
         return inputs.max(-1).values
 
 
-class MaxOfKStrategy(Strategy[AttentionOnlyTransformer]):
+class MaxOfKStrategy(ModelStrategy[AttentionOnlyTransformer]):
     """A strategy that reads the weights of an `AttentionOnlyTransformer`."""
 
-    def applies_to(self, model: AttentionOnlyTransformer, task: Task) -> None:
-        if task != MaxOfK.of(model):
-            raise BadInput(f"{self.name}: this model is for {MaxOfK.of(model)}, not for {task}")
+    task: ClassVar[type[ModelTask]] = MaxOfK
 
     def unexplained_dimension(self, model: AttentionOnlyTransformer, task: Task) -> int | None:
         """3 v^2 + 2 K v unless a strategy says otherwise: every entry of the five path matrices."""

@@ -3,6 +3,7 @@
 task          the inputs and their labels
 folding       the network as tables, where attention is uniform
 waves         cosines and sines of the multiples of pi / p
+neuron_order  neurons in the order of their clusters
 brute_force   every pair; the linear baseline
 clusters      any weights: neurons by frequency, the rest by Cauchy-Schwarz
 adapting      how many clusters and directions a network needs

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import sums_of_squares
+from compact_proofs.bounds.splitting import along
 from compact_proofs.certified import Certified, Counted, whole
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
@@ -16,7 +18,7 @@ from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
-from compact_proofs.tasks.modular_addition.grouping import by_cluster
+from compact_proofs.tasks.modular_addition.neuron_order import by_cluster
 from compact_proofs.tasks.modular_addition.search import explain_clusters
 from compact_proofs.tasks.modular_addition.task import AdditiveStrategy
 from compact_proofs.tasks.modular_addition.waves import Waves, pairs, unordered_pairs, waves
@@ -145,8 +147,9 @@ class Clusters(AdditiveStrategy):
                 half = (table.half_cos[k][:, None] * z[0] + table.half_sin[k][:, None] * z[1]).abs()
             with stage("directions"):
                 V = explanation["directions"][k].to(device)
-                coordinates.append(G_k @ V.T)
-                output_rests.append(G_k - coordinates[-1] @ V if self.q else G_k)
+                coordinate, rest = along(G_k, V) if self.q else (G_k @ V.T, G_k)
+                coordinates.append(coordinate)
+                output_rests.append(rest)
             with stage("tables"):
                 tables.append(half @ output_rests[-1])  # [s, c]
         with stage("waves"):
@@ -165,7 +168,7 @@ class Clusters(AdditiveStrategy):
         if self.rest != "pairs":
             return squares.sqrt()[a] + squares_b.sqrt()[b]
         inner = (A @ B.T).flatten()[a * len(A) + b]
-        return (squares[a] + squares_b[b] + 2 * inner).clamp(min=0).sqrt()
+        return sums_of_squares(squares[a], squares_b[b], inner, 1).sqrt()
 
     def _output_rest(self, parts: Parts, scale: Tensor) -> Tensor:
         """``|s rest_c|`` [p], or ``|s (rest_c* - rest_c)|`` [p, p] by the label c* and c."""
@@ -175,7 +178,7 @@ class Clusters(AdditiveStrategy):
             return squares.sqrt()
         if self.rest == "norms":
             return squares.sqrt()[:, None] + squares.sqrt()
-        return (squares[:, None] + squares - 2 * (scaled.T @ scaled)).clamp(min=0).sqrt()
+        return sums_of_squares(squares[:, None], squares, scaled.T @ scaled, -1).sqrt()
 
     def _linear(self, f: Folded, parts: Parts, table: Waves, a: Tensor, b: Tensor) -> Tensor:
         """Half of ``x rest`` (or of ``x^ rest``) and the skip path: logits [n, p]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import torch
@@ -10,13 +9,15 @@ from torch import Tensor
 
 from compact_proofs.core.strategy import finite
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
+from compact_proofs.searches import rank_two
 from compact_proofs.tasks.modular_addition.projection import fourier_rows
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, main_frequencies, nearest_frequency
 
 
 def explain_layer(model: OneLayerMLP, K: int) -> dict[str, Tensor]:
     """Find the hints of the strategy `Kinks`: see `layer.layer_specs`."""
-    model = copy.deepcopy(model).double().requires_grad_(False)
+    model = in_double(model).requires_grad_(False)
     folded, p, d = folded_in_float64(model), model.p, model.config.d_model
     frequencies = main_frequencies(folded, K)
     cluster = nearest_frequency(folded, frequencies)
@@ -51,12 +52,3 @@ def explain_layer(model: OneLayerMLP, K: int) -> dict[str, Tensor]:
         "amplitude": amplitude,
     }
     return {"frequencies": frequencies, "cluster": cluster} | {name: finite(t) for name, t in reals.items()}
-
-
-def rank_two(W: Tensor) -> tuple[Tensor, Tensor]:
-    """Factor W [n, d] as closely as rank 2 allows: ``W ~ reads^T basis``, reads [2, n], basis [2, d] orthonormal rows."""
-    U, S, Vh = torch.linalg.svd(finite(W), full_matrices=False)
-    reads, basis = torch.zeros(2, len(W), dtype=W.dtype), torch.zeros(2, W.shape[1], dtype=W.dtype)
-    r = min(2, len(S))
-    reads[:r], basis[:r] = (U[:, :r] * S[:r]).T, Vh[:r]
-    return reads, basis

@@ -19,8 +19,8 @@ from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.brute_force import is_correct
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
-from compact_proofs.tasks.modular_addition.grouping import by_cluster, where_true
 from compact_proofs.tasks.modular_addition.layer import Layer, Neurons, bound_layer, layer_specs
+from compact_proofs.tasks.modular_addition.neuron_order import by_cluster, where_true
 from compact_proofs.tasks.modular_addition.response import Cluster, Range, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.task import AdditiveStrategy, ModularAddition
 from compact_proofs.tasks.modular_addition.waves import Waves, class_size, multiplicity, pair_class, waves

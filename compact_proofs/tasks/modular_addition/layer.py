@@ -13,10 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import norm
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.modular_addition.grouping import Layout, padded
+from compact_proofs.tasks.modular_addition.neuron_order import Layout, padded
 from compact_proofs.tasks.modular_addition.response import Cluster, Range
 
 
@@ -129,9 +130,9 @@ def neurons(model: OneLayerMLP, hints: Explanation, layout: Layout, e_E: Tensor,
         if attends:
             H = (C @ model.values) @ model.outputs / c.n_ctx
             constant = model.constant_part().squeeze(0)
-            e_A = e_E * _norm(model.values) * _norm(model.outputs) / c.n_ctx
+            e_A = e_E * norm(model.values) * norm(model.outputs) / c.n_ctx
             e_B = e_A + e_E if two else e_A
-            h = _norm(constant)
+            h = norm(constant)
         else:
             H, constant, e_A, e_B, h = C, zero, e_E, e_E, zero
     with stage("neurons"):
@@ -139,22 +140,22 @@ def neurons(model: OneLayerMLP, hints: Explanation, layout: Layout, e_E: Tensor,
         Y, Z, eta = _factored(model.W_out, hints["writes"], hints["write_basis"], cluster)
         own_in, off_in = _own(H, hints["read_basis"])  # [K, 2, 2], [K]
         own_out, off_out = _own(D, hints["write_basis"])
-        X_size, Y_size = _norm(X, 0), _norm(Y, 0)
+        X_size, Y_size = norm(X, 0), norm(Y, 0)
         kappa = (own_in[cluster] * X.T[:, None]).sum(2).T
         gamma = (own_out[cluster] * Y.T[:, None]).sum(2).T
         kink, amplitude = hints["kink"].to(device), hints["amplitude"].to(device)
         ideal = torch.stack([-amplitude * torch.sin(kink), amplitude * torch.cos(kink)])
-        C_size, D_size, H_size = _norm(C), _norm(D), (_norm(H) if attends else _norm(C))
+        C_size, D_size, H_size = norm(C), norm(D), (norm(H) if attends else norm(C))
         W_in_size = B[cluster] * X_size + delta
         W_out_size = Z[cluster] * Y_size + eta
-        rho = 2 * (sqrt_K * (off_in[cluster] * X_size + H_size * delta) + _norm(kappa - ideal, 0))
+        rho = 2 * (sqrt_K * (off_in[cluster] * X_size + H_size * delta) + norm(kappa - ideal, 0))
         if attends and two:
-            rho = rho + sqrt_K * (_norm(C @ hints["read_basis"].transpose(1, 2), (1, 2))[cluster] * X_size + C_size * delta)
+            rho = rho + sqrt_K * (norm(C @ hints["read_basis"].transpose(1, 2), (1, 2))[cluster] * X_size + C_size * delta)
         rho = rho + (h + e_A + e_B) * W_in_size
         if c.biases:
             rho = rho + model.b_in.abs()
         height = 2 * amplitude.abs() + rho
-        side = torch.where(layout.real, (rho * _norm(gamma, 0))[layout.place], 0.0).sum(1)
+        side = torch.where(layout.real, (rho * norm(gamma, 0))[layout.place], 0.0).sum(1)
         off = off_out[cluster] * Y_size + D_size * eta
         error = 2 * (height * (sqrt_K * off + e_U * W_out_size)).sum()
     skip = torch.zeros(2, 2, K, dtype=torch.float64, device=device)
@@ -162,16 +163,16 @@ def neurons(model: OneLayerMLP, hints: Explanation, layout: Layout, e_E: Tensor,
         if attends:
             blocks = (H @ D.T).reshape(K, 2, K, 2)
             skip = blocks.diagonal(dim1=0, dim2=2)  # [2, 2, K]
-            size = _norm(blocks, (1, 3))
+            size = norm(blocks, (1, 3))
             other = 2 * size.masked_fill(torch.eye(K, dtype=torch.bool, device=device), 0.0).sum(0)
-            side = side + (other + _norm((C @ D.T).reshape(K, 2, K, 2), (1, 3)).sum(0) if two else other)
-            lengths = sqrt_K * (H_size + (_norm(H + C) if two else H_size)) + h + e_A + e_B
+            side = side + (other + norm((C @ D.T).reshape(K, 2, K, 2), (1, 3)).sum(0) if two else other)
+            lengths = sqrt_K * (H_size + (norm(H + C) if two else H_size)) + h + e_A + e_B
             error = error + 2 * (sqrt_K * (e_A + e_B) * D_size + e_U * lengths)
         if c.biases:
             constant = constant + model.b_out
-            error = error + 2 * e_U * _norm(model.b_out)
+            error = error + 2 * e_U * norm(model.b_out)
         if attends or c.biases:
-            side = side + _norm((D @ constant).reshape(K, 2), 1)
+            side = side + norm((D @ constant).reshape(K, 2), 1)
     return Neurons(kappa, gamma, skip, side, error)
 
 
@@ -200,7 +201,7 @@ def _factored(W: Tensor, factors: Tensor, basis: Tensor, cluster: Tensor) -> tup
     factors, basis = factors.to(W.device), basis.to(W.device)
     of = basis[cluster]  # [m, 2, d]
     rest = W - (factors[0][:, None] * of[:, 0] + factors[1][:, None] * of[:, 1])
-    return factors, _norm(basis, (1, 2)), _norm(rest, 1)
+    return factors, norm(basis, (1, 2)), norm(rest, 1)
 
 
 def _own(coefficients: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,10 +211,4 @@ def _own(coefficients: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     product = (coefficients @ basis.reshape(-1, d).T).reshape(K, 2, K, 2)
     own = product.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
     diagonal = torch.eye(K, dtype=torch.bool, device=product.device)[:, None, :, None]
-    return own, _norm(product.masked_fill(diagonal, 0.0), (0, 1, 3))
-
-
-def _norm(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
-    """Root of the sum of squares over some axes, or all."""
-    squares = x.square()
-    return (squares.sum() if dim is None else squares.sum(dim)).sqrt()
+    return own, norm(product.masked_fill(diagonal, 0.0), (0, 1, 3))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import norm
 from compact_proofs.enclosure import pi, provably
 
 
@@ -73,7 +74,7 @@ def kink_range(c: Cluster) -> Range:
     Q = torch.stack([Q + Q_lin, Q - Q_lin], 1)
     at_ends = tuple(torch.cat([f[:, 1:], -f[:, :1]], 1) for f in (cos, sin, cos3, sin3))
     samples = [_response(P, Q, at) for at in ((cos, sin, cos3, sin3), _trigonometry(middles), at_ends)]
-    slack = (_size(P) + 9 * _size(Q)) * (width.square() / 8)
+    slack = (norm(P, 0) + 9 * norm(Q, 0)) * (width.square() / 8)
     low = torch.minimum(torch.minimum(samples[0][0], samples[1][0]), samples[2][0]) - slack
     high = torch.maximum(torch.maximum(samples[0][1].abs(), samples[1][1].abs()), samples[2][1].abs()) + slack
     u = torch.where(fits, low.amin((0, 2))[:, None], -torch.inf)
@@ -100,7 +101,7 @@ def quadrature_range(c: Cluster) -> Range:
     gamma = c.gamma.gather(2, order.expand(2, -1, -1))
     right_angle = pi(c.kinks.device) / 2
     phase = torch.where(amplitude < 0, right_angle, -right_angle) - kinks
-    written, size = _size(gamma), 2 * amplitude.abs()
+    written, size = norm(gamma, 0), 2 * amplitude.abs()
     weight = size * written
     total = weight.sum(1, keepdim=True)
     width = weight * (4 * right_angle / total)
@@ -110,8 +111,8 @@ def quadrature_range(c: Cluster) -> Range:
     arcs = ((y * y.abs() - x * x.abs()) / 2).sum(1)  # the integrals of |phi - phi_i|
     twice = 2 * kinks
     ideal = -torch.stack([torch.cos(twice), torch.sin(twice)]) * written  # e^(-2i phi) = -e^(2i kink)
-    phases = (size * _size(gamma - ideal)).sum(1)
-    skip = 2 * c.skip.square().sum((0, 1)).sqrt()
+    phases = (size * norm(gamma - ideal, 0)).sum(1)
+    skip = 2 * norm(c.skip, (0, 1))
     total = total.squeeze(1)
     error = total / (2 * right_angle) * arcs + phases + skip
     trivial = total + skip  # |W|, as |F| <= 1
@@ -150,8 +151,3 @@ def _response(P: Tensor, Q: Tensor, at: tuple[Tensor, ...]) -> tuple[Tensor, Ten
     re = P[0] * cos + P[1] * sin + (Q[0] * cos3 + Q[1] * sin3)
     im = P[1] * cos - P[0] * sin + (Q[1] * cos3 - Q[0] * sin3)
     return re, im
-
-
-def _size(z: Tensor) -> Tensor:
-    """|z| of complex numbers whose parts are along the first axis."""
-    return z.square().sum(0).sqrt()

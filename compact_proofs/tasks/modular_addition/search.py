@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor
 
 from compact_proofs.core.strategy import finite
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
 
 SMALLEST = 1e-9
@@ -18,7 +17,7 @@ SMALLEST = 1e-9
 def folded_in_float64(model: OneLayerMLP) -> Folded:
     """The folded tables of a float64 copy, outputs centred."""
     with torch.no_grad():
-        f = fold(copy.deepcopy(model).double())
+        f = fold(in_double(model))
         return f._replace(G=f.G - f.G.mean(1, keepdim=True))
 
 

@@ -9,8 +9,11 @@ from torch import Tensor
 
 from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP, OneLayerMLPConfig
+from compact_proofs.tasks.ties import tie_outputs
 
 KINDS = ("waves", "random", "noisy", "tied", "degenerate", "hidden")
+WRITERS = ("W_E", "W_pos", "W_O", "W_out", "b_out")
+"""Weights that write to the residual stream."""
 ATTENTIONS: tuple[Attention, ...] = ("none", "uniform", "uniform", "learned")
 
 
@@ -56,7 +59,7 @@ def specimen(seed: int) -> Specimen:
     tied: tuple[int, ...] = ()
     if kind == "tied":
         tied = (p - 1, integer(0, p - 2))
-        _tie(weights, *tied)
+        tie_outputs(weights, WRITERS, *tied)
     model = OneLayerMLP(config, dtype=torch.float64)
     model.load_state_dict(weights)
     return Specimen(model.requires_grad_(False), tied, decided_by_rounding=kind in ("tied", "degenerate"))
@@ -92,20 +95,3 @@ def _waves(config: OneLayerMLPConfig, K: int, generator: torch.Generator) -> dic
         twice = 2 * phase[i]
         weights["W_out"][i] = strength[i] * (writes[:, k] * twice.cos() - writes[:, k + 1] * twice.sin())
     return weights
-
-
-def _tie(weights: dict[str, Tensor], x: int, y: int) -> None:
-    """Make the logits of x and y equal over the reals.
-
-    Their unembeddings differ by (1, 1, -1) / 8 in the last three directions, whose product with every residual is 0, because the
-    last coordinate of everything that writes to the residual is the exact sum of the two before it.
-    """
-    for name in ("W_E", "W_pos", "W_O", "W_out", "b_out"):
-        if name in weights:
-            w = weights[name].float().double()  # few bits, so that the sum is exact
-            w[..., -1] = w[..., -2] + w[..., -3]
-            weights[name] = w
-    difference = torch.zeros(len(weights["W_U"]), dtype=torch.float64)
-    difference[-3:] = torch.tensor([1.0, 1.0, -1.0]) / 8
-    weights["W_U"] = weights["W_U"].float().double()
-    weights["W_U"][:, y] = weights["W_U"][:, x] + difference

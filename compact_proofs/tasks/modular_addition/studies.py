@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,11 +9,12 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.study import Heatmap, Study
 from compact_proofs.tasks.modular_addition.factors import explain_layer
-from compact_proofs.tasks.modular_addition.grouping import padded
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, clusters
+from compact_proofs.tasks.modular_addition.neuron_order import padded
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.response import Cluster, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, spectrum
@@ -40,7 +40,7 @@ class Analysis(NamedTuple):
 @torch.no_grad()
 def analyse(model: OneLayerMLP) -> Analysis:
     """Explain a model by its own used frequencies, and compute what the kink proof makes of it."""
-    exact = copy.deepcopy(model).double()
+    exact = in_double(model)
     hints = explain_layer(exact, len(used_frequencies(exact)))
     table = waves(hints["frequencies"], model.p)
     e_E, e_U = wave_rest(exact.W_E[: model.p], table, hints["embedding"]), wave_rest(exact.W_U.T, table, hints["unembedding"])
@@ -139,7 +139,7 @@ def margins(found: Analysis) -> Study:
 @torch.no_grad()
 def heatmaps(model: OneLayerMLP) -> Sequence[Heatmap]:
     """Spectrum of the neurons, mean logits by a - b and c - a - b, and all margins."""
-    exact = copy.deepcopy(model).double()
+    exact = in_double(model)
     p, found = model.p, []
     if model.config.attention != "learned":
         size = spectrum(folded_in_float64(model)).abs()[1:]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
 from compact_proofs.core.numbering import lexicographic
-from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask, sequences
 
 
 @dataclass(frozen=True)
-class ModularAddition(Task):
+class ModularAddition(ModelTask):
     """Pairs (a, b) in {0 .. p - 1}^2, uniform; the label is a + b mod p.
 
     Attributes
@@ -27,22 +26,14 @@ class ModularAddition(Task):
 
     p: int
     name: ClassVar[str] = "modular-addition"
+    reads: ClassVar[type[nn.Module]] = OneLayerMLP
 
     def __post_init__(self) -> None:
         if self.p < 2:
             raise BadInput(f"modular addition needs p >= 2, not {self.p}")
 
     @classmethod
-    def of(cls, model: nn.Module) -> ModularAddition:
-        """The task that a model was built for.
-
-        Raises
-        ------
-        BadInput
-            If the model is not a `OneLayerMLP`.
-        """
-        if not isinstance(model, OneLayerMLP):
-            raise BadInput(f"{type(model).__name__} is not a OneLayerMLP, for which modular addition has strategies")
+    def built_for(cls, model: OneLayerMLP) -> ModularAddition:
         return cls(model.p)
 
     @property
@@ -55,8 +46,7 @@ class ModularAddition(Task):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Pairs number `start` to `stop` - 1 in lexicographic order, int64 [n, 2]."""
-        number = torch.arange(start, min(stop, self.size))
-        return torch.stack([number // self.p, number % self.p], -1)
+        return sequences(start, stop, self.p, 2)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         return lexicographic(inputs, self.p)
@@ -65,12 +55,10 @@ class ModularAddition(Task):
         return inputs.sum(-1) % self.p
 
 
-class ModularAdditionStrategy(Strategy[OneLayerMLP]):
+class ModularAdditionStrategy(ModelStrategy[OneLayerMLP]):
     """A strategy that reads the weights of a `OneLayerMLP`."""
 
-    def applies_to(self, model: OneLayerMLP, task: Task) -> None:
-        if task != ModularAddition.of(model):
-            raise BadInput(f"{self.name}: this model is for {ModularAddition.of(model)}, not for {task}")
+    task: ClassVar[type[ModelTask]] = ModularAddition
 
 
 class AdditiveStrategy(ModularAdditionStrategy):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Positive
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
@@ -72,7 +73,7 @@ def transplant(model: OneLayerMLP, p: int, frequencies: Tensor | None = None, se
     task = ModularAddition(p)
     if len(old) > p // 2:
         raise BadInput(f"this model uses {len(old)} frequencies, and there are {p // 2} modulo {p}")
-    exact = copy.deepcopy(model).double().requires_grad_(False)
+    exact = in_double(model).requires_grad_(False)
     chosen = best_frequencies(exact, p, seed) if frequencies is None else frequencies
     rows = fourier_rows(old, model.p) * (2 / model.p)
     new = fourier_rows(chosen, p)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive, Rate
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
@@ -120,7 +121,7 @@ def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP
 @torch.no_grad()
 def provable_margin(model: OneLayerMLP, project: Projection) -> float:
     """An estimate of the smallest margin that the kink proof gives for the canonical form of a projected model."""
-    exact = copy.deepcopy(model).double()
+    exact = in_double(model)
     project.canonicalise(exact)
     frequencies = used_frequencies(exact)
     zero = torch.zeros((), dtype=torch.float64)
@@ -147,7 +148,7 @@ def all_logits(model: OneLayerMLP) -> tuple[Tensor, Tensor]:
 
 def distance(model: OneLayerMLP, tuned: OneLayerMLP) -> float:
     """Root mean square difference of the centred logits over all pairs: how far the tuned function is from the first."""
-    difference = all_logits(copy.deepcopy(tuned).double())[0] - all_logits(copy.deepcopy(model).double())[0]
+    difference = all_logits(in_double(tuned))[0] - all_logits(in_double(model))[0]
     return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
 
 

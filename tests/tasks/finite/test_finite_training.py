@@ -70,13 +70,13 @@ def test_a_recurrent_network_learns_too():
 def test_training_inputs_are_varied_and_labelled(label):
     recipe = replace(TINY, label=label, n_ctx=8)
     generator = make_generator(0, "data")
-    inputs, labels = varied(recipe)(generator, 600)
+    inputs, labels = varied(recipe.task, recipe.function)(generator, 600)
     assert inputs.shape == (600, 8)
     assert (inputs >= 0).all()
     assert (inputs < 4).all()
     assert (labels == recipe.function(inputs)).all()
     if label == "balanced":  # rare among uniform sequences
-        assert labels.double().mean() > 2 * uniform(recipe)(generator, 600)[1].double().mean()
+        assert labels.double().mean() > 2 * uniform(recipe.task)(generator, 600)[1].double().mean()
 
 
 def test_initial_weights_have_the_scale_of_what_they_multiply():

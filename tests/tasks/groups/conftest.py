@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from compact_proofs.algebra.group import group_named
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.group import group_named
 from compact_proofs.tasks.groups.specimens import specimen
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 import compact_proofs as cp
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, compared, errors, group_named
+from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear, circuits, errors, group_named, margins
+from compact_proofs.tasks.groups.circuit_gaps import Gaps
 from compact_proofs.tasks.groups.circuits import ALIKE, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
-from compact_proofs.tasks.groups.gaps import Gaps
 from compact_proofs.tasks.groups.search import Found, describe, find_fits
 from compact_proofs.tasks.groups.specimens import specimen
 
@@ -247,7 +247,7 @@ def test_the_harness_would_catch_an_action_that_is_checked_for_another_group(sym
     liar, group = symmetric("C6", noise=0.01), group_named("C6")
     explanation = GSetsLinear().explain(liar, Groups.of(liar))
     liar.table.copy_(group_named("S3").table)
-    planted = mock.patch.object(compared, "check_circuits", lambda e, _: check_circuits(e, group))
+    planted = mock.patch.object(margins, "check_circuits", lambda e, _: check_circuits(e, group))
     with planted:
         found = violations(GSetsLinear(), Specimen(liar), Groups.of(liar), explanation)
     assert "claims 36 inputs right" in found[0]

@@ -15,13 +15,13 @@ from compact_proofs import Exhaustive, Specimen, measure, prove, violations, zoo
 from compact_proofs.core.soundness import evaluate
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, gaps
+from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, leads
 from compact_proofs.tasks.induction.brute_force import _prefixes
+from compact_proofs.tasks.induction.cases import answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain
 from compact_proofs.tasks.induction.circuit import circuit_bounds
-from compact_proofs.tasks.induction.gaps import Groups, Place
-from compact_proofs.tasks.induction.groups import answers, free_places, place_among_free
 from compact_proofs.tasks.induction.hints import Hints, OnTheSpot, Search
+from compact_proofs.tasks.induction.leads import Cases, Place
 from compact_proofs.tasks.induction.rows import Rows
 from compact_proofs.tasks.induction.specimens import specimen
 from compact_proofs.tasks.induction.studies import _patterns
@@ -58,7 +58,7 @@ def test_pair_bounds_hold_for_every_score(seed):
     D, n = task.d_vocab, task.n_ctx
     rows, every = Rows(tables(model)), answers(D)
     for i, hints in itertools.product(range(n - 2), (OnTheSpot(), Careless())):
-        groups = Groups(Place.of(rows, i), every, slice(None), hints)
+        cases = Cases(Place.of(rows, i), every, slice(None), hints)
         mine = task.places(inputs) == i
         x, s = inputs[mine], score[mine]
         row = (every.q * (D - 1) + every.a - (every.a > every.q).long()).argsort()[
@@ -70,11 +70,11 @@ def test_pair_bounds_hold_for_every_score(seed):
             if k == i + 1:
                 continue
             if k == n - 1:
-                bound = groups.ahead_of_last()[row]
+                bound = cases.ahead_of_last()[row]
             else:
                 u = token[row, x[:, k - 1]] if k and k - 1 in free else torch.zeros_like(row)
                 v = token[row, x[:, k]] if k in free else torch.zeros_like(row)
-                bound = groups.ahead(k)[row, u, v]
+                bound = cases.ahead(k)[row, u, v]
             true = s[:, i + 1] - s[:, k]
             assert bool((bound <= true + 1e-9 * (1 + true.abs())).all()), (i, k)
 
@@ -256,13 +256,13 @@ def test_search_keeps_what_it_finds():
 def test_planted_faults_are_caught():
     """A leak of nothing (by the harness), no query composition, the wrong end of Lemma R (by the scores of every input)."""
     s = specimen(51)
-    with mock.patch.object(circuit, "leaked", lambda before, lam, extreme: before):
+    with mock.patch.object(circuit, "moved_mean", lambda before, lam, extreme: before):
         assert any("are wrong" in message for message in violations(Circuit(), s, Induction.of(s.model)))
-    with mock.patch.object(circuit, "longest", lambda rows, D: rows.sum() * 0), pytest.raises(AssertionError):
+    with mock.patch.object(circuit, "longest_atom", lambda rows, D: rows.sum() * 0), pytest.raises(AssertionError):
         test_circuit_bounds_hold_for_every_score(NOISY)
 
     def wrong_end(hint, sigma, low, high):
         return hint + torch.maximum(sigma / low, sigma / high)
 
-    with mock.patch.object(gaps, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
+    with mock.patch.object(leads, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
         test_pair_bounds_hold_for_every_score(NOISY)

@@ -14,8 +14,8 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStackConfig
 from compact_proofs.tasks.induction import Circuit, Induction
-from compact_proofs.tasks.induction.groups import all_different, answer_number, answers, free_places, place_among_free
-from compact_proofs.tasks.induction.listed import group_inputs
+from compact_proofs.tasks.induction.cases import all_different, answer_number, answers, free_places, place_among_free
+from compact_proofs.tasks.induction.listed import case_inputs
 from compact_proofs.tasks.induction.training import uniform_inputs
 
 
@@ -36,7 +36,7 @@ def test_every_input_once_with_its_label(D, n):
 
 def test_sizes_of_the_zoo():
     assert Induction(16, 6).size == 2_096_640
-    assert Induction(16, 6).group_size == 2184
+    assert Induction(16, 6).case_size == 2184
     assert f"{Induction(64, 32).size:.1e}" == "4.4e+53"
 
 
@@ -70,10 +70,10 @@ def test_groups_partition_the_inputs():
     task, D, n = Induction(5, 4), 5, 4
     q, a, free = answers(D)
     found = []
-    for group in range((n - 2) * D * (D - 1)):
-        i, row = divmod(group, D * (D - 1))
-        inputs = group_inputs(task, group)
-        assert len(inputs) == task.group_size
+    for case in range((n - 2) * D * (D - 1)):
+        i, row = divmod(case, D * (D - 1))
+        inputs = case_inputs(task, case)
+        assert len(inputs) == task.case_size
         assert set(task.places(inputs).tolist()) == {i}
         assert (inputs[:, -1] == q[row]).all()
         assert (task.labels(inputs) == a[row]).all()
@@ -127,7 +127,7 @@ def test_wrong_uses_are_named():
     model = random_stack(3)
     with pytest.raises(BadInput, match="3 layers"):
         Circuit().applies_to(model, Induction.of(model))
-    with pytest.raises(BadInput, match="not an AttentionStack"):
+    with pytest.raises(BadInput, match="strategies for the class AttentionStack"):
         Induction.of(torch.nn.Linear(2, 2))
     with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionStackConfig(6, 4, 5, 0)

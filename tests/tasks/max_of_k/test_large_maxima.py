@@ -11,12 +11,12 @@ import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.core.soundness import evaluate, violations
 from compact_proofs.errors import BadInput
+from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima import strategy as verifier
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen

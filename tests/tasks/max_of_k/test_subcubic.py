@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from compact_proofs import zoo
+from compact_proofs.bounds import products
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.core.prove import measure, prove, run
 from compact_proofs.core.soundness import Specimen, evaluate, explanations, violations
 from compact_proofs.enclosure import sound
@@ -14,7 +16,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k import KIT, MaxOfK
 from compact_proofs.tasks.max_of_k.specimens import KINDS, specimen
-from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic, ranges, residual_table, strategy
+from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic, residual_table, strategy
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, MeanAndDifference
 from compact_proofs.tasks.max_of_k.subcubic.direct import DIRECTS
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS, LEADING, Peeling
@@ -118,24 +120,24 @@ def test_unknown_choices_are_refused():
 def test_bounds_of_row_differences(seed):
     shapes = [(9, 5), (5, 4), (4, 5), (5, 9)]
     factors = [gaussian(*shape, seed=10 * seed + i) + (seed % 2) for i, shape in enumerate(shapes)]
-    exact = ranges.exact_range(factors)
+    exact = products.exact_range(factors)
     slack = 1 + 1e-12
-    torch.testing.assert_close(exact, ranges.row_range(torch.linalg.multi_dot(factors)))
-    best = ranges.best_break(factors)
+    torch.testing.assert_close(exact, spread(torch.linalg.multi_dot(factors)))
+    best = products.best_break(factors)
     for bound in (
         best,
-        ranges.best_break(factors, ranges.mean_break),
-        *(ranges.recursive(factors, means) for means in range(4)),
-        ranges.spectral(factors),
-        ranges.product_of_spectral_norms(factors),
-        ranges.product_of_frobenius_norms(factors),
+        products.best_break(factors, products.mean_break),
+        *(products.recursive(factors, means) for means in range(4)),
+        products.spectral(factors),
+        products.product_of_spectral_norms(factors),
+        products.product_of_frobenius_norms(factors),
     ):
         assert bool((exact <= bound * slack).all())
-    assert bool((best <= ranges.recursive(factors) * slack).all())
+    assert bool((best <= products.recursive(factors) * slack).all())
     sigma = torch.linalg.matrix_norm(torch.linalg.multi_dot(factors), 2)
-    assert 1 / slack <= ranges.spectral(factors) / (2**0.5 * sigma) <= len(factors[1]) ** (1 / 16)
-    assert ranges.spectral(factors) <= 1.1 * ranges.product_of_spectral_norms(factors)
-    assert ranges.product_of_spectral_norms(factors) <= 1.3 * ranges.product_of_frobenius_norms(factors)
+    assert 1 / slack <= products.spectral(factors) / (2**0.5 * sigma) <= len(factors[1]) ** (1 / 16)
+    assert products.spectral(factors) <= 1.1 * products.product_of_spectral_norms(factors)
+    assert products.product_of_spectral_norms(factors) <= 1.3 * products.product_of_frobenius_norms(factors)
 
 
 @pytest.mark.parametrize("peeling", [LEADING, FACTORS, Peeling(3, 0), Peeling(1, 2)])
@@ -147,7 +149,7 @@ def test_peeling_is_an_identity_for_any_directions(peeling, scale):
     explanation = {name: gaussian(*spec.shape, scale=scale) for name, spec in peeling.specs(model).items()}
     with sound():
         split = peeling.split(model, explanation)
-        total = split.left @ split.right + ranges.product(split.factors)
+        total = split.left @ split.right + products.product(split.factors)
     room = 1e-12 * (1 + EQKE.abs().max())
     assert bool(((total.lo <= EQKE + room) & (EQKE - room <= total.hi)).all())
     if scale <= 1:
@@ -159,7 +161,7 @@ def test_singular_directions_leave_little():
     sizes = []
     for peeling in (LEADING, FACTORS):
         split = peeling.split(model, peeling.explain(model))
-        sizes.append(float(ranges.exact_range(split.factors).max()))
+        sizes.append(float(products.exact_range(split.factors).max()))
         assert sizes[-1] < 0.01 * float(split.left.abs().max() * split.right.abs().max())
 
 
@@ -186,7 +188,7 @@ def test_exact_rows_are_better_than_bounded_ones():
     for name in ("mean_query+max_diff", "svd_query+max_diff"):
         shared, rest = DIRECTS[name].split(model, {"shared_query": z})
         EUPU = (model.W_E + model.W_pos[-1]) @ model.W_U
-        assert bool((ranges.row_range(EUPU - shared) <= rest + 1e-9).all())
+        assert bool((spread(EUPU - shared) <= rest + 1e-9).all())
 
 
 # -------------------------------------------------------------------------------------------------------- planted faults
@@ -298,7 +300,7 @@ def test_residual_table():
     R = torch.linalg.multi_dot(split.factors)
     norms = [torch.linalg.matrix_norm(F, 2) for F in split.factors]
     truths = {
-        "max row diff (exact)": ranges.row_range(R).max(),
+        "max row diff (exact)": spread(R).max(),
         "2 max |entry|": 2 * R.abs().max(),
         "sqrt(2) sigma_1": 2**0.5 * torch.linalg.matrix_norm(R, 2),
         "sqrt(2) product of sigma_1": 2**0.5 * math.prod(norms),

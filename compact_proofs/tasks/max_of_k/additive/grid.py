@@ -29,10 +29,11 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.certified import Certified
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import address_table, charge_integers, stage
-from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention, window_tokens
+from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
 from compact_proofs.tasks.max_of_k.paths import pair_number
 

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, norms, query_max_pairs
+from compact_proofs.bounds.indices import window_tokens
+from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.positions import factors_by_group
+from compact_proofs.bounds.ranges import ends_by_group, largest_by_group
+from compact_proofs.bounds.splitting import along
+from compact_proofs.length import stage
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.paths import LazyPaths, query_max_pairs
 
 
 @dataclass(frozen=True)
@@ -54,21 +59,19 @@ def low_rank_values(p: LazyPaths, Y: Tensor, R: Tensor, direct: Tensor) -> Value
     """
     model = p.model
     with stage("OV"):
-        OY = model.W_O @ Y
+        OY, rest = along(model.W_O, Y.mT)
         VOY = model.W_V @ OY
         values = exact_values((model.W_E @ VOY) @ R, (model.W_pos @ VOY) @ R, direct)
-        error = value_error(p, Y, OY) * p.output_norms
+        error = value_error(p, rest) * p.output_norms
         return Values(values.token, values.high + error, values.low - error)
 
 
-def value_error(p: LazyPaths, Y: Tensor, OY: Tensor) -> Tensor:
-    """Bound |e W_V O'| with O' = W_O - (W_O Y) Y^T, for every e = W_E[t] + W_pos[i].
+def value_error(p: LazyPaths, rest: Tensor) -> Tensor:
+    """Bound |e W_V O'| for every e = W_E[t] + W_pos[i] and a remainder O' of W_O: [].
 
     |e| <= |c| + max_t |W_E[t] - c| + max_i |W_pos[i]|, and |e W_V O'| <= |e| |W_V|_F |O'|_F.
     """
-    model = p.model
-    rest = norms((model.W_O - OY @ Y.mT).flatten(), 0) * norms(model.W_V.flatten(), 0)
-    return (norms(p.centre, 0) + p.deviation_norms.amax() + p.position_norm) * rest
+    return (norm(p.centre) + p.deviation_norms.amax() + p.position_norm) * (norm(rest) * norm(p.model.W_V))
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ def direct_by_ranges(EUPU: Tensor, rows: Rows, groups: int) -> Direct:
     with stage("D"):
         mean = EUPU.mean(0)
         delta = EUPU - mean
-        return Direct(mean, segment_max(delta, rows.group_of, groups), -segment_max(-delta, rows.group_of, groups))
+        low, high = ends_by_group(delta, rows.group_of, groups)
+        return Direct(mean, high, low)
 
 
 def direct_by_norms(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, R: Tensor) -> Direct:
@@ -106,11 +110,11 @@ def direct_by_norms(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, R: Tensor)
         mean = (p.centre + model.W_pos[-1]) @ model.W_U
         sizes, outputs = p.deviation_norms[:, None], p.output_norms[None]
         if Y.shape[1]:
-            sizes = torch.cat([norms(p.deviations @ Y, 1)[:, None], sizes], 1)
+            sizes = torch.cat([norm(p.deviations @ Y, 1)[:, None], sizes], 1)
             R_squared = (R * R).sum(0)
             rest = outputs[0] * outputs[0] - 2 * R_squared + (R * ((Y.mT @ Y) @ R)).sum(0)
             outputs = torch.stack([torch.sqrt(R_squared), torch.sqrt(rest.clamp(min=0))])
-        bound = segment_max(sizes, rows.group_of, groups) @ outputs  # [groups, v]
+        bound = largest_by_group(sizes, rows.group_of, groups) @ outputs  # [groups, v]
         return Direct(mean, bound, -bound)
 
 
@@ -134,27 +138,17 @@ class GroupAttention:
     high: Tensor
 
 
-@address_table
-def window_tokens(v: int, G: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """For each m: the tokens m - 1 ... m - G (0 where negative), which are real, the largest beyond, whether one is."""
-    m = torch.arange(v)
-    token = m[:, None] - torch.arange(1, G + 1)
-    return token.clamp(min=0), token >= 0, (m - G - 1).clamp(min=0), m > G
-
-
 def exact_attention(EQKE: Tensor, EQKP: Tensor, rows: Rows, groups: int, G: int) -> GroupAttention:
     """From the exact scores of every query; the geometric mean of its positional factors is made 1."""
-    v, K = EQKP.shape
+    v = len(EQKP)
     q, m = query_max_pairs(v, device=EQKE.device)
     token, _, behind, _ = window_tokens(v, G, device=EQKE.device)
     with stage("attention"):
         at_max = EQKE[q, m]
         near = EQKE[q[:, None], token[m]] - at_max[:, None]
         beyond = torch.cummax(EQKE, 1).values[q, behind[m]] - at_max
-        worst = segment_max(torch.cat([near, beyond[:, None]], 1), rows.of_pair, len(rows.m))
-        centred = EQKP - EQKP.mean(1, keepdim=True)
-        ends = segment_max(torch.cat([-centred, centred], 1), rows.group_of, groups)
-        low, high = torch.exp(-ends[:, :K]), torch.exp(ends[:, K:])
+        worst = largest_by_group(torch.cat([near, beyond[:, None]], 1), rows.of_pair, len(rows.m))
+        low, high = factors_by_group(EQKP, rows.group_of, groups)
     return GroupAttention(worst[:, :G], worst[:, G], low, high)
 
 
@@ -173,13 +167,13 @@ def rank_one_attention(p: LazyPaths, rows: Rows, groups: int, G: int, z: Tensor)
     with stage("QK"):
         zz, scale = z @ z, model.attn_scale()
         a, b = model.W_Q @ z / zz, model.W_K @ z / zz
-        rest = norms((model.W_Q - a[:, None] * z).flatten(), 0) * norms((model.W_K - b[:, None] * z).flatten(), 0)
+        rest = norm(model.W_Q - a[:, None] * z) * norm(model.W_K - b[:, None] * z)
         slope = a * (zz / scale)
         beta = model.W_E @ slope + model.W_pos[-1] @ slope
         h, hP = model.W_E @ b, model.W_pos @ b
         spread = p.deviation_norms.amax() + p.position_norm
-        eta = (p.deviation_norms + norms(p.centre + model.W_pos[-1], 0)) * (rest * spread * 2 / scale)
-        ends = segment_max(torch.stack([-beta, beta, eta], 1), rows.group_of, groups)
+        eta = (p.deviation_norms + norm(p.centre + model.W_pos[-1], 0)) * (rest * spread * 2 / scale)
+        ends = largest_by_group(torch.stack([-beta, beta, eta], 1), rows.group_of, groups)
         beta_ends = torch.stack([-ends[:, 0], ends[:, 1]])  # [2, groups]
     token, _, behind, _ = window_tokens(len(h), G, device=h.device)
     with stage("attention"):

@@ -8,9 +8,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from compact_proofs.enclosure import provably
+from compact_proofs.bounds.dominance import Gains
+from compact_proofs.bounds.indices import away_from, count_up, others, window_pairs
+from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.max_of_k.paths import away_from, others, query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,17 @@ def joint_ratios(EVOU: Tensor, PVOU: Tensor, EUPU: Tensor, rows: Rows, G: int) -
     with stage("D"):
         direct = away_from(delta, q, m)  # [pairs, v - 1]
         position = (pi[:, others(v, device=device)] - pi[:, :, None]).amax(0)
-        D = segment_max(direct, rows.of_pair, len(rows.m)) + position[rows.m]
+        D = largest_by_group(direct, rows.of_pair, len(rows.m)) + position[rows.m]
     with stage("rho"):
-        gap = -away_from(EVOU, every, every)[rows.m] - D
-        least, inverse = gap.amin(-1), 1 / gap
-        harm = away_from(EVOU, *_window_pairs(v, G, device=device))  # [window pairs, v - 1]
+        gains = Gains.of(-away_from(EVOU, every, every)[rows.m] - D)
+        harm = away_from(EVOU, *window_pairs(v, G, device=device))  # [window pairs, v - 1]
         entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
-        rho = _in_slots(((harm[pair] + D[entry]) * inverse[entry]).amax(-1), slot)
+        rho = _in_slots(gains.ratio(harm[pair] + D[entry], entry), slot)
     with stage("far"):
         behind = torch.cummax(EVOU.amax(1, keepdim=True) - EVOU, 0).values  # [t, m]: worst over tokens <= t
         worst = behind[(every - G - 1).clamp(min=0), every][rows.m] + D.amax(-1)
-        rho_far = (worst / least).clamp(min=0)
-    return Ratios(rho, rho_far, provably(least > 0))
+        rho_far = gains.ratio_of_largest(worst)
+    return Ratios(rho, rho_far, gains.valid())
 
 
 def separate_ratios(token: Tensor, high: Tensor, low: Tensor, rows: Rows, G: int) -> Ratios:
@@ -127,25 +128,18 @@ def separate_ratios(token: Tensor, high: Tensor, low: Tensor, rows: Rows, G: int
     with stage("rho"):
         A = token + high[:, None]  # [groups, t, x]
         own = (token[every, every] + low)[rows.group, rows.m]  # [rows]
-        gap = own[:, None] - A[rows.group[:, None], rows.m[:, None], off[rows.m]]
-        least, inverse = gap.amin(-1), 1 / gap
-        t, m = _window_pairs(v, G, device=device)
+        gains = Gains.of(own[:, None] - A[rows.group[:, None], rows.m[:, None], off[rows.m]])
+        t, m = window_pairs(v, G, device=device)
         base = token[t, m] + low[:, m]  # [groups, window pairs]
         entry, pair, slot = _window_of_rows(v, G, *rows.first, device=device)
         group = rows.group[entry]
         harm = A[group[:, None], t[pair][:, None], off[m[pair]]] - base[group, pair][:, None]
-        rho = _in_slots((harm * inverse[entry]).amax(-1), slot)
+        rho = _in_slots(gains.ratio(harm, entry), slot)
     with stage("far"):
         behind = torch.cummax(A.amax(2, keepdim=True) - token, 1).values  # [groups, t, m]
         worst = behind[rows.group, (rows.m - G - 1).clamp(min=0), rows.m] - low[rows.group, rows.m]
-        rho_far = (worst / least).clamp(min=0)
-    return Ratios(rho, rho_far, provably(least > 0))
-
-
-def segment_max(x: Tensor, row: Tensor, rows: int) -> Tensor:
-    """Maximum of the entries of x [n, k] that belong to each row: [rows, k]; 0 for a row without entries."""
-    out = torch.zeros(rows, x.shape[1], dtype=torch.float64, device=x.device)
-    return out.scatter_reduce(0, row[:, None].expand(-1, x.shape[1]), x, "amax", include_self=False)
+        rho_far = gains.ratio_of_largest(worst)
+    return Ratios(rho, rho_far, gains.valid())
 
 
 def _in_slots(ratios: Tensor, slot: Tensor) -> Tensor:
@@ -155,22 +149,13 @@ def _in_slots(ratios: Tensor, slot: Tensor) -> Tensor:
 
 
 @address_table
-def _window_pairs(v: int, G: int) -> tuple[Tensor, Tensor]:
-    """All (t, m) with m - G <= t < m, ordered by m, then by falling t."""
-    m = torch.arange(v)
-    lengths = m.clamp(max=G)
-    top = torch.repeat_interleave(m, lengths)
-    return top - 1 - _count_up(lengths), top
-
-
-@address_table
 def _window_of_rows(v: int, G: int, *first: int) -> tuple[Tensor, Tensor, Tensor]:
     """For the rows (group, m) with m >= first[group]: one entry for each token in the window of m.
 
     Returns
     -------
     entry, pair : int64 [entries]
-        The row of each entry, and its number in `_window_pairs`.
+        The row of each entry, and its number in `window_pairs`.
     slot : int64 [rows, G]
         The entry of the j-th token below m; the number of entries (one past the last) where there is none.
     """
@@ -178,13 +163,7 @@ def _window_of_rows(v: int, G: int, *first: int) -> tuple[Tensor, Tensor, Tensor
     lengths = torch.arange(v).clamp(max=G)
     starts = torch.cumsum(lengths, 0) - lengths
     entry = torch.repeat_interleave(torch.arange(len(m_of)), lengths[m_of])
-    j = _count_up(lengths[m_of])
+    j = count_up(lengths[m_of])
     slot = torch.full((len(m_of), G), len(entry))
     slot[entry, j] = torch.arange(len(entry))
     return entry, starts[m_of][entry] + j, slot
-
-
-def _count_up(lengths: Tensor) -> Tensor:
-    """0 ... n - 1 for each n of `lengths`, one after the other."""
-    starts = torch.cumsum(lengths, 0) - lengths
-    return torch.arange(int(lengths.sum())) - torch.repeat_interleave(starts, lengths)

@@ -10,13 +10,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import window_tokens
+from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.ranges import largest_by_group
+from compact_proofs.bounds.splitting import along
+from compact_proofs.core.strategy import finite
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.additive.parts import value_error, window_tokens
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, segment_max
-from compact_proofs.tasks.max_of_k.grouping import leading_directions
-from compact_proofs.tasks.max_of_k.paths import LazyPaths, norms
+from compact_proofs.searches import leading_directions
+from compact_proofs.tasks.max_of_k.additive.parts import value_error
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
+from compact_proofs.tasks.max_of_k.paths import LazyPaths
 
 
 def readout_ratios(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, Z: Tensor, G: int) -> Ratios:
@@ -42,16 +47,16 @@ def readout_ratios(p: LazyPaths, rows: Rows, groups: int, Y: Tensor, Z: Tensor, 
     """
     model, v = p.model, p.model.d_vocab
     with stage("OV"):
-        OY = model.W_O @ Y
+        OY, remainder = along(model.W_O, Y.mT)
         R = (Y.mT @ model.W_U).squeeze(0)
         VOY = (model.W_V @ OY).squeeze(1)
         written, position = model.W_E @ VOY, model.W_pos @ VOY
     with stage("D"):
         b = (p.centre + model.W_pos[-1]) @ model.W_U
-        rest = norms(model.W_U - Y * R - Z[:, None] * b, 0).amax()
+        rest = norm(model.W_U - Y * R - Z[:, None] * b, 0).amax()
         by_query = torch.stack([(p.deviations @ Y).squeeze(1), p.deviations @ Z, p.deviation_norms], 1)
-        ends = segment_max(torch.cat([-by_query[:, :2], by_query], 1), rows.group_of, groups)
-        error = 2 * (ends[:, 4] * rest + value_error(p, Y, OY) * p.output_norms.amax())  # [groups]
+        ends = largest_by_group(torch.cat([-by_query[:, :2], by_query], 1), rows.group_of, groups)
+        error = 2 * (ends[:, 4] * rest + value_error(p, remainder) * p.output_norms.amax())  # [groups]
     with stage("rho"):
         step = R.diff()
         sigma = -b.diff() / step
@@ -81,4 +86,4 @@ def reading_directions(model: AttentionOnlyTransformer) -> dict[str, Tensor]:
         Y, R = -Y, -R
     b = (model.W_E.mean(0) + model.W_pos[-1]) @ model.W_U
     Z = (model.W_U - Y * R) @ b / (b @ b)
-    return {"Y": Y, "Z": Z.nan_to_num(posinf=0.0, neginf=0.0)}
+    return {"Y": Y, "Z": finite(Z)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -15,7 +14,9 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive
+from compact_proofs.searches import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.additive.classes import GridByClass
 from compact_proofs.tasks.max_of_k.additive.grid import (
     GridReach,
@@ -40,7 +41,6 @@ from compact_proofs.tasks.max_of_k.additive.positions import (
 )
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.additive.readout import reading_directions, readout_ratios
-from compact_proofs.tasks.max_of_k.grouping import cluster_rows, leading_directions, split_by_size
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -93,7 +93,7 @@ class Additive(MaxOfKStrategy):
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Group the queries by what their group's bounds depend on most; take leading singular directions of QK and OV."""
         with torch.no_grad():
-            exact = copy.deepcopy(model).double()
+            exact = in_double(model)
             found = {"group_of": self._grouping(exact)}
             if self._rank(model):
                 found["Y"] = leading_directions(exact.W_V @ exact.W_O, self._rank(model))

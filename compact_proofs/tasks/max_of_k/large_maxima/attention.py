@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.positions import factors_by_group
+from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
-from compact_proofs.tasks.max_of_k.paths import norms, query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 
 
 def split_attention(
@@ -26,12 +29,12 @@ def split_attention(
         query = model.W_E + model.W_pos[-1]
         beta, h = query @ a, model.W_E @ b
         shared = ((centres + model.W_pos[-1]) @ R) @ model.W_E.mT  # e, [groups, v]
-        rest = norms(torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"], 1)
-        n = torch.cat([sizes.small * norms(R.flatten(), 0) + rest[-1], rest[:-1]])
+        rest = norm(torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"], 1)
+        n = torch.cat([sizes.small * norm(R) + rest[-1], rest[:-1]])
         EQKP = query @ (model.W_pos @ QK.mT).mT
     with stage("attention"):
-        ends = segment_max(torch.stack([-beta, beta], 1), rows.group_of, groups)
-        low, high = _positions(EQKP, rows, groups)
+        ends = largest_by_group(torch.stack([-beta, beta], 1), rows.group_of, groups)
+        low, high = factors_by_group(EQKP, rows.group_of, groups)
         score = torch.stack([-ends[:, 0], ends[:, 1]])[:, :, None] * h + shared  # at both ends of beta, [2, groups, v]
         slack = sizes.query * n
         most, at_max = score + slack, (score - slack)[:, group, m]
@@ -61,7 +64,7 @@ def exact_attention(
             beta, h = query @ hints["a"], model.W_E[:start] @ hints["b"]
             rest = keys - beta[:, None] * hints["b"]
             ends = torch.maximum(beta * h.amin(), beta * h.amax())
-            small = ends + rest @ hints["small_centre"] + norms(rest, 1) * sizes.small.amax()
+            small = ends + rest @ hints["small_centre"] + norm(rest, 1) * sizes.small.amax()
         else:
             small = torch.zeros_like(EQKE[:, 0])
     with stage("attention"):
@@ -69,16 +72,9 @@ def exact_attention(
         near = EQKE[q[:, None], window.token] - at_max[:, None]
         beyond = torch.cummax(EQKE, 1).values[q, window.beyond] - at_max
         worst = torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1)
-        worst = torch.exp(segment_max(worst, row, len(rows.m)))
-        low, high = _positions(EQKP, rows, groups)
+        worst = torch.exp(largest_by_group(worst, row, len(rows.m)))
+        low, high = factors_by_group(EQKP, rows.group_of, groups)
     return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
-
-
-def _positions(EQKP: Tensor, rows: Rows, groups: int) -> tuple[Tensor, Tensor]:
-    """Least and largest positional factors of each group, with the geometric mean made 1 for every query."""
-    centred = EQKP - EQKP.mean(1, keepdim=True)
-    ends = torch.exp(torch.stack([-segment_max(-centred, rows.group_of, groups), segment_max(centred, rows.group_of, groups)]))
-    return ends[0], ends[1]
 
 
 @address_table

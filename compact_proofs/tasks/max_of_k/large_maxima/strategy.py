@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,15 +10,16 @@ from torch import Tensor
 
 from compact_proofs.certified import Certified
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive
+from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.grouping import leading_pair, neighbours, smallest_ball
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -73,7 +73,7 @@ class LargeMaxima(MaxOfKStrategy):
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""
         with torch.no_grad():
-            m = copy.deepcopy(model).double()
+            m = in_double(model)
             groups, start = self._groups(m), self._start(m)
             group_of = neighbours(m.d_vocab, groups)
             QK = m.W_Q @ m.W_K.mT / m.attn_scale()
@@ -88,7 +88,7 @@ class LargeMaxima(MaxOfKStrategy):
                 found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
             if self.attention == "norms":
                 found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
-        return {"group_of": group_of} | {n: t.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100) for n, t in found.items()}
+        return {"group_of": group_of} | {n: finite(t) for n, t in found.items()}
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         d, groups = model.d_model, self._groups(model)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import window_tokens
+from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.additive.parts import window_tokens
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
-from compact_proofs.tasks.max_of_k.paths import norms
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class Sizes:
         """Measure them: 9 v d operations at most."""
         with stage("norms"):
             query = model.W_E - hints["centres"][rows.group_of] if "centres" in hints else model.W_E[:0]
-            longest = segment_max(norms(query, 1)[:, None], rows.group_of[: len(query)], len(rows.first))
-            output = norms(model.W_U - hints["output_centre"][:, None], 0)
-            small = norms(model.W_E[:start] - hints["small_centre"], 1)
+            longest = largest_by_group(norm(query, 1)[:, None], rows.group_of[: len(query)], len(rows.first))
+            output = norm(model.W_U - hints["output_centre"][:, None], 0)
+            small = norm(model.W_E[:start] - hints["small_centre"], 1)
         return cls(longest, output, small)
 
 
@@ -81,3 +82,9 @@ def _window(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]
     token, real, _, _ = window_tokens(v, G)
     behind = torch.arange(v) - G - 1 - start
     return (token - start).clamp(min=0), real, behind.clamp(min=0), behind >= 0
+
+
+def neighbours(v: int, groups: int) -> Tensor:
+    """Groups of neighbouring queries: of large ones, whose rows are few and whose embeddings are long, finer groups."""
+    starts = [round(v * (g / groups) ** 0.7) for g in range(1, groups)]
+    return torch.bucketize(torch.arange(v), torch.tensor(starts, dtype=torch.int64), right=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.ranges import ends_by_group
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows, segment_max
+from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
-from compact_proofs.tasks.max_of_k.paths import norms
 
 Ends = tuple[Tensor, Tensor]
 """high, low [groups, v]: what an output gains from the direct path, at most, and the maximum, at least."""
@@ -29,7 +30,8 @@ def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation
     groups = len(rows.first)
     with stage("EU"):
         EUPU = (model.W_E + model.W_pos[-1]) @ model.W_U
-        return segment_max(EUPU, rows.group_of, groups), -segment_max(-EUPU, rows.group_of, groups)
+        low, high = ends_by_group(EUPU, rows.group_of, groups)
+        return high, low
 
 
 def ratios(
@@ -73,7 +75,7 @@ def ratios(
         behind = torch.cummax(upto[:, :, -1:] - EVOU, 1).values  # [groups, t, m]: worst over known tokens <= t
         far = behind[group, window.beyond, m] - low[group, m]
         if start:
-            radius = sizes.small.amax() * norms(VO.flatten(), 0) * sizes.output
+            radius = sizes.small.amax() * norm(VO) * sizes.output
             worst = (small + radius + high).amax(1)[group] - (small - radius + low)[group, m]
         else:
             worst = torch.zeros_like(far)

@@ -4,9 +4,8 @@ direct          five ways to bound the direct path EUPU
 attention       two ways to use the attention to the maximum
 residual        ten ways to bound the attention scores EQKE
 peeling         EQKE = low rank + remainder, exactly
-ranges          the inequalities for row differences of a product
 cases           what is known about each (query, maximum, number of other tokens)
-gaps            the untrusted search for gaps
+gap_search      the untrusted search for gaps
 strategy        the proof
 table           the bounds of the remainder's row differences, side by side
 """

@@ -8,10 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import away_from, others
+from compact_proofs.bounds.positions import extreme_sums
+from compact_proofs.bounds.ranges import spread
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.paths import away_from, others, query_max_pairs
+from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 from compact_proofs.tasks.max_of_k.subcubic.attention import Attention, Right
 from compact_proofs.tasks.max_of_k.subcubic.direct import Direct
 from compact_proofs.tasks.max_of_k.subcubic.residual import Residual
@@ -131,17 +134,15 @@ def know(model: AttentionOnlyTransformer, direct: Direct, residual: Residual, ex
         VO = model.W_V @ model.W_O
         EVOU, PVOU = model.W_E @ VO @ model.W_U, model.W_pos @ VO @ model.W_U
     with stage("positions"):
-        ordered = torch.sort(torch.exp(EQKP[:, :-1] - EQKP[:, -1:]), dim=1).values
-        none = torch.zeros(v, 1, dtype=torch.float64, device=device)
-        of_max = torch.cat([none, ordered.cumsum(1)], 1).flip(1)
+        least, of_others = extreme_sums(torch.exp(EQKP[:, :-1] - EQKP[:, -1:]))
+        of_max = least.flip(1)
         of_max_with_query = of_max + 1
-        of_others = torch.cat([none, ordered.flip(1).cumsum(1)], 1)
     with stage("rows"):
         moved = PVOU if shared is None else PVOU + shared
         common = (moved[:, others(v, device=device)] - moved[:, :, None]).amax(0)
         by_output = away_from(EVOU, every, every)
         right = Right(by_output, by_output.amax(-1), by_output.amin(-1))
-        ranges = EVOU.amax(1) - EVOU.amin(1)
+        ranges = spread(EVOU)
     with stage("running maxima"):
         column = torch.full((v, 1), -torch.inf, dtype=torch.float64, device=device)
         score = torch.cat([column, torch.cummax(scores, 1).values], 1)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.bounds.products import one_break
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.subcubic.ranges import one_break, row_range
 
 
 class Direct(ABC):
@@ -51,7 +52,7 @@ class ExactRange(Direct):
 
     def split(self, model: AttentionOnlyTransformer, explanation: Explanation) -> tuple[None, Tensor]:
         with stage("EU"):
-            worst = row_range((model.W_E + model.W_pos[-1]) @ model.W_U)
+            worst = spread((model.W_E + model.W_pos[-1]) @ model.W_U)
             return None, worst.amax().expand(model.d_vocab) if self.pooled else worst
 
     def dimension(self, v: int, d: int) -> int:
@@ -96,7 +97,7 @@ class SharedQuery(Direct):
 
     def explain(self, model: AttentionOnlyTransformer) -> dict[str, Tensor]:
         z = self.find(model.W_E + model.W_pos[-1], model.W_U)
-        return {"shared_query": z.nan_to_num(posinf=0.0, neginf=0.0)}
+        return {"shared_query": finite(z)}
 
     def dimension(self, v: int, d: int) -> int:
         """What `MaxDiff` has, and the shared output."""
@@ -109,7 +110,7 @@ def _mean(query: Tensor, W_U: Tensor) -> Tensor:
 
 def _singular(query: Tensor, W_U: Tensor) -> Tensor:
     """The average of the queries' components along the leading left singular vector u of EUPU: mean(u) u^T query."""
-    u = torch.linalg.svd((query @ W_U).nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100))[0][:, 0]
+    u = torch.linalg.svd(finite(query @ W_U))[0][:, 0]
     return u.mean() * (u @ query)
 
 

@@ -8,7 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.bounds.splitting import peel
+from compact_proofs.core.strategy import Explanation, Spec, finite
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 
 
@@ -110,16 +111,6 @@ FACTORS = Peeling(tokens=2, head=1)
 """Two directions of either side and one of W_Q and W_K: rank 6."""
 
 
-def peel(F: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return C and F' with F = directions^T C + F', for any directions [r, n] and F [n, p]: 4 r n p operations."""
-    coefficients = []
-    for u in directions:
-        c = u[None] @ F
-        F = F - u[:, None] * c
-        coefficients.append(c)
-    return torch.cat(coefficients), F
-
-
 def _factors(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """query, key, W_Q, W_K as in `Peeling`."""
     return model.W_E + model.W_pos[-1], model.W_E + model.W_pos.mean(0), model.W_Q, model.W_K
@@ -127,4 +118,4 @@ def _factors(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor, Tensor, T
 
 def _svd(M: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Singular value decomposition, of something finite for a broken model (any directions will do)."""
-    return torch.linalg.svd(M.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100), full_matrices=False)
+    return torch.linalg.svd(finite(M), full_matrices=False)

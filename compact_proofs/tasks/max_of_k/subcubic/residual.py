@@ -9,10 +9,10 @@ from functools import partial
 
 from torch import Tensor
 
+from compact_proofs.bounds import products
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.subcubic import ranges
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS, LEADING, Peeling
 
 
@@ -62,13 +62,13 @@ class Remainder(Residual):
     peeling
         What the low-rank part is.
     row_differences
-        One of `ranges`, with its inequality and cost.
+        One of `bounds.products`, with its inequality and cost.
     worst_case
         Numbers that the bound treats by their worst case, for v tokens and width d.
     """
 
     peeling: Peeling
-    row_differences: Callable[[ranges.Factors], Tensor]
+    row_differences: Callable[[products.Factors], Tensor]
     worst_case: Callable[[int, int], int]
 
     def scores(self, model: AttentionOnlyTransformer, explanation: Explanation) -> tuple[Tensor, Tensor]:
@@ -120,18 +120,18 @@ def _levels_with_means(v: int, d: int) -> int:
     return 4 * v + 3 * d
 
 
-_mean_best_break = partial(ranges.best_break, at=ranges.mean_break)
+_mean_best_break = partial(products.best_break, at=products.mean_break)
 
 RESIDUALS: dict[str, Residual] = {
     "exact_EQKE+max_diff_exact": Exact(),
-    "max_diff_exact": Remainder(LEADING, ranges.exact_range, _rows),
-    "max_diff": Remainder(LEADING, ranges.best_break, _rows_and_ranges),
+    "max_diff_exact": Remainder(LEADING, products.exact_range, _rows),
+    "max_diff": Remainder(LEADING, products.best_break, _rows_and_ranges),
     "mean+max_diff": Remainder(LEADING, _mean_best_break, _with_mean),
-    "max_diff_subproduct": Remainder(FACTORS, ranges.best_break, _rows_and_ranges),
+    "max_diff_subproduct": Remainder(FACTORS, products.best_break, _rows_and_ranges),
     "mean+max_diff_subproduct": Remainder(FACTORS, _mean_best_break, _with_mean),
-    "max_diff_subproduct_recursive": Remainder(FACTORS, ranges.recursive, _levels),
-    "mean+max_diff_subproduct_recursive": Remainder(FACTORS, partial(ranges.recursive, means=1), _levels_with_mean),
-    "mean_recursive+max_diff_subproduct_recursive": Remainder(FACTORS, partial(ranges.recursive, means=3), _levels_with_means),
-    "svd": Remainder(LEADING, ranges.spectral, lambda v, d: 1),
+    "max_diff_subproduct_recursive": Remainder(FACTORS, products.recursive, _levels),
+    "mean+max_diff_subproduct_recursive": Remainder(FACTORS, partial(products.recursive, means=1), _levels_with_mean),
+    "mean_recursive+max_diff_subproduct_recursive": Remainder(FACTORS, partial(products.recursive, means=3), _levels_with_means),
+    "svd": Remainder(LEADING, products.spectral, lambda v, d: 1),
 }
 """By the names of the published code: what is split off, then how the row differences of the rest are bounded."""

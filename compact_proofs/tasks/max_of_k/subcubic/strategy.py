@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from math import comb
 from typing import Annotated, ClassVar
@@ -16,13 +15,14 @@ from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.weights import in_double
 from compact_proofs.options import one_of
 from compact_proofs.tasks.max_of_k.cubic import sum_of_powers
 from compact_proofs.tasks.max_of_k.paths import pair_number
 from compact_proofs.tasks.max_of_k.subcubic.attention import ATTENTIONS, Attention
 from compact_proofs.tasks.max_of_k.subcubic.cases import choices, know, number_of_gaps
 from compact_proofs.tasks.max_of_k.subcubic.direct import DIRECTS, Direct
-from compact_proofs.tasks.max_of_k.subcubic.gaps import find_gaps
+from compact_proofs.tasks.max_of_k.subcubic.gap_search import find_gaps
 from compact_proofs.tasks.max_of_k.subcubic.residual import RESIDUALS, Residual
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -78,7 +78,7 @@ class Subcubic(MaxOfKStrategy):
         """Find directions by singular value decomposition, then the gaps by bisection."""
         direct, attention, residual = self._parts
         with torch.no_grad():
-            model = copy.deepcopy(model).double()
+            model = in_double(model)
             directions = direct.explain(model) | residual.explain(model)
             return directions | find_gaps(know(model, direct, residual, directions), attention)
 

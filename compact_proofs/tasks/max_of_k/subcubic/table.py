@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds import products
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import sound, upper
 from compact_proofs.estimates import expected_range, noise_of_product
 from compact_proofs.length import count
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.subcubic import ranges
+from compact_proofs.models.weights import in_double
 from compact_proofs.tasks.max_of_k.subcubic.peeling import FACTORS
 
 
@@ -40,19 +40,19 @@ class RemainderBound:
     complexity: str
 
 
-def twice_the_largest_entry(factors: ranges.Factors) -> Tensor:
+def twice_the_largest_entry(factors: products.Factors) -> Tensor:
     """2 max |R[r, i]| for every row: a difference of two entries is at most the sum of their sizes. O(v^2 d)."""
-    return 2 * ranges.product(factors).abs().amax(-1)
+    return 2 * products.product(factors).abs().amax(-1)
 
 
-ROWS: tuple[tuple[str, Callable[[ranges.Factors], Tensor], str], ...] = (
-    ("max row diff (exact)", ranges.exact_range, "O(v^2 d)"),
+ROWS: tuple[tuple[str, Callable[[products.Factors], Tensor], str], ...] = (
+    ("max row diff (exact)", products.exact_range, "O(v^2 d)"),
     ("2 max |entry|", twice_the_largest_entry, "O(v^2 d)"),
-    ("max row diff on subproduct", ranges.best_break, "O(v d^2)"),
-    ("recursive max row diff", ranges.recursive, "O(v d)"),
-    ("sqrt(2) sigma_1", ranges.spectral, "O(v d^2)"),
-    ("sqrt(2) product of sigma_1", ranges.product_of_spectral_norms, "O(v d^2)"),
-    ("sqrt(2) product of Frobenius norms", ranges.product_of_frobenius_norms, "O(v d)"),
+    ("max row diff on subproduct", products.best_break, "O(v d^2)"),
+    ("recursive max row diff", products.recursive, "O(v d)"),
+    ("sqrt(2) sigma_1", products.spectral, "O(v d^2)"),
+    ("sqrt(2) product of sigma_1", products.product_of_spectral_norms, "O(v d^2)"),
+    ("sqrt(2) product of Frobenius norms", products.product_of_frobenius_norms, "O(v d)"),
 )
 """Name, bound and complexity of each way."""
 
@@ -77,7 +77,7 @@ def residual_table(model: AttentionOnlyTransformer, explanation: Explanation | N
     """
     if explanation is None:
         with torch.no_grad():
-            explanation = FACTORS.explain(copy.deepcopy(model).double())
+            explanation = FACTORS.explain(in_double(model))
     with sound():
         factors = FACTORS.split(model, explanation).factors
     return [_row(name, bound, complexity, factors) for name, bound, complexity in ROWS]
@@ -92,14 +92,14 @@ def quadrature_estimate(model: AttentionOnlyTransformer, explanation: Explanatio
         The guess, and the operations that it takes from the four factors: O(v d).
     """
     with torch.no_grad():
-        model = copy.deepcopy(model).double()
+        model = in_double(model)
         factors = FACTORS.split(model, FACTORS.explain(model) if explanation is None else explanation).factors
         with count() as counter:
             value = noise_of_product(*factors) * expected_range(model.d_vocab)
     return float(value), counter.length.flops
 
 
-def _row(name: str, bound: Callable[[ranges.Factors], Tensor], complexity: str, factors: ranges.Factors) -> RemainderBound:
+def _row(name: str, bound: Callable[[products.Factors], Tensor], complexity: str, factors: products.Factors) -> RemainderBound:
     with sound(), count() as counter:
         value = upper(bound(factors).amax())
     return RemainderBound(name, float(value), counter.length.flops, complexity)

@@ -5,7 +5,7 @@ row r, or one for all. The elementary inequality: for M = A B,
 
     M[r, i] - M[r, j] = sum_k A[r, k] (B[k, i] - B[k, j]) <= sum_k |A[r, k]| range_k,     range_k = max_i B[k, i] - min_i B[k, i].
 
-All of it is a relaxation of the exact `row_range` of the product, so no bound here is below it.
+All of it is a relaxation of the exact `spread` of the product, so no bound here is below it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.ranges import spread
+
 Factors = Sequence[Tensor]
 """Matrices whose product is meant, [n_0, n_1], [n_1, n_2], ..."""
 
@@ -24,11 +26,6 @@ Break = Callable[[Tensor, Tensor], Tensor]
 
 SQUARINGS = 4
 """`square_of_norm` is at most n^(1 / 2^SQUARINGS) times the truth, for n by n Gram matrices (1.24 for n = 32)."""
-
-
-def row_range(M: Tensor) -> Tensor:
-    """max_i M[r, i] - min_i M[r, i] for every row r: two comparisons an entry."""
-    return M.amax(-1) - M.amin(-1)
 
 
 def halves(factors: Factors) -> tuple[Tensor, Tensor]:
@@ -45,12 +42,12 @@ def product(factors: Factors) -> Tensor:
 
 def exact_range(factors: Factors) -> Tensor:
     """The row range of the product: O(v^2 d)."""
-    return row_range(product(factors))
+    return spread(product(factors))
 
 
 def one_break(A: Tensor, B: Tensor) -> Tensor:
     """sum_k |A[r, k]| range_k (the module's inequality): O(size of A and B)."""
-    return A.abs() @ row_range(B)
+    return A.abs() @ spread(B)
 
 
 def mean_break(A: Tensor, B: Tensor) -> Tensor:
@@ -60,7 +57,7 @@ def mean_break(A: Tensor, B: Tensor) -> Tensor:
     ``range(e B) + sum_k |A[r, k] - e_k| range_k``. O(size of A and B).
     """
     e = A.mean(0, keepdim=True)
-    return row_range(e @ B) + one_break(A - e, B)
+    return spread(e @ B) + one_break(A - e, B)
 
 
 def best_break(factors: Factors, at: Break = one_break) -> Tensor:
@@ -88,11 +85,11 @@ def recursive(factors: Factors, means: int = 0) -> Tensor:
     """
     first, rest = factors[0], factors[1:]
     if not rest:
-        return row_range(first)
+        return spread(first)
     if means == 0:
         return first.abs() @ recursive(rest)
     e = first.mean(0, keepdim=True)
-    return row_range(reduce(torch.matmul, rest, e)) + (first - e).abs() @ recursive(rest, means - 1)
+    return spread(reduce(torch.matmul, rest, e)) + (first - e).abs() @ recursive(rest, means - 1)
 
 
 def square_of_norm(A: Tensor, B: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Untrusted searches that explanations are found by."""
+"""Numerical searches that explanations are found by, for any task: untrusted, so that every result is sound, good or bad."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor
+
+from compact_proofs.core.strategy import finite
 
 
 def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> Tensor:
@@ -24,7 +26,7 @@ def cluster_rows(rows: Tensor, groups: int, rounds: int = 30, seed: int = 0) -> 
     """
     if groups == 1:
         return torch.zeros(len(rows), dtype=torch.int64)
-    rows = rows.nan_to_num(posinf=0.0, neginf=0.0).clamp(-1e100, 1e100)  # any grouping will do for a broken model
+    rows = finite(rows)  # any grouping will do for a broken model
     generator = torch.Generator().manual_seed(seed)
     chosen = [int(torch.randint(len(rows), (1,), generator=generator))]
     while len(chosen) < groups:
@@ -96,7 +98,10 @@ def smallest_ball(points: Tensor, rounds: int = 300) -> Tensor:
     return centre
 
 
-def neighbours(v: int, groups: int) -> Tensor:
-    """Groups of neighbouring queries: of large ones, whose rows are few and whose embeddings are long, finer groups."""
-    starts = [round(v * (g / groups) ** 0.7) for g in range(1, groups)]
-    return torch.bucketize(torch.arange(v), torch.tensor(starts, dtype=torch.int64), right=True)
+def rank_two(W: Tensor) -> tuple[Tensor, Tensor]:
+    """Factor W [n, d] as closely as rank 2 allows: ``W ~ reads^T basis``, reads [2, n], basis [2, d] orthonormal rows."""
+    U, S, Vh = torch.linalg.svd(finite(W), full_matrices=False)
+    reads, basis = torch.zeros(2, len(W), dtype=W.dtype), torch.zeros(2, W.shape[1], dtype=W.dtype)
+    r = min(2, len(S))
+    reads[:r], basis[:r] = (U[:, :r] * S[:r]).T, Vh[:r]
+    return reads, basis

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.core.claim import largest_other
 from compact_proofs.enclosure import lower
 from compact_proofs.length import stage
 from compact_proofs.tasks.groups.circuits import Alike, Circuit
-from compact_proofs.tasks.groups.group import Group
-from compact_proofs.tasks.groups.separate import Separate
+from compact_proofs.tasks.groups.separable import Separable
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Gaps:
             parts = [_gap(c, t, alike) for c, t in zip(circuits, tables, strict=True)]
             return cls(torch.stack(parts).sum(0), alike, group)
 
-    def smallest(self) -> Separate:
+    def smallest(self) -> Separable:
         """The smallest gap to another output than xy: one number, or one for each x or y."""
         with stage("gaps"):
             rows, n = self.values.shape
@@ -65,8 +65,8 @@ class Gaps:
             least = -largest_other(-self.values, label.to(self.values.device))
             nothing = least.new_zeros(n)
             if self.alike == "all":
-                return Separate(torch.stack([nothing, nothing]), least[0])
-            return Separate(torch.stack([least, nothing] if self.alike == "left" else [nothing, least]), least.new_zeros(()))
+                return Separable(torch.stack([nothing, nothing]), least[0])
+            return Separable(torch.stack([least, nothing] if self.alike == "left" else [nothing, least]), least.new_zeros(()))
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
         """The gaps between xy and every z, for pairs (x, y): [r, n]."""
@@ -79,7 +79,7 @@ class Gaps:
 
 def _gap(circuit: Circuit, tables: Tensor, alike: Alike) -> Tensor:
     """F of one circuit: [1, n] or [n, n]."""
-    bounded = torch.cat([tables, tables.new_zeros((1, *circuit.gamma.shape))])[circuit.groups(alike)]
+    bounded = torch.cat([tables, tables.new_zeros((1, *circuit.gamma.shape))])[circuit.alike_pairs(alike)]
     lo, hi = bounded.amin(1), bounded.amax(1)  # [groups, P, Q]
     written = circuit.output.flatten(0, 1)  # gamma(b, w c): [P Q, w]
     if alike == "all":

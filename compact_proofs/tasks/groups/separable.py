@@ -1,4 +1,4 @@
-"""Bounds that are a term of x plus a term of y: n + n numbers for n^2 pairs."""
+"""Separable bounds, a term of x plus a term of y: 2 n numbers for n^2 pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compact_proofs.enclosure import provably
 
 
 @dataclass(frozen=True)
-class Separate:
+class Separable:
     """A bound sides[0, x] + sides[1, y] + constant.
 
     Attributes
@@ -24,8 +24,8 @@ class Separate:
     sides: Tensor
     constant: Tensor
 
-    def __sub__(self, other: Separate) -> Separate:
-        return Separate(self.sides - other.sides, self.constant - other.constant)
+    def __sub__(self, other: Separable) -> Separable:
+        return Separable(self.sides - other.sides, self.constant - other.constant)
 
     def at(self, x: Tensor, y: Tensor) -> Tensor:
         """The bound for pairs (x, y), [r]."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.groups.group import Group
 
 TOLERANCE = 1e-8
 """Largest deviation from a homomorphism and from orthogonality that is accepted."""

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compact_proofs.algebra.group import Group, direct_product, from_permutations, group_named, group_of
+from compact_proofs.algebra.irreps import conjugacy_classes, isotypic_shares, real_irreps
+from compact_proofs.algebra.subgroups import subgroup_classes
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.groups.group import Group, direct_product, from_permutations, group_named, group_of
-from compact_proofs.tasks.groups.irreps import conjugacy_classes, isotypic_shares, real_irreps
-from compact_proofs.tasks.groups.subgroups import subgroup_classes
 
 NAMES = ("C2", "C7", "C12", "S3", "S4", "D4", "D7", "A4", "A5", "S5", "C2xC2xC3", "S3xC4")
 

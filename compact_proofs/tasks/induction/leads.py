@@ -8,16 +8,19 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.dominance import harm_ratio
+from compact_proofs.bounds.indices import others
+from compact_proofs.bounds.mean import ratio_at_least
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.induction.groups import Answers, free_places, other_tokens
+from compact_proofs.tasks.induction.cases import Answers, free_places
 from compact_proofs.tasks.induction.hints import Hints
-from compact_proofs.tasks.induction.lemmas import harm_ratio, ratio_at_least
+from compact_proofs.tasks.induction.lemmas import LEAST_RATIO
 from compact_proofs.tasks.induction.rows import Rows
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the groups (q, i, a) of one place i share; see `Rows` for each bound.
+    """What the cases (q, i, a) of one place i share; see `Rows` for each bound.
 
     Attributes
     ----------
@@ -85,8 +88,8 @@ class Mean:
         return ratio_at_least(hint, sigma, self.low, self.high)
 
 
-class Groups:
-    """Bounds for the groups (q, i, a) of one place i and some rows of `groups.answers`.
+class Cases:
+    """Bounds for the cases (q, i, a) of one place i and some rows of `cases.answers`.
 
     They hold for all tokens of the *free* places; free tokens are those other than q and a. Where two or three places are looked at
     together, their tokens differ.
@@ -98,7 +101,7 @@ class Groups:
         self.D, self.n = self.t.sizes
         self.free = free_places(self.n, place.i)
         self.known = [(place.i, self.q), (place.i + 1, self.a), (self.n - 1, self.q)]
-        self.group = torch.arange(len(self.q), device=self.q.device)
+        self.case = torch.arange(len(self.q), device=self.q.device)
 
     @cached_property
     def weight(self) -> Tensor:
@@ -108,7 +111,7 @@ class Groups:
     @cached_property
     def of_known(self) -> list[Tensor]:
         """Weights of the known atoms: [g] each."""
-        return [self.weight[self.group, m, s] for m, s in self.known]
+        return [self.weight[self.case, m, s] for m, s in self.known]
 
     @cached_property
     def of_free(self) -> dict[int, Tensor]:
@@ -131,7 +134,7 @@ class Groups:
 
     def ratios(self) -> tuple[dict[int, Tensor], Tensor]:
         """Bound rho of every key (Lemma D): [g, v] over all tokens v for k < f, [g, 1] for f; bool [g]: gains are positive."""
-        other = other_tokens(self.D, device=self.q.device)[self.a]  # [g, b]
+        other = others(self.D, device=self.q.device)[self.a]  # [g, b]
         q, a, t = self.q[:, None], self.a[:, None], self.t
         direct = self._row_of(t.oU, other, "direct")
         with stage("harms"):
@@ -140,12 +143,12 @@ class Groups:
             tokens = torch.arange(self.D, device=other.device)[:, None]
             found, valid = {}, torch.zeros(0, dtype=torch.bool)
             for k, harm in self.place.harms.items():
-                found[k], valid = harm_ratio(harm[a[..., None], tokens, other[:, None]] - base[:, None], gain)
+                found[k], valid = harm_ratio(harm[a[..., None], tokens, other[:, None]] - base[:, None], gain, floor=LEAST_RATIO)
         last = self._row_of(t.oU + t.oW, other, "last_harm")
         with stage("harms"):
             own = (t.xU + t.xW[-1])[self.q]
             harm = (own.gather(1, other) - own.gather(1, a)) - last
-            found[self.n - 1], valid = harm_ratio(harm[:, None], gain)
+            found[self.n - 1], valid = harm_ratio(harm[:, None], gain, floor=LEAST_RATIO)
         return found, valid[:, 0]
 
     def _row_of(self, table: Tensor, other: Tensor, name: str) -> Tensor:
@@ -191,14 +194,14 @@ class Groups:
         with stage("pairs"):
             offset = self.without_composition(k)
             atoms = [(m, s[:, None, None]) for m, s in self.known] + [(k - 1, u)] * before_free + [(k, v)] * own_free
-            group = self.group[:, None, None]
-            known = [(self.weight[group, m, s], answered[group, m, s] - composed[m, s, u, v]) for m, s in atoms]
+            case = self.case[:, None, None]
+            known = [(self.weight[case, m, s], answered[case, m, s] - composed[m, s, u, v]) for m, s in atoms]
             rest = [m for m in self.free if m not in (k - 1, k)]
             tokens = self.tokens[:, None, None]
             free = [
                 (
                     self.of_free[m][:, None, None],
-                    answered[group[..., None], m, tokens] - composed[m, tokens, u[..., None], v[..., None]],
+                    answered[case[..., None], m, tokens] - composed[m, tokens, u[..., None], v[..., None]],
                 )
                 for m in rest
             ]
@@ -219,11 +222,11 @@ class Groups:
             offset = self.place.answer[self.q, self.a] - t.TX[self.q, f, self.q]
             bounds = self._last_key_bounds()  # for the known atoms, then for each free place [g, atoms]
             known = [
-                (w, answered[self.group, m, s] - t.OX[m, s, f, self.q] - bounds[m][:, 0])
+                (w, answered[self.case, m, s] - t.OX[m, s, f, self.q] - bounds[m][:, 0])
                 for w, (m, s) in zip(self.of_known, self.known, strict=True)
             ]
             free = [
-                (w, answered[self.group[:, None], m, self.tokens] - t.OX[m, self.tokens, f, self.q[:, None]] - bounds[m])
+                (w, answered[self.case[:, None], m, self.tokens] - t.OX[m, self.tokens, f, self.q[:, None]] - bounds[m])
                 for m, w in self.of_free.items()
             ]
             low, high = self.denominator(self.of_known, self.free)
@@ -232,16 +235,16 @@ class Groups:
 
     def _last_key_bounds(self) -> dict[int, Tensor]:
         """Bound from above the mean under A_f of TO(q; beta) + OO(alpha; beta): for each place of alpha, [g, 1] or [g, j]."""
-        group, minus = self.group[:, None], -self.t.TO[self.q]  # [g, m, t]
+        case, minus = self.case[:, None], -self.t.TO[self.q]  # [g, m, t]
         found = {}
         for place, tokens in [*((m, s[:, None]) for m, s in self.known), *((m, self.tokens) for m in self.free)]:
             itself = [] if place not in self.free else [(place, tokens)]
             atoms = [(m, s[:, None]) for m, s in self.known] + itself
-            known = [(self.weight[group, m, s], minus[group, m, s] - self.t.OO[place, tokens, m, s]) for m, s in atoms]
+            known = [(self.weight[case, m, s], minus[case, m, s] - self.t.OO[place, tokens, m, s]) for m, s in atoms]
             rest = [m for m in self.free if m != place]
             every = self.tokens[:, None]  # [g, 1, j]
             free = [
-                (self.of_free[m][:, None], minus[group[..., None], m, every] - self.t.OO[place, tokens[..., None], m, every])
+                (self.of_free[m][:, None], minus[case[..., None], m, every] - self.t.OO[place, tokens[..., None], m, every])
                 for m in rest
             ]
             low, high = self.denominator([w for w, _ in known], rest)
@@ -252,8 +255,8 @@ class Groups:
         return found
 
 
-class CircuitGroups(Groups):
-    """The same bounds without a table over query parts: what the last row copied is bounded by ranges, for all groups at once."""
+class CircuitCases(Cases):
+    """The same bounds without a table over query parts: what the last row copied is bounded by ranges, for all cases at once."""
 
     def _row_of(self, table: Tensor, other: Tensor, name: str) -> Tensor:
         return -self.place.rows.spreads[name].expand(other.shape)
@@ -267,8 +270,8 @@ class CircuitGroups(Groups):
         with stage("last key"):
             answer, minus = self.place.answer[self.q, self.a], -self.t.TO[self.q]
             offset = answer - self.t.TX[self.q, self.n - 1, self.q] - self.place.rows.composition
-            known = [(w, minus[self.group, m, s]) for w, (m, s) in zip(self.of_known, self.known, strict=True)]
-            free = [(w, minus[self.group[:, None], m, self.tokens]) for m, w in self.of_free.items()]
+            known = [(w, minus[self.case, m, s]) for w, (m, s) in zip(self.of_known, self.known, strict=True)]
+            free = [(w, minus[self.case[:, None], m, self.tokens]) for m, w in self.of_free.items()]
             low, high = self.denominator(self.of_known, self.free)
             mean = Mean(known, free, low, high, torch.ones((), dtype=torch.bool, device=low.device))
             return self.hints.one("last_key", self.index, tuple(low.shape), lambda h: mean.at_least(h, offset))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from compact_proofs.algebra.group import Group
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.groups.group import Group
 
 MOST = 20_000
 """Subgroups that are looked through at most."""

@@ -1,8 +1,7 @@
-"""A network beside its circuits: the bounds of its margins that every strategy on G-sets starts from."""
+"""Lower bounds of a network's margins from its circuits: what every strategy on G-sets starts from."""
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -10,20 +9,22 @@ from operator import add
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.ranges import spread
+from compact_proofs.bounds.relu import separate_neurons
 from compact_proofs.core.claim import Task, largest_other
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
+from compact_proofs.tasks.groups.circuit_gaps import Gaps
 from compact_proofs.tasks.groups.circuits import Circuits, check_circuits
-from compact_proofs.tasks.groups.errors import Sums, spread, sums_of, whole_neurons
-from compact_proofs.tasks.groups.gaps import Gaps
-from compact_proofs.tasks.groups.separate import Separate
+from compact_proofs.tasks.groups.errors import Sums, sums_of
+from compact_proofs.tasks.groups.separable import Separable
 from compact_proofs.tasks.groups.task import Groups
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A network beside its circuits.
+class MarginBounds:
+    """Lower bounds of a network's margins: what its circuits prove, less all errors.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class Compared:
     unexplained: Tensor
 
     @classmethod
-    def of(cls, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor, exact: bool = True) -> Compared | None:
+    def of(cls, model: PairMLP, task: Task, explanation: Explanation, inputs: Tensor, exact: bool = True) -> MarginBounds | None:
         """Check an explanation, and compare; None if it describes no circuits. `inputs` [2, n, m] are l and r."""
         assert isinstance(task, Groups)
         circuits = check_circuits(explanation, task.group)
@@ -55,10 +56,10 @@ class Compared:
         gaps = Gaps.of(circuits.circuits, tables, circuits.alike, task.group)
         return cls(circuits, gaps, sums, _unexplained(model, circuits, explanation, inputs))
 
-    def slack(self) -> Separate:
+    def slack(self) -> Separable:
         """The smallest gap less bounds of all errors: a lower bound of the network's margin."""
-        slack = self.gaps.smallest() - self.sums.separate()
-        return Separate(slack.sides - self.unexplained, slack.constant)
+        slack = self.gaps.smallest() - self.sums.separable()
+        return Separable(slack.sides - self.unexplained, slack.constant)
 
     def margins(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Lower bounds of the margins of pairs (x, y) [r] with products z, with what is known for every output.
@@ -77,7 +78,7 @@ def _unexplained(model: PairMLP, circuits: Circuits, explanation: Explanation, i
     i = list(circuits.rest)
     with stage("unexplained neurons"):
         share = torch.tensor([abs(r) for r in circuits.rest.values()], dtype=torch.float64, device=inputs.device)
-        return whole_neurons(shifted(inputs, explanation)[:, :, i], share * spread(model.U[i]))
+        return separate_neurons(shifted(inputs, explanation)[:, :, i], share * spread(model.U[i]))
 
 
 def both_sides(model: PairMLP) -> Tensor:
@@ -90,8 +91,3 @@ def shifted(inputs: Tensor, explanation: Explanation) -> Tensor:
     """l - s and r + s, for the explanation's shifts s, which define the same network."""
     s = explanation["shifts"]
     return inputs + torch.stack([-s, s])[:, None]
-
-
-def in_double(model: PairMLP) -> PairMLP:
-    """A float64 copy."""
-    return copy.deepcopy(model).double()

@@ -1,4 +1,4 @@
-"""The groups (q, i, a) of the task and the places and tokens that are free in them: index tables from sizes alone."""
+"""The cases (q, i, a) of the task and the places and tokens that are free in them: index tables from sizes alone."""
 
 from __future__ import annotations
 
@@ -39,12 +39,6 @@ def answers(D: int) -> Answers:
 
 
 @address_table
-def other_tokens(D: int) -> Tensor:
-    """The tokens other than a, for each a: int64 [D, D - 1]."""
-    return torch.stack([torch.tensor([t for t in range(D) if t != a], dtype=torch.int64) for a in range(D)])
-
-
-@address_table
 def answer_number(D: int) -> Tensor:
     """The row of (q, a) in `answers`, int64 [D, D] (D (D - 1), one past the last, for q = a)."""
     q, a, _ = answers(D)
@@ -61,7 +55,7 @@ def place_among_free(D: int) -> Tensor:
 
 
 def free_places(n: int, i: int) -> list[int]:
-    """The places whose tokens are not known in a group: all but i, i + 1 and n - 1."""
+    """The places whose tokens are not known in a case: all but i, i + 1 and n - 1."""
     return [m for m in range(n - 1) if m not in (i, i + 1)]
 
 

@@ -1,0 +1,83 @@
+"""Boxes whose inputs have several labels: bounds for every label, of which each input needs those of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from compact_proofs.automatic.blocks import Network
+from compact_proofs.automatic.boxes import Boxes
+from compact_proofs.automatic.explanation import Reader
+from compact_proofs.automatic.hints import Hints
+from compact_proofs.automatic.jobs import numbered_jobs
+from compact_proofs.automatic.margins import Readout, frames, margins
+from compact_proofs.automatic.owners import structure
+from compact_proofs.automatic.proof import at_all_positions, relaxed_batches, widest
+from compact_proofs.automatic.relaxed import Relaxed, Shared
+from compact_proofs.automatic.rows import Jobs
+from compact_proofs.automatic.undecided import Undecided
+from compact_proofs.certified import LARGEST_MIXED, Certified, disjoint, mixed_tables
+
+Labels = Callable[[Tensor], Tensor]
+"""From sequences int64 [N, n] to their labels, negative for those outside the task."""
+
+
+def all_labels(relaxed: Relaxed, readout: Readout, kept: int) -> list[Undecided]:
+    """The margins of each output against every other, by the same relaxations. Cost: that of `margins` for each output."""
+    return [margins(relaxed.about(label), readout, kept) for label in range(relaxed.network.logits.shape[0])]
+
+
+def proven_mixed(
+    network: Network, boxes: Boxes, rest: Tensor, group: Tensor, numbers: Tensor, kept: int, labels: Labels
+) -> Iterator[tuple[Certified, Tensor]]:
+    """Prove boxes of mixed label, in parts: as `compact_proofs.automatic.proof.proven`.
+
+    An input of label y is certified if the margin of y over every other output is proven positive there. Boxes of more than 2^24
+    inputs are left out, since every input is looked at.
+
+    Parameters
+    ----------
+    rest : bool [B]
+        Boxes whose inputs are wanted, as far as they are not proven.
+    """
+    with structure():
+        small = torch.tensor([size <= LARGEST_MIXED for size in boxes.sizes], dtype=torch.bool)
+    jobs, _ = numbered_jobs(boxes[small], Reader(group).take(len(boxes))[small], network.context, rest[small], mixed=True)
+    if not len(jobs):
+        return
+    read, width = Reader(numbers), widest(network)
+    basis = read.take(frames(network), width, width)
+    shared = Shared(network, basis)
+    readout = Readout(shared, basis[-1])
+    columns = read.rest(len(jobs))
+    for batch in relaxed_batches(network, shared, jobs):
+        relaxed = Relaxed(shared, batch.jobs, Hints(columns[batch.start : batch.stop], len(batch.jobs)))
+        yield _counted(batch.jobs, all_labels(relaxed, readout, kept), labels)
+
+
+def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> tuple[Certified, Tensor]:
+    """The certified inputs of boxes, from what is left to decide for each label; and the others of those whose rest is wanted."""
+    constant, tables, about = [], [], []
+    for label, u in enumerate(found):
+        with structure():
+            B, R = len(jobs.of), max(u.rows.shape[1], 1)
+            place = torch.full((B,), len(u.boxes))
+            place[u.boxes] = torch.arange(len(u.boxes))
+            exist = torch.zeros(len(u.boxes) + 1, R, dtype=torch.bool)
+            exist[:-1, : u.rows.shape[1]] = u.rows
+            exist[-1, 0] = True  # where nothing is left to decide for a label: one row that is positive everywhere
+            about.append(torch.where(exist[place], label, -1))
+        n, v = u.tables.shape[2:]
+        own = torch.zeros(len(u.boxes), R - u.rows.shape[1], dtype=torch.float64)
+        one = torch.ones(1, R, dtype=torch.float64)
+        constant.append(torch.cat([torch.cat([u.constant, own], 1), one])[place])
+        zero = torch.zeros(1, R, n, v, dtype=torch.float64)
+        tables.append(torch.cat([torch.cat([u.tables, own[..., None, None].expand(*own.shape, n, v)], 1), zero])[place])
+    rows = torch.cat(constant, 1), at_all_positions(torch.cat(tables, 1), jobs.context)
+    looked = mixed_tables(*rows, jobs.masks, torch.cat(about, 1), labels)
+    everything = disjoint(looked)
+    _ = everything.size
+    wanted = [box.others for box, want in zip(looked, [] if jobs.rest is None else jobs.rest.tolist(), strict=True) if want]
+    return everything, torch.cat([torch.zeros(0, jobs.masks.shape[1], dtype=torch.int64), *wanted])
