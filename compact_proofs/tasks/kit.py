@@ -46,6 +46,10 @@ class Tuning:
     distance: Callable[[Any, Any], float]
 
 
+def _no_strategies(model: Any) -> Sequence[Strategy]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProofKit:
     """What a model can be proved by, and what can be shown of it.
@@ -68,7 +72,7 @@ class ProofKit:
     brute_force
         The strategy that evaluates every input, so that its bound is the true accuracy; none for a task with a law.
     candidates
-        Strategies with options for the autopilot to choose from, the most useful first.
+        Strategies with options for the autopilot to choose from, the most useful first; the default alone unless given.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
@@ -91,7 +95,7 @@ class ProofKit:
     summary: str = "a task of one's own"
     models: Mapping[str, Callable[[], tuple[nn.Module, Task]]] = field(default_factory=dict)
     brute_force: Callable[[Any], Strategy | None] = lambda model: Exhaustive()
-    candidates: Callable[[Any], Sequence[Strategy]] = lambda model: ()
+    candidates: Callable[[Any], Sequence[Strategy]] = _no_strategies
     always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
     linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
     studies: Callable[[Any], Sequence[Study]] = lambda model: ()
@@ -99,6 +103,10 @@ class ProofKit:
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
     estimators: Callable[[Any], Sequence[Estimator[Any]]] = lambda model: (Constant(), Sampling())
+
+    def __post_init__(self) -> None:
+        if self.candidates is _no_strategies:
+            object.__setattr__(self, "candidates", lambda model: (self.default(model),))
 
 
 @dataclass(frozen=True, kw_only=True)
