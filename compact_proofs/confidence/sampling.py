@@ -19,6 +19,7 @@ from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.claim import ACCURACY, Task
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import find_explanation, subject, verified
+from compact_proofs.core.registry import strategies_for
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
@@ -200,8 +201,6 @@ def check_confidence(
     if difference is not None:
         raise reject(f"it is about {difference}")
     if strategies is None:
-        from compact_proofs.tasks import strategies_for
-
         strategies = strategies_for(task)
     known: dict[str, type[Strategy]] = {**strategies, Nothing.name: Nothing}
     kind = known.get(said.strategy)

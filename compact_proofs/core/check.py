@@ -11,6 +11,7 @@ from compact_proofs.core.certificate import Certificate, Run
 from compact_proofs.core.claim import Task, decimal
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import prove
+from compact_proofs.core.registry import strategies_for
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.length import TooLong
@@ -68,8 +69,6 @@ def check(
     if difference is not None:
         raise reject(f"it is about {difference}")
     if strategies is None:
-        from compact_proofs.tasks import strategies_for
-
         strategies = strategies_for(task)
     kind = strategies.get(claimed.strategy)
     if kind is None:

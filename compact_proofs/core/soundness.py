@@ -18,7 +18,7 @@ from compact_proofs.certified import Certified, Region
 from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
-from compact_proofs.enclosure import Enclosure, sound
+from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.errors import BadInput
 from compact_proofs.program import program_of
 
@@ -107,9 +107,8 @@ def evaluate(specimen: Specimen, task: Task) -> Truth:
         own = logits.gather(1, labels[:, None])
         others = torch.where(torch.arange(logits.shape[1]) == labels[:, None], -torch.inf, logits).amax(1, keepdim=True)
         condition = (own > others).squeeze(1)
-    assert isinstance(condition, Enclosure)
     never = torch.isin(labels, torch.tensor(specimen.tied, dtype=torch.int64))
-    return Truth(inputs, condition.lo, condition.hi & ~never)
+    return Truth(inputs, provably(condition), possibly(condition) & ~never)
 
 
 def violations(

@@ -130,7 +130,7 @@ def test_strategies(run: Any) -> None:
             assert option.doc
             assert option.doc in text
     (window,) = (o for s in listed for o in s.options if (s.name, o.name) == ("additive", "window"))
-    assert (window.type, window.default) == ("int", Additive().window)
+    assert (window.type, window.default) == ("int >= 1", Additive().window)
 
 
 def test_options_from_text() -> None:

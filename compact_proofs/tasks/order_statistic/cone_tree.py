@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.certified import Proven
@@ -21,6 +22,7 @@ from compact_proofs.enclosure import lower
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
+from compact_proofs.options import Share
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones, run
 from compact_proofs.tasks.order_statistic.search import Choice, find_cuts
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
@@ -42,25 +44,19 @@ class ConeTree(Strategy[ScalarRecurrent]):
     on which the label is one.
     """
 
-    smallest: float = 1e-6
+    smallest: Share = 1e-6
     """Cones of a smaller measure are not cut any more."""
-    gain: float = 3e-7
+    gain: Share = 3e-7
     """Cones that are right are cut on while that raises the bound of their measure by so much."""
     choice: Choice = "first"
     """Which undecided neuron is cut at: the first, or the one that is most relevant to the worst margin."""
-    most: int = MOST_NODES
+    most: Annotated[int, Field(ge=1, le=MOST_NODES)] = MOST_NODES
     """About how many nodes the tree may have."""
     measure: MeasureName = "jensen"
     """How measures are bounded; both takes the better of two bounds, which pays in many dimensions, where cones are large."""
 
     name: ClassVar[str] = "cone-tree"
     summary: ClassVar[str] = "directions cut into cones; the network is run on the rays of each"
-
-    def __post_init__(self) -> None:
-        if not (0 < self.smallest <= 1 and 0 < self.gain <= 1):
-            raise BadInput(f"{self.name}: smallest and gain must be above 0 and at most 1, not {self.smallest} and {self.gain}")
-        if not 1 <= self.most <= MOST_NODES:
-            raise BadInput(f"{self.name}: most = {self.most}: a tree has from 1 to {MOST_NODES} nodes")
 
     def applies_to(self, model: ScalarRecurrent, task: Task) -> None:
         if not isinstance(model, ScalarRecurrent) or not isinstance(task, OrderStatistic):
