@@ -5,7 +5,7 @@
     arithmetic of any enclosures; Machine.v has a faster one on the processor's numbers. *)
 
 From Coq Require Import Uint63 Ring63 ZArith Reals List Lia Lra.
-From CompactProofs Require Import Network Arrays.
+From CompactProofs Require Import Network Arrays ErfEnclosure.
 From CompactProofs Require Enclosure.
 Import ListNotations.
 Open Scope R_scope.
@@ -26,6 +26,7 @@ Record arithmetic := {
   trelu : T -> T;
   texp : T -> T;
   tsqrt : T -> T;
+  terf : T -> T;
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
   (* sum over k < n of f (i + k * si) (j + k * sj) *)
@@ -46,6 +47,7 @@ Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Pr
   sound_relu : forall a x, contains a x -> contains (trelu A a) (Rmax 0 x);
   sound_exp : forall a x, contains a x -> contains (texp A a) (exp x);
   sound_sqrt : forall a x, contains a x -> contains (tsqrt A a) (sqrt x);
+  sound_erf : forall a x, contains a x -> contains (terf A a) (erf x);
   sound_everything : forall x, contains (everything A) x;
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
   sound_total : forall n f i si j sj g,
@@ -105,6 +107,7 @@ Section Plain.
     trelu := relu_enclosure;
     texp := E.texp A;
     tsqrt := E.tsqrt A;
+    terf := erf_enclosure (A := A);
     everything := E.everything A;
     less := E.less A;
     total := total_enclosure
@@ -151,6 +154,7 @@ Section Plain.
     - apply relu_enclosure_sound.
     - apply (E.sound_exp _ _ Sd).
     - apply (E.sound_sqrt _ _ Sd).
+    - apply (erf_enclosure_sound Sd).
     - apply (E.sound_everything _ _ Sd).
     - apply (E.sound_less _ _ Sd).
     - intros. now apply total_enclosure_sound.

@@ -39,7 +39,8 @@ Fixpoint scalar_eqb (a b : scalar) : bool :=
   | Sum n a, Sum m b => (n =? m) && scalar_eqb a b
   | Plus a b, Plus c d | Minus a b, Minus c d | Times a b, Times c d | Over a b, Over c d =>
       scalar_eqb a c && scalar_eqb b d
-  | Relu a, Relu b | Exp a, Exp b | Sqrt a, Sqrt b => scalar_eqb a b
+  | Relu a, Relu b | Exp a, Exp b | Sqrt a, Sqrt b | Erf a, Erf b =>
+      scalar_eqb a b
   | _, _ => false
   end.
 
@@ -75,6 +76,7 @@ Section Substitution.
     | Relu a => Relu (substitute a)
     | Exp a => Exp (substitute a)
     | Sqrt a => Sqrt (substitute a)
+    | Erf a => Erf (substitute a)
     end.
 End Substitution.
 
@@ -97,7 +99,7 @@ Fixpoint depends (r : nat) (e : scalar) : bool :=
   | Number _ _ | Pi => false
   | Sum _ b => depends r b
   | Plus a b | Minus a b | Times a b | Over a b => depends r a || depends r b
-  | Relu a | Exp a | Sqrt a => depends r a
+  | Relu a | Exp a | Sqrt a | Erf a => depends r a
   end.
 
 (** Does a place mention axis r and no other? *)
@@ -243,6 +245,7 @@ Section Distribute.
       | Relu a => option_map Relu (rewrite depth a)
       | Exp a => option_map Exp (rewrite depth a)
       | Sqrt a => option_map Sqrt (rewrite depth a)
+      | Erf a => option_map Erf (rewrite depth a)
       end.
   End Rewrite.
 
@@ -278,7 +281,7 @@ Fixpoint reads_below (n : nat) (e : scalar) : bool :=
   | Number _ _ | Pi => true
   | Sum _ b => reads_below n b
   | Plus a b | Minus a b | Times a b | Over a b => reads_below n a && reads_below n b
-  | Relu a | Exp a | Sqrt a => reads_below n a
+  | Relu a | Exp a | Sqrt a | Erf a => reads_below n a
   end.
 
 Fixpoint ordered (n : nat) (p : list definition) : bool :=

@@ -391,9 +391,9 @@ Section Input.
         rewrite app_nil_r, Nat.add_0_r in Pushed. rewrite Pushed. apply sum_equal.
         intros k _. now rewrite Same. }
       assert (Constant : forall e w m, constant_read constants e = Some (w, m) -> e = Read w m).
-      { intros e' w m. destruct e' as [x l| | | | | | | | | |]; try discriminate.
+      { intros e' w m. destruct e' as [x l| | | | | | | | | | |]; try discriminate.
         unfold constant_read. destruct (x <? constants); [|discriminate]. now intros [= <- <-]. }
-      unfold sum_of. destruct e as [| | | | | |a b| | | |]; try reflexivity.
+      unfold sum_of. destruct e as [| | | | | |a b| | | | |]; try reflexivity.
       destruct (constant_read constants b) as [[w m]|] eqn:Right.
       - destruct (forallb _ m) eqn:Closed; [|reflexivity]. apply Push; [exact Closed|].
         intros k. now rewrite (Constant b w m Right).

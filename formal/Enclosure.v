@@ -20,6 +20,7 @@ Record enclosures := {
   tsqrt : T -> T;
   of_Z : Z -> T;
   tpi : T;                       (* encloses pi *)
+  tunit : T;                     (* encloses all numbers from -1 to 1 *)
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
   at_most : T -> T -> bool;      (* provably at most *)
@@ -37,6 +38,7 @@ Record sound (A : enclosures) (contains : T A -> R -> Prop) : Prop := {
   sound_sqrt : forall a x, contains a x -> contains (tsqrt A a) (sqrt x);
   sound_of_Z : forall n, contains (of_Z A n) (IZR n);
   sound_pi : contains (tpi A) PI;
+  sound_unit : forall x, -1 <= x <= 1 -> contains (tunit A) x;
   sound_everything : forall x, contains (everything A) x;
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
   sound_at_most : forall a b x y, at_most A a b = true -> contains a x -> contains b y -> x <= y;

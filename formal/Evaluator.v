@@ -62,7 +62,7 @@ Fixpoint safe (shapes : list (list nat)) (tb ab : list nat) (e : scalar) : bool 
   | Number _ _ | Pi => true
   | Sum n b => safe shapes tb (ab ++ [n]) b
   | Plus a b | Minus a b | Times a b | Over a b => safe shapes tb ab a && safe shapes tb ab b
-  | Relu a | Exp a | Sqrt a => safe shapes tb ab a
+  | Relu a | Exp a | Sqrt a | Erf a => safe shapes tb ab a
   end.
 
 (** Is there an array of this size? *)
@@ -90,7 +90,7 @@ Fixpoint constant (e : scalar) : bool :=
   | Number _ _ | Pi => true
   | Sum _ b => constant b
   | Plus a b | Minus a b | Times a b | Over a b => constant a && constant b
-  | Relu a | Exp a | Sqrt a => constant a
+  | Relu a | Exp a | Sqrt a | Erf a => constant a
   end.
 
 Section Evaluator.
@@ -202,6 +202,7 @@ Section Evaluator.
       | Relu a => trelu A (eval axes a)
       | Exp a => texp A (eval axes a)
       | Sqrt a => tsqrt A (eval axes a)
+      | Erf a => terf A (eval axes a)
       end.
 
     Definition enclosed (d : definition) : store :=

@@ -76,8 +76,8 @@ Section Soundness.
 
   Definition stored (s : store A) (ds : list nat) (f : tensor) : Prop :=
     match s with
-    | Exact _ st a => st = strides ds /\ held is a ds f
-    | Enclosed _ st a => st = strides ds /\ held contains a ds f
+    | Exact st a => st = strides ds /\ held is a ds f
+    | Enclosed st a => st = strides ds /\ held contains a ds f
     end.
 
   Lemma stored_strides s ds f : stored s ds f -> strides_of A s = strides ds.
@@ -226,7 +226,7 @@ Section Soundness.
       contains (eval A env tp (map point_of axes) e) (meaning t fs axes e).
     Proof using Sd Env Tokens.
       induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb
-        |a IHa|a IHa|a IHa];
+        |a IHa|a IHa|a IHa|a IHa];
         intros axes ab Axes Safe;
         try (pose proof Safe as Both; cbn [safe] in Both; apply andb_prop in Both;
              destruct Both as [SafeA SafeB];
@@ -244,9 +244,9 @@ Section Soundness.
           (sum n (fun i => meaning t fs (axes ++ [i]) b))).
         { apply total_of_sound. intros k Before. change [point_of k] with (map point_of [k]).
           rewrite <- map_app. apply (IH _ (ab ++ [n])); [now apply in_range_snoc|exact Safe]. }
-        clear IH. cbn [eval meaning]. destruct b as [| | | | | |a b| | | |]; try exact Slow.
-        destruct a as [x l| | | | | | | | | |]; try exact Slow.
-        destruct b as [y k| | | | | | | | | |]; try exact Slow. rewrite map_length.
+        clear IH. cbn [eval meaning]. destruct b as [| | | | | |a b| | | | |]; try exact Slow.
+        destruct a as [x l| | | | | | | | | | |]; try exact Slow.
+        destruct b as [y k| | | | | | | | | | |]; try exact Slow. rewrite map_length.
         exact (product_sound axes ab n x y l k Axes Safe
           (fun _ => total_of A n (fun p => eval A env tp (map point_of axes ++ [p]) _)) Slow).
       - now apply (sound_add _ _ _ Sd).
@@ -256,6 +256,7 @@ Section Soundness.
       - now apply (sound_relu _ _ _ Sd).
       - now apply (sound_exp _ _ _ Sd).
       - now apply (sound_sqrt _ _ _ Sd).
+      - now apply (sound_erf _ _ _ Sd).
     Qed.
 
     (** ** Definitions *)
@@ -287,7 +288,7 @@ Section Soundness.
       stored (define A env tp d) (shape d) (fun axes => meaning t fs axes (body d)).
     Proof using Sd Env Tokens.
       intros Fits Safe. pose proof (enclosed_sound d Fits Safe) as Slow. unfold define.
-      destruct (body d) as [x l| | | | | | | | | |] eqn:Body; try exact Slow.
+      destruct (body d) as [x l| | | | | | | | | | |] eqn:Body; try exact Slow.
       destruct (nth_error env x) as [[st a|st a]|] eqn:Found; try exact Slow.
       destruct (exact A 0 0) as [z|]; [|exact Slow].
       destruct (forallb constant_index l); [|exact Slow]. clear Slow.

@@ -29,6 +29,7 @@ Module Make (F : FloatOps with Definition radix := Zaux.radix2 with Definition s
     tsqrt := I.sqrt prec;
     of_Z := I.fromZ prec;
     tpi := I.pi prec;
+    tunit := I.bnd (I.F.fromZ (-1)) (I.F.fromZ 1);
     everything := I.nai;
     less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
     at_most := fun a b => I.subset a (I.lower_complement b);
@@ -52,6 +53,11 @@ Module Make (F : FloatOps with Definition radix := Zaux.radix2 with Definition s
     - now apply (I.sqrt_correct prec a (Xreal x)).
     - apply I.fromZ_correct.
     - apply I.pi_correct.
+    - assert (Small : forall n, (Z.abs n <= 256)%Z -> I.F.toX (I.F.fromZ n) = Xreal (IZR n))
+        by (intros; now apply F.fromZ_correct).
+      rewrite I.bnd_correct, !Small by (try (unfold I.valid_lb; apply I.valid_lb_real);
+        try (unfold I.valid_ub; apply I.valid_ub_real); rewrite ?Small; easy).
+      exact H.
     - change (Interval.contains (I.convert I.nai) (Xreal x)). now rewrite I.nai_correct.
     - destruct (I.sign_strict (I.sub prec a b)) eqn:E; try discriminate.
       pose proof (I.sign_strict_correct (I.sub prec a b)) as C. rewrite E in C.

@@ -6,7 +6,7 @@
 From Coq Require Import Uint63 PrimFloat Floats ZArith Bool.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
-From CompactProofs Require Import Network Arrays Arithmetic.
+From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic.
 From CompactProofs Require Instances.
 
 Module F := PrimitiveFloat.
@@ -103,6 +103,7 @@ Definition machine : arithmetic := {|
   trelu := relu_interval;
   texp := I.exp prec;
   tsqrt := I.sqrt prec;
+  terf := erf_enclosure (A := Instances.hardware);
   everything := I.nai;
   less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
   total := fun n f i si j sj => total_from n f i si j sj 0%float 0%float

@@ -4,7 +4,7 @@ From Coq Require Import Uint63 Ring63 PrimFloat Floats ZArith Reals List Lia Lra
 From Flocq Require Import Core.Core.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
-From CompactProofs Require Import Network Arrays Arithmetic Machine.
+From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic Machine.
 From CompactProofs Require Enclosure Instances.
 Open Scope R_scope.
 
@@ -133,47 +133,29 @@ Proof. destruct a as [|r]; [exact I|]. destruct (Rle_lt_dec 0 r); [now left|righ
 
 Ltac signs := unfold F.is_non_neg_real, F.is_non_pos_real, F.is_non_neg, F.is_non_pos.
 
+(** Bounds u and a of f and g: a product of them, rounded, is a bound of f g. *)
+Ltac product rounded correct u f a :=
+  let Is := fresh "Is" in let Valid := fresh "Valid" in let Le := fresh "Le" in
+  intros Is ? [? ?]; destruct (valid_of_real u f Is); unfold above, below in *;
+  destruct (correct prec u a) as [Valid Le];
+  [ signs; rewrite Is; pose proof (sign_cases (F.toX a)); destruct (F.toX a); tauto
+  | split; [exact Valid|]; unfold above, below; rewrite Is in Le; unfold le_lower in Le;
+    destruct (F.toX (rounded prec u a)); [exact I|];
+    destruct (F.toX a); cbn in Le; [destruct Le|]; nra ].
+
 Lemma lower_product u a f g : is u f -> 0 <= f -> lower a g -> lower (F.mul_DN prec u a) (f * g).
-Proof.
-  intros Is Sign [Valid Above]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold above in Above.
-  destruct (F.mul_DN_correct prec u a) as [Valid' Le].
-  - signs. rewrite Is. pose proof (sign_cases (F.toX a)). destruct (F.toX a); tauto.
-  - split; [exact Valid'|]. unfold above. rewrite Is in Le. unfold le_lower in Le.
-    destruct (F.toX (F.mul_DN prec u a)) as [|m]; [exact I|].
-    destruct (F.toX a) as [|r]; cbn in Le; [destruct Le|]. nra.
-Qed.
+Proof. product F.mul_DN F.mul_DN_correct u f a. Qed.
 
 Lemma upper_product u b f g : is u f -> 0 <= f -> upper b g -> upper (F.mul_UP prec u b) (f * g).
-Proof.
-  intros Is Sign [Valid Below]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold below in Below.
-  destruct (F.mul_UP_correct prec u b) as [Valid' Le].
-  - signs. rewrite Is. pose proof (sign_cases (F.toX b)). destruct (F.toX b); tauto.
-  - split; [exact Valid'|]. unfold below. rewrite Is in Le.
-    destruct (F.toX (F.mul_UP prec u b)) as [|m]; [exact I|].
-    destruct (F.toX b) as [|r]; cbn in Le; [destruct Le|]. nra.
-Qed.
+Proof. product F.mul_UP F.mul_UP_correct u f b. Qed.
 
 Lemma lower_product_neg u b f g :
   is u f -> f <= 0 -> upper b g -> lower (F.mul_DN prec u b) (f * g).
-Proof.
-  intros Is Sign [Valid Below]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold below in Below.
-  destruct (F.mul_DN_correct prec u b) as [Valid' Le].
-  - signs. rewrite Is. pose proof (sign_cases (F.toX b)). destruct (F.toX b); tauto.
-  - split; [exact Valid'|]. unfold above. rewrite Is in Le. unfold le_lower in Le.
-    destruct (F.toX (F.mul_DN prec u b)) as [|m]; [exact I|].
-    destruct (F.toX b) as [|r]; cbn in Le; [destruct Le|]. nra.
-Qed.
+Proof. product F.mul_DN F.mul_DN_correct u f b. Qed.
 
 Lemma upper_product_neg u a f g :
   is u f -> f <= 0 -> lower a g -> upper (F.mul_UP prec u a) (f * g).
-Proof.
-  intros Is Sign [Valid Above]. destruct (valid_of_real u f Is) as [Ul Uu]. unfold above in Above.
-  destruct (F.mul_UP_correct prec u a) as [Valid' Le].
-  - signs. rewrite Is. pose proof (sign_cases (F.toX a)). destruct (F.toX a); tauto.
-  - split; [exact Valid'|]. unfold below. rewrite Is in Le.
-    destruct (F.toX (F.mul_UP prec u a)) as [|m]; [exact I|].
-    destruct (F.toX a) as [|r]; cbn in Le; [destruct Le|]. nra.
-Qed.
+Proof. product F.mul_UP F.mul_UP_correct u f a. Qed.
 
 Lemma lower_sum l m s p : lower l s -> lower m p -> lower (F.add_DN prec l m) (s + p).
 Proof.
@@ -358,6 +340,7 @@ Proof.
   - apply scale_sound.
   - apply multiply_sound.
   - apply relu_sound.
+  - exact (erf_enclosure_sound (Instances.Hardware.sound prec)).
   - cbn. intros. rewrite <- (Rplus_0_l (sum n _)). apply total_from_sound; [assumption|].
     exact contains_0.
 Qed.

@@ -17,6 +17,7 @@
     number that they are. *)
 
 From Coq Require Import Reals ZArith List.
+From Coquelicot Require Hierarchy RInt.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -42,7 +43,8 @@ Inductive scalar :=
 | Over (a b : scalar)
 | Relu (a : scalar)
 | Exp (a : scalar)
-| Sqrt (a : scalar).
+| Sqrt (a : scalar)
+| Erf (a : scalar).
 
 Record definition := { shape : list nat; body : scalar }.
 
@@ -80,6 +82,10 @@ Definition weight_tensor (bits : nat) (w : weight) : tensor :=
 
 Definition sum (n : nat) (f : nat -> R) : R := fold_right Rplus 0 (map f (seq 0 n)).
 
+(** The error function: 2 / sqrt pi times the integral of exp (- s^2) from 0 to x. *)
+Definition erf (x : R) : R :=
+  2 / sqrt PI * RInt.RInt (V := Hierarchy.R_CompleteNormedModule) (fun s => exp (- (s * s))) 0 x.
+
 Section Meaning.
   Variable t : list nat.          (* the input *)
 
@@ -107,6 +113,7 @@ Section Meaning.
     | Relu a => Rmax 0 (meaning env axes a)
     | Exp a => exp (meaning env axes a)
     | Sqrt a => sqrt (meaning env axes a)
+    | Erf a => erf (meaning env axes a)
     end.
 
   Fixpoint run (env : list tensor) (p : list definition) : list tensor :=

@@ -56,7 +56,7 @@ Lemma meaning_constant t t' fs e : forall axes,
   constant e = true -> meaning t fs axes e = meaning t' fs axes e.
 Proof.
   induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb
-    |a IHa|a IHa|a IHa];
+    |a IHa|a IHa|a IHa|a IHa];
     intros axes Constant; cbn in Constant |- *; try reflexivity;
     try (apply andb_prop in Constant; destruct Constant; now rewrite IHa, IHb);
     try (now rewrite IHa).

@@ -6,6 +6,7 @@ from compact_proofs.api.load import pair_of
 from compact_proofs.api.prove import Network
 from compact_proofs.core.claim import Task
 from compact_proofs.core.frontier import Frontier
+from compact_proofs.errors import BadInput
 from compact_proofs.search.autopilot import fill_frontier
 
 
@@ -42,9 +43,12 @@ def frontier(
     Raises
     ------
     BadInput
-        As for `prove`.
+        As for `prove`; and for `with_brute_force` on a task with a law.
     """
     pair = pair_of(model, task)
     kit = pair.kit
-    always = [*kit.always(pair.model), *((kit.brute_force(pair.model),) if with_brute_force else ())]
+    everything = kit.brute_force(pair.model) if with_brute_force else None
+    if with_brute_force and everything is None:
+        raise BadInput(f"{pair.task.name} has a law, and no list of inputs for brute force")
+    always = [*kit.always(pair.model), *(() if everything is None else (everything,))]
     return fill_frontier(pair.model, pair.task, kit.candidates(pair.model), always, effort, points, moves)

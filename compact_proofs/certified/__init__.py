@@ -4,6 +4,7 @@ base       `Certified`, unions of disjoint sets, and `Total`, for scores that co
 sets       tables of truth values, classes, predicates with a size of their own, boxes
 lists      inputs that were evaluated one by one, or are listed; a set with further inputs listed
 integers   real bounds read as integers, so that whatever follows is exact
+region     sets of inputs under a law, with a probability in place of a size
 sums       sequences of a box whose sums of integers are positive: three ways to count them
 positive   sequences on which additive lower bounds are positive: from the bounds to the set
 """
@@ -11,6 +12,7 @@ positive   sequences on which additive lower bounds are positive: from the bound
 from compact_proofs.certified.base import Certified, Complement, Disjoint, Nothing, Proven, Total, disjoint
 from compact_proofs.certified.lists import Evaluated, Listed, ListedNumbers, with_list
 from compact_proofs.certified.positive import LARGEST_MIXED, InBox, mixed_tables, positive, positive_mixed, positive_tables
+from compact_proofs.certified.region import Region
 from compact_proofs.certified.sets import BoxSet, Classes, Counted, Truth, whole
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "ListedNumbers",
     "Nothing",
     "Proven",
+    "Region",
     "Total",
     "Truth",
     "disjoint",

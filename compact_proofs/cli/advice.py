@@ -52,7 +52,7 @@ def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -
     if isinstance(loaded.kit, TaskKit) and loaded.kit.tuning:
         tries.append(f"{command('finetune', loaded.task.name, *source, '-o', 'FILE')} (a like network with shorter proofs)")
     everything = loaded.kit.brute_force(loaded.model)
-    if loaded.task.size <= AFFORDABLE and best is not None and not is_by(best, everything):
+    if everything is not None and loaded.task.size <= AFFORDABLE and best is not None and not is_by(best, everything):
         tries.append(f"{command('prove', *source, '-s', everything.name)} (every input)")
     tries.append(f"{command('sample', *source)} (a bound with confidence, by sampling)")
     return f"{poor} To try: {'; '.join(tries)}."
@@ -64,7 +64,7 @@ def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
     if best is None or best.bound <= 0:
         return "The bound is 0: this says nothing about the network."
     share, everything = loaded.kit.linear(loaded.model), loaded.kit.brute_force(loaded.model)
-    if is_by(best, everything):
+    if share is None or everything is None or is_by(best, everything):
         return None
     if is_by(best, share) and searched:
         return "Nothing that was tried proves more than brute force on a share of the inputs."

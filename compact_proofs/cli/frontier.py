@@ -123,8 +123,14 @@ def frontier(
 
 
 def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Strategy]:
+    from compact_proofs.errors import BadInput
+
     chosen = list(loaded.kit.always(loaded.model))
     everything = loaded.kit.brute_force(loaded.model)
+    if everything is None:
+        if with_brute_force:
+            raise BadInput(f"{loaded.task.name} has a law, and no list of inputs for brute force; leave out --with-brute-force")
+        return chosen
     if with_brute_force is not None:
         chosen = [s for s in chosen if s.name != everything.name]
     if with_brute_force:
@@ -137,6 +143,8 @@ def _sampled(loaded: LoadedModel, found: Frontier, delta: Fraction) -> list[Conf
     """Sample what some proofs of the frontier leave; all of the bounds together are true but with probability delta."""
     from compact_proofs.confidence import can_be_sampled, sample
 
+    if loaded.task.law is not None:  # what is not proven is not drawn by itself: plain sampling, to compare with
+        return [sample(loaded.model, loaded.task, samples=SAMPLES, delta=delta)]
     kinds = {s.name: s for s in loaded.kit.strategies}
     proofs = [c for c in found.best if c.bound < 1]
     strategies = [(c, kinds[c.strategy].from_options(c.options)) for c in proofs]
@@ -154,6 +162,8 @@ def _baseline(loaded: LoadedModel, found: Frontier, accuracy: Fraction | None) -
     from compact_proofs.core.prove import prove
 
     share = loaded.kit.linear(loaded.model)
+    if share is None:
+        return None
     measured = next((c for c in found.certificates if (c.strategy, c.options) == (share.name, share.options())), None)
     if measured is None:
         measured = prove(loaded.model, loaded.task, share)

@@ -51,7 +51,7 @@ def true_accuracy(loaded: LoadedModel, certificates: Iterable[Run] = ()) -> Frac
     """A model's exact accuracy: from a sound proof by brute force, or as its metadata says; None if neither does."""
     everything = loaded.kit.brute_force(loaded.model)
     for c in certificates:
-        if c.reading == "sound" and is_by(c, everything):
+        if everything is not None and c.reading == "sound" and is_by(c, everything):
             return c.bound
     return _from_metadata(loaded.metadata.get("true_accuracy"))
 

@@ -126,7 +126,10 @@ def ends(loaded: LoadedModel) -> tuple[int, int]:
     from compact_proofs.core.frontier import linear_baseline
     from compact_proofs.core.prove import prove
 
-    baseline = linear_baseline(prove(loaded.model, loaded.task, loaded.kit.linear(loaded.model)))
+    share = loaded.kit.linear(loaded.model)
+    if share is None:
+        raise BadInput(f"{loaded.task.name} has a law, and no brute force that a search could be measured by; use `frontier`")
+    baseline = linear_baseline(prove(loaded.model, loaded.task, share))
     if baseline is None:
         raise BadInput("brute force on a share of the inputs finds none right, so that there is nothing to search for")
     return sum(p.numel() for p in loaded.model.parameters()), round(baseline[0])

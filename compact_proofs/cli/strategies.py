@@ -21,13 +21,13 @@ def strategies(as_json: Json = False) -> None:
 
     **Example:** compact-proofs prove max-of-4-seed-123 --strategy additive --option window=6 --option groups=8
     """
-    from compact_proofs.tasks import KITS
+    from compact_proofs.core.registry import kits
 
-    found = [{"task": kit.name, **_describe(strategy)} for kit in KITS.values() for strategy in kit.strategies]
+    found = [{"task": kit.name, **_describe(strategy)} for kit in kits().values() for strategy in kit.strategies]
     if as_json:
         write_json({"strategies": found})
         return
-    for kit in KITS.values():
+    for kit in kits().values():
         say(f"{kit.name}: {kit.summary}", style="bold")
         for strategy in (s for s in found if s["task"] == kit.name):
             say(f"\n  {strategy['name']} (version {strategy['version']})", style="cyan")

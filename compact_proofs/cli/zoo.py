@@ -18,6 +18,7 @@ def zoo(as_json: Json = False) -> None:
     **Example:** compact-proofs zoo; compact-proofs prove max-of-4-seed-123
     """
     from compact_proofs import zoo as models
+    from compact_proofs.core.claim import LAW
     from compact_proofs.models.files import weights_sha256
     from compact_proofs.tasks import load_model
 
@@ -43,7 +44,13 @@ def zoo(as_json: Json = False) -> None:
     shown = table("name", "task", "sizes", *numbers, "sha256", right=numbers, wrap="sizes")
     for m in found:
         accuracies = ("-" if m[key] is None else f"{m[key]:.7f}" for key in ("sampled_accuracy", "true_accuracy"))
-        shown.add_row(m["name"], m["task"], options_text(m["sizes"]), *accuracies, m["sha256"][:8])
+        shown.add_row(
+            m["name"],
+            m["task"],
+            options_text({name: size for name, size in m["sizes"].items() if name != LAW}),
+            *accuracies,
+            m["sha256"][:8],
+        )
     show_table(shown)
     say("\nsampled: accuracy on a random sample; true: over all inputs, where it was counted")
     say("Prove something about one of them: compact-proofs prove NAME")

@@ -23,7 +23,8 @@ def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     """Draw n independent inputs, each uniformly distributed outside of a set that is `exact` and does not hold every input.
 
     A set may know how (`Certified.complement`). Else uniform inputs of the task are drawn until n of them lie outside: the first n
-    that do are independent and uniform there. It takes n v / (v - size) attempts on average, of v inputs.
+    that do are independent and uniform there. It takes n v / (v - size) attempts on average, of v inputs. Of a task with a law
+    (v = 1) nothing is proven, and all draws count.
 
     Raises
     ------
@@ -33,8 +34,8 @@ def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     known = proven.complement()
     if known is not None:
         return known.draw(n, draws)
-    rest = task.size - proven.size
-    expected = math.ceil(n * task.size / rest)
+    rest = task.total - proven.size
+    expected = math.ceil(n * task.total / rest)
     if expected > MOST_ATTEMPTS:
         raise BadInput(
             f"{n:,} draws from the {rest:,} unproven inputs take about {expected:,} attempts; draw fewer, or from a strategy that "
@@ -43,7 +44,7 @@ def draw_others(proven: Certified, task: Task, n: int, draws: Draws) -> Tensor:
     found: list[Tensor] = []
     missing, attempts = n, 0
     while missing > 0:
-        batch = min(BATCH, math.ceil(missing * task.size / rest))
+        batch = min(BATCH, math.ceil(missing * task.total / rest))
         attempts += batch
         if attempts > 100 * expected + 10_000:  # of probability e^-10000 if the size is right
             raise BadInput("the set that the strategy proves holds more inputs than it counts; report this fault")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from compact_proofs import certified
 from compact_proofs.certified import Certified
 from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.others import draw_others
@@ -18,10 +19,12 @@ from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.claim import ACCURACY, Task
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import find_explanation, subject, verified
+from compact_proofs.core.registry import strategies_for
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
+from compact_proofs.laws import LawTask
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.memory import limited_memory
 from compact_proofs.program import program_of
@@ -73,13 +76,15 @@ def sample(
     Raises
     ------
     NotExact
-        For a strategy whose set is known up to rounding only.
+        For a strategy whose set is known up to rounding only, and for any but `Nothing` on a task with a law.
     BadInput
         For a delta outside (0, 1), or if nothing is left to sample.
     """
     check_subject(model, task)
     strategy = Nothing() if strategy is None else strategy
     check_strategy(strategy)
+    if task.law is not None and not isinstance(strategy, Nothing):
+        raise NotExact(f"{task.name} has a law, and inputs outside of what {strategy.name} proves are not drawn from it")
     delta = Fraction(delta)
     if not 0 < delta < 1:
         raise BadInput(f"delta must lie strictly between 0 and 1, not {delta}")
@@ -99,7 +104,7 @@ def sample(
         strategy_version=strategy.version,
         options=strategy.options(),
         explanation=dict(explanation),
-        inputs=task.size,
+        inputs=task.total,
         proven=0,
         samples=samples,
         right=0,
@@ -111,7 +116,7 @@ def sample(
     )
     with limited_memory(), sound(), count(limit) as counter:
         charge_integers(explanation_size(explanation))
-        proven = _proven(strategy, model, task, explanation)
+        proven = _proven(strategy, model, task, explanation) if task.law is None else certified.Nothing()
         right = _right(proven, model, task, samples, Draws(undrawn.seed))
     seconds = time.perf_counter() - started
     return dataclasses.replace(undrawn, proven=proven.size, right=right, length=counter.length, seconds=seconds)
@@ -154,7 +159,14 @@ def _right(proven: Certified, model: nn.Module, task: Task, n: int, draws: Draws
 def _by_program(model: nn.Module, task: Task) -> Callable[[Tensor], Tensor]:
     """Evaluate inputs by running the network's program on them."""
     program = program_of(model, task)
-    return lambda inputs: ACCURACY.correct(program(inputs), task.labels(inputs))
+
+    def right(inputs: Tensor) -> Tensor:
+        if isinstance(task, LawTask):
+            labels, known = task.known_labels(inputs)
+            return ACCURACY.correct(program(inputs), labels) & known
+        return ACCURACY.correct(program(inputs), task.labels(inputs))
+
+    return right
 
 
 def check_confidence(
@@ -183,14 +195,12 @@ def check_confidence(
     def reject(reason: str) -> CertificateRejected:
         return CertificateRejected(f"{prefix}{reason}")
 
-    if (said.task, dict(said.parameters), said.inputs) != (task.name, dict(task.parameters()), task.size):
+    if (said.task, dict(said.parameters), said.inputs) != (task.name, dict(task.parameters()), task.total):
         raise reject(f"it is about {said.task} {said.parameters}, not about {task.name} {task.parameters()}")
     difference = said.function.differs_from(Function.of(model, task))
     if difference is not None:
         raise reject(f"it is about {difference}")
     if strategies is None:
-        from compact_proofs.tasks import strategies_for
-
         strategies = strategies_for(task)
     known: dict[str, type[Strategy]] = {**strategies, Nothing.name: Nothing}
     kind = known.get(said.strategy)

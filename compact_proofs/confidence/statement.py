@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.confidence.binomial import clopper_pearson
-from compact_proofs.core.claim import decimal
+from compact_proofs.core.claim import LAW, decimal, distribution
 from compact_proofs.core.function import Function, FunctionDocument
 from compact_proofs.core.strategy import explanation_size
 from compact_proofs.errors import CertificateRejected
@@ -81,7 +81,7 @@ class Confidence:
     strategy, strategy_version, options, explanation
         What proves the proven part.
     inputs, proven
-        Exactly.
+        Exactly; 1 and 0 under a law, of which nothing is proven and all is drawn.
     samples, right
         Draws from the unproven inputs, and how many are right.
     delta
@@ -136,14 +136,18 @@ class Confidence:
 
     def statement(self) -> str:
         """What is said, in words."""
-        given = ", ".join(f"{k} = {v}" for k, v in self.parameters.items())
         tries = "" if self.tries == 1 else f", for the best of at most {self.tries} such statements"
         return (
-            f"With confidence 1 - {_short(self.delta)} over the draw{tries}: for x uniform over the inputs of {self.task} "
-            f"({given}), the probability that M is right is at least {decimal(self.bound)}, where M is "
-            f"{self.function.describe()} ({self.proven} of {self.inputs} inputs are proven; "
-            f"of {self.samples} drawn from the others {self.right} are right; {self._source()})"
+            f"With confidence 1 - {_short(self.delta)} over the draw{tries}: for {distribution(self.task, self.parameters)}, the "
+            f"probability that M is right is at least {decimal(self.bound)}, where M is {self.function.describe()} "
+            f"({self._drawn()}; {self._source()})"
         )
+
+    def _drawn(self) -> str:
+        """What is proven, and what was drawn, in words."""
+        if LAW in self.parameters:
+            return f"of {self.samples} draws {self.right} are right"
+        return f"{self.proven} of {self.inputs} inputs are proven; of {self.samples} drawn from the others {self.right} are right"
 
     def _source(self) -> str:
         """What the draw follows from, and whether that must be judged, in words."""

@@ -9,6 +9,8 @@ check        recomputes a certificate
 check_task   is a task what a theorem about it assumes?
 arguments    what is given to these, checked before anything runs
 exhaustive   brute force on any module
+registry     tasks, strategies and those of other packages, which make themselves known
+views        how objects are shown, which is registered from outside
 frontier     the proofs of one model that no other beats
 soundness    the harness: does a strategy ever claim more than is true?
 """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.check_task import AFFORDABLE, check_task
-from compact_proofs.core.claim import Task
+from compact_proofs.core.claim import LAW, Task
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
@@ -38,7 +38,9 @@ def check_subject(model: Any, task: Any) -> None:
             f"{task.name}: labels are numbers of classes, int64 [n] for n inputs; of one input they are {_said(labels)}. "
             "Convert them, as by .long()"
         )
-    if task.size <= AFFORDABLE and task not in _CHECKED:
+    if task.law is None and LAW in task.parameters():
+        raise BadInput(f"{task.name}: only a task with a law has a parameter {LAW!r}; call it otherwise")
+    if (task.law is not None or task.size <= AFFORDABLE) and task not in _CHECKED:
         with unseen("the task's inputs and labels, looked at before the proof"):
             check_task(task)
         _CHECKED[task] = True

@@ -14,6 +14,7 @@ from torch import Tensor
 from compact_proofs.core.claim import Claim, decimal
 from compact_proofs.core.function import Function, FunctionDocument
 from compact_proofs.core.strategy import explanation_size
+from compact_proofs.core.views import show
 from compact_proofs.errors import CertificateRejected
 from compact_proofs.files.container import (
     Count,
@@ -101,9 +102,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The claim and the proof's length, for notebooks."""
-        from compact_proofs.report.notebook import run_html
-
-        return run_html(self)
+        return str(show(self, "html"))
 
     def statement(self) -> str:
         """What is said, in words."""

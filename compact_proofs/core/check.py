@@ -11,6 +11,7 @@ from compact_proofs.core.certificate import Certificate, Run
 from compact_proofs.core.claim import Task, decimal
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import prove
+from compact_proofs.core.registry import strategies_for
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.length import TooLong
@@ -68,8 +69,6 @@ def check(
     if difference is not None:
         raise reject(f"it is about {difference}")
     if strategies is None:
-        from compact_proofs.tasks import strategies_for
-
         strategies = strategies_for(task)
     kind = strategies.get(claimed.strategy)
     if kind is None:
@@ -95,8 +94,8 @@ def check(
         raise reject(f"it claims the score {claim.score} {claim.score_options}, but proves {now.score} {now.score_options}")
     if not strategy.score.can_be(claim.bound):
         raise reject(f"it claims {decimal(claim.bound)}, which no mean {claim.score} can be")
-    if claim.denominator % task.size:
-        raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.size}")
+    if claim.denominator % task.total:
+        raise reject(f"its denominator {claim.denominator} is not a multiple of the number of inputs, {task.total}")
     if now.bound < claim.bound:
         raise reject(f"the claimed bound {claim.numerator}/{claim.denominator} is not proven; {now.numerator}/{now.denominator} is")
     if recomputed.length != claimed.length:

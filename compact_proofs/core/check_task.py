@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import Task
+from compact_proofs.core.numbering import LARGEST_NUMBER
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 
@@ -14,8 +15,6 @@ AFFORDABLE = 2**18
 BATCH = 2**12
 SAMPLED = 64
 """Inputs that are looked at one by one."""
-LARGEST_NUMBER = 2**62
-"""Inputs with larger numbers are not asked for, since tensors do not hold their numbers."""
 
 
 def check_task(task: Task, outputs: int | None = None) -> bool:
@@ -39,11 +38,18 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
     bool
         True if every input was looked at, so that the inputs are known to differ; False if only samples were.
 
+    Notes
+    -----
+    Of a task with a law, labels of examples are looked at, and that these are real vectors of the law's dimension.
+
     Raises
     ------
     BadInput
         Saying what is wrong.
     """
+    if task.law is not None:
+        _check_examples(task, outputs)
+        return False
     size = task.size
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise BadInput(f"the task {task.name}: its size must be a positive int, not {size!r}")
@@ -66,6 +72,19 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
         _check_alone(task, inputs, start)
     check_labels(task, task.draw(SAMPLED, Draws(b"check_task")), outputs)
     return whole
+
+
+def _check_examples(task: Task, outputs: int | None) -> None:
+    """Look at examples of a task with a law."""
+    assert task.law is not None
+    inputs = _inputs(task, 0, SAMPLED)
+    if inputs.shape != (SAMPLED, task.law.n) or inputs.dtype != torch.float64 or not bool(inputs.isfinite().all()):
+        raise BadInput(
+            f"the task {task.name}: inputs(0, {SAMPLED}) must be finite float64 vectors of {task.law.n} numbers, as its "
+            f"law has, and are {inputs.dtype} {list(inputs.shape)}"
+        )
+    check_labels(task, inputs, outputs)
+    _check_alone(task, inputs, 0)
 
 
 def _ranges(size: int, whole: bool) -> list[tuple[int, int]]:

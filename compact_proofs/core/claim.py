@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.core.numbering import listed_numbers
+from compact_proofs.core.numbering import LARGEST_NUMBER, listed_numbers
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
@@ -20,16 +20,30 @@ from compact_proofs.length import unseen
 if TYPE_CHECKING:
     from compact_proofs.core.function import Function
     from compact_proofs.draws import Draws
+    from compact_proofs.laws.law import Law
+
+LAW = "law"
+"""The name of the parameter by which a certificate says how inputs are distributed, if they are not from a finite set."""
 
 
 class Task(ABC):
-    """A finite set of inputs, uniformly distributed, with a label for each.
+    """Inputs with a distribution, and a label for each: a finite set of inputs, uniformly distributed, unless there is a law.
 
-    A user's own task subclasses this with the four abstract members below; `compact_proofs.tasks` holds the tasks that ship,
-    which add strategies, loading and training.
+    A user's own finite task subclasses this with the four abstract members below, and one with a law
+    `compact_proofs.laws.LawTask`; `compact_proofs.tasks` holds the tasks that ship, which add strategies, loading and training.
     """
 
     name: ClassVar[str]
+
+    @property
+    def law(self) -> Law | None:
+        """How inputs are distributed; None: uniformly over a finite set."""
+        return None
+
+    @property
+    def total(self) -> int:
+        """What a sum over all inputs is divided by to make a mean: the number of inputs, or 1 under a law."""
+        return self.size
 
     @property
     @abstractmethod
@@ -54,6 +68,12 @@ class Task(ABC):
         Found in a list of all inputs; a task of more than 2^22 inputs says it by a method of its own.
         """
         return listed_numbers(self, inputs)
+
+    def examples(self, n: int) -> Tensor:
+        """At most n inputs, spread over the enumeration up to number 2^62, which tensors hold: [k, ...]."""
+        last = min(self.size, LARGEST_NUMBER) - 1
+        chosen = sorted({i * last // max(n - 1, 1) for i in range(n)})
+        return torch.cat([self.inputs(i, i + 1) for i in chosen])
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """Draw n independent inputs, uniformly distributed over the task."""
@@ -202,7 +222,7 @@ class Claim:
 
     def inputs(self) -> str:
         """Return which inputs it is about, in words."""
-        return f"{self.task} ({', '.join(f'{k} = {v}' for k, v in self.parameters.items())})"
+        return inputs_of(self.task, self.parameters)
 
     def formula(self) -> str:
         """Return the score f(y, l) as a formula."""
@@ -216,7 +236,7 @@ class Claim:
             else f"the mean {self.score} of M"
         )
         return (
-            f"For x uniform over the inputs of {self.inputs()}, {what} is at least "
+            f"For {distribution(self.task, self.parameters)}, {what} is at least "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is {self.function.describe()}"
         )
 
@@ -230,6 +250,17 @@ class Unproven(Claim):
             "Nothing is proven: in the float reading, which has no control of rounding, "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)} is counted on {self.inputs()}"
         )
+
+
+def inputs_of(task: str, parameters: Mapping[str, int | str]) -> str:
+    """Return which inputs a claim is about, in words."""
+    return f"{task} ({', '.join(f'{k} = {v}' for k, v in parameters.items() if k != LAW)})"
+
+
+def distribution(task: str, parameters: Mapping[str, int | str]) -> str:
+    """Return how a claim's x is distributed, in words that follow "for"."""
+    inputs = inputs_of(task, parameters)
+    return f"x with {parameters[LAW]}, as inputs of {inputs}" if LAW in parameters else f"x uniform over the inputs of {inputs}"
 
 
 def decimal(bound: Fraction, digits: int = 7) -> str:

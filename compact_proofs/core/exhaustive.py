@@ -6,8 +6,9 @@ import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from compact_proofs.certified import Proven, Total
@@ -18,6 +19,7 @@ from compact_proofs.core.prove import Reading, prove
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
+from compact_proofs.options import Positive, Share, one_of
 from compact_proofs.progress import track
 
 
@@ -25,13 +27,13 @@ from compact_proofs.progress import track
 class Exhaustive(Enumeration[nn.Module]):
     """Run a module's program on every input of the task, or on the first `share` of them; the rest counts as wrong."""
 
-    share: float = 1.0
+    share: Share = 1.0
     """Share of the inputs to evaluate, in (0, 1]: below 1 this is the linear baseline."""
-    batch_size: int = 256
+    batch_size: Positive = 256
     """Inputs evaluated at once."""
-    score_name: str = ACCURACY.name
+    score_name: Annotated[str, one_of((Margin.name, LogLikelihood.name))] = ACCURACY.name
     """What is bounded: "margin" or "log-likelihood"."""
-    c: float = 0.0
+    c: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     """For the margin: by how much the label's logit must exceed every other (0: accuracy)."""
 
     name: ClassVar[str] = "exhaustive"
@@ -39,11 +41,7 @@ class Exhaustive(Enumeration[nn.Module]):
     reads_program: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1 or self.batch_size < 1:
-            raise BadInput(f"exhaustive: share in (0, 1] and batch_size >= 1, not {self.share} and {self.batch_size}")
-        if self.score_name not in (Margin.name, LogLikelihood.name):
-            known = f"{Margin.name}, {LogLikelihood.name}"
-            raise BadInput(f"exhaustive: the score {self.score_name!r} is unknown; known are {known}")
+        super().__post_init__()
         if self.score_name == LogLikelihood.name and self.share < 1:
             raise BadInput("exhaustive: a share of the inputs bounds no log-likelihood, which is unbounded below on the rest")
 

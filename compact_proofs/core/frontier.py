@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.pareto import pareto_optimal
+from compact_proofs.core.views import show
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,15 +60,11 @@ class Frontier:
         BadInput
             If there is no certificate, they are of different models, or the folder cannot be written.
         """
-        from compact_proofs.report import data_of, write_report
-
-        return write_report(data_of(self, Path(folder).resolve().name, accuracy, baseline), folder)
+        return Path(show(self, "report", folder, accuracy=accuracy, baseline=baseline))
 
     def _repr_html_(self) -> str:
         """Picture and table, for notebooks."""
-        from compact_proofs.report.notebook import frontier_html
-
-        return frontier_html(self)
+        return str(show(self, "html"))
 
     @property
     def highest(self) -> Certificate | None:

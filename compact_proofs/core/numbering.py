@@ -22,8 +22,18 @@ LARGEST_NUMBER = 2**62
 _LISTS: weakref.WeakKeyDictionary[Task, dict[bytes, int]] = weakref.WeakKeyDictionary()
 
 
+def sequences(start: int, stop: int, v: int, n: int) -> Tensor:
+    """Sequences of n of v tokens number `start` to `stop` - 1 in lexicographic order, int64 [k, n] (for v^n < 2^63)."""
+    number = torch.arange(start, min(stop, v**n))
+    digits = []
+    for _ in range(n):
+        digits.append(number % v)
+        number = number // v
+    return torch.stack(digits[::-1], -1)
+
+
 def lexicographic(inputs: Tensor, v: int) -> Tensor:
-    """Number sequences int64 [N, n] of tokens below v in lexicographic order: int64 [N].
+    """Number sequences int64 [N, n] of tokens below v in lexicographic order, the inverse of `sequences`: int64 [N].
 
     Where v^n exceeds 2^62, numbers that do are replaced by others above 2^61. Cost: 2 (n - 1) operations a sequence.
     """

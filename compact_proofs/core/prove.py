@@ -12,7 +12,7 @@ from typing import Literal, overload
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.certified import Certified, Proven
+from compact_proofs.certified import Certified, Proven, Region
 from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.certificate import Certificate, Trial
 from compact_proofs.core.claim import Claim, Task, Unproven
@@ -82,7 +82,7 @@ def prove(
     model
         Any module that the strategy understands.
     task
-        The task; its inputs are uniformly distributed.
+        The task: inputs, uniformly distributed or with a law, and their labels.
     strategy
         How to prove it.
     explanation
@@ -124,7 +124,7 @@ def prove(
         score=strategy.score.name,
         score_options=strategy.score.options(),
         numerator=total.numerator,
-        denominator=total.denominator * task.size,
+        denominator=total.denominator * task.total,
         function=function,
     )
     return kind(
@@ -208,13 +208,16 @@ def verified(model: nn.Module, task: Task, strategy: Strategy, explanation: Expl
             f"{strategy.name}: verify returned a {type(proven).__name__}; it must return the set of inputs that it proves, such as "
             "compact_proofs.Truth(table), or a compact_proofs.Total"
         )
+    if (task.law is not None) != isinstance(proven, Region):
+        kind = "measure a region" if task.law is not None else "count inputs"
+        raise BadInput(f"{strategy.name}: on {task.name} a proof must {kind}, and verify returned a {type(proven).__name__}")
     if isinstance(proven, Certified):
         possible = strategy.score.most == 1 and 0 <= proven.size <= task.size
     else:
-        possible = strategy.score.can_be(proven.total / task.size)
+        possible = strategy.score.can_be(proven.total / task.total)
     if not possible:
         raise BadInput(
-            f"{strategy} counts {proven.total} on {task.size} inputs, which no sum of the score {strategy.score.name} can be: "
+            f"{strategy} counts {proven.total} of {task.total}, which no sum of the score {strategy.score.name} can be: "
             "report this fault of the strategy"
         )
     return proven

@@ -1,9 +1,9 @@
 """The soundness harness: does a strategy ever claim more than is true?
 
-For a model small enough to be evaluated on every input, the set that `Strategy.verify` returns is compared, by its size and by its
-members, with the inputs that are *possibly* right (those that rigorous evaluation of the plain module does not prove wrong).
-Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested by
-being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
+For a model small enough to be evaluated on every input (of a task with a law, on examples), the set that `Strategy.verify` returns
+is compared, by its size and by its members, with the inputs that are *possibly* right (those that rigorous evaluation of the plain
+module does not prove wrong). Explanations are the strategy's own, random ones, and hostile ones. A registered strategy is tested
+by being registered; a user's own by ``violations(strategy, Specimen(model), task)``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.certified import Certified
+from compact_proofs.certified import Certified, Region
 from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
-from compact_proofs.enclosure import Enclosure, sound
+from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.errors import BadInput
 from compact_proofs.program import program_of
 
@@ -71,14 +71,20 @@ def gaussian_weights(
     return weights
 
 
+EXAMPLES = 2**12
+"""Inputs of a task with a law that are evaluated."""
+NOISE = 0.05
+"""By how much the share of examples in a set may be below the set's probability: six standard deviations."""
+
+
 @dataclass(frozen=True)
 class Truth:
-    """What rigorous exhaustive evaluation says about every input of a task.
+    """What rigorous evaluation says about every input of a task, or about examples of one with a law.
 
     Attributes
     ----------
     inputs
-        All inputs.
+        All inputs, or the examples.
     right, possible : bool [n]
         Provably right; not known to be wrong. They differ only where a margin is within rounding of 0.
     """
@@ -89,8 +95,11 @@ class Truth:
 
 
 def evaluate(specimen: Specimen, task: Task) -> Truth:
-    """Evaluate a model on every input of a small task, in the sound reading; inputs with a `tied` label are wrong."""
-    inputs = task.inputs(0, task.size)
+    """Evaluate a model in the sound reading on every input of a small task, or on `EXAMPLES` of one with a law.
+
+    Inputs with a `tied` label are wrong.
+    """
+    inputs = task.inputs(0, task.size) if task.law is None else task.examples(EXAMPLES)
     labels = task.labels(inputs)
     program = program_of(specimen.model, task)
     with sound():
@@ -98,9 +107,8 @@ def evaluate(specimen: Specimen, task: Task) -> Truth:
         own = logits.gather(1, labels[:, None])
         others = torch.where(torch.arange(logits.shape[1]) == labels[:, None], -torch.inf, logits).amax(1, keepdim=True)
         condition = (own > others).squeeze(1)
-    assert isinstance(condition, Enclosure)
     never = torch.isin(labels, torch.tensor(specimen.tied, dtype=torch.int64))
-    return Truth(inputs, condition.lo, condition.hi & ~never)
+    return Truth(inputs, provably(condition), possibly(condition) & ~never)
 
 
 def violations(
@@ -115,7 +123,7 @@ def violations(
     Parameters
     ----------
     strategy, specimen, task
-        The task must be small: every input is evaluated.
+        The task must be small, since every input is evaluated, or have a law.
     explanation
         The strategy's own unless given.
     truth
@@ -127,11 +135,16 @@ def violations(
     strategy.accept(model, task, explanation)
     with sound():
         proven = verified(model, task, strategy, explanation)
-        if not isinstance(proven, Certified):
+        if isinstance(proven, Region):
+            in_region = proven.member(truth.inputs)
+        elif not isinstance(proven, Certified):
             raise BadInput(
                 f"{strategy} bounds the score {strategy.score.name}, and proves no set of inputs to be compared with the truth"
             )
-        member, excluded = proven.member(truth.inputs), proven.excludes(truth.inputs)
+        else:
+            member, excluded = proven.member(truth.inputs), proven.excludes(truth.inputs)
+    if isinstance(proven, Region):
+        return _region_violations(strategy, proven, in_region, truth)
     size, most, possible = proven.size, int((~excluded).sum()), int(truth.possible.sum())
     found = []
     if size > possible:
@@ -152,6 +165,18 @@ def violations(
             right = proven.evaluate(truth.inputs)
         if bool((right & ~truth.possible).any()):
             found.append(f"{strategy} evaluates as right inputs that are wrong")
+    return found
+
+
+def _region_violations(strategy: Strategy, proven: Region, member: Tensor, truth: Truth) -> list[str]:
+    """What contradicts a set under a law: a member that is wrong, or a measure above what examples allow."""
+    false, found = member & ~truth.possible, []
+    if bool(false.any()):
+        found.append(f"{strategy} measures {int(false.sum())} examples that are wrong, the first {truth.inputs[false][0].tolist()}")
+    for what, examples in (("are possibly right", truth.possible), ("are in its set", member)):
+        share = int(examples.sum()) / len(examples)
+        if proven.measure > share + NOISE:
+            found.append(f"{strategy} claims {float(proven.measure)}, and only {share} of the examples {what}")
     return found
 
 

@@ -74,13 +74,11 @@ class sound(TorchDispatchMode):
         self._entered: list[ExitStack | None] = []  # None: inside another sound()
 
     def __enter__(self) -> sound:
-        from compact_proofs.length.counter import Counter
-
         modes = _get_current_dispatch_mode_stack()
         if any(isinstance(mode, sound) for mode in modes):
             self._entered.append(None)
             return self
-        if any(isinstance(mode, Counter) for mode in modes):
+        if any(getattr(mode, "inside_sound", False) for mode in modes):
             raise RuntimeError("enter sound() before count(): the other way round the enclosures' own arithmetic is counted")
         check_machine()
         with ExitStack() as context:

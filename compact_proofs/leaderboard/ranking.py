@@ -82,8 +82,10 @@ def _key(place: Place) -> tuple[float, float, int]:
 
 def _ends(loaded: LoadedModel) -> tuple[int, int] | None:
     """Where Q's axis starts, reading the weights, and ends, brute force as extended from a measured share."""
-    share = prove(loaded.model, loaded.task, loaded.kit.linear(loaded.model))
-    line = linear_baseline(share)
+    share = loaded.kit.linear(loaded.model)
+    if share is None:
+        return None
+    line = linear_baseline(prove(loaded.model, loaded.task, share))
     shortest = sum(p.numel() for p in loaded.model.parameters())
     return (shortest, round(line[0])) if line is not None and line[0] > shortest else None
 

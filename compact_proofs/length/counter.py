@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -74,6 +74,9 @@ class ProofLength:
 
 class Counter(TorchDispatchMode):
     """A dispatch mode that adds up the cost of every aten operation; see `count`."""
+
+    inside_sound: ClassVar[bool] = True
+    """`sound` refuses to be entered inside of such a mode."""
 
     def __init__(self, limit: int | None = None) -> None:
         super().__init__()

@@ -13,10 +13,12 @@ from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.models.recurrent import Recurrent
+from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.models.transformer import Transformer
 
 ARCHITECTURES: Mapping[str, type[Architecture]] = {
-    kind.architecture: kind for kind in (AttentionOnlyTransformer, AttentionStack, OneLayerMLP, PairMLP, Transformer, Recurrent)
+    kind.architecture: kind
+    for kind in (AttentionOnlyTransformer, AttentionStack, OneLayerMLP, PairMLP, Transformer, Recurrent, ScalarRecurrent)
 }
 """The classes that ship, by the names that files and claims call them."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypeAlias, get_type_hints
+from typing import Any, TypeAlias, get_type_hints, overload
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -15,23 +15,37 @@ from torch import Tensor
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.recurrent import Recurrent, RecurrentConfig
+from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig, own_names
 from compact_proofs.models.transformer import Transformer, TransformerConfig
 
 Network: TypeAlias = Transformer | Recurrent
+"""Networks that read tokens."""
+Config: TypeAlias = TransformerConfig | RecurrentConfig | ScalarRecurrentConfig
 
-CONFIGURATIONS: dict[str, type[TransformerConfig] | type[RecurrentConfig]] = {
+CONFIGURATIONS: dict[str, type[Config]] = {
     Transformer.architecture: TransformerConfig,
     Recurrent.architecture: RecurrentConfig,
+    ScalarRecurrent.architecture: ScalarRecurrentConfig,
 }
 """How each architecture is configured, by its name."""
 
 
-def empty_network(config: TransformerConfig | RecurrentConfig, dtype: torch.dtype = torch.float32) -> Network:
+@overload
+def empty_network(config: TransformerConfig | RecurrentConfig, dtype: torch.dtype = ...) -> Network: ...
+
+
+@overload
+def empty_network(config: Config, dtype: torch.dtype = ...) -> Network | ScalarRecurrent: ...
+
+
+def empty_network(config: Config, dtype: torch.dtype = torch.float32) -> Network | ScalarRecurrent:
     """Make an untrained network of a configuration."""
+    if isinstance(config, ScalarRecurrentConfig):
+        return ScalarRecurrent(config, dtype)
     return Transformer(config, dtype) if isinstance(config, TransformerConfig) else Recurrent(config, dtype)
 
 
-def read_configuration(architecture: Any, configuration: Any, source: str) -> TransformerConfig | RecurrentConfig:
+def read_configuration(architecture: Any, configuration: Any, source: str) -> Config:
     """Turn the plain JSON values of a file into a configuration.
 
     Raises
@@ -57,7 +71,9 @@ def read_configuration(architecture: Any, configuration: Any, source: str) -> Tr
     return kind(**values)
 
 
-def network_from_state(architecture: Any, configuration: Any, state: Mapping[str, Tensor], source: str) -> Network:
+def network_from_state(
+    architecture: Any, configuration: Any, state: Mapping[str, Tensor], source: str
+) -> Network | ScalarRecurrent:
     """Build a network from its weights; no number is changed.
 
     Parameters
@@ -65,13 +81,13 @@ def network_from_state(architecture: Any, configuration: Any, state: Mapping[str
     architecture, configuration
         As a file's metadata gives them.
     state
-        The weights, by the names of `TransformerConfig.shapes` or `RecurrentConfig.shapes`.
+        The weights, by the names of the configuration's ``shapes``.
     source
         Where they are from, for messages.
 
     Returns
     -------
-    Transformer or Recurrent
+    Transformer, Recurrent or ScalarRecurrent
         In float64 if any weight is, else in float32.
 
     Raises
@@ -80,6 +96,8 @@ def network_from_state(architecture: Any, configuration: Any, state: Mapping[str
         If the weights are not just those of the configuration, or not finite.
     """
     config = read_configuration(architecture, configuration, source)
+    if isinstance(config, ScalarRecurrentConfig):
+        state = own_names(state)
     shapes = config.shapes
     wrong = [f"missing {x}" for x in shapes if x not in state] + [f"unexpected {x}" for x in state if x not in shapes]
     if wrong:

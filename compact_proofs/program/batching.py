@@ -30,7 +30,8 @@ def batched(graph: Graph, tensors: Mapping[str, Tensor], n: int, widened: bool) 
 
     Notes
     -----
-    Traced on fake tensors, so that nothing is computed, and on the CPU whatever device the constants are on.
+    Traced on fake tensors, so that nothing is computed, and on the CPU whatever device the constants are on; tensors that the
+    program makes are then made where the constants are.
     """
     names = [str(node.target) for node in graph.nodes if node.op == "get_attr"]
     example = next(node for node in graph.nodes if node.op == "placeholder").meta["val"]
@@ -43,8 +44,11 @@ def batched(graph: Graph, tensors: Mapping[str, Tensor], n: int, widened: bool) 
         constants = [torch.empty(tensors[name].shape, dtype=tensors[name].dtype) for name in names]
         many = make_fx(vmap(one, in_dims=(0, None)))(inputs, constants)
     simplify(many.graph)
+    device = next((tensors[name].device for name in names), torch.device("cpu"))
     for node in many.graph.nodes:
         node.target = _reshaping(node.target)
+        if "device" in node.kwargs:
+            node.kwargs = {**node.kwargs, "device": device}
     many.recompile()
     return many
 

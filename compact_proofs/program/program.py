@@ -76,6 +76,8 @@ class Program(nn.Module):
             raise BadInput(f"the program reads inputs of shape {list(expected[0])} and type {expected[1]}, not {given}")
         if len(inputs) == 0:
             return torch.empty((0, *self.output.shape), dtype=self.output.dtype, device=inputs.device)
+        if any(self.tensors[name].is_meta for name in self._used):  # only shapes are computed with, masks made on the way too
+            inputs = inputs.to("meta")
         if len(inputs) not in self._batches:
             if len(self._batches) >= KEPT:
                 del self._batches[next(iter(self._batches))]

@@ -16,7 +16,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.core.check_task import LARGEST_NUMBER, check_labels
+from compact_proofs.core.check_task import check_labels
 from compact_proofs.core.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
@@ -104,10 +104,8 @@ def program_of(module: nn.Module, task: Task) -> Program:
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
         subject = independent_copy(module).eval()
-        last = min(task.size, LARGEST_NUMBER) - 1
-        for number in sorted({i * last // (SAMPLES - 1) for i in range(SAMPLES)}):
+        for inputs in task.examples(SAMPLES).split(1):
             with _explained(module):
-                inputs = task.inputs(number, number + 1)
                 _check_same(subject, program, inputs)
             check_labels(task, inputs, program.output.shape[0])
     if key is not None:

@@ -1,15 +1,18 @@
-"""How certificates and frontiers look in a notebook: HTML that needs no style sheet, with the picture in it."""
+"""How certificates and frontiers look in a notebook: HTML that needs no style sheet, with the picture in it; and their report."""
 
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 from compact_proofs.core.certificate import Run
 from compact_proofs.core.claim import decimal
 from compact_proofs.core.frontier import Frontier, distinguishing_options
+from compact_proofs.core.views import register_view
 from compact_proofs.report.drawing import settings, to_png
 from compact_proofs.report.frontier import frontier_figure
 from compact_proofs.report.of_frontier import data_of
+from compact_proofs.report.page import write_report
 from compact_proofs.report.section import render
 from compact_proofs.report.text import options_text
 
@@ -34,3 +37,15 @@ def frontier_html(frontier: Frontier) -> str:
         for c in frontier.certificates
     ]
     return str(render("notebook_frontier.html", picture=picture, rows=rows))
+
+
+def frontier_report(
+    frontier: Frontier, folder: str | Path, *, accuracy: float | None = None, baseline: tuple[float, float] | None = None
+) -> Path:
+    """Write the report of a frontier into a folder, whose name is its title; return the page."""
+    return write_report(data_of(frontier, Path(folder).resolve().name, accuracy, baseline), folder)
+
+
+register_view(Run, "html", run_html)
+register_view(Frontier, "html", frontier_html)
+register_view(Frontier, "report", frontier_report)

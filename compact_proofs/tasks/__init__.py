@@ -1,10 +1,12 @@
 """The tasks that ship: one folder each, each with a `KIT`.
 
-To add a task, copy a folder, and enter its kit below; the command line, the soundness harness and the report find it here.
+To add a task that ships, copy a folder, and enter its kit below; the command line, the soundness harness and the report find it
+here. A task in a package of its own needs less (docs/extending.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,20 +15,29 @@ from torch import nn
 
 from compact_proofs import zoo
 from compact_proofs.core.claim import Task
-from compact_proofs.core.strategy import Strategy
+from compact_proofs.core.registry import kits, register, register_universal, strategies_for
 from compact_proofs.errors import BadInput
 from compact_proofs.files.objects import is_object, load_object
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.hooked import as_network
 from compact_proofs.models.loading import load_network
-from compact_proofs.tasks import groups, induction, max_of_k, modular_addition
-from compact_proofs.tasks.finite import files as finite_files
+from compact_proofs.tasks import groups, induction, max_of_k, modular_addition, order_statistic
 from compact_proofs.tasks.finite import kit as finite
 from compact_proofs.tasks.kit import ProofKit, TaskKit
 from compact_proofs.tasks.universal import UNIVERSAL, universal_kit
 
-KITS: dict[str, TaskKit] = {kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT, finite.KIT)}
+KITS: dict[str, TaskKit] = {
+    kit.name: kit for kit in (max_of_k.KIT, induction.KIT, modular_addition.KIT, groups.KIT, finite.KIT, order_statistic.KIT)
+}
+"""The tasks that ship. Those of other packages are found by `compact_proofs.core.registry.kits`."""
+
+for _kit in KITS.values():
+    register(_kit)
+register_universal(*UNIVERSAL)
+
+
+__all__ = ["KITS", "LoadedModel", "kit_for", "load_model", "strategies_for"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,9 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
         return LoadedModel(str(source), module, own, kit_for(module, own), {}, arguments)
     path = Path(source)
     name = path.name
+    if not path.exists() and str(source) in (own_models := _models()):
+        module, of = own_models[str(source)]()
+        return LoadedModel(name, module, of if own is None else own, kit_for(module, of if own is None else own), {}, arguments)
     if not path.exists() and str(source) in zoo.names():
         path, name = zoo.path(str(source)), str(source)
     elif not path.exists() and not path.suffix:
@@ -96,15 +110,23 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
         metadata.pop("true_accuracy", None)  # which is that on another task
         return LoadedModel(name, model, own, kit_for(model, own), metadata, arguments)
     kit = _kit_for(model, metadata.get("task") if task is None else task, str(path))
-    if kit is finite.KIT:
-        finite_files.answer(model, metadata, str(path))
+    kit.answer(model, metadata, str(path))
     if kit.name != metadata.get("task"):
         metadata.pop("true_accuracy", None)  # which is that on another task
     return LoadedModel(name, model, kit.task_of(model), kit, metadata, arguments)
 
 
+def _models() -> dict[str, Callable[[], tuple[nn.Module, Task]]]:
+    """The models that come with installed packages, by name."""
+    own = (kit for kit in kits().values() if isinstance(kit, ProofKit))
+    return {name: make for kit in own for name, make in kit.models.items()}
+
+
 def kit_for(model: nn.Module, task: Task) -> ProofKit:
     """What a model can be proved by on a task: the registered strategies if both are such as ship, else those for any module."""
+    known = kits().get(task.name)
+    if isinstance(known, ProofKit) and not isinstance(known, TaskKit):
+        return known
     kit = KITS.get(task.name)
     return kit if kit is not None and type(model) in kit.architectures and _is_task_of(kit, model, task) else universal_kit(task)
 
@@ -135,9 +157,3 @@ def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
             "cp.brute_force(model, task) proves any network of few inputs"
         )
     return kit
-
-
-def strategies_for(task: Task) -> dict[str, type[Strategy]]:
-    """The strategies that are known for a task, by name: those for any task, and those that a task that ships has registered."""
-    kit = KITS.get(task.name)
-    return {s.name: s for s in (*UNIVERSAL, *(kit.strategies if kit else ()))}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from compact_proofs.core.claim import Task
+from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.soundness import Specimen
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
@@ -43,6 +46,10 @@ class Tuning:
     distance: Callable[[Any, Any], float]
 
 
+def _no_strategies(model: Any) -> Sequence[Strategy]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ProofKit:
     """What a model can be proved by, and what can be shown of it.
@@ -51,18 +58,25 @@ class ProofKit:
     ----------
     name
         The task's name, as in its certificates.
+    summary
+        One line for help texts: what a model is to do.
     strategies
         The registered strategies.
     default
         The strategy that `compact-proofs prove` takes for a model unless told: a good bound at a low cost.
+
+    All that follows is optional.
+
+    models
+        Models that come with the task, by the names by which the command line finds them: functions that make (module, task).
     brute_force
-        The strategy that evaluates every input, so that its bound is the true accuracy.
+        The strategy that evaluates every input, so that its bound is the true accuracy; none for a task with a law.
     candidates
-        Strategies with options for the autopilot to choose from, the most useful first.
+        Strategies with options for the autopilot to choose from, the most useful first; the default alone unless given.
     always
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
-        A share of the inputs by brute force, cheap enough to run on any model.
+        A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given; none for a task with a law.
     studies
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
@@ -78,15 +92,21 @@ class ProofKit:
     name: str
     strategies: tuple[type[Strategy], ...]
     default: Callable[[Any], Strategy]
-    brute_force: Callable[[Any], Strategy]
-    candidates: Callable[[Any], Sequence[Strategy]]
-    always: Callable[[Any], Sequence[Strategy]]
-    linear: Callable[[Any], Strategy]
+    summary: str = "a task of one's own"
+    models: Mapping[str, Callable[[], tuple[nn.Module, Task]]] = field(default_factory=dict)
+    brute_force: Callable[[Any], Strategy | None] = lambda model: Exhaustive()
+    candidates: Callable[[Any], Sequence[Strategy]] = _no_strategies
+    always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
+    linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
     studies: Callable[[Any], Sequence[Study]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}
     estimators: Callable[[Any], Sequence[Estimator[Any]]] = lambda model: (Constant(), Sampling())
+
+    def __post_init__(self) -> None:
+        if self.candidates is _no_strategies:
+            object.__setattr__(self, "candidates", lambda model: (self.default(model),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +115,6 @@ class TaskKit(ProofKit):
 
     Attributes
     ----------
-    summary
-        One line for help texts.
     architectures
         Classes of the networks that the task's proofs are for.
     task_of
@@ -112,11 +130,12 @@ class TaskKit(ProofKit):
         Train a model by a recipe.
     zoo
         How each of the task's models of the zoo is made, by name.
+    answer
+        Note on a network what the metadata of its file, whose name is given for messages, say of the task that it is for.
     tuning
         Fine-tuning for provability, for tasks that have it.
     """
 
-    summary: str
     architectures: tuple[type[Architecture], ...]
     task_of: Callable[[Any], Task]
     specimen: Callable[[int], Specimen]
@@ -124,4 +143,5 @@ class TaskKit(ProofKit):
     recipe: type[Recipe]
     train: Callable[..., TrainingResult[Any]]
     zoo: Mapping[str, Callable[[], TrainingResult[Any]]]
+    answer: Callable[[Any, Mapping[str, Any], str], None] = lambda model, metadata, source: None
     tuning: Tuning | None = None

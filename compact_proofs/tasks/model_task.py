@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Model, Strategy
@@ -60,13 +59,3 @@ class ModelStrategy(Strategy[Model]):
         fitting = self.task.of(model)
         if task != fitting:
             raise BadInput(f"{self.name}: this model is for {fitting}, not for {task}")
-
-
-def sequences(start: int, stop: int, v: int, n: int) -> Tensor:
-    """Sequences of n of v tokens number `start` to `stop` - 1 in lexicographic order, int64 [k, n] (for v^n < 2^63)."""
-    number = torch.arange(start, min(stop, v**n))
-    digits = []
-    for _ in range(n):
-        digits.append(number % v)
-        number = number // v
-    return torch.stack(digits[::-1], -1)

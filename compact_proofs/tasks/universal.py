@@ -42,15 +42,15 @@ def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
 
 def universal_kit(task: Task) -> ProofKit:
     """What any module can be proved by on a task."""
-    share = share_of(task)
+    share = None if task.law is not None else share_of(task)
     tokens = is_over_tokens(task)
     return ProofKit(
         name=task.name,
         strategies=UNIVERSAL,
         default=lambda model: Automatic() if tokens else Exhaustive(),
-        brute_force=lambda model: Exhaustive(),
+        brute_force=lambda model: None if share is None else Exhaustive(),
         candidates=lambda model: LADDER if tokens else (),
-        always=lambda model: (share,),
+        always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
         sections=lambda model: boxes_sections(model, task) if tokens else (),
     )

@@ -38,7 +38,7 @@ def true_accuracy(model: nn.Module, kit: TaskKit) -> dict[str, str] | None:
     -------
     dict or None
         ``{"numerator": ..., "denominator": ...}`` as decimal strings, not reduced; None for a model with more than
-        `AFFORDABLE` inputs.
+        `AFFORDABLE` inputs, or of a task with a law.
 
     Raises
     ------
@@ -46,11 +46,11 @@ def true_accuracy(model: nn.Module, kit: TaskKit) -> dict[str, str] | None:
         If plain float64 arithmetic counts otherwise: some margin is within rounding of 0, so that the proven number is
         a bound, and not known to be the accuracy.
     """
-    task = kit.task_of(model)
-    if task.size > AFFORDABLE:
+    task, everything = kit.task_of(model), kit.brute_force(model)
+    if everything is None or task.size > AFFORDABLE:
         return None
-    proven = prove(model, task, kit.brute_force(model)).claim
-    counted = prove(model, task, kit.brute_force(model), reading="float").claim
+    proven = prove(model, task, everything).claim
+    counted = prove(model, task, everything, reading="float").claim
     if proven.bound != counted.bound:
         raise BadInput(f"{proven.numerator} inputs are provably right, {counted.numerator} are right in float64")
     return {"numerator": str(proven.numerator), "denominator": str(proven.denominator)}

@@ -136,9 +136,9 @@ def test_a_call_without_a_rule_is_named(module, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"share": 0.0}, "share in"),
-        ({"share": 1.5}, "share in"),
-        ({"batch_size": 0}, "batch_size >= 1"),
+        ({"share": 0.0}, "share must be greater than 0"),
+        ({"share": 1.5}, "share must be at most 1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"score": cp.LogLikelihood(), "share": 0.5}, "unbounded below"),
     ],
 )
@@ -148,7 +148,7 @@ def test_meaningless_options_are_refused(options, message):
 
 
 def test_unknown_score_is_refused():
-    with pytest.raises(BadInput, match="known are margin, log-likelihood"):
+    with pytest.raises(BadInput, match="must be one of margin, log-likelihood"):
         cp.Exhaustive(score_name="brier")
 
 

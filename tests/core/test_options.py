@@ -9,6 +9,8 @@ import pytest
 
 from compact_proofs.errors import BadInput
 from compact_proofs.options import Natural, Options, Positive, Share, one_of, type_text
+from compact_proofs.tasks import KITS
+from compact_proofs.tasks.universal import UNIVERSAL
 from compact_proofs.train import Recipe
 
 
@@ -68,3 +70,14 @@ def test_recipes_are_options_without_a_name():
         Recipe(steps=0)
     with pytest.raises(BadInput, match=r"^learning_rate must be a finite number, not inf$"):
         Recipe(learning_rate=float("inf"))
+
+
+STRATEGIES = [*UNIVERSAL, *(kind for kit in KITS.values() for kind in kit.strategies)]
+KINDS = {f"{kind.__module__}.{kind.__name__}": kind for kind in (*STRATEGIES, *(kit.recipe for kit in KITS.values()))}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_option_of_what_ships_is_checked_when_it_is_made(kind):
+    for field in fields(kind):
+        with pytest.raises(BadInput, match=field.name):
+            kind(**{field.name: object()})

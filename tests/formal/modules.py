@@ -139,6 +139,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "choice": (lambda x: torch.where(torch.arange(4) < 2, x[:, 0], x[:, 1].exp()), 4),
     "reversed": (lambda x: x[:, torch.arange(1, 3)].flatten(1), 8),
     "strided": (lambda x: x[:, ::2, 1::2].flatten(1), 4),
+    "erf": (lambda x: torch.erf(3 * x).flatten(1), 12),
     "outer": (lambda x: (x[:, 0, :, None] * x[:, 1, None, :]).flatten(1), 16),
     "filled": (lambda x: (x + torch.ones_like(x)).sum(1) * x.new_ones(4) - torch.full_like(x[:, 0], 0.5), 4),
     "moved mask": (lambda x: ((x @ x.mT).masked_fill(UPPER, -torch.inf).mT.softmax(1).mT @ x)[:, -1], 4),
@@ -153,6 +154,7 @@ def modules() -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {
         "GELU by tanh, two layers": Transformer(nn.GELU(approximate="tanh"), layers=2),
         "fused attention, tanh": Transformer(nn.Tanh(), fused=True),
+        "GELU": Transformer(nn.GELU()),
         "SiLU": Transformer(nn.SiLU()),
         "sigmoid": Transformer(nn.Sigmoid()),
         "RNN": Recurrent(nn.RNN),

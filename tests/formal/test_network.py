@@ -19,7 +19,7 @@ from compact_proofs.formal.network.statement import statement_of
 from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.program import trace
 from compact_proofs.tasks import KITS
-from tests.formal.modules import Copy, Function, Transformer, modules
+from tests.formal.modules import Copy, Function, modules
 
 EXAMPLE = torch.zeros(3, dtype=torch.int64)
 
@@ -67,7 +67,6 @@ def test_what_does_not_depend_on_the_input_comes_first():
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Transformer(nn.GELU()), "gelu: the language of networks has no error function"),
         (Function(lambda x: x.sin()[:, 0], 4), "sin: no rule writes this operation in Coq"),
         (Function(lambda x: x[:, 0] ** 2.5, 4), "pow: the exponent 2.5"),
         (Function(lambda x: torch.ops.aten.elu(x[:, 0]), 4), "elu: no rule writes this operation in Coq"),

@@ -30,11 +30,21 @@ UNSEEN = {
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
     "core/numbering.py": ["numbers of inputs: addresses"],
+    "laws/quantiles.py": [
+        "a guess of quantiles, which is verified, and numbers from their digits",
+        "bounds of draws, put together",
+        "bounds of draws, put together",
+        "numbers from their digits: k / 2^52 and (k + 1) / 2^52 are float64",
+    ],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
+    "tasks/order_statistic/cone_tree.py": [
+        "a lower bound, as a fraction",
+        "the cones on which labels are known, which are data of the statement",
+    ],
 }
 """Uses of ``unseen``, by file."""
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import compact_proofs as cp
 from compact_proofs.core.claim import Task
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
+from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.program import program_of, trace
 from compact_proofs.program.indices import broadcast, moved
 from compact_proofs.tasks.max_of_k import MaxOfK
@@ -236,3 +237,24 @@ def test_a_task_that_gives_no_tensor_is_named() -> None:
 
     with pytest.raises(cp.BadInput, match="the task strange"):
         program_of(transformer(5, 3, 4, 2), Strange())
+
+
+def test_masks_that_a_network_makes_are_measured_too():
+    config = TransformerConfig(d_vocab=4, n_ctx=3, d_out=4, d_model=4, d_head=2, n_heads=2, causal=True)
+    task = cp.FiniteTask(n_ctx=3, d_vocab=4, label=lambda tokens: tokens.amax(1))
+    network = Transformer(config)
+    assert cp.measure(network, task, cp.Exhaustive()) == cp.brute_force(network, task).length
+
+
+def test_codes_that_are_made_of_tokens_are_measured_too():
+    class OneHot(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.W = torch.nn.Parameter(torch.eye(4))
+
+        def forward(self, tokens):
+            codes = (tokens[..., None] == torch.arange(4, device=tokens.device)).float()
+            return codes.sum(1) @ self.W
+
+    task = cp.FiniteTask(n_ctx=2, d_vocab=4, label=lambda tokens: tokens.amax(1))
+    assert cp.measure(OneHot(), task, cp.Exhaustive()) == cp.brute_force(OneHot(), task).length

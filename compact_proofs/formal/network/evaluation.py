@@ -101,4 +101,6 @@ def _meaning(e: Scalar, env: list[np.ndarray], axes: tuple[int, ...], tokens: Se
             return max(x[0], 0.0)
         case "Exp":
             return math.exp(x[0])
+        case "Erf":
+            return math.erf(x[0])
     return math.sqrt(x[0])

@@ -172,6 +172,11 @@ def sqrt(a: Scalar) -> Scalar:
     return Scalar("Sqrt", (a,))
 
 
+def erf(a: Scalar) -> Scalar:
+    """The error function of a."""
+    return Scalar("Erf", (a,))
+
+
 @dataclass(frozen=True)
 class Weight:
     """A constant tensor, at its own precision."""
@@ -227,6 +232,10 @@ class Network:
         return found
 
 
+ERF = 4
+"""Exponentials in whose time Coq computes an error function."""
+
+
 @dataclass(frozen=True)
 class Work:
     """Operations by how long Coq takes: terms of inner products, other operations, exponentials."""
@@ -234,6 +243,7 @@ class Work:
     products: int
     others: int
     exponentials: int
+    """Error functions count as `ERF` of them each."""
 
     def __add__(self, other: Work) -> Work:
         return Work(self.products + other.products, self.others + other.others, self.exponentials + other.exponentials)
@@ -256,7 +266,7 @@ class Work:
             if body.head == "Times" and all(f.head == "Read" and is_straight(f, depth) for f in body.parts()):
                 return cls(n, 1, 0)
             return cls.of(body, depth + 1) * n + cls(0, n, 0)
-        own = cls(0, 1, 1 if e.head == "Exp" else 0)
+        own = cls(0, 1, {"Exp": 1, "Erf": ERF}.get(e.head, 0))
         for part in e.parts():
             own += cls.of(part, depth)
         return own

@@ -172,6 +172,11 @@ def gelu_tanh(x: Scalar) -> Scalar:
     return ir.times(ir.times(number(0.5), x), ir.plus(ir.ONE, tanh(inner)))
 
 
+def gelu(x: Scalar) -> Scalar:
+    """x / 2 (1 + erf (x / sqrt 2))."""
+    return ir.times(ir.times(number(0.5), x), ir.plus(ir.ONE, ir.erf(ir.over(x, ir.sqrt(number(2))))))
+
+
 _ONCE: dict[str, Callable[[Scalar], Scalar]] = {
     "neg": negative,
     "relu": ir.relu,
@@ -181,6 +186,7 @@ _ONCE: dict[str, Callable[[Scalar], Scalar]] = {
     "reciprocal": lambda x: ir.over(ir.ONE, x),
     "sigmoid": sigmoid,
     "tanh": tanh,
+    "erf": ir.erf,
 }
 """Functions that read their argument once."""
 
@@ -199,9 +205,8 @@ for _name, _function in _SEVERAL.items():
 
 @rule("gelu")
 def _gelu(to: Lowering, node: Node, x: Any) -> Entries:
-    if node.kwargs.get("approximate", "none") != "tanh":
-        raise BadInput('gelu: the language of networks has no error function; only gelu with approximate="tanh" can be written')
-    return pointwise(to, gelu_tanh, to.define(as_entries(to, x)))
+    f = gelu_tanh if node.kwargs.get("approximate", "none") == "tanh" else gelu
+    return pointwise(to, f, to.define(as_entries(to, x)))
 
 
 @rule("leaky_relu")

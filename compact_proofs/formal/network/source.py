@@ -16,7 +16,7 @@ LITERAL = 2048
 """Entries of an array in one definition: Coq's time for reading one grows with the square of its length."""
 
 _TAKEN = frozenset(
-    """Axis Token Fixed Shifted Scaled Quotient Remainder Read Number Pi Sum Plus Minus Times Over Relu Exp Sqrt
+    """Axis Token Fixed Shifted Scaled Quotient Remainder Read Number Pi Sum Plus Minus Times Over Relu Exp Sqrt Erf
     model definition weight network list nat nil cons O S
     as at by cofix else end exists exists2 fix for forall fun if in let match mod return then using where with
     IF Prop SProp Set Type""".split()  # noqa: SIM905

@@ -31,6 +31,8 @@ def read_network(path: str | Path) -> tuple[Network, FiniteTask]:
     """Read a network and its task from a file that `described` it; `BadInput` if it does not say what it is."""
     state, metadata = read_weights(path)
     model = network_from_state(metadata.get("architecture"), metadata.get("configuration"), state, str(path))
+    if not isinstance(model, (Transformer, Recurrent)):
+        raise BadInput(f"{path}: a {model.architecture} network reads no tokens, so that it is for no finite task")
     answer(model, metadata, str(path))
     return model, task_of(model)
 

@@ -12,7 +12,7 @@ from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
 from compact_proofs.tasks.finite import tuning
-from compact_proofs.tasks.finite.files import task_of
+from compact_proofs.tasks.finite.files import answer, task_of
 from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
@@ -60,6 +60,7 @@ KIT = TaskKit(
     recipe=FiniteRecipe,
     train=train,
     zoo=ZOO,
+    answer=answer,
     tuning=Tuning(
         recipe=tuning.TuningRecipe,
         fixed=(),

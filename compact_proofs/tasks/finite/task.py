@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic
+from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.finite.automaton import Automaton, Language
@@ -128,12 +128,7 @@ class FiniteTask(Task):
 
     def sequences(self, start: int, stop: int) -> Tensor:
         """Sequences number `start` to `stop` - 1 < 2^62 of all v^n in lexicographic order, valid or not: int64 [N, n]."""
-        number = torch.arange(start, min(stop, self.space))
-        digits = []
-        for _ in range(self.n_ctx):
-            digits.append(number % self.d_vocab)
-            number = number // self.d_vocab
-        return torch.stack(digits[::-1], -1)
+        return sequences(start, stop, self.d_vocab, self.n_ctx)
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Valid sequences number `start` to `stop` - 1 in lexicographic order, int64 [N, n]."""

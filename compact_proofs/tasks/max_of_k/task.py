@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic
+from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.model_task import ModelStrategy, ModelTask, sequences
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic
+from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.errors import BadInput
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.model_task import ModelStrategy, ModelTask, sequences
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""Order statistics of random numbers: which is the second largest, or the median? By recurrent networks without biases.
+
+task         the law and the labels
+cones        cones on which the label is known; a network's bounds on cones
+cone_tree    `ConeTree`: cones are cut until the network is known on them
+search       where to cut
+descents     estimates of finished trees
+files        what a file says of the task
+specimens    small models that try to break proofs
+training     AlgZoo's recipe
+by_hand      a network made by hand, for any n
+zoo          the models that ship
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from compact_proofs.core.strategy import Strategy
+from compact_proofs.estimates import Constant, Sampling
+from compact_proofs.models.scalar_recurrent import ScalarRecurrent
+from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
+from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_study
+from compact_proofs.tasks.order_statistic.files import answer
+from compact_proofs.tasks.order_statistic.specimens import specimen
+from compact_proofs.tasks.order_statistic.task import OrderStatistic
+from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
+from compact_proofs.tasks.order_statistic.zoo import ZOO
+
+__all__ = ["KIT", "ConeTree", "OrderStatistic"]
+
+_SIZES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+_CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for size in _SIZES for choice in ("first", "relevant"))
+
+
+def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
+    """Options that matter at the size of a specimen."""
+    return [ConeTree(smallest=1e-2, gain=1e-2, measure="both"), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
+
+
+def _default(model: ScalarRecurrent) -> Strategy:
+    """A tree that takes seconds: trees grow with the dimension."""
+    n = model.config.n_ctx
+    if n > 5:
+        return ConeTree(smallest=1e-4, gain=1e-4, measure="both", most=2**13)
+    return ConeTree() if n <= 4 else ConeTree(smallest=1e-5, gain=3e-6)
+
+
+def _candidates(model: ScalarRecurrent) -> Sequence[Strategy]:
+    """Trees from small to large ones."""
+    return _CANDIDATES
+
+
+KIT = TaskKit(
+    name=OrderStatistic.name,
+    summary="name the second largest of random numbers, or another order statistic",
+    architectures=(ScalarRecurrent,),
+    task_of=OrderStatistic.of,
+    strategies=(ConeTree,),
+    default=_default,
+    brute_force=lambda model: None,
+    candidates=_candidates,
+    always=lambda model: (),
+    linear=lambda model: None,
+    studies=lambda model: (tree_study(model),),
+    estimators=lambda model: (Constant(), *(FinishedTree(size) for size in _SIZES[1::2]), Sampling()),
+    specimen=specimen,
+    variants=_variants,
+    recipe=OrderStatisticRecipe,
+    train=train,
+    zoo=ZOO,
+    answer=answer,
+)

@@ -1,0 +1,172 @@
+"""Finding a tree of cuts, in ordinary float64: nothing here is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from compact_proofs.cones.cone import PARTS, Cones, cut
+from compact_proofs.cones.tree import CHECK, CUT, DROP, REFINE, Stack, encode
+from compact_proofs.tasks.order_statistic.cones import Network, Run, run
+
+Choice = Literal["first", "relevant"]
+"""Which undecided neuron is cut at: the first, or the one whose relaxation loses the worst margin most."""
+
+NOISE = 1e-11
+"""Values of this size are 0 but for rounding."""
+SHIFT = 1e-9
+"""Margins are cut this far on the right side of 0."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done with B cones.
+
+    Attributes
+    ----------
+    right, wrong : bool [B]
+        The network is right, or wrong, on all of the cone; but for rounding, which nothing here controls.
+    first, second, part : int64 [B]
+        Where to cut (`compact_proofs.cones.cone.cut`), if it is neither.
+    """
+
+    right: Tensor
+    wrong: Tensor
+    first: Tensor
+    second: Tensor
+    part: Tensor
+
+
+def decide(network: Network, rays: Tensor, labels: Tensor, choice: Choice) -> Decision:
+    """Run a network on the rays of cones [B, n, n] with labels int64 [B], and choose where to cut those where it is undecided."""
+    found = run(network, rays, labels)
+    upper_margins = _upper_margins(network, found, labels)
+    right = _clearly(found.margins).all(1)
+    wrong = (upper_margins <= 10 * SHIFT).all(1).any(1) & ~right
+    return Decision(right, wrong, *_edge(network, found, upper_margins, rays, labels, choice))
+
+
+def find_cuts(
+    network: Network,
+    roots: Cones,
+    labels: Tensor,
+    smallest: float,
+    gain: float,
+    choice: Choice,
+    most: int,
+    share: Callable[[Cones], Tensor],
+) -> Tensor:
+    """Return codes (`compact_proofs.cones.tree`) of a tree of cuts, int64 [N].
+
+    A cone is dropped where the network is wrong, or where it is not decided and the cone's measure is below `smallest`. A cone
+    where it is right is cut on, at the middle of the edge between the rays that are farthest apart, while that raises the bound of
+    its measure by `gain`. At most about `most` nodes are read. `share` bounds the measures of cones.
+    """
+    n = roots.n
+    stack = Stack(roots.rays, roots.volume, labels, torch.zeros(len(labels), dtype=torch.bool))
+    codes: list[Tensor] = []
+    read = 0
+    while stack:
+        rays, volume, label, inside = stack.pop()
+        cones = Cones(rays, volume)
+        measure = share(cones)
+        kind = torch.full((len(label),), DROP)
+        first, second = (torch.zeros(len(label), dtype=torch.int64) for _ in range(2))
+        part = torch.ones(len(label), dtype=torch.int64)
+        undecided = (~inside).nonzero()[:, 0]
+        if len(undecided):
+            found = decide(network, rays[undecided], label[undecided], choice)
+            kind[undecided[found.right]] = CHECK
+            on = ~found.right & ~found.wrong & (measure[undecided] >= smallest)
+            at = undecided[on]
+            kind[at] = CUT
+            first[at], second[at], part[at] = found.first[on], found.second[on], found.part[on]
+        settled = (inside | (kind == CHECK)).nonzero()[:, 0]
+        if len(settled):
+            a, b = _longest(rays[settled])
+            half = torch.full_like(a, PARTS // 2)
+            halves = cut(cones[settled], a, b, half)
+            worth = share(halves[0]) + share(halves[1]) - measure[settled] >= gain
+            at = settled[worth]
+            kind[at] = torch.where(inside[at], CUT, REFINE)
+            first[at], second[at], part[at] = a[worth], b[worth], half[worth]
+        read += len(label)
+        if read >= most:
+            kind = torch.where(kind == CUT, DROP, torch.where(kind == REFINE, CHECK, kind))
+        codes.append(encode(kind, first, second, part, n))
+        at = (kind >= CUT).nonzero()[:, 0]
+        if len(at):
+            one, other, _ = cut(cones[at], first[at], second[at], part[at])
+            below = inside[at] | (kind[at] == REFINE)
+            stack.push(
+                torch.cat([one.rays, other.rays]), torch.cat([one.volume, other.volume]), label[at].repeat(2), below.repeat(2)
+            )
+    return torch.cat(codes)
+
+
+def _clearly(margins: Tensor) -> Tensor:
+    """Where margins [B, ray, rival] are positive at every ray, by more than is rounded when they are proven: bool [B, rival]."""
+    return (margins > NOISE).all(1)
+
+
+def _upper_margins(network: Network, found: Run, labels: Tensor) -> Tensor:
+    """Upper bounds of the margins at each ray, [B, n, n - 1]."""
+    d = found.state.shape[-1]
+    answers = network.answers[labels]
+    return found.margins + found.slack @ (answers[:, :d].clamp(min=0.0) - answers[:, d:])
+
+
+def _edge(
+    network: Network, found: Run, upper_margins: Tensor, rays: Tensor, labels: Tensor, choice: Choice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each cone the edge to cut, and in which parts: where an undecided neuron, or else a margin, changes sign most."""
+    low, high = (torch.stack(bounds, 1) for bounds in (found.lower, found.upper))  # [B, t, ray, d]
+    B, steps, n, d = low.shape
+    middle = (low + high) / 2
+    mixed = (low.amin(2) < -NOISE) & (high.amax(2) > NOISE) & (middle.amax(2) > NOISE) & (middle.amin(2) < -NOISE)  # [B, t, d]
+    flat = mixed.flatten(1)
+    if choice == "first":
+        neuron = flat.double().argmax(1)
+    else:
+        neuron = (_relevance(network, found, low, high, labels) * mixed).flatten(1).argmax(1)
+    z = middle.permute(0, 1, 3, 2).reshape(B, steps * d, n)[torch.arange(B), neuron]
+    margins = (found.margins + upper_margins) / 2  # [B, ray, rival]
+    settled = _clearly(found.margins) | (margins.amax(1) <= 10 * SHIFT)
+    rival = (~settled).double().argmax(1)
+    margin = margins[torch.arange(B), :, rival] - SHIFT
+    z = torch.where(flat.any(1)[:, None], z, margin)
+    size = torch.minimum(z[:, :, None], -z[:, None, :]).flatten(1)  # [B, positive ray, negative ray]
+    best, pair = size.max(1)
+    p, m = pair // n, pair % n
+    zp, zm = z.gather(1, p[:, None])[:, 0], z.gather(1, m[:, None])[:, 0]
+    sliver = best <= NOISE
+    part = (PARTS * torch.where(sliver, 0.5, -zm / (zp - zm))).clamp(1, PARTS - 1).to(torch.int64)
+    a, b = _longest(rays)
+    return torch.where(sliver, a, p), torch.where(sliver, b, m), part
+
+
+def _relevance(network: Network, found: Run, low: Tensor, high: Tensor, labels: Tensor) -> Tensor:
+    """Roughly how much each neuron's relaxation loses of the worst margin: the gap at it, times weights backwards. [B, t, d]."""
+    B, steps, _, d = low.shape
+    rival = found.margins.clamp(max=0.0).sum(1).argmin(1)
+    weight = network.answers[labels, :d, rival].abs()
+    W_h = network.step[:d, :d].abs()
+    above = (high.amax(2) > -low.amin(2))[:, :, None]
+    gap = (high.clamp(min=0.0) - torch.where(above, low, 0.0)).sum(2) + 1e-12
+    relevance = torch.empty((B, steps, d), dtype=torch.float64)
+    for t in reversed(range(steps)):
+        relevance[:, t] = weight * gap[:, t]
+        weight = (weight * (high[:, t].amax(1) > 0)) @ W_h.T
+    return relevance
+
+
+def _longest(rays: Tensor) -> tuple[Tensor, Tensor]:
+    """The edge between the two rays that are farthest apart."""
+    n = rays.shape[-1]
+    unit = torch.nn.functional.normalize(rays, dim=-1)
+    pair = (unit @ unit.mT + 2 * torch.eye(n, dtype=rays.dtype)).flatten(1).argmin(1)
+    return pair // n, pair % n

@@ -1,0 +1,22 @@
+"""The networks of the zoo that name order statistics: AlgZoo's recipe with a hundredth of its steps."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from compact_proofs.tasks.order_statistic.by_hand import by_hand
+from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
+
+RECIPES: dict[str, OrderStatisticRecipe] = {
+    "second-of-4": OrderStatisticRecipe(n=4, d_model=6, steps=10_000, seed=2),
+    "median-of-5": OrderStatisticRecipe(n=5, above=2, d_model=8, steps=10_000),
+}
+"""How each is trained."""
+
+CONVERTED = ("second-of-3", "second-of-5")
+"""Networks that were trained elsewhere by the same recipe, so that `compact_proofs.zoo.build` does not make them."""
+
+BY_HAND = {"second-of-10-by-hand": partial(by_hand, 10)}
+"""Networks that are made, and not trained."""
+
+ZOO = {name: partial(train, recipe) for name, recipe in RECIPES.items()}
