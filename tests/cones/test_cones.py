@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from compact_proofs.cones.cone import PARTS, Cones, cut
-from compact_proofs.cones.measure import by_jensen
+from compact_proofs.cones.measure import by_both, by_jensen, by_mean_field
 from compact_proofs.cones.tree import CUT, DROP, REFINE, Stack, decode, encode, largest_code
 from compact_proofs.enclosure import lower, sound, upper
+from compact_proofs.tasks.order_statistic.cones import label_cones
 
 
 def random_cones(n, count, seed=0):
@@ -60,17 +61,30 @@ def test_the_sound_reading_encloses_cuts():
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
 def test_orthants_have_less_than_their_share(n):
+    orthant = Cones(torch.eye(n, dtype=torch.float64)[None], torch.ones(1, dtype=torch.float64))
     with sound():
-        bound = by_jensen(Cones(torch.eye(n, dtype=torch.float64)[None], torch.ones(1, dtype=torch.float64)))
-    assert 0.2 * 2.0**-n < float(lower(bound)) <= float(upper(bound)) <= 2.0**-n
+        jensen, mean_field, both = (measure(orthant) for measure in (by_jensen, by_mean_field, by_both))
+    assert 0.2 * 2.0**-n < float(lower(jensen)) <= float(upper(jensen)) <= 2.0**-n
+    assert (1 - 1e-12) * 2.0**-n < float(lower(mean_field)) <= 2.0**-n  # which is exact where rays are orthogonal
+    assert float(lower(both)) == float(lower(mean_field))
 
 
+@pytest.mark.parametrize("measure", [by_jensen, by_mean_field])
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_measures_are_lower_bounds(n):
+def test_measures_are_lower_bounds(n, measure):
     cones = random_cones(n, 8, seed=n)
     with sound():
-        bound = upper(by_jensen(cones))
+        bound = lower(measure(cones))
     assert bool((bound <= share(cones) + 0.005).all())
+    assert bool((bound > 0).all())
+
+
+def test_in_many_dimensions_the_mean_field_is_better():
+    cones, _, _ = label_cones(8, 1)
+    with sound():
+        bounds = [lower(measure(cones).sum()) for measure in (by_jensen, by_mean_field)]
+    jensen, mean_field = map(float, bounds)
+    assert jensen < 0.2 < 0.6 < mean_field < 1
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])

@@ -8,6 +8,7 @@ descents     estimates of finished trees
 files        what a file says of the task
 specimens    small models that try to break proofs
 training     AlgZoo's recipe
+by_hand      a network made by hand, for any n
 zoo          the models that ship
 """
 
@@ -36,12 +37,15 @@ _CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for si
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     """Options that matter at the size of a specimen."""
-    return [ConeTree(smallest=1e-2, gain=1e-2), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
+    return [ConeTree(smallest=1e-2, gain=1e-2, measure="both"), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
 
 
 def _default(model: ScalarRecurrent) -> Strategy:
     """A tree that takes seconds: trees grow with the dimension."""
-    return ConeTree() if model.config.n_ctx <= 4 else ConeTree(smallest=1e-5, gain=3e-6)
+    n = model.config.n_ctx
+    if n > 5:
+        return ConeTree(smallest=1e-4, gain=1e-4, measure="both", most=2**13)
+    return ConeTree() if n <= 4 else ConeTree(smallest=1e-5, gain=3e-6)
 
 
 def _candidates(model: ScalarRecurrent) -> Sequence[Strategy]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compact_proofs.certified import Proven
 from compact_proofs.cones.cone import Cones, cut
-from compact_proofs.cones.measure import by_jensen
+from compact_proofs.cones.measure import MEASURES, MeasureName
 from compact_proofs.cones.region import ConeRegion
 from compact_proofs.cones.tree import Stack, decode, largest_code
 from compact_proofs.core.claim import Task
@@ -52,6 +52,8 @@ class ConeTree(Strategy[ScalarRecurrent]):
     """Which undecided neuron is cut at: the first, or the one that is most relevant to the worst margin."""
     most: Annotated[int, Field(ge=1, le=MOST_NODES)] = MOST_NODES
     """About how many nodes the tree may have."""
+    measure: MeasureName = "jensen"
+    """How measures are bounded; both takes the better of two bounds, which pays in many dimensions, where cones are large."""
 
     name: ClassVar[str] = "cone-tree"
     summary: ClassVar[str] = "directions cut into cones; the network is run on the rays of each"
@@ -75,7 +77,9 @@ class ConeTree(Strategy[ScalarRecurrent]):
         with torch.no_grad():
             network = Network.of(model)
             roots, _, labels = label_cones(task.n, task.above)
-            return {"cuts": find_cuts(network, roots, labels, self.smallest, self.gain, self.choice, self.most)}
+            return {
+                "cuts": find_cuts(network, roots, labels, self.smallest, self.gain, self.choice, self.most, MEASURES[self.measure])
+            }
 
     def search_operations(self, model: ScalarRecurrent, task: Task, length: int) -> int:
         """As if nodes were those that a surface cuts, (1 / smallest)^((n-2) / (n-1)) for each root, and each a run on rays."""
@@ -91,7 +95,7 @@ class ConeTree(Strategy[ScalarRecurrent]):
         *Proof.* The roots partition the space up to ties, which have probability 0 (`label_cones`); a cut partitions a cone up to a
         plane (`compact_proofs.cones.cone.cut`). So the cones at which branches end are disjoint. The network is right on a cone
         that is checked and on every part of it (`compact_proofs.tasks.order_statistic.cones.run`), and the sum of the bounds of
-        the measures (`compact_proofs.cones.measure.by_jensen`) of the ends below bounds the measure of their union.
+        the measures (`compact_proofs.cones.measure`) of the ends below bounds the measure of their union.
 
         *Cost.* For each cut about 10 n operations; for each check n forward passes of bounds, n^2 (8 d^2 + 12 d); for each end of a
         branch that was checked a measure, 3 n^2.
@@ -123,7 +127,7 @@ class ConeTree(Strategy[ScalarRecurrent]):
             rights.append(right)
             if len(node.ended):
                 with stage("measure"):
-                    shares = by_jensen(cones[node.ended])
+                    shares = MEASURES[self.measure](cones[node.ended])
                     measure += _sum(torch.where(right[node.ended], shares, 0.0))
             if len(node.divided):
                 with stage("cuts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 
 from compact_proofs.cones.cone import PARTS, Cones, cut
-from compact_proofs.cones.measure import by_jensen
 from compact_proofs.cones.tree import CHECK, CUT, DROP, REFINE, Stack, encode
 from compact_proofs.tasks.order_statistic.cones import Network, Run, run
 
@@ -50,12 +50,21 @@ def decide(network: Network, rays: Tensor, labels: Tensor, choice: Choice) -> De
     return Decision(right, wrong, *_edge(network, found, upper_margins, rays, labels, choice))
 
 
-def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, gain: float, choice: Choice, most: int) -> Tensor:
+def find_cuts(
+    network: Network,
+    roots: Cones,
+    labels: Tensor,
+    smallest: float,
+    gain: float,
+    choice: Choice,
+    most: int,
+    share: Callable[[Cones], Tensor],
+) -> Tensor:
     """Return codes (`compact_proofs.cones.tree`) of a tree of cuts, int64 [N].
 
     A cone is dropped where the network is wrong, or where it is not decided and the cone's measure is below `smallest`. A cone
     where it is right is cut on, at the middle of the edge between the rays that are farthest apart, while that raises the bound of
-    its measure by `gain`. At most about `most` nodes are read.
+    its measure by `gain`. At most about `most` nodes are read. `share` bounds the measures of cones.
     """
     n = roots.n
     stack = Stack(roots.rays, roots.volume, labels, torch.zeros(len(labels), dtype=torch.bool))
@@ -64,7 +73,7 @@ def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, g
     while stack:
         rays, volume, label, inside = stack.pop()
         cones = Cones(rays, volume)
-        measure = by_jensen(cones)
+        measure = share(cones)
         kind = torch.full((len(label),), DROP)
         first, second = (torch.zeros(len(label), dtype=torch.int64) for _ in range(2))
         part = torch.ones(len(label), dtype=torch.int64)
@@ -81,7 +90,7 @@ def find_cuts(network: Network, roots: Cones, labels: Tensor, smallest: float, g
             a, b = _longest(rays[settled])
             half = torch.full_like(a, PARTS // 2)
             halves = cut(cones[settled], a, b, half)
-            worth = by_jensen(halves[0]) + by_jensen(halves[1]) - measure[settled] >= gain
+            worth = share(halves[0]) + share(halves[1]) - measure[settled] >= gain
             at = settled[worth]
             kind[at] = torch.where(inside[at], CUT, REFINE)
             first[at], second[at], part[at] = a[worth], b[worth], half[worth]

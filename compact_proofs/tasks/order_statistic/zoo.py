@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from compact_proofs.tasks.order_statistic.by_hand import by_hand
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
 
 RECIPES: dict[str, OrderStatisticRecipe] = {
@@ -14,5 +15,8 @@ RECIPES: dict[str, OrderStatisticRecipe] = {
 
 CONVERTED = ("second-of-3", "second-of-5")
 """Networks that were trained elsewhere by the same recipe, so that `compact_proofs.zoo.build` does not make them."""
+
+BY_HAND = {"second-of-10-by-hand": partial(by_hand, 10)}
+"""Networks that are made, and not trained."""
 
 ZOO = {name: partial(train, recipe) for name, recipe in RECIPES.items()}

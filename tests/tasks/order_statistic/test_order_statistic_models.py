@@ -13,9 +13,10 @@ from compact_proofs.models.files import save_model
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
 from compact_proofs.tasks import KITS, load_model
 from compact_proofs.tasks.order_statistic import KIT, ConeTree, OrderStatistic
+from compact_proofs.tasks.order_statistic.by_hand import by_hand
 from compact_proofs.tasks.order_statistic.descents import FinishedTree, descend, tree_study
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
-from compact_proofs.tasks.order_statistic.zoo import CONVERTED, RECIPES
+from compact_proofs.tasks.order_statistic.zoo import BY_HAND, CONVERTED, RECIPES
 from compact_proofs.zoo import names
 
 
@@ -93,8 +94,31 @@ def test_a_file_that_says_nothing_is_refused(tmp_path):
 
 
 def test_the_zoo_s_networks_have_recipes_or_were_converted():
-    assert set(names("order-statistic")) == RECIPES.keys() | set(CONVERTED)
+    assert set(names("order-statistic")) == RECIPES.keys() | set(CONVERTED) | BY_HAND.keys()
     assert KITS["order-statistic"] is KIT
+
+
+def test_the_zoo_s_networks_made_by_hand_are_what_they_are_called():
+    for name, make in BY_HAND.items():
+        stored, made = cp.load(name).model.state_dict(), make().state_dict()
+        assert stored.keys() == made.keys()
+        assert all(torch.equal(stored[key], made[key]) for key in made)
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 10])
+def test_the_network_made_by_hand_is_right_where_two_numbers_are_positive(n):
+    model, task = by_hand(n).double(), OrderStatistic(n)
+    x = task.inputs(0, 20_000)
+    x = x[(x > 0).sum(1) >= 2]
+    logits, labels = model(x), task.labels(x)
+    own = logits.gather(1, labels[:, None])
+    right = (own > logits.scatter(1, labels[:, None], -torch.inf)).all(1)
+    assert float(right.double().mean()) > 0.99
+
+
+def test_nothing_is_made_for_one_number():
+    with pytest.raises(BadInput, match="does not exist"):
+        by_hand(1)
 
 
 def test_descents_guess_what_the_tree_proves():
