@@ -17,7 +17,7 @@ from compact_proofs.enclosure import provably
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.tasks.induction.tables import Vectors, vectors
+from compact_proofs.tasks.induction.paths import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 from compact_proofs.tasks.shares import InputShare
 

@@ -20,7 +20,7 @@ from compact_proofs.progress import track
 from compact_proofs.tasks.induction.brute_force import is_right
 from compact_proofs.tasks.induction.cases import answers, free_places
 from compact_proofs.tasks.induction.pairs import Pairs
-from compact_proofs.tasks.induction.tables import vectors
+from compact_proofs.tasks.induction.paths import vectors
 from compact_proofs.tasks.induction.task import Induction
 
 LARGEST_CASE = 2**20
