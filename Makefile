@@ -90,6 +90,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.confidence
 	$(RUN) -m benchmarks.search
 	$(RUN) -m benchmarks.estimates
+	$(RUN) -m benchmarks.order_statistic
 	$(RUN) -m benchmarks.finetuned
 	$(RUN) -m benchmarks.modular_addition
 	$(RUN) -m benchmarks.induction

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks.timing import markdown
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.core.claim import decimal
 from compact_proofs.core.prove import find_explanation, prove
+from compact_proofs.decimals import decimal
 from compact_proofs.length import count
 from compact_proofs.program import program_of
 from compact_proofs.tasks import load_model

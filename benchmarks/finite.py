@@ -13,7 +13,7 @@ from benchmarks.timing import markdown
 from compact_proofs import count, prove, sound, zoo
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.shared import Shared
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.program import program_of
 from compact_proofs.tasks import load_model

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import compact_proofs as cp
 from compact_proofs import prove, zoo
-from compact_proofs.core.claim import decimal
 from compact_proofs.core.strategy import Strategy
+from compact_proofs.decimals import decimal
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import formal_default
 from compact_proofs.formal.coq import ROOT, Coq, sources

@@ -8,13 +8,12 @@ of the process's address space, which the system bounds (on Linux; elsewhere not
 from __future__ import annotations
 
 import resource
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-
-import torch
 
 from compact_proofs.errors import TooLarge
 
@@ -109,7 +108,8 @@ def available() -> int:
 
 def refused(error: BaseException) -> bool:
     """Is this what an allocation that was refused raises?"""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(error)
+    torch = sys.modules.get("torch")  # whose errors exist only where it has been imported
+    return isinstance(error, (MemoryError, *([] if torch is None else [torch.OutOfMemoryError]))) or "allocate memory" in str(error)
 
 
 def _address_space() -> int:

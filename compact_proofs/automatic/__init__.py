@@ -23,12 +23,15 @@ From symbols to additive functions
     lines, tangent          functions of one number between lines, norms between affine functions
     projection, relaxed     tables of rows; ranges forwards, rows backwards
     margins, undecided      rivals proven by ranges, and the rest; what is left to count (`compact_proofs.certified`)
+    mixed               boxes whose inputs have several labels
+    token_sets          what boxes that allow the same tokens share
 Searches, which prove nothing
-    search, merged_hints    for merged rivals
-    relaxed_search, shares  for everything else: which boxes to divide
-    evaluate                symbols on given inputs
+    search, prices      what is worth its operations: to bound, to list, to leave out
+    merged_search, merged_hints     for merged rivals
+    relaxed_search, judging, cutting, nodes, shares     for everything else: which boxes to divide
+    evaluate            symbols on given inputs
 Evaluation one by one, sharing what inputs have in common
-    listing, listed_steps, listed_values, shared
+    listing, listed_steps, listed_values, shared, refusals
 """
 
 import compact_proofs.tasks  # noqa: F401  (first, since the kit of finite tasks names strategies of this package)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -43,6 +43,8 @@ class Group:
         Of the bounds, if they are made; inputs.
     settled
         Is it not worth cutting?
+    columns
+        Its hints: those with which it was judged, since others may prove less.
     """
 
     leaves: list[Node]
@@ -50,6 +52,7 @@ class Group:
     cost: float = 0.0
     size: float = 0.0
     settled: bool = False
+    columns: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
 
 @dataclass
@@ -84,16 +87,18 @@ class Judge:
         leaves = [leaf for group in groups for leaf in group.leaves]
         names = torch.tensor([number for number, group in enumerate(groups) for _ in group.leaves], dtype=torch.int64)
         jobs, origin = self.jobs(leaves, names)
-        found = [(x.cost, x.share, x.rows) for x in self.found(jobs)]
-        cost, share, rows = (torch.cat(part) for part in zip(*found, strict=True))
+        batches = list(self.found(jobs))
+        cost, share, rows = (torch.cat(part) for part in zip(*((x.cost, x.share, x.rows) for x in batches), strict=True))
         if self.labels is not None:
             rows = rows + self.prices.label / LOOK
         kind, value = self.prices.decide(jobs, cost, share, rows)
         for box, b in enumerate(origin.tolist()):
             leaves[b].kind, leaves[b].share = int(kind[box]), float(share[box])
         first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
+        columns = torch.cat([x.columns for x in batches])
         for job, b in enumerate(first.tolist()):
             group = groups[int(names[b])]
+            group.columns = columns[job]
             group.value, group.cost = float(value[job]), float(cost[job])
             group.size = float(sum(leaf.size for leaf in group.leaves))
 

@@ -30,6 +30,7 @@ from compact_proofs.automatic.listed_steps import Steps
 from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Table, Value, Weighted, first_of, moves, shape_of
 from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
+from compact_proofs.automatic.refusals import one_of
 from compact_proofs.core.claim import ACCURACY
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
@@ -105,7 +106,7 @@ class Listing:
 
     def _operation(self, node: Node, values: dict[Node, Any]) -> Any:
         if node.target is operator.getitem:
-            return values[node.args[0]][node.args[1]]  # type: ignore[index]
+            return one_of(values[node.args[0]], node.args[1], str(node.args[0]))  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         moving = [x for x in leaves((args, kwargs)) if moves(x)]
         if not moving:

@@ -91,6 +91,8 @@ class Prices:
     def decide(self, jobs: Jobs, cost: Tensor, share: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The best kind for each box, int64 [B], and the value of each job [J].
 
+        The boxes of a job are all bounded or none is, since hints that were found for some boxes may not do for fewer.
+
         Parameters
         ----------
         cost : [J]
@@ -101,7 +103,6 @@ class Prices:
         size = jobs.masks.sum(-1).double().prod(-1)
         kind, value = self.kinds(size, share, rows)
         listed = self.without(size)
-        kind, value = torch.where(listed > value, LIST, kind), torch.maximum(listed, value)
         total = torch.zeros(len(jobs), dtype=torch.float64)
         bounded, not_bounded = total.index_add(0, jobs.of, value) - cost, total.index_add(0, jobs.of, listed)
         out = not_bounded >= bounded

@@ -17,6 +17,7 @@ from compact_proofs.automatic.narrow import map_nodes, narrowed
 from compact_proofs.automatic.norms import root_mean_square
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.pruning import needed
+from compact_proofs.automatic.refusals import NotRead, one_of
 from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
@@ -47,6 +48,12 @@ def read(program: Program, v: int, context: int) -> Network:
     -------
     Network
         Whose logits are, for every input, those of the program.
+
+    Raises
+    ------
+    NotRead
+        If an operation makes whole numbers or truth values of several positions' tokens, or another result than the first of an
+        operation is read.
 
     Notes
     -----
@@ -86,14 +93,19 @@ class _Reader:
     def operation(self, node: Node, values: dict[Node, Any]) -> Any:
         """The value of one node from those of its arguments."""
         if node.target is operator.getitem:
-            parts = values[node.args[0]]  # type: ignore[index]
-            return parts[node.args[1]]
+            return one_of(values[node.args[0]], node.args[1], str(node.args[0]))  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
             return _constant(call(node.target, args, kwargs)[0])
         like = node.meta["val"]
         several = isinstance(like, (tuple, list))
-        result = self.apply(name_of(node), node.target, args, kwargs, (like[0] if several else like).shape)
+        first = like[0] if several else like
+        result = self.apply(name_of(node), node.target, args, kwargs, first.shape)
+        if not first.is_floating_point() and isinstance(result, (Form, Additive, Shares)):
+            raise NotRead(
+                f"automatic: {name_of(node)} makes whole numbers or truth values of several positions, of which no bounds are "
+                "known; the strategy 'shared' evaluates every input"
+            )
         return (result,) if several and not isinstance(result, tuple) else result
 
     def apply(self, name: str, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Any:

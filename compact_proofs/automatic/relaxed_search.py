@@ -70,7 +70,9 @@ def relaxed_search(
     named = torch.tensor([leaf.group for leaf in chosen], dtype=torch.int64)
     columns = torch.zeros(0, 0, dtype=torch.float64)
     if chosen:
-        columns = torch.cat([found.columns for found in judge.found(judge.jobs(chosen, named)[0])])
+        jobs, origin = judge.jobs(chosen, named)
+        first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
+        columns = torch.stack([groups[number].columns for number in named[first].tolist()])
     explanation = {
         "roots": torch.tensor([int(labels is not None)]),
         "tree": tree.encode([root.written() for root in roots], network.v),

@@ -10,11 +10,14 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.merged_search import MergedSearch
+from compact_proofs.automatic.nodes import Node
 from compact_proofs.automatic.prices import Prices
 from compact_proofs.automatic.reading import read
+from compact_proofs.automatic.refusals import NotRead
 from compact_proofs.automatic.relaxed_search import relaxed_search
 from compact_proofs.automatic.rivals import AverageReadout
 from compact_proofs.automatic.roots import by_last_token, roots, valid_labels
+from compact_proofs.automatic.tree import LIST, encode
 from compact_proofs.certified import LARGEST_MIXED
 from compact_proofs.program import Program
 from compact_proofs.tasks.finite.task import FiniteTask
@@ -27,8 +30,15 @@ def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int
     """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
     with _disable_current_modes(), torch.no_grad():
         program = copy.deepcopy(model).double()
-        network = read(program, task.d_vocab, task.n_ctx - 1)
-        boxes, prices = roots(task), Prices.of(program, task, worth)
+        boxes = roots(task)
+        try:
+            network = read(program, task.d_vocab, task.n_ctx - 1)
+        except NotRead:
+            prices = Prices.of(program, task, worth)
+            if prices.each == float("inf"):
+                raise
+            return listed_only(boxes, prices)
+        prices = Prices.of(program, task, worth)
         if AverageReadout.applies(network):
             return MergedSearch(network, boxes, hard, families, prices).explanation()
         explanation, value = relaxed_search(network, boxes, kept, cuts, prices)
@@ -36,6 +46,15 @@ def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int
             return explanation
         mixed, more = relaxed_search(network, by_last_token(task), kept, cuts, prices, lambda x: valid_labels(task, x))
         return mixed if more > value else explanation
+
+
+def listed_only(boxes: Boxes, prices: Prices) -> dict[str, Tensor]:
+    """An explanation that bounds nothing: every input is evaluated by itself."""
+    leaves = [Node(boxes.masks[b], int(boxes.labels[b]), kind=LIST) for b in range(len(boxes))]
+    prices.settle(leaves, max((leaf.label for leaf in leaves), default=0) + 1)
+    none = torch.zeros(0, dtype=torch.int64)
+    tree = encode([leaf.kind for leaf in leaves], boxes.d_vocab)
+    return {"roots": none, "tree": tree, "group": none, "choices": none, "numbers": torch.zeros(0, dtype=torch.float64)}
 
 
 def can_be_mixed(task: FiniteTask, boxes: Boxes, outputs: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from compact_proofs.cli.models import is_by
 from compact_proofs.cli.output import command
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 
 if TYPE_CHECKING:
     from compact_proofs.core.certificate import Run

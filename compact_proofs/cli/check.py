@@ -11,7 +11,7 @@ from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput, CertificateRejected
 
 if TYPE_CHECKING:

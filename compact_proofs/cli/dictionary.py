@@ -12,7 +12,7 @@ from compact_proofs.cli.files import Force, free_file, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, command, note, say, show_table, table, write_json
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
 
 if TYPE_CHECKING:

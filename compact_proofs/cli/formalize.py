@@ -13,7 +13,7 @@ from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 

@@ -14,7 +14,7 @@ from compact_proofs.cli.files import Force, free_folder, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 
 if TYPE_CHECKING:
     from compact_proofs.confidence import Confidence

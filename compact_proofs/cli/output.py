@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.files.untrusted import visible
 
 if TYPE_CHECKING:

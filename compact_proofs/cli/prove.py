@@ -25,7 +25,7 @@ from compact_proofs.cli.output import (
     table,
     write_json,
 )
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput, NotProven
 
 if TYPE_CHECKING:

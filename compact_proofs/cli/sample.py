@@ -14,7 +14,7 @@ from compact_proofs.cli.models import ModelSource, about, as_float, true_accurac
 from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
-from compact_proofs.core.claim import decimal
+from compact_proofs.decimals import decimal
 
 if TYPE_CHECKING:
     from compact_proofs.confidence import Confidence

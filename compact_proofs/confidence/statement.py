@@ -15,9 +15,10 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.confidence.binomial import clopper_pearson
-from compact_proofs.core.claim import LAW, decimal, distribution
+from compact_proofs.core.claim import LAW, distribution
 from compact_proofs.core.function import Function, FunctionDocument
 from compact_proofs.core.strategy import explanation_size
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import CertificateRejected
 from compact_proofs.files.container import (
     Count,

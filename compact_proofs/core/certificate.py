@@ -11,10 +11,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.core.claim import Claim, decimal
+from compact_proofs.core.claim import Claim
 from compact_proofs.core.function import Function, FunctionDocument
 from compact_proofs.core.strategy import explanation_size
 from compact_proofs.core.views import show
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import CertificateRejected
 from compact_proofs.files.container import (
     Count,

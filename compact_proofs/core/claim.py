@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.numbering import LARGEST_NUMBER, listed_numbers
+from compact_proofs.decimals import decimal
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
@@ -261,11 +262,3 @@ def distribution(task: str, parameters: Mapping[str, int | str]) -> str:
     """Return how a claim's x is distributed, in words that follow "for"."""
     inputs = inputs_of(task, parameters)
     return f"x with {parameters[LAW]}, as inputs of {inputs}" if LAW in parameters else f"x uniform over the inputs of {inputs}"
-
-
-def decimal(bound: Fraction, digits: int = 7) -> str:
-    """Write a lower bound in decimals, rounded down, so that nothing untrue is said; "..." says that more follow."""
-    scaled = bound * 10**digits
-    cut = math.floor(scaled)
-    whole, rest = divmod(abs(cut), 10**digits)
-    return f"{'-' if cut < 0 else ''}{whole}.{rest:0{digits}d}{'' if cut == scaled else '...'}"

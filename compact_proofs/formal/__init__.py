@@ -9,7 +9,3 @@ theorem     a theorem in a folder, and its check
 assumptions what a theorem rests on, in plain words
 coq         the installed Coq: what is missing, building the development, running coqc
 """
-
-from compact_proofs.formal.formalizing import formalize
-
-__all__ = ["formalize"]

@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 
 from compact_proofs.core.certificate import Run
-from compact_proofs.core.claim import decimal
 from compact_proofs.core.frontier import Frontier, distinguishing_options
 from compact_proofs.core.views import register_view
+from compact_proofs.decimals import decimal
 from compact_proofs.report.drawing import settings, to_png
 from compact_proofs.report.frontier import frontier_figure
 from compact_proofs.report.of_frontier import data_of

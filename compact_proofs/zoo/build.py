@@ -16,8 +16,8 @@ from rich.table import Table
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.core.claim import decimal
 from compact_proofs.core.prove import prove
+from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
 from compact_proofs.models.loading import load_network

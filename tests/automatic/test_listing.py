@@ -32,7 +32,9 @@ def everything(n, v):
 
 
 def assert_same_function(module, n, v, inputs=None):
-    """The listing's enclosures hold what ordinary arithmetic computes, and are narrow; so is its float reading."""
+    """The listing's float reading is the module, and its enclosures hold that and are narrow: where the network itself spreads
+    rounding errors far, not a thousand times wider than those of the module's own operations.
+    """
     inputs = everything(n, v) if inputs is None else inputs
     program = trace(module, inputs[0])
     with torch.no_grad():
@@ -41,10 +43,10 @@ def assert_same_function(module, n, v, inputs=None):
     scale = float(plain.abs().max()) + 1
     assert torch.allclose(again, plain, rtol=1e-9, atol=1e-9 * scale)
     with sound():
-        bounds = enclose(Listing(program, v).logits(inputs))
+        bounds, own = enclose(Listing(program, v).logits(inputs)), enclose(program(inputs))
     assert (bounds.lo <= plain + 1e-9 * scale).all()
     assert (bounds.hi >= plain - 1e-9 * scale).all()
-    assert bounds.width.max() < 1e-6 * scale
+    assert bounds.width.max() < max(1e-6 * scale, 1000 * float(own.width.max()))
 
 
 transformers = st.builds(

@@ -74,13 +74,22 @@ import compact_proofs.report
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("module", ["typer", "rich"])
+@pytest.mark.parametrize("module", ["typer", "rich", "torch"])
 def test_an_interruption_while_modules_are_loaded(tmp_path: Path, module: str) -> None:
     """Ctrl-C at a moment when the program is not there yet: the module stands for whatever takes its time."""
     (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt\n")
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     done = start("zoo", PYTHONPATH=path)
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version", "prove --help", "frontier --help", "check --help"])
+def test_help_needs_no_torch(tmp_path: Path, argument: str) -> None:
+    """Which takes a second or two to be loaded."""
+    (tmp_path / "torch.py").write_text("raise ImportError('torch is not needed')\n")
+    done = start(*argument.split(), PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def test_a_certificate_that_asks_for_more_memory(tiny_file: Path, tiny_certificate: Certificate, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from fractions import Fraction
 import pytest
 
 from compact_proofs.core.certificate import Certificate, Run, Trial
-from compact_proofs.core.claim import decimal
 from compact_proofs.core.frontier import Frontier, linear_baseline
+from compact_proofs.decimals import decimal
 from compact_proofs.length import ProofLength
 from compact_proofs.progress import progress_bars, track
 from compact_proofs.search.autopilot import fill_frontier

@@ -1,0 +1,43 @@
+"""Networks that cannot be read are listed where that pays, and refused by name otherwise."""
+
+import pytest
+import torch
+
+import compact_proofs as cp
+from compact_proofs.automatic.refusals import NotRead
+from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.errors import NoSoundRule
+from tests.automatic.specimens import V, largest
+
+
+class Chosen(torch.nn.Module):
+    """Sums of embeddings, changed in a way that tables cannot follow."""
+
+    def __init__(self, way):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.E = torch.nn.Parameter(torch.randn(V, V, generator=generator, dtype=torch.float64))
+        self.way = way
+
+    def forward(self, tokens):
+        h = self.E[tokens].sum(1)
+        if self.way == "compared":
+            return torch.where(h > 0.3, h, 0.1 * h)
+        if self.way == "largest":
+            return self.E[h.argmax(-1)] + h
+        values, places = h.topk(2, -1)
+        return h.scatter(-1, places, 2 * values)
+
+
+def test_what_has_no_bounds_is_listed_or_refused():
+    task, model = largest("attention"), Chosen("compared")
+    certificate = cp.prove(model, task, Automatic())
+    assert certificate.bound == cp.brute_force(model, task).bound
+    with pytest.raises(NotRead, match="gt makes whole numbers or truth values"):
+        cp.prove(model, task, Automatic(worth=1))
+
+
+@pytest.mark.parametrize(("way", "error", "said"), [("largest", NoSoundRule, "argmax"), ("places", NotRead, "another result than")])
+def test_what_nothing_can_evaluate_is_refused_by_name(way, error, said):
+    with pytest.raises(error, match=said):
+        cp.prove(Chosen(way), largest("attention"), Automatic())
