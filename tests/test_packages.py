@@ -12,9 +12,6 @@ ROOT = Path(compact_proofs.__file__).parent
 NAME = "compact_proofs"
 
 CIRCLES: dict[frozenset[str], str] = {
-    frozenset({"core", "models", "program"}): (
-        "a claim names its function by the program, and a program is traced on an input of a task and names its architecture"
-    ),
     frozenset({"automatic", "tasks", "zoo"}): (
         "the kit of finite tasks offers automatic proofs, which are about finite tasks; models of the zoo are made by their tasks"
     ),

@@ -18,9 +18,9 @@ from compact_proofs.automatic.roots import roots, valid_labels
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.options import Natural, Positive
 from compact_proofs.program import Program
 from compact_proofs.tasks.finite.labels import Maximum

@@ -15,9 +15,9 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 
 GROUP = "compact_proofs.tasks"
 """The group of entry points that is read."""

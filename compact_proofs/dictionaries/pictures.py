@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.options import named_dictionary
 from compact_proofs.dictionaries.score import Score, bound_terms, relative_mse, score
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.component import Component
 from compact_proofs.progress import track
 from compact_proofs.report.data import ReportData

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.soundness import Specimen
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.tables import Heatmap, Table
 from compact_proofs.train import Recipe, TrainingResult

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.theorem import NAME
+from compact_proofs.inputs.task import Task
 from compact_proofs.progress import track
 from compact_proofs.tasks.finite import Automaton, FiniteTask
 from compact_proofs.tasks.finite import labels as finite

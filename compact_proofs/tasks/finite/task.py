@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.boxes import Boxes
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks.finite.automaton import Automaton, Language
 from compact_proofs.tasks.finite.labels import LabelFunction, RegularLanguage
 

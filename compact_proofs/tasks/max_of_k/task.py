@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 

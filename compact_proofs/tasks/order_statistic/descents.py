@@ -10,9 +10,9 @@ from torch import Tensor
 
 from compact_proofs.cones.cone import PARTS, Cones, cut
 from compact_proofs.cones.measure import by_jensen
-from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.estimates import Estimator
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tables import Table
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones
