@@ -23,8 +23,8 @@ from .models.hooked import from_hooked_state, from_transformer_lens
 from .program import Program, trace
 from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
+from .sequences import Automaton, FiniteTask
 from .tasks import LoadedModel
-from .tasks.finite import Automaton, FiniteTask
 
 __version__: str
 

@@ -36,7 +36,7 @@ from compact_proofs.report.drawing import (
 )
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import bound_text, clipped, count, plural
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.task import FiniteTask
 
 ROWS = 10
 """Boxes in each table."""
