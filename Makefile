@@ -102,7 +102,7 @@ groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and p
 	$(RUN) -m benchmarks.groups_survey
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
-	$(RUN) -m compact_proofs.zoo.build
+	$(RUN) -m compact_proofs.tasks.build_zoo
 
 sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figures are made from (about 15 minutes); stop and start it at will.
 	mkdir -p build

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from compact_proofs import prove
-from compact_proofs.core.claim import Task
 from compact_proofs.estimates import Constant, Estimator, Sampling, estimate
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.max_of_k import BruteForce
 from compact_proofs.tasks.max_of_k.estimates import FewQueries, GuidedSampling, MeanQuery, PathSampling

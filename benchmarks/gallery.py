@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from compact_proofs.automatic.diagram import boxes as boxes_of
 from compact_proofs.automatic.diagram import from_labels
 from compact_proofs.report.drawing import INK, PAPER, new_axes, new_figure, settings, to_png
-from compact_proofs.tasks.finite import label_function
+from compact_proofs.sequences import label_function
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "gallery"

@@ -20,7 +20,7 @@ from compact_proofs.core.prove import run
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.report.drawing import BLUE, GREEN, INK, MUTED, SKY, VERMILLION, new_axes, new_figure, settings, to_png
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
-from compact_proofs.tasks.groups.studies import circuits_text
+from compact_proofs.tasks.groups.tables import circuits_text
 
 RESULTS = Path(__file__).parent / "results" / "groups.md"
 PICTURE = Path(__file__).parents[1] / "docs" / "groups.png"

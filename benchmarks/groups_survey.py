@@ -19,7 +19,7 @@ from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.models.weights import in_double
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
-from compact_proofs.tasks.groups.studies import circuits_text
+from compact_proofs.tasks.groups.tables import circuits_text
 from compact_proofs.tasks.groups.training import TrainingConfig, train
 
 BUILD = Path(__file__).parents[1] / "build" / "groups_survey"

@@ -13,7 +13,7 @@ from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Kinks, ModularAddition, Quadrature
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
-from compact_proofs.tasks.modular_addition.studies import analyse, frequencies
+from compact_proofs.tasks.modular_addition.tables import analyse, frequencies
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
 from compact_proofs.tasks.modular_addition.transplanting import transplant
 from compact_proofs.tasks.modular_addition.tuning import config_for, distance, smallest_margin, tune

@@ -5,8 +5,7 @@ from .automatic.shared import Shared
 from .automatic.strategy import Automatic
 from .certified import Certified, Classes, Counted, Total, Truth
 from .core.certificate import Certificate, Trial
-from .core.check_task import check_task
-from .core.claim import ACCURACY, Claim, LogLikelihood, Margin, Score, Task
+from .core.claim import ACCURACY, Claim, LogLikelihood, Margin, Score
 from .core.exhaustive import Exhaustive
 from .core.frontier import Frontier, linear_baseline
 from .core.function import Function
@@ -17,13 +16,15 @@ from .decimals import decimal
 from .enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
 from .errors import BadInput, CertificateRejected, CompactProofsError, NoSoundRule, NotProvable, NotProven, TooLarge
 from .formal.formalizing import formalize
+from .inputs.check_task import check_task
+from .inputs.task import Task
 from .length import ProofLength, TooLong, address_table, count, stage
 from .models.hooked import from_hooked_state, from_transformer_lens
 from .program import Program, trace
 from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
+from .sequences import Automaton, FiniteTask
 from .tasks import LoadedModel
-from .tasks.finite import Automaton, FiniteTask
 
 __version__: str
 

@@ -11,6 +11,10 @@ class BadInput(CompactProofsError, ValueError):
     """A file, a model or an option that cannot be used; the message names it and the cure."""
 
 
+class PackageSkipped(UserWarning):
+    """An installed package has a task that cannot be used; all else can. The message names the package and the cure."""
+
+
 class NoSoundRule(CompactProofsError, NotImplementedError):
     """A tensor call was made in the sound reading for which no sound rule exists."""
 

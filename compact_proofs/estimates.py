@@ -12,9 +12,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task, margins
+from compact_proofs.core.claim import margins
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import ProofLength, count, stage
 from compact_proofs.models.weights import in_double
 from compact_proofs.options import Options, Positive

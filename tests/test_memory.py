@@ -16,10 +16,10 @@ from compact_proofs.certified import Certified, Nothing
 from compact_proofs.confidence import check_confidence, sample
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.check import check
-from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.errors import CertificateRejected, TooLarge
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import ProofLength
 from compact_proofs.memory import available, limited_memory
 from compact_proofs.tasks import LoadedModel

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from compact_proofs.api.load import pair_of
 from compact_proofs.api.prove import Network
-from compact_proofs.core.claim import Task
 from compact_proofs.core.frontier import Frontier
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.search.autopilot import fill_frontier
 
 

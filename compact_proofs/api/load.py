@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.files.objects import is_object, load_object
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.hooked import as_network
 from compact_proofs.models.loading import load_network

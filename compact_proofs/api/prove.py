@@ -12,9 +12,10 @@ from compact_proofs.core import check as checking
 from compact_proofs.core import exhaustive
 from compact_proofs.core import prove as proving
 from compact_proofs.core.certificate import Certificate, Run, Trial
-from compact_proofs.core.claim import ACCURACY, Score, Task
+from compact_proofs.core.claim import ACCURACY, Score
 from compact_proofs.core.prove import Reading
 from compact_proofs.core.strategy import Explanation, Strategy
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import LoadedModel
 
 Network = nn.Module | LoadedModel

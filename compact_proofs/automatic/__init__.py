@@ -6,7 +6,7 @@ box on which all these functions are positive are certified, and they are counte
 functions that are high, for any program of tensor operations, and to share the work between boxes.
 
 The statement, and what is trusted
-    boxes, roots, diagram   boxes of constant label, from the task alone
+    roots, diagram          boxes (`compact_proofs.sequences`) of constant label, from the task alone
     tree                    the split tree, which an explanation gives and a verifier expands
     strategy, proof         `Automatic`: from a program and an explanation to the certified set
     explanation, hints      four lists of numbers, read in the order in which they are asked for; any numbers will do
@@ -33,5 +33,3 @@ Searches, which prove nothing
 Evaluation one by one, sharing what inputs have in common
     listing, listed_steps, listed_values, shared, refusals
 """
-
-import compact_proofs.tasks  # noqa: F401  (first, since the kit of finite tasks names strategies of this package)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import MIXED
 from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST, Leaves, expand
 from compact_proofs.certified import Certified
 from compact_proofs.certified.pieces import pieces
 from compact_proofs.core.strategy import Explanation
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import MIXED
+from compact_proofs.sequences.task import FiniteTask
 
 DONE = {
     DROP: "given up",

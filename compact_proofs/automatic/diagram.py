@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers
+from compact_proofs.sequences.boxes import Boxes
 
 NOT_VALID = -2
 """In place of a label: the sequence does not belong to the task."""

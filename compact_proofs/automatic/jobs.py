@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.owners import structure
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.length import charge_integers
+from compact_proofs.sequences.boxes import MIXED, Boxes
 
 
 def jobs_of(boxes: Boxes, group: Tensor, context: int, rest: Tensor | None = None) -> Jobs:

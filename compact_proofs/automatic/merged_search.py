@@ -9,7 +9,6 @@ from torch import Tensor
 
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.jobs import batches, numbered_jobs, tokens_of
 from compact_proofs.automatic.merged_hints import chosen, fitted
 from compact_proofs.automatic.nodes import Node, boxes_of, by_token
@@ -19,6 +18,7 @@ from compact_proofs.automatic.rivals import AverageReadout, Families, margin_row
 from compact_proofs.automatic.rows import Jobs, weights_of
 from compact_proofs.automatic.shares import by_job, shares
 from compact_proofs.automatic.undecided import by_box, open_rows
+from compact_proofs.sequences.boxes import Boxes
 
 LABELS = 6
 """A family is for at least so many labels, before any label gets one of its own."""

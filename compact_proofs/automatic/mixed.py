@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Network
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import numbered_jobs
@@ -19,6 +18,7 @@ from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.undecided import Undecided
 from compact_proofs.certified import LARGEST_MIXED, Certified, disjoint, mixed_tables
+from compact_proofs.sequences.boxes import Boxes
 
 Labels = Callable[[Tensor], Tensor]
 """From sequences int64 [N, n] to their labels, negative for those outside the task."""

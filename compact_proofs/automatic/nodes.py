@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import tree
-from compact_proofs.automatic.boxes import Boxes
+from compact_proofs.sequences.boxes import Boxes
 
 
 @dataclass

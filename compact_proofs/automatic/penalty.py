@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import jobs_of
 from compact_proofs.automatic.judging import axes
@@ -20,7 +19,8 @@ from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.errors import BadInput
 from compact_proofs.program import Program, program_of
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.sequences.task import FiniteTask
 
 KEPT = 8
 """Rivals of a label that get hints of their own."""

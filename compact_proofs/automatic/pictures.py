@@ -17,8 +17,8 @@ from compact_proofs.automatic.strategy import Automatic, finite
 from compact_proofs.automatic.tree import decode
 from compact_proofs.automatic.words import box_in_words, cut_in_words
 from compact_proofs.core.certificate import Certificate
-from compact_proofs.core.claim import Task
 from compact_proofs.enclosure import sound
+from compact_proofs.inputs.task import Task
 from compact_proofs.program import program_of
 from compact_proofs.report.data import ReportData
 from compact_proofs.report.drawing import (
@@ -36,7 +36,7 @@ from compact_proofs.report.drawing import (
 )
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import bound_text, clipped, count, plural
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.task import FiniteTask
 
 ROWS = 10
 """Boxes in each table."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import MIXED
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.nodes import Node
 from compact_proofs.automatic.rows import Jobs
@@ -20,7 +19,8 @@ from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST
 from compact_proofs.certified import LARGEST_MIXED
 from compact_proofs.length import count
 from compact_proofs.program import Program
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import MIXED
+from compact_proofs.sequences.task import FiniteTask
 
 EXAMPLES = 2**12
 """Inputs, one after the other, from which the price of one is taken."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.blocks import Network
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import Batch, batches, jobs_of, tokens_of
@@ -21,6 +20,7 @@ from compact_proofs.automatic.tree import PROVE, REST, Leaves
 from compact_proofs.automatic.undecided import Undecided, by_box, nothing, open_rows
 from compact_proofs.certified import LARGEST_MIXED, BoxSet, Certified, disjoint, positive, positive_tables
 from compact_proofs.errors import BadInput
+from compact_proofs.sequences.boxes import MIXED, Boxes
 
 LARGEST = 2**22
 """Entries of a table of one batch."""

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.cutting import WAYS, Cutter, divided, places
 from compact_proofs.automatic.judging import Group, Judge
 from compact_proofs.automatic.nodes import Node, by_token
 from compact_proofs.automatic.prices import Prices
+from compact_proofs.sequences.boxes import MIXED, Boxes
 
 MANY = 32
 """A group of more boxes is only divided into single ones."""

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.diagram import NOT_VALID, boxes, from_automaton, from_labels
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
-from compact_proofs.tasks.finite.automaton import Automaton
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.automaton import Automaton
+from compact_proofs.sequences.boxes import MIXED, Boxes
+from compact_proofs.sequences.task import FiniteTask
 
 Kind = Literal["auto", "label", "mixed"]
 """Boxes of constant label, or one box of mixed label for each last token; "auto": the first where they can be had."""

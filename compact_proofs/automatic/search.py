@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.merged_search import MergedSearch
 from compact_proofs.automatic.nodes import Node
 from compact_proofs.automatic.prices import Prices
@@ -20,7 +19,8 @@ from compact_proofs.automatic.roots import by_last_token, roots, valid_labels
 from compact_proofs.automatic.tree import LIST, encode
 from compact_proofs.certified import LARGEST_MIXED
 from compact_proofs.program import Program
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import MIXED, Boxes
+from compact_proofs.sequences.task import FiniteTask
 
 FEW_OUTPUTS, MANY_BOXES = 4, 32
 """Outputs, at most, and boxes of one label for each last token, at least, for which boxes of mixed label are tried."""

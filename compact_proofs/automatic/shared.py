@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
-from compact_proofs.core.claim import Task
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.progress import track
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.sequences.task import FiniteTask
 
 MOST_LISTED = 2**24
 """Inputs that are listed where boxes are not proven, at most."""

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
-from compact_proofs.automatic.boxes import MIXED
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
@@ -18,13 +17,13 @@ from compact_proofs.automatic.roots import roots, valid_labels
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.options import Natural, Positive
 from compact_proofs.program import Program
-from compact_proofs.tasks.finite.labels import Maximum
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import MIXED
+from compact_proofs.sequences.task import FiniteTask, OverTokens
 
 LARGEST = 1e100
 """Hints that overflowed are replaced by this."""
@@ -103,12 +102,8 @@ def finite(task: Task) -> FiniteTask:
     BadInput
         If it is not one.
     """
-    from compact_proofs.tasks.max_of_k import MaxOfK
-
-    if isinstance(task, FiniteTask):
-        return task
-    if isinstance(task, MaxOfK):
-        return FiniteTask(task.n_ctx, task.d_vocab, Maximum())
+    if isinstance(task, OverTokens):
+        return task.as_finite()
     raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.core.strategy import Spec
 from compact_proofs.length import charge_integers
+from compact_proofs.sequences.boxes import Boxes
 
 DROP, PROVE, LIST, REST = -1, -2, -3, -4
 """Leaves: nothing is claimed of the box; it is bounded as a whole; its inputs are evaluated one by one; it is bounded, and inputs

@@ -35,21 +35,21 @@ def explain(
     **Example:** compact-proofs explain max-of-4-seed-50 max-of-4-seed-104 max-of-4-seed-123
     """
     from compact_proofs.progress import progress_bars, track
-    from compact_proofs.study import number_text, spread
+    from compact_proofs.tables import number_text, spread
     from compact_proofs.tasks import load_model
 
     loaded = [load_model(m, task, config) for m in models]
     with progress_bars():
-        found = [m.kit.studies(m.model) for m in track(loaded, "models")]
+        found = [m.kit.tables(m.model) for m in track(loaded, "models")]
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
     if as_json:
-        write_json({"models": [about(m) for m in loaded], "studies": [asdict(s) for s in shown]})
+        write_json({"models": [about(m) for m in loaded], "tables": [asdict(s) for s in shown]})
         return
-    for study in shown:
-        say(f"\n{study.title}")
-        say(study.caption)
-        label, *numbers = study.headings
+    for one in shown:
+        say(f"\n{one.title}")
+        say(one.caption)
+        label, *numbers = one.headings
         grid = table(label, *numbers, right=tuple(numbers), wrap=label)
-        for name, row in study.rows:
+        for name, row in one.rows:
             grid.add_row(name, *map(number_text, row))
         show_table(grid)

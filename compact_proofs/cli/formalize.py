@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from compact_proofs.core.certificate import Certificate
-    from compact_proofs.core.claim import Task
     from compact_proofs.formal.theorem import Checked, Formalization
+    from compact_proofs.inputs.task import Task
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks import LoadedModel
 

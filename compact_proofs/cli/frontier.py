@@ -80,7 +80,7 @@ def frontier(
     """
     from compact_proofs.cli.advice import advice
     from compact_proofs.progress import progress_bars
-    from compact_proofs.report import DEFAULT_SECTIONS, StudySection, data_of, write_report
+    from compact_proofs.report import DEFAULT_SECTIONS, TableSection, data_of, write_report
     from compact_proofs.search.autopilot import fill_frontier
     from compact_proofs.tasks import load_model
 
@@ -101,8 +101,8 @@ def frontier(
     statements = [] if delta is None else _sampled(loaded, found, delta)
     with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
-    studies = (StudySection(study) for study in loaded.kit.studies(loaded.model))
-    page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *studies))
+    tables = (TableSection(of_model) for of_model in loaded.kit.tables(loaded.model))
+    page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *tables))
     poor = advice(loaded, found.highest, effort)
     if as_json:
         line = None if baseline is None else {"length": baseline[0], "bound": baseline[1]}

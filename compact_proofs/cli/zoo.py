@@ -18,7 +18,7 @@ def zoo(as_json: Json = False) -> None:
     **Example:** compact-proofs zoo; compact-proofs prove max-of-4-seed-123
     """
     from compact_proofs import zoo as models
-    from compact_proofs.core.claim import LAW
+    from compact_proofs.inputs.task import LAW
     from compact_proofs.models.files import weights_sha256
     from compact_proofs.tasks import load_model
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from compact_proofs import certified
 from compact_proofs.certified import Certified
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Strategy
+from compact_proofs.inputs.task import Task
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.certified import Certified
-from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 
 BATCH = 2**15

@@ -16,7 +16,7 @@ from compact_proofs.confidence.nothing import Nothing
 from compact_proofs.confidence.others import draw_others
 from compact_proofs.confidence.statement import MOST_SAMPLES, Confidence
 from compact_proofs.core.arguments import check_strategy, check_subject
-from compact_proofs.core.claim import ACCURACY, Task
+from compact_proofs.core.claim import ACCURACY
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.registry import strategies_for
@@ -24,6 +24,7 @@ from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.draws import Draws
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
+from compact_proofs.inputs.task import Task
 from compact_proofs.laws import LawTask
 from compact_proofs.length import ProofLength, TooLong, charge_integers, count, stage
 from compact_proofs.memory import limited_memory

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.confidence.binomial import clopper_pearson
-from compact_proofs.core.claim import LAW, distribution
+from compact_proofs.core.claim import distribution
 from compact_proofs.core.function import Function, FunctionDocument
 from compact_proofs.core.strategy import explanation_size
 from compact_proofs.decimals import decimal
@@ -35,6 +35,7 @@ from compact_proofs.files.container import (
     read_container,
     write_container,
 )
+from compact_proofs.inputs.task import LAW
 from compact_proofs.length import ProofLength
 
 KEY = "compact-proofs-confidence"

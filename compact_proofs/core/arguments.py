@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.check_task import AFFORDABLE, check_task
-from compact_proofs.core.claim import LAW, Task
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.check_task import AFFORDABLE, check_task
+from compact_proofs.inputs.task import LAW, Task
 from compact_proofs.length import unseen
 
 

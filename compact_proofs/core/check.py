@@ -8,13 +8,13 @@ from torch import nn
 
 from compact_proofs.core.arguments import check_subject
 from compact_proofs.core.certificate import Certificate, Run
-from compact_proofs.core.claim import Task
 from compact_proofs.core.function import Function
 from compact_proofs.core.prove import prove
 from compact_proofs.core.registry import strategies_for
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import TooLong
 
 

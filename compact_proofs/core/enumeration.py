@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from compact_proofs.certified import Evaluated, Proven
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Model, Strategy
+from compact_proofs.inputs.task import Task
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from compact_proofs.certified import Proven, Total
 from compact_proofs.core.certificate import Certificate, Trial
-from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score, Task
+from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.core.prove import Reading, prove
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.options import Positive, Share, one_of
 from compact_proofs.progress import track

@@ -13,7 +13,7 @@ from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import Program, program_of
 
 if TYPE_CHECKING:
-    from compact_proofs.core.claim import Task
+    from compact_proofs.inputs.task import Task
 
 MODULE = "module"
 """The architecture of whatever has no name of its own: its program says what it computes."""

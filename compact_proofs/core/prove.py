@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from compact_proofs.certified import Certified, Proven, Region
 from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.certificate import Certificate, Trial
-from compact_proofs.core.claim import Claim, Task, Unproven
+from compact_proofs.core.claim import Claim, Unproven
 from compact_proofs.core.function import Function
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture

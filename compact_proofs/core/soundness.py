@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.certified import Certified, Region
-from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import find_explanation, subject, verified
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.enclosure import possibly, provably, sound
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.program import program_of
 
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.certified import Proven, whole
-from compact_proofs.core.claim import ACCURACY, Score, Task
+from compact_proofs.core.claim import ACCURACY, Score
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.options import Options
 
 __all__ = ["Explanation", "Model", "Spec", "Strategy", "explanation_size", "finite", "whole"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.program import program_of

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, finite
 from compact_proofs.dictionaries.codes import as_dense, as_lists
 from compact_proofs.dictionaries.metric import find_directions
 from compact_proofs.dictionaries.subspaces import subspaces
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component, HasComponent
 from compact_proofs.models.weights import in_double

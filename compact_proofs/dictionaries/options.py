@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.dictionaries.strategy import Dictionary, shape_of
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.component import Component
 
 LINEAR = ("pca", "metric-pca", "fourier", "random")

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.dictionaries.hints import plain_component
 from compact_proofs.dictionaries.options import named_dictionary
 from compact_proofs.dictionaries.score import Score, bound_terms, relative_mse, score
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.component import Component
 from compact_proofs.progress import track
 from compact_proofs.report.data import ReportData
 from compact_proofs.report.drawing import BLUE, GREEN, VERMILLION, inline_svg, new_axes, new_figure, settings, settle, to_png
 from compact_proofs.report.section import Block, render
-from compact_proofs.report.studies import StudySection
-from compact_proofs.study import Study
+from compact_proofs.report.tables import TableSection
+from compact_proofs.tables import Table
 
 COLOURS = {"fourier": GREEN, "pca": VERMILLION, "metric-pca": BLUE}
 SIZES = (8, 12, 16, 20, 24, 32)
@@ -61,7 +61,7 @@ class DictionarySection:
             settle(figure)
             picture = {"caption": caption, "picture": inline_svg(figure, "dictionary-bounds", caption)}
             files = {"dictionary-bounds.png": to_png(figure)}
-        table = StudySection(_study(proofs))(data)
+        table = TableSection(_table(proofs))(data)
         assert table is not None
         body = table.body + render("heatmaps.html", cards=[picture], files=files)
         return Block(table.anchor, table.title, body, files)
@@ -91,13 +91,13 @@ class DictionarySection:
         axes.legend(loc="lower right")
 
 
-def _study(proofs: Sequence[Score]) -> Study:
+def _table(proofs: Sequence[Score]) -> Table:
     rows = []
     for s in proofs:
         margins = (s.terms["explained"], s.terms["residual"], s.terms["projection"])
         numbers = (float(s.certificate.bound), float(s.certificate.length.total), s.relative_mse, float(s.size))
         rows.append((f"{s.name}, {s.features} features", (*numbers, *margins)))
-    return Study(
+    return Table(
         "dictionaries",
         "Dictionaries as explanations",
         "What dictionaries over the activations that enter the MLP prove, with codes of tokens. Bounds are proven; the squared "

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.core.certificate import Certificate
-from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import explanation_size
 from compact_proofs.dictionaries.bound import Terms
 from compact_proofs.dictionaries.hints import Codebook, plain_component
 from compact_proofs.dictionaries.strategy import Dictionary
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import unseen
 from compact_proofs.models.component import Component
 from compact_proofs.models.weights import in_double

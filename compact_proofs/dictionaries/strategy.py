@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from compact_proofs.certified import Certified, Evaluated
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
@@ -18,6 +17,7 @@ from compact_proofs.dictionaries.finding import LAST, Found, Kind, Objective, fi
 from compact_proofs.dictionaries.hints import Codebook, explanation_of, plain_component
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.component import Component, HasComponent

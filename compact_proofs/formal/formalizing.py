@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from compact_proofs.core.claim import Task
+from compact_proofs.inputs.task import Task
 
 if TYPE_CHECKING:
     from compact_proofs.formal.theorem import Formalization

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import LAW, Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import LAW, Task
 from compact_proofs.laws.law import Law
 
 EXAMPLES = 2**12

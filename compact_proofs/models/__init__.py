@@ -8,5 +8,7 @@ files               files of weights, read without trust, written whole; the has
 loading             from a file's weights and what it declares to a module; nothing is guessed
 own_names           weights by our own names
 hooked              weights and live models of TransformerLens
+copying             a copy of any module that shares nothing with it
+state               the tensors that a module holds, and what it changes when it is called
 weights             what every loader checks of weights
 """

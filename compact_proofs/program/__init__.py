@@ -5,8 +5,6 @@ the tensor operations that it makes: the *program*, a list of functional operati
 module is proved about its program.
 
 tracing     from a module to its program, or a refusal that says why it has none
-copying     a copy of a module that shares nothing with it
-state       what a module changes when it is called
 simplify    operations that do nothing are taken out
 program     `Program`: runs on batches under every reading, prints, hashes
 batching    one input to many, by `torch.vmap`

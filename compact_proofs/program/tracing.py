@@ -16,16 +16,16 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
-from compact_proofs.core.check_task import check_labels
-from compact_proofs.core.claim import Task
 from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.check_task import check_labels
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.architectures import architecture_of
+from compact_proofs.models.copying import independent_copy
 from compact_proofs.models.files import weights_sha256
-from compact_proofs.program.copying import independent_copy
+from compact_proofs.models.state import Unchanged, tensors_by_name
 from compact_proofs.program.program import Program
 from compact_proofs.program.simplify import name_of, simplify
-from compact_proofs.program.state import Unchanged, tensors_by_name
 
 _has_data_mutation = torch._functionalize_has_data_mutation  # type: ignore[attr-defined]
 

@@ -10,8 +10,8 @@ from compact_proofs.report.of_frontier import data_of
 from compact_proofs.report.page import DEFAULT_SECTIONS, write_report
 from compact_proofs.report.read import read_proofs
 from compact_proofs.report.section import Block, Section, render
-from compact_proofs.report.studies import StudySection
-from compact_proofs.study import Heatmap
+from compact_proofs.report.tables import TableSection
+from compact_proofs.tables import Heatmap
 
 __all__ = [
     "DEFAULT_SECTIONS",
@@ -22,7 +22,7 @@ __all__ = [
     "Proof",
     "ReportData",
     "Section",
-    "StudySection",
+    "TableSection",
     "data_of",
     "read_proofs",
     "render",

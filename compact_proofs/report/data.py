@@ -13,7 +13,7 @@ from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.frontier import distinguishing_options
 from compact_proofs.errors import BadInput
 from compact_proofs.report.text import options_text
-from compact_proofs.study import Heatmap
+from compact_proofs.tables import Heatmap
 
 TOLERANCE = 1e-9
 

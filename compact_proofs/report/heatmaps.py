@@ -12,7 +12,7 @@ from compact_proofs.report.data import ReportData
 from compact_proofs.report.drawing import INK, inline_svg, new_axes, new_figure, settings, settle, to_png
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import printable
-from compact_proofs.study import Heatmap
+from compact_proofs.tables import Heatmap
 
 _SIGNED_MAP, _UNSIGNED_MAP = "RdBu_r", "cividis"
 _EVERY_CELL = 512  # larger matrices are smoothed to the picture's resolution

@@ -9,7 +9,7 @@ from compact_proofs.core.frontier import Frontier
 from compact_proofs.errors import BadInput
 from compact_proofs.report.data import LinearBaseline, ReportData
 from compact_proofs.report.read import read_proofs
-from compact_proofs.study import Heatmap
+from compact_proofs.tables import Heatmap
 
 
 def data_of(

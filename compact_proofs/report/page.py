@@ -12,13 +12,13 @@ from compact_proofs.report.frontier import frontier_section
 from compact_proofs.report.header import header_section
 from compact_proofs.report.heatmaps import heatmaps_section
 from compact_proofs.report.length import length_section
+from compact_proofs.report.proofs import proofs_section
 from compact_proofs.report.section import Section, render
-from compact_proofs.report.table import table_section
 
 DEFAULT_SECTIONS: tuple[Section, ...] = (
     header_section,
     frontier_section,
-    table_section,
+    proofs_section,
     length_section,
     heatmaps_section,
 )

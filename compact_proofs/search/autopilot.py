@@ -15,12 +15,12 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from compact_proofs.core.certificate import Certificate
-from compact_proofs.core.claim import Task
 from compact_proofs.core.frontier import Frontier
 from compact_proofs.core.pareto import pareto_optimal
 from compact_proofs.core.prove import measure, prove, subject
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, NotProven
+from compact_proofs.inputs.task import Task
 from compact_proofs.progress import track
 from compact_proofs.search.polish import polish
 from compact_proofs.search.proposal import Proposal, Result

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import measure, prove, subject
 from compact_proofs.core.strategy import Spec, Strategy
 from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import TooLong
 from compact_proofs.memory import limited_memory
 from compact_proofs.search.proposal import Proposal, Result

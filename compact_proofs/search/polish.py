@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.prove import run, subject
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
+from compact_proofs.inputs.task import Task
 from compact_proofs.threads import one_thread
 
 

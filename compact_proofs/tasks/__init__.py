@@ -14,10 +14,10 @@ from typing import Any
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.core.claim import Task
-from compact_proofs.core.registry import kits, register, register_universal, strategies_for
+from compact_proofs.core.registry import kit_of, kits, register, register_universal, skipped, strategies_for
 from compact_proofs.errors import BadInput
 from compact_proofs.files.objects import is_object, load_object
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.files import read_json, read_weights
 from compact_proofs.models.hooked import as_network
@@ -100,7 +100,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     if not path.exists() and str(source) in zoo.names():
         path, name = zoo.path(str(source)), str(source)
     elif not path.exists() and not path.suffix:
-        raise BadInput(f"{source} is neither a file nor a model of the zoo{zoo.hint(str(source))}")
+        raise BadInput(f"{source} is neither a file nor a model of the zoo{zoo.hint(str(source))}{skipped()}")
     if path.is_dir():
         raise BadInput(f"{path} is a folder; give the file with the weights")
     state, metadata = read_weights(path)
@@ -124,7 +124,7 @@ def _models() -> dict[str, Callable[[], tuple[nn.Module, Task]]]:
 
 def kit_for(model: nn.Module, task: Task) -> ProofKit:
     """What a model can be proved by on a task: the registered strategies if both are such as ship, else those for any module."""
-    known = kits().get(task.name)
+    known = kit_of(task.name)
     if isinstance(known, ProofKit) and not isinstance(known, TaskKit):
         return known
     kit = KITS.get(task.name)
@@ -149,7 +149,7 @@ def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
         )
     kit = KITS.get(task) if isinstance(task, str) else None
     if kit is None:
-        raise BadInput(f"{source}: the task {task!r} is not known; known are {', '.join(KITS)}")
+        raise BadInput(f"{source}: the task {task!r} is not known; known are {', '.join(KITS)}{skipped()}")
     if type(model) not in kit.architectures:
         needs = " or ".join(kind.architecture for kind in kit.architectures)
         raise BadInput(

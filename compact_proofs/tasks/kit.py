@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.soundness import Specimen
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.architecture import Architecture
-from compact_proofs.study import Heatmap, Study
+from compact_proofs.tables import Heatmap, Table
 from compact_proofs.train import Recipe, TrainingResult
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ProofKit:
         Strategies that belong on every frontier picture of a model, whether they are on the frontier or not.
     linear
         A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given; none for a task with a law.
-    studies
+    tables
         Tables about a model: for `compact-proofs explain` and the report.
     heatmaps
         Pictures of the model for the report.
@@ -98,7 +98,7 @@ class ProofKit:
     candidates: Callable[[Any], Sequence[Strategy]] = _no_strategies
     always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
     linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
-    studies: Callable[[Any], Sequence[Study]] = lambda model: ()
+    tables: Callable[[Any], Sequence[Table]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Model, Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 
 
 class ModelTask(Task):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Model, Strategy
+from compact_proofs.inputs.task import Task
 from compact_proofs.options import Share
 
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic, is_over_tokens
-from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks.kit import ProofKit
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Small trained models that ship with the package: one folder per task, a .safetensors and a readable .json file per model.
 
-How each is made is in its task's folder (`TaskKit.zoo`); ``python -m compact_proofs.zoo.build NAME`` makes the files again.
+How each is made is in its task's folder (`TaskKit.zoo`); ``python -m compact_proofs.tasks.build_zoo NAME`` makes the files again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights
+from compact_proofs.models.loading import load_network
 
 __all__ = ["load", "metadata", "names", "path"]
 
@@ -60,10 +61,9 @@ def _folders() -> list[Path]:
 
 
 def load(name: str) -> Any:
-    """Load a model by name, in the dtype of its file; `BadInput` if the zoo has no such model."""
-    from compact_proofs.tasks import load_model  # which finds models by their names here
-
-    return load_model(path(name)).model
+    """Load a network by name, in the dtype of its file; `BadInput` if there is none. `compact_proofs.load` adds its task."""
+    weights, about = read_weights(file := path(name))
+    return load_network(weights, about, str(file))
 
 
 def metadata(name: str) -> dict[str, Any]:

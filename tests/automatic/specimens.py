@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from compact_proofs.models.recurrent import Recurrent, RecurrentConfig
 from compact_proofs.models.transformer import Transformer, TransformerConfig
-from compact_proofs.tasks.finite.labels import Maximum, OccurredBefore
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.labels import Maximum, OccurredBefore
+from compact_proofs.sequences.task import FiniteTask
 
 V, N = 5, 3
 

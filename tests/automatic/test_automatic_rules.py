@@ -7,7 +7,6 @@ import torch
 
 from compact_proofs.automatic import lines as lines_module
 from compact_proofs.automatic import rows as rows_module
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.evaluate import evaluate, function
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
@@ -22,6 +21,7 @@ from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_head
 from compact_proofs.automatic.tangent import Frame, tangent
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.program import trace
+from compact_proofs.sequences.boxes import Boxes
 from tests.automatic.specimens import N, V, network
 
 WIDTHS = (1e-3, 0.5, 3.0, 30.0)

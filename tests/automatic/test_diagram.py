@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.roots import by_last_token, overlap, roots
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
-from compact_proofs.tasks.finite.automaton import Automaton
-from compact_proofs.tasks.finite.labels import (
+from compact_proofs.sequences.automaton import Automaton
+from compact_proofs.sequences.boxes import MIXED, Boxes
+from compact_proofs.sequences.labels import (
     Avoids,
     Balanced,
     Contains,
@@ -20,7 +20,7 @@ from compact_proofs.tasks.finite.labels import (
     OccurredBefore,
     Repeats,
 )
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.task import FiniteTask
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.automatic.boxes import MIXED
 from compact_proofs.automatic.nodes import Node
 from compact_proofs.automatic.prices import Prices
 from compact_proofs.automatic.rows import Jobs
@@ -15,6 +14,7 @@ from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of
+from compact_proofs.sequences.boxes import MIXED
 from tests.automatic.specimens import N, V, largest, network, occurred
 
 INFINITE = float("inf")

@@ -16,8 +16,8 @@ from compact_proofs.automatic.tree import LIST, PROVE, REST
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of
-from compact_proofs.tasks.finite.labels import OccurredBefore
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.labels import OccurredBefore
+from compact_proofs.sequences.task import FiniteTask
 from tests.automatic.specimens import N, V, network, occurred
 
 

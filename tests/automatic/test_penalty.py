@@ -12,7 +12,7 @@ import compact_proofs as cp
 from compact_proofs.automatic.penalty import BoundPenalty
 from compact_proofs.models.networks import empty_network
 from compact_proofs.models.transformer import TransformerConfig
-from compact_proofs.tasks.finite.labels import Maximum
+from compact_proofs.sequences.labels import Maximum
 
 TASK = cp.FiniteTask(3, 5, Maximum())
 SHAPES = [

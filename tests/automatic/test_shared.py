@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.shared import Shared, inputs_of, listed
 from compact_proofs.core.check import check
@@ -16,8 +15,9 @@ from compact_proofs.models.networks import empty_network
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
 from compact_proofs.program import program_of
-from compact_proofs.tasks.finite.labels import FirstIsLast, Maximum
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.sequences.labels import FirstIsLast, Maximum
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.max_of_k import MaxOfK
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 

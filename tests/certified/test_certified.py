@@ -27,9 +27,9 @@ from compact_proofs.certified import (
 )
 from compact_proofs.certified.integers import LIMIT, NEVER, exponents, integers_below
 from compact_proofs.certified.sums import SumBox, by_halves, coarser, directly, on_grid, table_of
-from compact_proofs.core.numbering import lexicographic
 from compact_proofs.enclosure import Enclosure, sound
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic
 from compact_proofs.length import count
 
 

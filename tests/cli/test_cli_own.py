@@ -10,7 +10,7 @@ import pytest
 
 MINE = '''
 import torch
-from compact_proofs.core.claim import Task
+from compact_proofs.inputs.task import Task
 
 
 class Network(torch.nn.Module):

@@ -269,10 +269,10 @@ def test_explain(run: Any, tiny_file: Path) -> None:
     assert "recursive max row diff" in one
     assert "Where the bound is lost" in one
     tables = json.loads(run("explain", tiny_file, tiny_file, "--json").stdout)
-    residuals = next(s for s in tables["studies"] if s["name"] == "residuals")
+    residuals = next(s for s in tables["tables"] if s["name"] == "residuals")
     assert residuals["headings"][1:3] == ["value, mean", "sd"]
     assert all(row[1][1] == 0 for row in residuals["rows"])  # the same model twice
-    losses = next(s for s in tables["studies"] if s["name"] == "losses")
+    losses = next(s for s in tables["tables"] if s["name"] == "losses")
     bounds = [row[1][0] for row in losses["rows"]]
     assert bounds[0] == max(bounds)
 

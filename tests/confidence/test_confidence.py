@@ -23,8 +23,8 @@ from compact_proofs.confidence import Confidence, Draws, NotExact, can_be_sample
 from compact_proofs.confidence.binomial import tail_at_most
 from compact_proofs.confidence.others import draw_others
 from compact_proofs.confidence.statement import KEY
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.inputs.task import Task
 from compact_proofs.program import program_of
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline, Listed

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from compact_proofs.certified import Certified, Nothing
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.check import check
-from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import brute_force
 from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import CertificateRejected
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, LinearBaseline, MaxOfK
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from compact_proofs.core import registry
-from compact_proofs.errors import BadInput
+from compact_proofs.core.exhaustive import Exhaustive
+from compact_proofs.errors import BadInput, PackageSkipped
 from compact_proofs.tasks import KITS
+from compact_proofs.tasks.kit import ProofKit
 
 PACKAGE = Path(__file__).parents[2] / "examples" / "package"
 
@@ -84,3 +86,46 @@ def test_an_entry_point_that_is_no_task_is_named(value: str, message: str) -> No
     point = registry.EntryPoint("mine", value, registry.GROUP)
     with pytest.raises(BadInput, match=f"the entry point 'mine' of an unknown package {message}"):
         registry._loaded(point)
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry with what ships, whose changes are taken back."""
+    registry.kits()
+    monkeypatch.setattr(registry, "_KITS", dict(registry._KITS))
+    monkeypatch.setattr(registry, "_SKIPPED", {})
+
+
+def test_packages_whose_tasks_have_one_name_are_skipped(nothing_installed: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, again = (ProofKit(name=name, strategies=(), default=lambda model: Exhaustive()) for name in ("mine", "max-of-k"))
+    monkeypatch.setattr(registry, "_loaded", lambda point: {"a": own, "b": own, "c": own, "d": again}[point.name])
+    points = [registry.EntryPoint(name, "module:KIT", registry.GROUP) for name in "abcd"]
+    with pytest.warns(PackageSkipped) as warned:
+        registry._register_installed(points)
+    mine, shipped = (str(w.message) for w in warned)
+    assert "have one task, 'mine'" in mine
+    assert "'d' of an unknown package: there is another task 'max-of-k' already" in shipped
+    assert registry.kit_of("max-of-k") is KITS["max-of-k"]
+    assert "mine" not in registry.kits()
+    with pytest.raises(BadInput, match=r"'a' of .* 'b' of .* 'c' of .* have one task, 'mine'"):
+        registry.kit_of("mine")
+
+
+def test_a_package_that_cannot_be_loaded_stops_only_its_own_task(elsewhere: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(elsewhere, tmp_path / "broken")
+    (broken / "larger_of_two.py").write_text("import no_such_module")
+
+    def tried(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, "-c", "from compact_proofs.cli import main; main()", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    proved = tried("prove", "max-of-4-seed-123", "--json")
+    assert proved.returncode == 0
+    assert json.loads(proved.stdout)["task"] == "max-of-k"
+    (line,) = (line for line in proved.stderr.splitlines() if "arning" in line)
+    assert re.fullmatch(r"Warning: the entry point 'larger' of larger-of-two cannot be loaded.*no_such_module.*uninstall.*", line)
+    asked = tried("prove", "larger-of-two")
+    assert asked.returncode == 2
+    assert "Error: larger-of-two is neither a file nor a model of the zoo" in asked.stderr
+    assert "; the entry point 'larger' of larger-of-two cannot be loaded" in asked.stderr

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from compact_proofs.core.claim import Task
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.component import Component
 
 

@@ -10,8 +10,8 @@ import pytest
 from pages import PAGES, ROOT, run_page
 
 from compact_proofs.core.prove import prove
+from compact_proofs.sequences.labels import LABELS
 from compact_proofs.tasks import load_model
-from compact_proofs.tasks.finite.labels import LABELS
 
 
 def printed(page: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
+from compact_proofs.inputs.task import Task
 
 
 class Copy(Task):

@@ -14,7 +14,7 @@ from compact_proofs.formal.network.source import task_source
 from compact_proofs.formal.network.statement import statement_of
 from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.formal.theorem import write_theorem
-from compact_proofs.tasks.finite import Automaton, FiniteTask, labels
+from compact_proofs.sequences import Automaton, FiniteTask, labels
 
 EVEN_ZEROS = Automaton(((1, 0, 0), (0, 1, 1)), 0, (1, 0))
 TASKS = {

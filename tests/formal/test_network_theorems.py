@@ -14,13 +14,13 @@ from torch import nn
 from typer.testing import CliRunner
 
 from compact_proofs.cli.app import app
-from compact_proofs.core.claim import Task
 from compact_proofs.core.exhaustive import brute_force
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.coq import Output
 from compact_proofs.formal.formalizing import formalize
 from compact_proofs.formal.network.statement import statement_of
 from compact_proofs.formal.theorem import write_theorem
+from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import KITS
 from tests.formal.modules import Copy, Function, Transformer, modules
 

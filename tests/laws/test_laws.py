@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.core.check_task import check_task
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.check_task import check_task
 from compact_proofs.laws import Independent, LawTask, Normal, Uniform, UniformDirection, standard_normal
 from compact_proofs.tasks.order_statistic import OrderStatistic
 

@@ -19,7 +19,7 @@ UNSEEN = {
     "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
-    "core/claim.py": ["an exact sum of lower bounds, as fractions", "inputs, made from their numbers"],
+    "core/claim.py": ["an exact sum of lower bounds, as fractions"],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
@@ -29,7 +29,8 @@ UNSEEN = {
         "the component on one input, for its sizes",
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
-    "core/numbering.py": ["numbers of inputs: addresses"],
+    "inputs/numbering.py": ["numbers of inputs: addresses"],
+    "inputs/task.py": ["inputs, made from their numbers"],
     "laws/quantiles.py": [
         "a guess of quantiles, which is verified, and numbers from their digits",
         "bounds of draws, put together",

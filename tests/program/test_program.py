@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import compact_proofs as cp
-from compact_proofs.core.claim import Task
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.program import program_of, trace

@@ -19,7 +19,7 @@ from compact_proofs.report import DEFAULT_SECTIONS, Block, Heatmap, MeasuredBase
 from compact_proofs.report.drawing import new_axes, new_figure, settings
 from compact_proofs.report.header import header_section
 from compact_proofs.report.placement import Label, place_labels
-from compact_proofs.report.table import table_section
+from compact_proofs.report.proofs import proofs_section
 
 PICTURES = {
     "frontier.png": (2520, 1000),
@@ -104,7 +104,7 @@ def test_ids_are_unique_and_links_arrive(page):
 
 
 def test_table_is_exact(make, long_fractions, tmp_path):
-    page = write_report(make(long_fractions, heatmaps=()), tmp_path, sections=(table_section,))
+    page = write_report(make(long_fractions, heatmaps=()), tmp_path, sections=(proofs_section,))
     content = text_of(page)
     assert str(64**20) in content
     assert str(64**20 - 123_456_789_012_345) in content
@@ -155,7 +155,7 @@ def test_many_proofs_draw_the_frontier_first(make, proofs, tmp_path):
 
 def test_a_contradiction_is_shown(make, tmp_path):
     item = proof("cubic", 3, 4, 100, true_accuracy=0.7)
-    assert "exceeds the true accuracy" in text_of(write_report(make([item]), tmp_path, sections=(table_section,)))
+    assert "exceeds the true accuracy" in text_of(write_report(make([item]), tmp_path, sections=(proofs_section,)))
 
 
 HOSTILE = "<script>alert(1)</script>\"'--> $\\frac{$ {{ 7 * 7 }} \x00 ../../x"
@@ -207,7 +207,7 @@ def test_a_failed_write_leaves_the_old_page(make, proofs, tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(BadInput, match="No space left on device"):
-        write_report(make(proofs), tmp_path, sections=(table_section,))
+        write_report(make(proofs), tmp_path, sections=(proofs_section,))
     assert page.read_bytes() == old
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 

@@ -8,7 +8,6 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, SLOWDOWN
@@ -19,6 +18,7 @@ from compact_proofs.formal.network.lowering import network_of
 from compact_proofs.formal.network.source import program_source, tables_source, task_source, weights_source
 from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
 from compact_proofs.formal.theorem import NAME
+from compact_proofs.inputs.task import Task
 from compact_proofs.program import Program, program_of
 
 MOST = 10**10

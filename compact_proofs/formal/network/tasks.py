@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.theorem import NAME
+from compact_proofs.inputs.task import Task
 from compact_proofs.progress import track
-from compact_proofs.tasks.finite import Automaton, FiniteTask
-from compact_proofs.tasks.finite import labels as finite
-from compact_proofs.tasks.finite.labels import RegularLanguage
+from compact_proofs.sequences import Automaton, FiniteTask
+from compact_proofs.sequences import labels as finite
+from compact_proofs.sequences.labels import RegularLanguage
 from compact_proofs.tasks.groups import Groups
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.max_of_k import MaxOfK

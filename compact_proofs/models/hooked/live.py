@@ -13,11 +13,11 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStack
+from compact_proofs.models.copying import independent_copy
 from compact_proofs.models.hooked.state import from_hooked_state, transformer_from_hooked_state
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.models.transformer import Transformer
 from compact_proofs.models.weights import filled
-from compact_proofs.program.copying import independent_copy
 
 DRAWN = 64
 """Inputs on which the outputs are compared."""

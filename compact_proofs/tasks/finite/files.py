@@ -13,8 +13,8 @@ from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.tasks.finite.labels import label_function
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.labels import label_function
+from compact_proofs.sequences.task import FiniteTask
 
 
 def described(model: Network) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.finite import tuning
 from compact_proofs.tasks.finite.files import answer, task_of
 from compact_proofs.tasks.finite.specimens import specimen
-from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
@@ -54,7 +54,7 @@ KIT = TaskKit(
     linear=_share,
     specimen=specimen,
     variants=_variants,
-    studies=lambda model: (),
+    tables=lambda model: (),
     heatmaps=lambda model: (),
     sections=lambda model: boxes_sections(model, task_of(model)),
     recipe=FiniteRecipe,

@@ -10,7 +10,7 @@ from compact_proofs.core.soundness import Specimen, dice, gaussian_weights
 from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
-from compact_proofs.tasks.finite.labels import label_function
+from compact_proofs.sequences.labels import label_function
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 
 KINDS = ("random", "trained", "noisy", "degenerate")

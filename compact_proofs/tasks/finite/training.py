@@ -20,10 +20,10 @@ from compact_proofs.models.networks import Network, empty_network
 from compact_proofs.models.recurrent import Cell, RecurrentConfig
 from compact_proofs.models.transformer import Activation, Norm, TransformerConfig
 from compact_proofs.options import Positive, Rate
-from compact_proofs.tasks.finite.automaton import Language
+from compact_proofs.sequences.automaton import Language
+from compact_proofs.sequences.labels import LabelFunction, label_function
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.finite.files import described
-from compact_proofs.tasks.finite.labels import LabelFunction, label_function
-from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.train import Recipe, Sampler, Schedule, TrainingResult, evaluate, fit, make_generator, uniform_tokens
 
 WARM_UP = 100

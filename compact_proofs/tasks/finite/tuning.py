@@ -18,9 +18,9 @@ from torch import Tensor
 from compact_proofs.automatic.penalty import BoundPenalty
 from compact_proofs.models.networks import Network
 from compact_proofs.options import Positive, Rate
+from compact_proofs.sequences.labels import label_function
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.finite.files import task_of
-from compact_proofs.tasks.finite.labels import label_function
-from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import LARGEST_GRADIENT, FiniteResult, uniform, varied
 from compact_proofs.train import Recipe, Schedule, evaluate, fit, make_generator
 

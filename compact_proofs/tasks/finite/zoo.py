@@ -46,6 +46,6 @@ CONVERTED = (
     "finite-first-is-last",
     "finite-max-rnn",
 )
-"""Networks whose files are not made again by `compact_proofs.zoo.build`."""
+"""Networks whose files are not made again by `compact_proofs.tasks.build_zoo`."""
 
 ZOO = {name: partial(train, recipe) for name, recipe in RECIPES.items()}

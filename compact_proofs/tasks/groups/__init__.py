@@ -12,7 +12,7 @@ cosets        neurons as functions of cosets
 fitting       numbers of a circuit by least squares
 search        finds circuits in weights
 specimens     small models that try to break proofs
-studies       what the search found, and where proofs lose margin
+tables        what the search found, and where proofs lose margin
 pictures      which explanation is right; margins against errors
 training      the published recipe
 zoo           the models that ship
@@ -33,7 +33,7 @@ from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.groups.cosets import Cosets
 from compact_proofs.tasks.groups.gsets import GSets, GSetsLinear
 from compact_proofs.tasks.groups.specimens import specimen
-from compact_proofs.tasks.groups.studies import heatmaps, studies
+from compact_proofs.tasks.groups.tables import heatmaps, tables
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.groups.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit
@@ -92,7 +92,7 @@ KIT = TaskKit(
     linear=lambda model: LinearBaseline(),
     specimen=specimen,
     variants=_variants,
-    studies=studies,
+    tables=tables,
     heatmaps=heatmaps,
     sections=_sections,
     recipe=training.TrainingConfig,

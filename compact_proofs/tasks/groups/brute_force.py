@@ -9,9 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.claim import largest_other
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.options import Share

@@ -11,9 +11,9 @@ from torch import Tensor
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.bounds.relu import error_of_outputs, separate_neurons
 from compact_proofs.certified import Certified, Truth
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.fitting import Weights

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.bounds.relu import separate_neurons
-from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.claim import largest_other
 from compact_proofs.core.strategy import Explanation
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups.circuit_gaps import Gaps

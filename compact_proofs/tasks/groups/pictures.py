@@ -17,7 +17,7 @@ from compact_proofs.report.drawing import BLUE, INK, MUTED, VERMILLION, inline_s
 from compact_proofs.report.section import Block, Section, render
 from compact_proofs.report.text import bound_text, count
 from compact_proofs.tasks.groups.margins import MarginBounds
-from compact_proofs.tasks.groups.studies import Found
+from compact_proofs.tasks.groups.tables import Found
 from compact_proofs.tasks.groups.task import Groups
 
 STORIES = {
@@ -50,7 +50,7 @@ def explanations_section(data: ReportData) -> Block | None:
         rows.append((story, [bound_text(p.bound), count(p.length), f"{box.length / p.length:.3g}", p.strategy]))
     headings = ("explanation", "highest bound", "at length", "times shorter than the black box", "by")
     return Block(
-        "explanations", "Which explanation is right", render("study.html", caption=verdict(found), headings=headings, rows=rows)
+        "explanations", "Which explanation is right", render("table.html", caption=verdict(found), headings=headings, rows=rows)
     )
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from compact_proofs.algebra.group import Group, group_of
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.model_task import ModelTask
 

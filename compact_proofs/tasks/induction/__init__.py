@@ -1,7 +1,7 @@
 """Induction: name the token that followed the last token's earlier occurrence, by an attention-only transformer of two layers.
 
 task          the inputs and their labels
-tables        every path of the two layers
+paths         every path of the two layers
 brute_force   every input; the linear baseline
 lemmas        Lemma L: the leak of layer 1
 circuit       strategy C: the circuit part by part, for tuned models
@@ -12,7 +12,7 @@ chain         costs that add up along the places, and their counting
 hints         values for Lemma R, searched or read
 listed        P, and a list of further inputs: the exact accuracy
 specimens     small models that try to break proofs
-studies       tables: leak, gaps and bounds, cases that fail
+tables        about a model: leak, gaps and bounds, cases that fail
 training      the recipe
 finetuning    a model with short proofs, from a trained one
 zoo           the models that ship
@@ -32,7 +32,7 @@ from compact_proofs.tasks.induction.circuit import Circuit, circuit_bounds
 from compact_proofs.tasks.induction.listed import Listed
 from compact_proofs.tasks.induction.pairs import CircuitPairs, Pairs, affordable
 from compact_proofs.tasks.induction.specimens import specimen
-from compact_proofs.tasks.induction.studies import heatmaps, studies
+from compact_proofs.tasks.induction.tables import heatmaps, tables
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.induction.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
@@ -94,7 +94,7 @@ KIT = TaskKit(
     linear=_linear,
     specimen=specimen,
     variants=_variants,
-    studies=studies,
+    tables=tables,
     heatmaps=heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import others
-from compact_proofs.core.claim import Task
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
-from compact_proofs.tasks.induction.tables import Vectors, vectors
+from compact_proofs.tasks.induction.paths import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 from compact_proofs.tasks.shares import InputShare
 

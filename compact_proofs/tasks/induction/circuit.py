@@ -14,9 +14,9 @@ from compact_proofs.bounds.mean import moved_mean
 from compact_proofs.bounds.norms import longest
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.certified import Certified, Classes
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.induction.lemmas import LEAST_RATIO, leak

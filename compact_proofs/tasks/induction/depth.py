@@ -18,10 +18,10 @@ from torch import Tensor
 from compact_proofs.bounds.indices import others
 from compact_proofs.bounds.norms import longest, norm
 from compact_proofs.certified import Certified, Classes
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.enclosure import provably
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest_atom

@@ -10,17 +10,17 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.certified import Certified, with_list
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.progress import track
 from compact_proofs.tasks.induction.brute_force import is_right
 from compact_proofs.tasks.induction.cases import answers, free_places
 from compact_proofs.tasks.induction.pairs import Pairs
-from compact_proofs.tasks.induction.tables import vectors
+from compact_proofs.tasks.induction.paths import vectors
 from compact_proofs.tasks.induction.task import Induction
 
 LARGEST_CASE = 2**20

@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import Tensor
 
 from compact_proofs.certified import Certified, whole
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import possibly, provably, sound
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.models.weights import in_double
@@ -23,8 +23,8 @@ from compact_proofs.tasks.induction.cases import answer_number, answers, free_pl
 from compact_proofs.tasks.induction.chain import Chain, chain_of
 from compact_proofs.tasks.induction.hints import Hints, Search
 from compact_proofs.tasks.induction.leads import Cases, CircuitCases, Place
+from compact_proofs.tasks.induction.paths import path_tables
 from compact_proofs.tasks.induction.rows import Rows
-from compact_proofs.tasks.induction.tables import tables
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 
 ENTRIES = 2**21
@@ -208,7 +208,7 @@ def affordable(model: AttentionStack) -> bool:
 
 def case_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
     """For each place i, the cost of every case's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
-    rows = Rows(tables(model))
+    rows = Rows(path_tables(model))
     D, n = rows.t.sizes
     found = []
     for i in track(range(n - 2), "places"):

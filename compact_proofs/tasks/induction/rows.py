@@ -11,7 +11,7 @@ from torch import Tensor
 from compact_proofs.bounds.mean import moved_mean, ratio_at_least, ratio_at_most
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.length import stage
-from compact_proofs.tasks.induction.tables import Tables
+from compact_proofs.tasks.induction.paths import Tables
 
 
 @dataclass(frozen=True)

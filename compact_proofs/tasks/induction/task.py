@@ -9,8 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 

@@ -11,7 +11,7 @@ listed        additive, and a list of further sequences: the exact accuracy
 prefix        the simplest compact proof that is verified in Coq
 specimens     small models that try to break proofs
 estimates     guesses of the accuracy, which prove nothing
-studies       tables: where bounds are lost
+tables        about a model: where bounds are lost
 training      the published recipe
 zoo           the models that ship
 finetuning    a model with short proofs, from a trained one
@@ -27,7 +27,7 @@ import torch
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256
-from compact_proofs.study import Heatmap
+from compact_proofs.tables import Heatmap
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.max_of_k import finetuning, training
 from compact_proofs.tasks.max_of_k.additive import Additive
@@ -39,8 +39,8 @@ from compact_proofs.tasks.max_of_k.listed import Listed
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.prefix import Prefix
 from compact_proofs.tasks.max_of_k.specimens import specimen
-from compact_proofs.tasks.max_of_k.studies import measures, studies
 from compact_proofs.tasks.max_of_k.subcubic import COMBINATIONS, Subcubic
+from compact_proofs.tasks.max_of_k.tables import measures, tables
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.zoo import ZOO
 
@@ -176,7 +176,7 @@ KIT = TaskKit(
     linear=_linear,
     specimen=specimen,
     variants=_variants,
-    studies=studies,
+    tables=tables,
     heatmaps=_heatmaps,
     measures=measures,
     estimators=estimators,

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import others
-from compact_proofs.core.claim import Task
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.progress import track

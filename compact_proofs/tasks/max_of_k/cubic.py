@@ -12,9 +12,9 @@ from torch import Tensor
 from compact_proofs.bounds.indices import away_from, others
 from compact_proofs.bounds.positions import extreme_sums
 from compact_proofs.certified import Certified, Counted, whole
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.paths import at_maximum, attention_weights, pair_number, paths, query_max_pairs

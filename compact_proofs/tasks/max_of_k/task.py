@@ -8,11 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.sequences.labels import Maximum
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 
 
@@ -45,6 +47,10 @@ class MaxOfK(ModelTask):
     def size(self) -> int:
         """v^K."""
         return self.d_vocab**self.n_ctx
+
+    def as_finite(self) -> FiniteTask:
+        """With the label function `Maximum`."""
+        return FiniteTask(self.n_ctx, self.d_vocab, Maximum())
 
     def parameters(self) -> dict[str, int]:
         return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx}

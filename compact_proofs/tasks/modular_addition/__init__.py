@@ -16,7 +16,7 @@ projection    networks with exact structure
 tuning        from a trained network to one with exact structure
 transplanting the same MLP at another p, and the theorem that it takes along
 specimens     small models that try to break proofs
-studies       tables and matrices about a model
+tables        tables and matrices about a model
 pictures      the integral and its kinks
 training      the recipe
 zoo           the models that ship
@@ -41,7 +41,7 @@ from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
 from compact_proofs.tasks.modular_addition.projection import is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.specimens import specimen
-from compact_proofs.tasks.modular_addition.studies import heatmaps, studies
+from compact_proofs.tasks.modular_addition.tables import heatmaps, tables
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.tasks.modular_addition.zoo import ZOO
 
@@ -136,7 +136,7 @@ KIT = TaskKit(
     linear=lambda model: LinearBaseline(),
     specimen=specimen,
     variants=_variants,
-    studies=studies,
+    tables=tables,
     heatmaps=heatmaps,
     recipe=training.TrainingConfig,
     train=training.train,

@@ -10,9 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task, largest_other
+from compact_proofs.core.claim import largest_other
 from compact_proofs.core.enumeration import Enumeration
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.options import Share

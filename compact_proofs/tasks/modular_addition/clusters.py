@@ -11,9 +11,9 @@ from torch import Tensor
 from compact_proofs.bounds.norms import sums_of_squares
 from compact_proofs.bounds.splitting import along
 from compact_proofs.certified import Certified, Counted, whole
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.options import Natural, Positive

@@ -27,7 +27,7 @@ from compact_proofs.report.drawing import (
 from compact_proofs.report.section import Block, render
 from compact_proofs.tasks.modular_addition.response import quadrature_range
 from compact_proofs.tasks.modular_addition.search import folded_in_float64
-from compact_proofs.tasks.modular_addition.studies import Analysis, analyse
+from compact_proofs.tasks.modular_addition.tables import Analysis, analyse
 from compact_proofs.tasks.modular_addition.waves import pair_class
 
 ANGLES = 2000

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 

@@ -22,7 +22,7 @@ from compact_proofs.estimates import Constant, Sampling
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tasks.kit import TaskKit
 from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
-from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_study
+from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_table
 from compact_proofs.tasks.order_statistic.files import answer
 from compact_proofs.tasks.order_statistic.specimens import specimen
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
@@ -64,7 +64,7 @@ KIT = TaskKit(
     candidates=_candidates,
     always=lambda model: (),
     linear=lambda model: None,
-    studies=lambda model: (tree_study(model),),
+    tables=lambda model: (tree_table(model),),
     estimators=lambda model: (Constant(), *(FinishedTree(size) for size in _SIZES[1::2]), Sampling()),
     specimen=specimen,
     variants=_variants,

@@ -16,10 +16,10 @@ from compact_proofs.cones.cone import Cones, cut
 from compact_proofs.cones.measure import MEASURES, MeasureName
 from compact_proofs.cones.region import ConeRegion
 from compact_proofs.cones.tree import Stack, decode, largest_code
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.enclosure import lower
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.options import Share

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from compact_proofs.cones.cone import PARTS, Cones, cut
 from compact_proofs.cones.measure import by_jensen
-from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.estimates import Estimator
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
-from compact_proofs.study import Study
+from compact_proofs.tables import Table
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones
 from compact_proofs.tasks.order_statistic.search import Choice, decide
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
@@ -106,7 +106,7 @@ class FinishedTree(Estimator[ScalarRecurrent]):
         return descend(model, task, inputs, self.smallest, self.choice).proven(self.smallest)
 
 
-def tree_study(model: ScalarRecurrent, samples: int = 500) -> Study:
+def tree_table(model: ScalarRecurrent, samples: int = 500) -> Table:
     """A table of finished trees by the measure of their smallest cones."""
     task, sizes = OrderStatistic.of(model), [10.0**-i for i in range(1, 11)]
     inputs = task.draw(samples, Draws(b"tree study"))
@@ -118,7 +118,7 @@ def tree_study(model: ScalarRecurrent, samples: int = 500) -> Study:
     for size in sizes:
         leaves, proven = float(found.leaves(size)), float(found.proven(size))
         rows.append((f"{size:g}", (proven, leaves, proven * leaves * each)))
-    return Study(
+    return Table(
         name="finished-trees",
         title="Finished trees of cones (estimates)",
         caption=(

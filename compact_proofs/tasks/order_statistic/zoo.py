@@ -14,7 +14,7 @@ RECIPES: dict[str, OrderStatisticRecipe] = {
 """How each is trained."""
 
 CONVERTED = ("second-of-3", "second-of-5")
-"""Networks that were trained elsewhere by the same recipe, so that `compact_proofs.zoo.build` does not make them."""
+"""Networks that were trained elsewhere by the same recipe, so that `compact_proofs.tasks.build_zoo` does not make them."""
 
 BY_HAND = {"second-of-10-by-hand": partial(by_hand, 10)}
 """Networks that are made, and not trained."""

@@ -12,11 +12,11 @@ from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
 from compact_proofs.models.recurrent import RecurrentConfig
 from compact_proofs.models.transformer import TransformerConfig
+from compact_proofs.sequences.labels import Avoids, Balanced, Majority
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.files import read_network, task_of
-from compact_proofs.tasks.finite.labels import Avoids, Balanced, Majority
 from compact_proofs.tasks.finite.specimens import specimen
-from compact_proofs.tasks.finite.task import FiniteTask
 from compact_proofs.tasks.finite.training import FiniteRecipe, initial_network, train, uniform, varied
 from compact_proofs.tasks.finite.zoo import CONVERTED, RECIPES
 from compact_proofs.train import make_generator

@@ -1,4 +1,4 @@
-"""Training, tuning for provability, studies, and the command line from end to end."""
+"""Training, tuning for provability, tables, and the command line from end to end."""
 
 import json
 
@@ -78,8 +78,8 @@ def test_wrong_sizes(change):
         FinetuningConfig(steps=10, hard_steps=10)
 
 
-def test_studies_and_pictures(trained):
-    leaks, circuit, gaps = KIT.studies(trained)
+def test_tables_and_pictures(trained):
+    leaks, circuit, gaps = KIT.tables(trained)
     for _, (mean, most, mean_bound, most_bound) in leaks.rows:
         assert 0 <= mean <= most <= most_bound <= 1
         assert mean_bound <= most_bound

@@ -22,10 +22,10 @@ from compact_proofs.tasks.induction.chain import Chain
 from compact_proofs.tasks.induction.circuit import circuit_bounds
 from compact_proofs.tasks.induction.hints import Hints, OnTheSpot, Search
 from compact_proofs.tasks.induction.leads import Cases, Place
+from compact_proofs.tasks.induction.paths import path_tables, vectors
 from compact_proofs.tasks.induction.rows import Rows
 from compact_proofs.tasks.induction.specimens import specimen
-from compact_proofs.tasks.induction.studies import _patterns
-from compact_proofs.tasks.induction.tables import tables, vectors
+from compact_proofs.tasks.induction.tables import _patterns
 
 GOOD, CIRCUIT, NOISY, RANDOM, SMALL = 13, 21, 20, 0, 32
 """Seeds of specimens."""
@@ -56,7 +56,7 @@ def test_pair_bounds_hold_for_every_score(seed):
     """s_c - s_k is at least what is claimed for the tokens of places k - 1 and k, for hints good and bad."""
     model, task, inputs, score = everything(seed)
     D, n = task.d_vocab, task.n_ctx
-    rows, every = Rows(tables(model)), answers(D)
+    rows, every = Rows(path_tables(model)), answers(D)
     for i, hints in itertools.product(range(n - 2), (OnTheSpot(), Careless())):
         cases = Cases(Place.of(rows, i), every, slice(None), hints)
         mine = task.places(inputs) == i

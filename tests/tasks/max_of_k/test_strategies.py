@@ -285,7 +285,7 @@ def test_unexplained_dimensions():
 
 
 def test_zoo_accuracy_is_that_of_a_sample():
-    """The zoo's true accuracies are counted by `python -m compact_proofs.zoo.build --only-accuracy`."""
+    """The zoo's true accuracies are counted by `python -m compact_proofs.tasks.build_zoo --only-accuracy`."""
     for name in ZOO_OF_4:
         sampled = zoo.metadata(name)["final"]
         error = math.sqrt(sampled["accuracy"] * (1 - sampled["accuracy"]) / sampled["samples"])

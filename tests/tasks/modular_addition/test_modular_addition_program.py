@@ -45,8 +45,8 @@ def test_frontier_with_the_pictures_of_the_integral(run, tmp_path):
 
 
 def test_explain_tells_the_kinks_from_the_integral(run):
-    studies = json.loads(run("explain", "mod-59-mlp-seed-0-tuned", "--json").stdout)["studies"]
-    (table,) = (s for s in studies if s["name"] == "frequencies")
+    tables = json.loads(run("explain", "mod-59-mlp-seed-0-tuned", "--json").stdout)["tables"]
+    (table,) = (s for s in tables if s["name"] == "frequencies")
     columns = table["headings"][1:]
     first = dict(zip(columns, table["rows"][0][1], strict=True))
     assert first["v / u"] < 0.1 < 1 < first["error / integral"]

@@ -14,7 +14,7 @@ from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurr
 from compact_proofs.tasks import KITS, load_model
 from compact_proofs.tasks.order_statistic import KIT, ConeTree, OrderStatistic
 from compact_proofs.tasks.order_statistic.by_hand import by_hand
-from compact_proofs.tasks.order_statistic.descents import FinishedTree, descend, tree_study
+from compact_proofs.tasks.order_statistic.descents import FinishedTree, descend, tree_table
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
 from compact_proofs.tasks.order_statistic.zoo import BY_HAND, CONVERTED, RECIPES
 from compact_proofs.zoo import names
@@ -136,10 +136,10 @@ def test_descents_guess_what_the_tree_proves():
     assert 0.3 < float(descents.leaves(1e-3)) / ends < 3
 
 
-def test_the_study_is_monotone():
-    study = tree_study(cp.load("second-of-3").model, samples=100)
-    bounds = [row[1][0] for row in study.rows]
-    cones = [row[1][1] for row in study.rows]
+def test_the_tree_table_is_monotone():
+    table = tree_table(cp.load("second-of-3").model, samples=100)
+    bounds = [row[1][0] for row in table.rows]
+    cones = [row[1][1] for row in table.rows]
     assert bounds == sorted(bounds)
     assert cones == sorted(cones)
     assert bounds[-1] > 0.8

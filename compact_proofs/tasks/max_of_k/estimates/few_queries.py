@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.options import Positive

@@ -10,10 +10,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Estimator
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.files import weights_sha256

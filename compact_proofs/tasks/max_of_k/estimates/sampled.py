@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import Sampling
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.classes import right_by_paths
 from compact_proofs.tasks.max_of_k.paths import LazyPaths

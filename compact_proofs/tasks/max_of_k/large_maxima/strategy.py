@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from compact_proofs.certified import Certified
-from compact_proofs.core.claim import Task
 from compact_proofs.core.strategy import Explanation, Spec, finite
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.weights import in_double

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.automaton import Automaton
+from compact_proofs.sequences.automaton import Automaton
 
 LABELS: dict[str, type[LabelFunction]] = {}
 """The label functions that ship, by name."""

@@ -1,4 +1,4 @@
-"""`Study`, a table, and `Heatmap`, a matrix to show, help to understand a model and its proofs. Informative, not a claim."""
+"""`Table` and `Heatmap`: numbers and pictures that help to understand a model and its proofs. Informative, not a claim."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from compact_proofs.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Study:
+class Table:
     """A table with a label and numbers in each row.
 
     Attributes
@@ -66,30 +66,30 @@ class Heatmap:
             raise BadInput(f"heatmap {self.name}: it holds NaN or infinite values")
 
 
-def spread(studies: Sequence[Study]) -> Study:
-    """Mean and sample standard deviation, cell by cell, of one study of several models: two columns for each.
+def spread(tables: Sequence[Table]) -> Table:
+    """Mean and sample standard deviation, cell by cell, of one table of several models: two columns for each.
 
     Raises
     ------
     BadInput
-        If the studies do not have the same rows.
+        If the tables do not have the same rows.
     """
-    first = studies[0]
-    if any([label for label, _ in s.rows] != [label for label, _ in first.rows] for s in studies):
+    first = tables[0]
+    if any([label for label, _ in s.rows] != [label for label, _ in first.rows] for s in tables):
         raise BadInput(f"the models' tables {first.name!r} have different rows, so they have no mean; ask for one model at a time")
     rows = []
     for i, (label, numbers) in enumerate(first.rows):
         cells: list[float | None] = []
         for j in range(len(numbers)):
-            column = [n for s in studies if (n := s.rows[i][1][j]) is not None]
+            column = [n for s in tables if (n := s.rows[i][1][j]) is not None]
             cells += [fmean(column), stdev(column) if len(column) > 1 else None] if column else [None, None]
         rows.append((label, tuple(cells)))
     headings = (first.headings[0], *(h for heading in first.headings[1:] for h in (f"{heading}, mean", "sd")))
-    return Study(first.name, first.title, f"{first.caption} Over {len(studies)} models.", headings, tuple(rows))
+    return Table(first.name, first.title, f"{first.caption} Over {len(tables)} models.", headings, tuple(rows))
 
 
 def number_text(n: float | None) -> str:
-    """Format a number of a study for people."""
+    """Format a number of a table for people."""
     if n is None:
         return "-"
     if n == int(n) and abs(n) < 1e15:

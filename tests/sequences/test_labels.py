@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.labels import LABELS, label_function
+from compact_proofs.sequences.labels import LABELS, label_function
 
 
 def longest_cycle(x, v):

@@ -1,24 +1,24 @@
-"""Studies of several models."""
+"""Tables of several models."""
 
 import pytest
 
 from compact_proofs.errors import BadInput
-from compact_proofs.study import Study, number_text, spread
+from compact_proofs.tables import Table, number_text, spread
 
 
-def study(*rows):
-    return Study("s", "Title", "Caption.", ("what", "value"), rows)
+def table(*rows):
+    return Table("s", "Title", "Caption.", ("what", "value"), rows)
 
 
 def test_spread_is_mean_and_deviation():
-    over = spread([study(("a", (1.0,)), ("b", (None,))), study(("a", (3.0,)), ("b", (None,)))])
+    over = spread([table(("a", (1.0,)), ("b", (None,))), table(("a", (3.0,)), ("b", (None,)))])
     assert over.headings == ("what", "value, mean", "sd")
     assert over.rows == (("a", (2.0, 2.0**0.5)), ("b", (None, None)))
 
 
 def test_spread_of_unlike_tables_is_refused():
     with pytest.raises(BadInput, match="different rows"):
-        spread([study(("a", (1.0,))), study(("b", (1.0,)))])
+        spread([table(("a", (1.0,))), table(("b", (1.0,)))])
 
 
 def test_numbers():

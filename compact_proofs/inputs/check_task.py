@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import LARGEST_NUMBER
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import LARGEST_NUMBER
+from compact_proofs.inputs.task import Task
 
 AFFORDABLE = 2**18
 """Tasks of at most so many inputs are looked at whole; of larger ones, samples."""

@@ -10,18 +10,18 @@ predicates  the label says whether something holds
 numbers     the label is another number
 """
 
-from compact_proofs.tasks.finite.labels.base import (
+from compact_proofs.sequences.labels.base import (
     LABELS,
     LabelFunction,
     label_function,
 )
-from compact_proofs.tasks.finite.labels.numbers import (
+from compact_proofs.sequences.labels.numbers import (
     LongestCycle,
     ModularSum,
     PreviousOccurrence,
     RegularLanguage,
 )
-from compact_proofs.tasks.finite.labels.predicates import (
+from compact_proofs.sequences.labels.predicates import (
     Avoids,
     Balanced,
     Contains,
@@ -32,7 +32,7 @@ from compact_proofs.tasks.finite.labels.predicates import (
     Repeats,
     Sorted,
 )
-from compact_proofs.tasks.finite.labels.tokens import (
+from compact_proofs.sequences.labels.tokens import (
     AfterOccurrence,
     Maximum,
     Minimum,

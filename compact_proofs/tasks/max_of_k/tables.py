@@ -12,7 +12,7 @@ from compact_proofs.core.prove import prove
 from compact_proofs.estimates import estimate
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.weights import in_double
-from compact_proofs.study import Study
+from compact_proofs.tables import Table
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.estimates import estimators
 from compact_proofs.tasks.max_of_k.paths import paths
@@ -22,16 +22,16 @@ from compact_proofs.tasks.max_of_k.task import MaxOfK
 FEW_GROUPS = 4
 
 
-def studies(model: AttentionOnlyTransformer) -> Sequence[Study]:
+def tables(model: AttentionOnlyTransformer) -> Sequence[Table]:
     """All tables of one model."""
     return [residuals(model), losses(model), spectra(model), guesses(model)]
 
 
-def residuals(model: AttentionOnlyTransformer) -> Study:
+def residuals(model: AttentionOnlyTransformer) -> Table:
     """Each way to bound the row differences of what the leading directions leave of EQKE: its value and its cost."""
     rows = residual_table(model)
     guess, flops = quadrature_estimate(model)
-    return Study(
+    return Table(
         "residuals",
         "Compounding errors from lack of structure",
         "Upper bounds of the largest row difference of the unexplained remainder of the QK circuit: the cheaper, the looser. The "
@@ -44,7 +44,7 @@ def residuals(model: AttentionOnlyTransformer) -> Study:
     )
 
 
-def losses(model: AttentionOnlyTransformer) -> Study:
+def losses(model: AttentionOnlyTransformer) -> Table:
     """What each relaxation of the additive certificate costs, alone and after those before it.
 
     The tightest certificate gives every query its own ratios for every token (n_ctx <= 4; for longer sequences it counts on a fine
@@ -75,7 +75,7 @@ def losses(model: AttentionOnlyTransformer) -> Study:
             (name, (float(after.bound), float(bound - after.bound), float(first.bound - alone.bound), float(after.length.total)))
         )
         bound = after.bound
-    return Study(
+    return Table(
         "losses",
         "Where the bound is lost, step by step",
         "The additive certificate from its tightest form to its cheapest: each step gives something up.",
@@ -84,14 +84,14 @@ def losses(model: AttentionOnlyTransformer) -> Study:
     )
 
 
-def spectra(model: AttentionOnlyTransformer) -> Study:
+def spectra(model: AttentionOnlyTransformer) -> Table:
     """Leading singular values of the circuits, and the noise of the direct path against the margin."""
     with torch.no_grad():
         p = paths(in_double(model))
         matrices = {"EQKE": p.EQKE, "EQKE, rows centred": p.EQKE - p.EQKE.mean(1, keepdim=True), "EVOU": p.EVOU}
         matrices["EUPU"] = p.EUPU
         rows = [(name, _leading(matrix)) for name, matrix in matrices.items()]
-    return Study(
+    return Table(
         "spectra",
         "How much structure the circuits have",
         "A circuit that one direction explains has a large first ratio; the rest is what cheap proofs must bound as noise.",
@@ -100,10 +100,10 @@ def spectra(model: AttentionOnlyTransformer) -> Study:
     )
 
 
-def guesses(model: AttentionOnlyTransformer) -> Study:
+def guesses(model: AttentionOnlyTransformer) -> Table:
     """Estimates of the accuracy, each with its cost."""
     found = [estimate(model, MaxOfK.of(model), e) for e in estimators(model)]
-    return Study(
+    return Table(
         "estimates",
         "Estimates, which prove nothing",
         "What a few operations guess of the accuracy, presuming that what they do not look at is independent noise. No bounds.",

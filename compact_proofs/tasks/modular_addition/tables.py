@@ -10,7 +10,7 @@ from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.models.weights import in_double
-from compact_proofs.study import Heatmap, Study
+from compact_proofs.tables import Heatmap, Table
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds, wave_rest
 from compact_proofs.tasks.modular_addition.layer import Layer, bound_layer, clusters
@@ -58,7 +58,7 @@ def true_margins(model: OneLayerMLP) -> Tensor:
     return (own - others).reshape(model.p, model.p)
 
 
-def studies(model: OneLayerMLP) -> Sequence[Study]:
+def tables(model: OneLayerMLP) -> Sequence[Table]:
     """All tables of one model; none if its attention is learned, which the explanations here do not cover."""
     if model.config.attention == "learned":
         return []
@@ -66,7 +66,7 @@ def studies(model: OneLayerMLP) -> Sequence[Study]:
     return [frequencies(found), unexplained(model, found), margins(found)]
 
 
-def frequencies(found: Analysis) -> Study:
+def frequencies(found: Analysis) -> Table:
     """What each frequency's neurons answer, by their kinks and as an integral."""
     integral = quadrature_range(found.clusters)
     rows = []
@@ -78,7 +78,7 @@ def frequencies(found: Analysis) -> Study:
         error = float(integral.v[j]) / size if size > 0 else None
         k = float(found.hints["frequencies"][j])
         rows.append((f"number {place}", (k, neurons, u, v, v / u if u > 0 else None, float(found.layer.side[j]), size, error)))
-    return Study(
+    return Table(
         "frequencies",
         "What each frequency answers",
         "Least real part u and largest imaginary part v of the answer over all angles, from the kinks; the errors beside it; the "
@@ -88,7 +88,7 @@ def frequencies(found: Analysis) -> Study:
     )
 
 
-def unexplained(model: OneLayerMLP, found: Analysis) -> Study:
+def unexplained(model: OneLayerMLP, found: Analysis) -> Table:
     """What the frequencies leave of the weights."""
     folded = folded_in_float64(model)
     k = found.hints["frequencies"][found.hints["cluster"]]
@@ -108,7 +108,7 @@ def unexplained(model: OneLayerMLP, found: Analysis) -> Study:
         ("errors of the kink proof along its frequencies, sum", (float(rest.side.sum()),)),
         ("other errors of the kink proof", (float(rest.error),)),
     ]
-    return Study(
+    return Table(
         "unexplained",
         "What the explanation leaves unexplained",
         "The kink proof needs all of these small, which projection brings about; the cluster proof follows the largest exactly.",
@@ -117,7 +117,7 @@ def unexplained(model: OneLayerMLP, found: Analysis) -> Study:
     )
 
 
-def margins(found: Analysis) -> Study:
+def margins(found: Analysis) -> Table:
     """Proven and true smallest margins of the worst classes of a - b."""
     p = len(found.margins)
     d, _ = pair_class(p)
@@ -127,7 +127,7 @@ def margins(found: Analysis) -> Study:
         (f"worst {n}" if n > 1 else "worst", (float(i), float(found.bounds[i]), float(least[i])))
         for n, i in enumerate(worst.tolist(), start=1)
     ]
-    return Study(
+    return Table(
         "margins",
         "Margins by a - b",
         "The classes whose margins the kink proof bounds worst (a class is proven where its bound is positive).",

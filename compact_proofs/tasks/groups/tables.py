@@ -12,7 +12,7 @@ from compact_proofs.algebra.irreps import isotypic_shares
 from compact_proofs.bounds.ranges import spread
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.models.weights import in_double
-from compact_proofs.study import Heatmap, Study
+from compact_proofs.tables import Heatmap, Table
 from compact_proofs.tasks.groups.circuits import Circuit, check_circuits
 from compact_proofs.tasks.groups.errors import sums_of
 from compact_proofs.tasks.groups.fitting import Weights
@@ -63,7 +63,7 @@ class Found:
             return cls(w, tuple(circuits), tables, MarginBounds.of(double, task, explanation, inputs))
 
 
-def studies(model: PairMLP) -> Sequence[Study]:
+def tables(model: PairMLP) -> Sequence[Table]:
     """The circuits, and where the linear-cost proof loses margin."""
     found = Found.of(model)
     return [_circuits(found), *([] if found.compared is None else [_losses(found.compared)])]
@@ -107,7 +107,7 @@ def circuits_text(model: PairMLP) -> str:
     return "; ".join(parts) + ("" if alike == "all" else f"; alike for each {alike} point only")
 
 
-def _circuits(found: Found) -> Study:
+def _circuits(found: Found) -> Table:
     w = found.weights
     strength = w.strength
     rows: list[tuple[str, tuple[float | None, ...]]] = []
@@ -127,7 +127,7 @@ def _circuits(found: Found) -> Study:
     left_over = int((strength > FAINT * strength.max()).sum()) - len(inside)
     rows.append(("in no circuit", (None, None, left_over, *[None] * 4, 1 - float(strength[inside].sum() / strength.sum()))))
     alike_for = "" if found.compared is None else f" Here they are compared over {WORDS[found.compared.circuits.alike]}."
-    return Study(
+    return Table(
         "circuits",
         "Circuits found in the weights",
         "A circuit is two sets of points on which the group acts; its neurons see x and y as points, and write gamma. A neuron may "
@@ -150,7 +150,7 @@ def _circuits(found: Found) -> Study:
     )
 
 
-def _losses(compared: MarginBounds) -> Study:
+def _losses(compared: MarginBounds) -> Table:
     """Where the linear-cost proof loses margin."""
     gap, sums = compared.gaps.smallest().table(), compared.sums
     known = spread(sums.moved)
@@ -173,4 +173,4 @@ def _losses(compared: MarginBounds) -> Study:
         "A pair is proven right in linear cost if the gap exceeds the sum of the losses below it. Pair by pair, known sums are "
         "taken for each output, not at their worst."
     )
-    return Study("losses", "Where the linear-cost proof loses margin", caption, ("", "mean", "largest"), rows)
+    return Table("losses", "Where the linear-cost proof loses margin", caption, ("", "mean", "largest"), rows)

@@ -1,4 +1,4 @@
-"""The table of all proofs, with exact fractions; a click on a heading sorts it."""
+"""The section with the table of all proofs, with exact fractions; a click on a heading sorts it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _NUMERIC = (
 )
 
 
-def table_section(data: ReportData) -> Block:
+def proofs_section(data: ReportData) -> Block:
     """List the proofs from short to long."""
     ranks = {bound: str(rank) for rank, bound in enumerate(sorted({proof.bound for proof in data.proofs}))}
     common = common_options(data.proofs)
@@ -71,7 +71,7 @@ def table_section(data: ReportData) -> Block:
     ]
     shared = [(strategy, options_text(options)) for strategy, options in common.items()]
     faults = [row for row in rows if row.proof.contradicts]
-    return Block("proofs", "Proofs", render("table.html", rows=rows, headings=_NUMERIC, faults=faults, common=shared))
+    return Block("proofs", "Proofs", render("proofs.html", rows=rows, headings=_NUMERIC, faults=faults, common=shared))
 
 
 def _own_options(proof: Proof, common: Mapping[str, Mapping[str, str]]) -> str:

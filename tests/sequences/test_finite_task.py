@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.automaton import Automaton, Language
-from compact_proofs.tasks.finite.labels import Avoids, Balanced, Majority, Maximum, RegularLanguage
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.sequences.automaton import Automaton, Language
+from compact_proofs.sequences.labels import Avoids, Balanced, Majority, Maximum, RegularLanguage
+from compact_proofs.sequences.task import FiniteTask
 
 PARITY = Automaton.of([[0, 1], [1, 0]], 0, [0, 1])
 

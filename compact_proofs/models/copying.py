@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from compact_proofs.errors import BadInput
-from compact_proofs.program.state import tensors_by_name
+from compact_proofs.models.state import tensors_by_name
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 

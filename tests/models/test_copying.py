@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from compact_proofs.models.copying import independent_copy
 from compact_proofs.program import trace
-from compact_proofs.program.copying import independent_copy
 
 
 class Part(nn.Linear):

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.automatic.boxes import MIXED, Boxes
 from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST, Cut, Tree, encode, expand, spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
+from compact_proofs.sequences.boxes import MIXED, Boxes
 
 
 def all_inputs(n: int, v: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Make the models of the zoo: ``python -m compact_proofs.zoo.build NAME ...``; all of them unless names are given.
+"""Make the models of the zoo: ``python -m compact_proofs.tasks.build_zoo NAME ...``; all of them unless names are given.
 
 Each task says how its models are made (`TaskKit.zoo`). The true accuracy of the models that are small enough is counted by
 brute force; ``--only-accuracy`` counts it again for the models that are there.

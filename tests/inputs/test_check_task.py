@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from compact_proofs.algebra.group import group_of
-from compact_proofs.core.check_task import check_task
-from compact_proofs.core.claim import Task
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.labels import Maximum
-from compact_proofs.tasks.finite.task import FiniteTask
+from compact_proofs.inputs.check_task import check_task
+from compact_proofs.inputs.task import Task
+from compact_proofs.sequences.labels import Maximum
+from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.max_of_k import MaxOfK

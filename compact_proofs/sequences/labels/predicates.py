@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.automaton import Automaton
-from compact_proofs.tasks.finite.labels.base import Predicate, state_machine
+from compact_proofs.sequences.automaton import Automaton
+from compact_proofs.sequences.labels.base import Predicate, state_machine
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`FiniteTask`: sequences of tokens with a label function, shipped or your own."""
+"""`FiniteTask`: sequences of tokens with a label function, shipped or your own; `OverTokens`: tasks that can be given as one."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import hashlib
 import inspect
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.boxes import Boxes
-from compact_proofs.core.claim import Task
-from compact_proofs.core.numbering import lexicographic, sequences
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.finite.automaton import Automaton, Language
-from compact_proofs.tasks.finite.labels import LabelFunction, RegularLanguage
+from compact_proofs.inputs.numbering import lexicographic, sequences
+from compact_proofs.inputs.task import Task
+from compact_proofs.sequences.automaton import Automaton, Language
+from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.sequences.labels import LabelFunction, RegularLanguage
 
 Labelling: TypeAlias = Callable[[Tensor], Tensor]
 """A function from sequences int64 [N, n] to one number each; it must treat every sequence by itself."""
@@ -28,6 +28,14 @@ LONGEST_TEXT = 64
 """Parameters of a label function that are longer, such as an automaton, are named by their hash."""
 BATCH = 2**18
 """Sequences listed at once."""
+
+
+@runtime_checkable
+class OverTokens(Protocol):
+    """A task that can be given as a `FiniteTask`, which is what proofs of any network over tokens ask for."""
+
+    def as_finite(self) -> FiniteTask:
+        """The same inputs, in the same order, with the same labels. Trusted: it is part of the statement."""
 
 
 class FiniteTask(Task):
@@ -93,6 +101,10 @@ class FiniteTask(Task):
             )
         if self.size == 0:
             raise BadInput("no sequence is valid, so that there is nothing to prove")
+
+    def as_finite(self) -> FiniteTask:
+        """This task."""
+        return self
 
     @property
     def space(self) -> int:

@@ -12,7 +12,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
 
 if TYPE_CHECKING:
-    from compact_proofs.core.claim import Task
+    from compact_proofs.inputs.task import Task
 
 LARGEST = 2**22
 """Inputs of a task, at most, that are listed to find their numbers."""
