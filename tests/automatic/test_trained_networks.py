@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 import compact_proofs as cp
-from compact_proofs.automatic.boxes import Boxes
 from compact_proofs.certified import Certified
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of
+from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.tasks import load_model
 
 V, N = 64, 4
