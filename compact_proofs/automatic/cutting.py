@@ -49,7 +49,8 @@ class Cutter:
         if way == "axis":
             where = self.several.flatten().nonzero()[:, 0]
             inside = torch.zeros(self.several.numel(), dtype=torch.bool)
-            inside[where] = otsu(values.flatten()[where])[0]
+            if len(where) > 1:
+                inside[where] = otsu(values.flatten()[where])[0]
             return inside.reshape(self.several.shape)
         best, found = -1.0, torch.zeros_like(self.several)
         for i in range(self.network.n):

@@ -34,7 +34,7 @@ class ModelTask(Task):
         """
         if not isinstance(model, cls.reads):
             raise BadInput(
-                f"{cls.name} has strategies for the class {cls.reads.__name__}, and this model is a {type(model).__name__}"
+                f"{cls.name} has strategies for models of the class {cls.reads.__name__}; this model's is {type(model).__name__}"
             )
         return cls.built_for(model)
 

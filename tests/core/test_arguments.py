@@ -104,5 +104,5 @@ def test_dropout_is_off_and_left_as_it_was() -> None:
 )
 def test_every_strategy_says_what_it_is_for(strategy: type[Strategy]) -> None:
     """A module and a task that it is not for are refused, and not found out by an attribute that is missing."""
-    with pytest.raises(BadInput, match=r"[Ii]s not an?|is about a|does not say what its MLP is"):
+    with pytest.raises(BadInput, match=r"[Ii]s not an?|is about a|this model's is Own|does not say what its MLP is"):
         cp.prove(Own(), TASK, strategy())
