@@ -127,7 +127,7 @@ def test_wrong_uses_are_named():
     model = random_stack(3)
     with pytest.raises(BadInput, match="3 layers"):
         Circuit().applies_to(model, Induction.of(model))
-    with pytest.raises(BadInput, match="strategies for the class AttentionStack"):
+    with pytest.raises(BadInput, match="strategies for models of the class AttentionStack"):
         Induction.of(torch.nn.Linear(2, 2))
     with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionStackConfig(6, 4, 5, 0)

@@ -269,7 +269,7 @@ def test_a_model_of_another_task(model):
     other = dataclasses.replace(task, d_vocab=task.d_vocab + 1)
     with pytest.raises(BadInput, match="this model is for"):
         cp.prove(model, other, Cubic())
-    with pytest.raises(BadInput, match="for the class AttentionOnlyTransformer, and this model is a Linear"):
+    with pytest.raises(BadInput, match="models of the class AttentionOnlyTransformer; this model's is Linear"):
         cp.prove(torch.nn.Linear(2, 2), task, Cubic())
 
 
