@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.roots import divided_by
 from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST, Leaves, expand
 from compact_proofs.certified import Certified
 from compact_proofs.certified.pieces import pieces
@@ -51,7 +52,7 @@ class Account:
 
         Every piece lies in one leaf, since the boxes of a proof are parts of leaves; its first input says in which.
         """
-        leaves = expand(roots(task), explanation["tree"])
+        leaves = expand(divided_by(explanation, task), explanation["tree"])
         proven, bounded = [0] * len(leaves.boxes), [0] * len(leaves.boxes)
         for masks, counts in pieces(found, task.d_vocab):
             leaf = [leaves.boxes.member(part.to(torch.int8).argmax(-1)).to(torch.int8).argmax(1) for part in masks.split(CHUNK)]
@@ -61,12 +62,12 @@ class Account:
                 bounded[i] += 0 if alone else number
         return cls(leaves, proven, bounded)
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         """Inputs of each leaf."""
         return self.leaves.boxes.sizes
 
-    @property
+    @cached_property
     def lost(self) -> list[int]:
         """Inputs of each leaf that are not proven."""
         return [size - proven for size, proven in zip(self.sizes, self.proven, strict=True)]
@@ -82,12 +83,11 @@ class Account:
 
     def worst(self, number: int) -> Sequence[int]:
         """The leaves that lose most, at most `number` of them."""
-        lost = self.lost
-        return [i for i in sorted(range(len(lost)), key=lambda i: -lost[i])[:number] if lost[i]]
+        return _highest(self.lost, number)
 
     def largest(self, number: int) -> Sequence[int]:
         """The leaves that prove most, at most `number` of them."""
-        return [i for i in sorted(range(len(self.proven)), key=lambda i: -self.proven[i])[:number] if self.proven[i]]
+        return _highest(self.proven, number)
 
     def by_label_and_last_token(self, outputs: int) -> tuple[Tensor, Tensor]:
         """Inputs lost, and inputs in all: float64 [labels, last tokens].
@@ -103,3 +103,8 @@ class Account:
         for target, values in ((lost, self.lost), (size, self.sizes)):
             target.index_add_(0, boxes.labels[known], share[known] * torch.tensor(values, dtype=torch.float64)[known, None])
         return lost, size
+
+
+def _highest(values: Sequence[int], number: int) -> Sequence[int]:
+    """Places of the highest values that are not 0, highest first; of equals the first."""
+    return [i for i in sorted(range(len(values)), key=lambda i: -values[i])[:number] if values[i]]

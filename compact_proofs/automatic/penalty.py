@@ -89,13 +89,13 @@ class BoundPenalty:
     def __call__(self) -> Tensor:
         """The penalty, a number; hints are found without gradients, and the bounds are then functions of the parameters."""
         jobs, parameters = self.drawn(), dict(self.module.named_parameters())
-        with torch.no_grad():
+        with Subgradients():
             network = read(live(self.program, parameters), self.task.d_vocab, self.task.n_ctx - 1)
+        with torch.no_grad():
             basis, found = axes(network), Hints(None, len(jobs))
             shared = Shared(network, basis)
             margins(Relaxed(shared, jobs, found), Readout(shared, basis[-1]), KEPT)
         with Subgradients():
-            network = read(live(self.program, parameters), self.task.d_vocab, self.task.n_ctx - 1)
             shared = Shared(network, basis)
             relaxed = Relaxed(shared, jobs, Hints(found.recorded(), len(jobs)))
             open_ = margins(relaxed, Readout(shared, basis[-1]), KEPT)

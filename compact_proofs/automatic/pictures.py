@@ -12,7 +12,7 @@ from torch import nn
 
 from compact_proofs.automatic.account import Account
 from compact_proofs.automatic.branches import Branch, layout
-from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.roots import divided_by
 from compact_proofs.automatic.strategy import Automatic, finite
 from compact_proofs.automatic.tree import decode
 from compact_proofs.automatic.words import box_in_words, cut_in_words
@@ -35,7 +35,7 @@ from compact_proofs.report.drawing import (
     to_png,
 )
 from compact_proofs.report.section import Block, render
-from compact_proofs.report.text import bound_text, clipped, count, plural
+from compact_proofs.report.text import bound_text, clipped, count
 from compact_proofs.sequences.task import FiniteTask
 
 ROWS = 10
@@ -85,10 +85,10 @@ def account_of(model: nn.Module, task: FiniteTask, certificate: Certificate) -> 
 def summary(account: Account, certificate: Certificate) -> str:
     """What the proof does, in a few sentences."""
     proven, bounded = sum(account.proven), sum(account.bounded)
-    lossy = sum(lost > 0 for lost in account.lost)
+    lossy, boxes = sum(lost > 0 for lost in account.lost), len(account.leaves.boxes)
     return (
         f"The proof with the bound {bound_text(certificate.bound)} divides the inputs into "
-        f"{plural(len(account.leaves.boxes), 'box')[:-1] + 'es' if len(account.leaves.boxes) != 1 else '1 box'}. In each it bounds "
+        f"{boxes:,} {'box' if boxes == 1 else 'boxes'}. In each it bounds "
         "the label's logit minus every other by a sum of one function for each position, and counts the inputs where all sums are "
         f"positive: {count(bounded)} inputs are proven so, {count(proven - bounded)} one by one. "
         f"Something is lost in {count(lossy)} of the boxes."
@@ -143,7 +143,7 @@ def _tree(account: Account, task: FiniteTask, certificate: Certificate) -> tuple
         return None
     lost = account.lost
     root, leaves = max(drawable.items(), key=lambda item: (sum(lost[i] for i in item[1]), len(item[1]), -item[0]))
-    boxes = roots(task)
+    boxes = divided_by(certificate.explanation, task)
     trees = decode(len(boxes), certificate.explanation["tree"], task.n_ctx, task.d_vocab)
     branch = layout(trees[root], boxes.masks[root])
     assert branch is not None

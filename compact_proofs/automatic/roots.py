@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.diagram import NOT_VALID, boxes, from_automaton, from_labels
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.sequences.automaton import Automaton
@@ -54,6 +55,11 @@ def roots(task: FiniteTask, kind: Kind = "auto") -> Boxes:
             f"{task.space} sequences are too many to find boxes of constant label (at most 2^24), and the label function has no "
             "automaton; give dfa= or boxes=, or use boxes of mixed label"
         )
+
+
+def divided_by(explanation: Explanation, task: FiniteTask) -> Boxes:
+    """The roots that an explanation says it divides: boxes of mixed label if its list ``roots`` holds a 1, else the usual ones."""
+    return roots(task, "mixed" if bool((explanation["roots"] == 1).any()) else "auto")
 
 
 def by_last_token(task: FiniteTask) -> Boxes:

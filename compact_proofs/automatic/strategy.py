@@ -13,7 +13,7 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.roots import roots, valid_labels
+from compact_proofs.automatic.roots import divided_by, valid_labels
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
@@ -72,8 +72,7 @@ class Automatic(Strategy[Program]):
         if any(t.is_meta for t in model.tensors.values()):
             raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
         known = finite(task)
-        mixed = bool((explanation["roots"] == 1).any())
-        leaves = expand(roots(known, "mixed" if mixed else "auto"), explanation["tree"])
+        leaves = expand(divided_by(explanation, known), explanation["tree"])
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
         sets: list[Certified] = []
         rest = [inputs_of(leaves.of_kind(LIST))]

@@ -101,17 +101,16 @@ def encode(trees: list[Tree], v: int) -> Tensor:
 
 def decode(number: int, nodes: Tensor, n: int, v: int) -> list[Tree]:
     """Read the trees of `number` roots; what is malformed is read as by `expand`."""
-    numbers, token = nodes.cpu().numpy(), np.arange(v)
+    heads, sets = _read(nodes, v)
     at = 0
 
     def read() -> Tree:
         nonlocal at
-        row = numbers[at] if at < len(numbers) else np.array([DROP])
+        head = heads[at] if at < len(heads) else DROP
         at += 1
-        if not 0 <= row[0] < n:
-            return int(row[0]) if row[0] in (PROVE, LIST, REST) else DROP
-        tokens = torch.from_numpy((row[1 + token // WORD] >> token % WORD & 1).astype(bool))
-        return Cut(int(row[0]), tokens, read(), read())
+        if not 0 <= head < n:
+            return _kind(head)
+        return Cut(head, torch.from_numpy(sets[at - 1]), read(), read())
 
     return [read() for _ in range(number)]
 
@@ -138,10 +137,7 @@ def expand(roots: Boxes, nodes: Tensor) -> Leaves:
     Cost: 2 v integer operations for each cut.
     """
     n, v = roots.n_ctx, roots.d_vocab
-    numbers = nodes.cpu().numpy()
-    token = np.arange(v)
-    sets = (numbers[:, 1 + token // WORD] >> token % WORD & 1).astype(bool)
-    heads = numbers[:, 0].tolist()
+    heads, sets = _read(nodes, v)
     masks, kinds, owners = [], [], []
     at = cuts = 0
     for root, mask in enumerate(roots.masks.cpu().numpy()):
@@ -158,9 +154,20 @@ def expand(roots: Boxes, nodes: Tensor) -> Leaves:
                 waiting += [outside, inside]
             elif box.any(1).all():
                 masks.append(box)
-                kinds.append(head if head in (PROVE, LIST, REST) else DROP)
+                kinds.append(_kind(head))
                 owners.append(root)
     charge_integers(2 * v * cuts)
     owner = torch.from_numpy(np.array(owners, dtype=np.int64))
     stacked = torch.from_numpy(np.stack(masks) if masks else np.zeros((0, n, v), dtype=bool))
     return Leaves(Boxes(stacked, roots.labels[owner]), owner, torch.from_numpy(np.array(kinds, dtype=np.int64)))
+
+
+def _read(nodes: Tensor, v: int) -> tuple[list[int], np.ndarray]:
+    """The first column of nodes, and the sets of tokens that their words say: bool [M, v]."""
+    numbers, token = nodes.cpu().numpy(), np.arange(v)
+    return numbers[:, 0].tolist(), (numbers[:, 1 + token // WORD] >> token % WORD & 1).astype(bool)
+
+
+def _kind(head: int) -> int:
+    """The kind of a leaf; what is no kind is DROP."""
+    return head if head in (PROVE, LIST, REST) else DROP

@@ -12,10 +12,11 @@ from torch import Tensor
 import compact_proofs as cp
 from compact_proofs.automatic.account import Account
 from compact_proofs.automatic.branches import Branch, layout
+from compact_proofs.automatic.explanation import specs
 from compact_proofs.automatic.pictures import BoxesSection, account_of, summary
 from compact_proofs.automatic.roots import roots
 from compact_proofs.automatic.strategy import finite
-from compact_proofs.automatic.tree import decode, encode, expand
+from compact_proofs.automatic.tree import LIST, decode, encode, expand
 from compact_proofs.automatic.words import box_in_words, tokens_in_words
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of
@@ -89,6 +90,21 @@ def test_the_boxes_account_for_the_bound(seed: int) -> None:
     inside = account.leaves.boxes.member(inputs) & found.member(inputs)[:, None]
     assert all(counted <= members for counted, members in zip(account.proven, inside.sum(0).tolist(), strict=True))
     assert all(0 <= bounded <= proven for bounded, proven in zip(account.bounded, account.proven, strict=True))
+
+
+def test_boxes_of_mixed_label_are_accounted_for() -> None:
+    """The explanation says which roots it divides; the account reads that too."""
+    model = specimen(1).model
+    task = finite(task_of(model))
+    whole = {name: torch.zeros((0, *spec.shape[1:]), dtype=spec.dtype) for name, spec in specs(task.n_ctx, task.d_vocab).items()}
+    explanation = whole | {"roots": torch.tensor([1]), "tree": encode([LIST] * task.d_vocab, task.d_vocab)}
+    with sound():
+        found = cp.Automatic().verify(program_of(model, task), task, explanation)
+    account = Account.of(task, explanation, found)
+    assert account.sizes == [task.d_vocab ** (task.n_ctx - 1)] * task.d_vocab  # one for each last token
+    inside = account.leaves.boxes.member(task.inputs(0, task.size)) & found.member(task.inputs(0, task.size))[:, None]
+    assert account.proven == inside.sum(0).tolist()
+    assert found.size > 0
 
 
 def test_the_report_shows_the_boxes() -> None:

@@ -13,7 +13,7 @@ from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
-from compact_proofs.sequences.labels import label_function
+from compact_proofs.sequences.labels import LabelFunction, label_function
 from compact_proofs.sequences.task import FiniteTask
 
 
@@ -63,6 +63,19 @@ def task_of(model: nn.Module) -> FiniteTask:
     BadInput
         If it is no such network.
     """
+    label = label_of(model)
+    assert isinstance(model, (Transformer, Recurrent))
+    return FiniteTask(model.config.n_ctx, model.config.d_vocab, label)
+
+
+def label_of(model: nn.Module) -> LabelFunction:
+    """The label function that a network was trained on.
+
+    Raises
+    ------
+    BadInput
+        If it is no network that knows one.
+    """
     if not isinstance(model, (Transformer, Recurrent)):
         raise BadInput(f"{type(model).__name__} is neither a Transformer nor a Recurrent network; make a FiniteTask for it")
     if model.answers is None:
@@ -70,5 +83,4 @@ def task_of(model: nn.Module) -> FiniteTask:
             'nothing says which label function the network was trained on; name one as "label" in its metadata, or make a '
             "FiniteTask"
         )
-    label = label_function(model.answers["name"], model.answers["parameters"])
-    return FiniteTask(model.config.n_ctx, model.config.d_vocab, label)
+    return label_function(model.answers["name"], model.answers["parameters"])

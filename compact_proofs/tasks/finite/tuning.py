@@ -13,16 +13,14 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from compact_proofs.automatic.penalty import BoundPenalty
 from compact_proofs.models.networks import Network
 from compact_proofs.options import Positive, Rate
-from compact_proofs.sequences.labels import label_function
 from compact_proofs.sequences.task import FiniteTask
-from compact_proofs.tasks.finite.files import task_of
+from compact_proofs.tasks.finite.files import label_of, task_of
 from compact_proofs.tasks.finite.training import LARGEST_GRADIENT, FiniteResult, uniform, varied
-from compact_proofs.train import Recipe, Schedule, evaluate, fit, make_generator
+from compact_proofs.train import Recipe, Schedule, evaluate, fit, function_distance, make_generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +64,6 @@ def tune(model: Network, recipe: TuningRecipe) -> FiniteResult:
         If the network does not know its label function, has no boxes of one label, or the training diverges.
     """
     task, started = task_of(model), time.perf_counter()
-    assert model.answers is not None
-    label = label_function(model.answers["name"], model.answers["parameters"])
     tuned = copy.deepcopy(model).float().requires_grad_(True)
     fails = BoundPenalty(tuned, task, recipe.boxes, make_generator(recipe.seed, "boxes"))
     schedule = Schedule(
@@ -75,7 +71,7 @@ def tune(model: Network, recipe: TuningRecipe) -> FiniteResult:
         rate=lambda step: 1 - 0.9 * step / recipe.steps,
         clip=LARGEST_GRADIENT,
     )
-    curves = fit(tuned, varied(task, label), recipe, schedule, "tuning")
+    curves = fit(tuned, varied(task, label_of(model)), recipe, schedule, "tuning")
     tuned.requires_grad_(False)
     final = evaluate(tuned, uniform(task), recipe)
     return FiniteResult(tuned, FiniteTask.name, recipe, curves, final, time.perf_counter() - started)
@@ -84,6 +80,4 @@ def tune(model: Network, recipe: TuningRecipe) -> FiniteResult:
 def distance(model: Network, tuned: Network, sequences: int = 2**14, seed: int = 0) -> float:
     """Root mean square difference of the centred logits on uniform sequences: how far the tuned function is from the first."""
     tokens, _ = uniform(task_of(model))(torch.Generator().manual_seed(seed), sequences)
-    with torch.no_grad():
-        difference: Tensor = copy.deepcopy(tuned).double()(tokens) - copy.deepcopy(model).double()(tokens)
-        return float((difference - difference.mean(-1, keepdim=True)).square().mean().sqrt())
+    return function_distance(model, tuned, tokens)
