@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import charge_integers, stage, unseen
@@ -42,14 +42,17 @@ class Shared(Enumeration[nn.Module]):
     def applies_to(self, model: nn.Module, task: Task) -> None:
         tokens_of(task)
 
-    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: nn.Module, task: Task) -> Evaluation[int]:
         listing = Listing(program_of(model, task), tokens_of(task))
-        for start in track(range(0, task.size, BATCH), "inputs, in batches"):
+
+        def right(start: int) -> Generator[Tensor, None, None]:
             with unseen("a task's inputs, made from their numbers"):
                 inputs = task.inputs(start, min(start + BATCH, task.size))
             with stage("labels"):
                 labels = task.labels(inputs)
             yield listing.right(inputs, labels.to(listing.device))
+
+        return Evaluation(right, batches(task.size, BATCH), lambda start: min(BATCH, task.size - start), "inputs, in batches")
 
 
 def tokens_of(task: Task) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import importlib
+import json
 import time
 from contextlib import ExitStack
 from fractions import Fraction
+from importlib.metadata import version
 from typing import Literal, overload
 
 import torch
@@ -20,12 +23,14 @@ from compact_proofs.core.function import Function
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
+from compact_proofs.files.container import explanation_sha256
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
+from compact_proofs.shards import proof
 from compact_proofs.threads import one_thread
 
 Reading = Literal["sound", "float"]
@@ -116,7 +121,8 @@ def prove(
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
-    total, length = run(model, task, strategy, explanation, reading, limit)
+    with proof(lambda: _identity(function, task, strategy, explanation, reading), reading):
+        total, length = run(model, task, strategy, explanation, reading, limit)
     seconds = time.perf_counter() - started
     said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
     claim = said(
@@ -138,6 +144,18 @@ def prove(
         explanation=dict(explanation),
         seconds=seconds,
     )
+
+
+def _identity(function: Function, task: Task, strategy: Strategy, explanation: Explanation, reading: Reading) -> str:
+    """A hash of all that the parts of a proof depend on."""
+    about = [
+        function.to_json(),
+        [task.name, dict(task.parameters())],
+        [strategy.name, strategy.version, strategy.options()],
+        explanation_sha256(dict(explanation)),
+        [reading, version("compact-proofs"), torch.__version__],
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:

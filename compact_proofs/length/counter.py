@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -102,6 +102,11 @@ class Counter(TorchDispatchMode):
         """What has been counted so far."""
         return ProofLength({name: dict(ops) for name, ops in self._by_stage.items()})
 
+    @property
+    def left(self) -> int | None:
+        """How many operations may still be made; None without a limit."""
+        return None if self._limit is None else max(0, self._limit - self._total)
+
     def charge(self, operations: dict[str, int]) -> None:
         """Add operations by category to the current stage."""
         stage_ = self._by_stage.setdefault(_stage.get(), {})
@@ -112,7 +117,17 @@ class Counter(TorchDispatchMode):
                 stage_[category] = stage_.get(category, 0) + n
             self._total += n
         if self._limit is not None and self._total > self._limit:
-            raise TooLong(f"the computation takes more than {self._limit:,} operations")
+            self.stop()
+
+    def stop(self) -> NoReturn:
+        """Say that the limit does not suffice.
+
+        Raises
+        ------
+        TooLong
+            Always.
+        """
+        raise TooLong(f"the computation takes more than {self._limit:,} operations")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -162,3 +177,22 @@ def charge_integers(n: int) -> None:
     for counter in _counters.get():
         if n:
             counter.charge({"integer": n})
+
+
+def charge_length(length: ProofLength) -> None:
+    """Charge what was counted elsewhere, stage by stage: for parts of a proof that another process carried out."""
+    for counter in _counters.get():
+        for name, operations in length.by_stage.items():
+            with stage(name):
+                counter.charge(operations)
+
+
+def current_stage() -> str:
+    """The name of the stage that operations are counted in now."""
+    return _stage.get()
+
+
+def tightest() -> Counter | None:
+    """Of the counters that count now, the one whose limit is reached first; None if none has a limit."""
+    limited = [counter for counter in _counters.get() if counter.left is not None]
+    return min(limited, key=lambda counter: counter.left or 0, default=None)

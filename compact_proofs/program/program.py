@@ -99,6 +99,9 @@ class Program(nn.Module):
     def __deepcopy__(self, memo: Any) -> Program:
         return Program(self.graph, {name: t.clone() for name, t in self.tensors.items()}, self.weights_sha256, self._widened)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program, (self.graph, self.tensors, self.weights_sha256, self._widened)  # without the graphs of batches
+
     def __repr__(self) -> str:
         return f"<Program {self.sha256[:16]} on {list(self.input.shape)} -> {list(self.output.shape)}>\n{self.text()}"
 

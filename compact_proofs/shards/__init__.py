@@ -1,0 +1,12 @@
+"""Proofs in parts: what strategies divide into a disjoint union, and who carries out the parts.
+
+each        `each`: a strategy's parts, one after the other or by workers
+crew        `sharing`: who carries them out, and what is kept of what is finished
+work        what a worker does with some parts
+passing     functions, tables and results as bytes
+"""
+
+from compact_proofs.shards.crew import keeps, proof, sharing
+from compact_proofs.shards.each import each
+
+__all__ = ["each", "keeps", "proof", "sharing"]

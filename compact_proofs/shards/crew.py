@@ -1,0 +1,378 @@
+"""Who carries out the parts of proofs: this process, workers beside it, and what was finished before."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compact_proofs.errors import BadInput
+from compact_proofs.files.kept import Kept
+from compact_proofs.length import TooLong, charge_length, count, current_stage, tightest, unseen
+from compact_proofs.length.counter import ProofLength
+from compact_proofs.memory import granted
+from compact_proofs.progress import counted
+from compact_proofs.shards.passing import read_result, written
+from compact_proofs.shards.work import Answer, Reading, Shard, work
+from compact_proofs.workers import DaskWorkers, ProcessPool, Workers, WorkersLost
+
+ALONE = 0.5
+"""Seconds that this process works alone: what takes no longer is not worth sending."""
+SHARDS = 16
+"""Shards for each worker, so that none waits long for the last one, and little is lost with a worker."""
+MOST_DEATHS = 20
+"""A shard at which so many workers died is given up."""
+KEPT_EVERY = 1.0
+"""Seconds after which what this process has done is kept."""
+
+AGAIN = "run the same command again (with --resume FILE, what is finished is kept)"
+
+
+@dataclass
+class Crew:
+    """Workers, and a file of what is finished.
+
+    Attributes
+    ----------
+    workers
+        None: this process does everything.
+    kept
+        None: nothing is kept.
+    at_work
+        The keys of all shards that workers are at, those of proofs that were given up among them.
+    calls
+        The calls of `each` that have not ended.
+    """
+
+    workers: Workers | None = None
+    kept: Kept | None = None
+    at_work: set[str] = field(default_factory=set)
+    calls: list[_Call] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def submit(self, shard: Shard, shared: Any) -> None:
+        """Hand out a shard."""
+        assert self.workers is not None
+        self.at_work.add(shard.key)
+        self.workers.submit(shard, shared)
+
+    @property
+    def free(self) -> bool:
+        """Is there a worker for one more shard?"""
+        return self.workers is not None and len(self.at_work) < self.workers.capacity
+
+    def key(self) -> str:
+        """A key that no other shard has."""
+        return str(next(self._numbers))
+
+
+_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+_proof: ContextVar[Proof | None] = ContextVar("proof", default=None)
+
+
+@contextmanager
+def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = None) -> Iterator[None]:
+    """Let several processes carry out the proofs that are made inside: each its parts, and the results are the same.
+
+    ::
+
+        with sharing(jobs=4):
+            certificate = cp.prove(model, task)
+
+    Parameters
+    ----------
+    jobs
+        Processes on this machine, of one thread each; 1: this process alone. In a script, call it under
+        ``if __name__ == "__main__":``, since the processes import the script.
+    dask
+        Address of a Dask scheduler, whose workers are used instead.
+    resume
+        File in which finished parts are kept, and from which they are taken; made if it is missing.
+
+    Raises
+    ------
+    BadInput
+        If `jobs` is below 1, the file cannot be used, or no Dask cluster answers.
+    """
+    if jobs < 1:
+        raise BadInput(f"jobs = {jobs}: at least one process is needed")
+    if dask is not None and jobs != 1:
+        raise BadInput("jobs are processes here, and dask uses those of a cluster: give one of them")
+    kept = None if resume is None else Kept(resume)
+    workers: Workers | None = None
+    try:
+        if dask is not None:
+            workers = DaskWorkers(dask, work, AGAIN)
+        elif jobs > 1:
+            pool = ProcessPool(jobs, work, "what has jobs=")
+            pool.start()
+            workers = pool
+        crew = Crew(workers, kept)
+        token = _crew.set(crew)
+        try:
+            yield
+        finally:
+            _crew.reset(token)
+            for call in crew.calls:  # an interruption may have come between two parts
+                call.keep_own()
+    finally:
+        if workers is not None:
+            workers.close()
+        if kept is not None:
+            kept.close()
+
+
+def keeps() -> Kept | None:
+    """The file in which finished work is kept; None if there is none."""
+    crew = _crew.get()
+    return None if crew is None else crew.kept
+
+
+@contextmanager
+def proof(identity: Callable[[], str], reading: Reading) -> Iterator[None]:
+    """What runs inside is the verification of one proof, whose parts `each` may hand out.
+
+    Parameters
+    ----------
+    identity
+        Names everything that the proof's parts depend on; asked only where parts are kept.
+    reading
+        The reading under which it runs.
+    """
+    crew = _crew.get()
+    if crew is None or (crew.workers is None and crew.kept is None):
+        yield
+        return
+    token = _proof.set(Proof(crew, "" if crew.kept is None else identity(), reading))
+    try:
+        yield
+    finally:
+        _proof.reset(token)
+
+
+def current() -> Proof | None:
+    """The proof whose parts can be handed out here; None if there is none, or within one of its parts."""
+    return _proof.get()
+
+
+@dataclass
+class Proof:
+    """One proof, while it is verified."""
+
+    crew: Crew
+    identity: str
+    reading: Reading
+    calls: int = 0
+
+    def each(
+        self, function: Callable[[Any], Any], parts: Sequence[Any], what: str, possible: Callable[[Any, Any], bool]
+    ) -> Iterator[Any]:
+        """What `compact_proofs.shards.each` does."""
+        self.calls += 1
+        call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}")
+        with counted(len(parts), what) as advance:
+            call.advance = advance
+            self.crew.calls.append(call)
+            yield from call.results()
+            self.crew.calls.remove(call)
+
+
+class _Call:
+    """One call of `each`.
+
+    Parameters
+    ----------
+    work
+        The name under which its finished parts are kept.
+    """
+
+    def __init__(
+        self,
+        proof: Proof,
+        function: Callable[[Any], Any],
+        parts: Sequence[Any],
+        possible: Callable[[Any, Any], bool],
+        work: str,
+    ) -> None:
+        self._proof, self._crew, self._work = proof, proof.crew, work
+        self._function, self._parts, self._possible = function, parts, possible
+        self._answers: dict[int, tuple[int, Answer]] = {}
+        self._done = 0
+        self._own: tuple[int, list[Any], list[ProofLength]] = (0, [], [])  # done here, and not kept yet
+        self.advance: Callable[[int, str], None] = lambda done, status: None
+
+    def results(self) -> Iterator[Any]:
+        """The results in order, each charged when it is its turn."""
+        self._read_kept()
+        begun, at = time.perf_counter(), 0
+        while at < len(self._parts):
+            if at in self._answers:
+                at, results = self._take(at)
+                yield from results
+            elif self._crew.workers is not None and time.perf_counter() - begun >= ALONE and self._crew.workers.ready:
+                yield from self._handed_out(at)
+                return
+            else:
+                until = min((start for start in self._answers if start > at), default=len(self._parts))
+                for result in self._here(at, until, begun):
+                    at += 1
+                    yield result
+
+    # ---------------------------------------------------------------------------------------------------- in this process
+
+    def _here(self, at: int, until: int, begun: float) -> Iterator[Any]:
+        """Do parts in this process, until the workers can go on or what is kept can be taken."""
+        self._own, since = (at, [], []), time.perf_counter()
+        for part in self._parts[at:until]:
+            result, length = self._function_here(part)
+            self._progress(1)
+            if length is not None:
+                self._own[1].append(result)
+                self._own[2].append(length)
+            yield result
+            now = time.perf_counter()
+            at += 1
+            if now - since >= KEPT_EVERY:
+                self.keep_own()
+                self._own, since = (at, [], []), now
+            if self._crew.workers is not None and now - begun >= ALONE and self._crew.workers.ready:
+                break
+        self.keep_own()
+
+    def _function_here(self, part: Any) -> tuple[Any, ProofLength | None]:
+        """A part's result and, if it is to be kept, its length. Within the part, `each` hands out nothing."""
+        token = _proof.set(None)
+        try:
+            if self._crew.kept is None:
+                return self._function(part), None
+            with count() as counter:
+                result = self._function(part)
+            return result, counter.length
+        finally:
+            _proof.reset(token)
+
+    def keep_own(self) -> None:
+        """Keep what this process has done."""
+        first, results, lengths = self._own
+        self._own = (0, [], [])
+        if results:
+            with unseen("results that are kept"):
+                answer = Answer(written(results), _sum(lengths))
+            self._keep(first, first + len(results), answer)
+
+    # ------------------------------------------------------------------------------------------------------ by the workers
+
+    def _handed_out(self, at: int) -> Iterator[Any]:
+        workers = self._crew.workers
+        assert workers is not None
+        with unseen("a function and its tables, written for other processes, where all that is done with them is counted"):
+            function = written(self._function)
+        shared = workers.share(function)
+        waiting = deque(self._cut(at, workers.capacity))
+        at_work: dict[str, Shard] = {}
+        deaths: dict[int, int] = {}
+        while at < len(self._parts):
+            while waiting and self._crew.free:
+                shard = self._shard(*waiting.popleft())
+                at_work[shard.key] = shard
+                self._crew.submit(shard, shared)
+            if at in self._answers:
+                at, results = self._take(at)
+                yield from results
+                continue
+            for done in workers.wait():
+                self._crew.at_work.discard(done.job.key)
+                if done.job.key not in at_work:  # of a proof that was given up
+                    continue
+                shard = at_work.pop(done.job.key)
+                if done.lost is not None:
+                    deaths[shard.start] = deaths.get(shard.start, 0) + 1
+                    if deaths[shard.start] >= MOST_DEATHS:
+                        raise WorkersLost(f"{MOST_DEATHS} workers died at the same part of the proof; at last {done.lost}")
+                    shared = workers.share(function)
+                    waiting.appendleft((shard.start, shard.stop))
+                else:
+                    self._hear(shard, done.result)
+
+    def _hear(self, shard: Shard, answer: Answer) -> None:
+        if isinstance(answer.error, TooLong):
+            counter = tightest()
+            if counter is not None:
+                counter.stop()
+        self._answers[shard.start] = shard.stop, answer
+        if answer.error is None:
+            self._keep(shard.start, shard.stop, answer)
+            self._progress(shard.stop - shard.start)
+
+    def _cut(self, at: int, capacity: int) -> Iterator[tuple[int, int]]:
+        """Divide what is not done from a part on into shards."""
+        known = sorted((start, stop) for start, (stop, _) in self._answers.items() if start >= at)
+        left = len(self._parts) - at - sum(stop - start for start, stop in known)
+        step = max(1, left // (SHARDS * capacity))
+        for start, stop in [*known, (len(self._parts), len(self._parts))]:
+            yield from ((first, min(first + step, start)) for first in range(at, start, step))
+            at = stop
+
+    def _shard(self, start: int, stop: int) -> Shard:
+        with unseen("parts, written for other processes"):
+            parts = written(list(self._parts[start:stop]))
+        counter = tightest()
+        limit = None if counter is None else counter.left
+        return Shard(self._crew.key(), start, stop, parts, current_stage(), self._proof.reading, limit, granted())
+
+    # ------------------------------------------------------------------------------------------------------------- answers
+
+    def _take(self, at: int) -> tuple[int, list[Any]]:
+        """Charge an answer and read its results, one for each part, each of them possible; return where it ends."""
+        stop, answer = self._answers.pop(at)
+        if answer.error is not None:
+            raise answer.error
+        charge_length(answer.length)
+        parts = self._parts[at:stop]
+        with unseen("what other processes found, and counted"):
+            results = read_result(answer.results)
+            if not isinstance(results, list) or len(results) != len(parts):
+                raise BadInput("another process gave results of other parts than it was asked for")
+            if not all(map(self._possible, parts, results)):
+                raise BadInput("another process gave a result that no part of the proof can have: report this fault")
+        return stop, results
+
+    def _progress(self, parts: int) -> None:
+        self._done += parts
+        self.advance(self._done, "")
+
+    # ------------------------------------------------------------------------------------------------------ what is kept
+
+    def _keep(self, start: int, stop: int, answer: Answer) -> None:
+        if self._crew.kept is not None:
+            with unseen("results that are kept"):
+                data = written([stop, answer.results, answer.by_stage])
+            self._crew.kept.keep(self._work, str(start), data)
+
+    def _read_kept(self) -> None:
+        if self._crew.kept is None:
+            return
+        reached = 0
+        for start, data in sorted((int(step), data) for step, data in self._crew.kept.steps(self._work).items()):
+            stop, results, by_stage = read_result(data)
+            if reached <= start < stop <= len(self._parts):
+                self._answers[start] = stop, Answer(results, by_stage)
+                self._progress(stop - start)
+                reached = stop
+
+
+def _sum(lengths: list[ProofLength]) -> dict[str, dict[str, int]]:
+    """Add lengths up, stage by stage, in the order in which stages and categories first occur."""
+    total: dict[str, dict[str, int]] = {}
+    for length in lengths:
+        for name, operations in length.by_stage.items():
+            stage_ = total.setdefault(name, {})
+            for category, n in operations.items():
+                stage_[category] = stage_.get(category, 0) + n
+    return total
