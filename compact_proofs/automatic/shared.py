@@ -17,9 +17,9 @@ from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.program import program_of
-from compact_proofs.progress import track
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
+from compact_proofs.shards import each
 
 MOST_LISTED = 2**24
 """Inputs that are listed where boxes are not proven, at most."""
@@ -79,12 +79,22 @@ def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
     with stage("list"):
         charge_integers(inputs.numel() * (len(inputs) - 1).bit_length())
     ordered = torch.from_numpy(inputs.numpy()[np.lexsort(inputs.numpy().T[::-1])])
-    right: list[Tensor] = []
-    for x in track(ordered.split(BATCH), "inputs, in batches"):
+
+    def right(x: Tensor) -> Tensor:
         with stage("labels"):
             labels, valid = task.labels(x), task.valid(x)
-        right.append(x[valid & listing.right(x, labels)])
-    return Listed(torch.cat(right)) if right else Nothing()
+        return x[valid & listing.right(x, labels)]
+
+    found = list(each(right, ordered.split(BATCH), "inputs, in batches", _among))
+    return Listed(torch.cat(found)) if found else Nothing()
+
+
+def _among(x: Tensor, found: Tensor) -> bool:
+    """Are sequences [M, n] among others [N, n]?"""
+    if not isinstance(found, Tensor) or found.dtype != x.dtype or found.shape[1:] != x.shape[1:]:
+        return False
+    given = {row.tobytes() for row in x.numpy()}
+    return len(found) <= len(x) and all(row.tobytes() in given for row in found.numpy())
 
 
 def inputs_of(boxes: Boxes) -> Tensor:
