@@ -123,8 +123,8 @@ def prove(
 
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
     """
-    from compact_proofs.core.prove import find_explanation
-    from compact_proofs.core.prove import prove as run
+    from compact_proofs.core.prove import find_explanation, trial
+    from compact_proofs.core.prove import prove as proved
     from compact_proofs.progress import progress_bars
     from compact_proofs.search.autopilot import best_within
     from compact_proofs.search.polish import polish as better
@@ -156,7 +156,8 @@ def prove(
         explanation = find_explanation(loaded.model, loaded.task, chosen)
         if polish:
             explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
-        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)
+        run = proved if reading is Reading.sound else trial
+        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation)
     _finish(loaded, certificate, model, output, required, at_least, as_json)
 
 

@@ -19,7 +19,7 @@ from compact_proofs.length.counter import ProofLength
 from compact_proofs.memory import granted
 from compact_proofs.progress import counted
 from compact_proofs.shards.passing import read_result, written
-from compact_proofs.shards.work import Answer, Reading, Shard, work
+from compact_proofs.shards.work import Answer, Shard, work
 from compact_proofs.workers import DaskWorkers, ProcessPool, Workers, WorkersLost
 
 ALONE = 0.5
@@ -135,21 +135,19 @@ def keeps() -> Kept | None:
 
 
 @contextmanager
-def proof(identity: Callable[[], str], reading: Reading) -> Iterator[None]:
-    """What runs inside is the verification of one proof, whose parts `each` may hand out.
+def proof(identity: Callable[[], str]) -> Iterator[None]:
+    """What runs inside is the verification of one proof, in the sound reading, whose parts `each` may hand out.
 
     Parameters
     ----------
     identity
         Names everything that the proof's parts depend on; asked only where parts are kept.
-    reading
-        The reading under which it runs.
     """
     crew = _crew.get()
     if crew is None or (crew.workers is None and crew.kept is None):
         yield
         return
-    token = _proof.set(Proof(crew, "" if crew.kept is None else identity(), reading))
+    token = _proof.set(Proof(crew, "" if crew.kept is None else identity()))
     try:
         yield
     finally:
@@ -167,7 +165,6 @@ class Proof:
 
     crew: Crew
     identity: str
-    reading: Reading
     calls: int = 0
 
     def each(
@@ -200,7 +197,7 @@ class _Call:
         possible: Callable[[Any, Any], bool],
         work: str,
     ) -> None:
-        self._proof, self._crew, self._work = proof, proof.crew, work
+        self._crew, self._work = proof.crew, work
         self._function, self._parts, self._possible = function, parts, possible
         self._answers: dict[int, tuple[int, Answer]] = {}
         self._done = 0
@@ -243,7 +240,8 @@ class _Call:
                 self._own, since = (at, [], []), now
             if self._crew.workers is not None and now - begun >= ALONE and self._crew.workers.ready:
                 break
-        self.keep_own()
+        if time.perf_counter() - begun >= KEPT_EVERY:
+            self.keep_own()
 
     def _function_here(self, part: Any) -> tuple[Any, ProofLength | None]:
         """A part's result and, if it is to be kept, its length. Within the part, `each` hands out nothing."""
@@ -324,7 +322,7 @@ class _Call:
             parts = written(list(self._parts[start:stop]))
         counter = tightest()
         limit = None if counter is None else counter.left
-        return Shard(self._crew.key(), start, stop, parts, current_stage(), self._proof.reading, limit, granted())
+        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, granted())
 
     # ------------------------------------------------------------------------------------------------------------- answers
 

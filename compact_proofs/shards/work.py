@@ -1,4 +1,4 @@
-"""What a worker does: some parts of a proof, in the reading of the proof, each operation counted."""
+"""What a worker does: some parts of a proof, in the sound reading, each operation counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -17,8 +17,6 @@ from compact_proofs.length import ProofLength, count, stage
 from compact_proofs.memory import limited_memory
 from compact_proofs.shards.passing import read_function, written
 from compact_proofs.workers import one_at_a_time
-
-Reading = Literal["sound", "float"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,6 @@ class Shard:
         The parts, written.
     stage
         The stage of the proof in which the parts begin.
-    reading
-        Of the proof.
     limit
         Operations that may be made.
     memory
@@ -48,7 +44,6 @@ class Shard:
     stop: int
     parts: bytes
     stage: str
-    reading: Reading
     limit: int | None
     memory: int | None
 
@@ -83,17 +78,16 @@ def work(shard: Shard, function: bytes) -> Answer:
         torch.set_num_threads(1)
         try:
             return _done(shard, function)
-        except CompactProofsError as e:
-            return Answer(error=e)
         except Exception as e:
-            return Answer(error=e if _can_be_sent(e) else RuntimeError(f"{type(e).__name__}: {e}"))
+            kind = CompactProofsError if isinstance(e, CompactProofsError) else RuntimeError
+            return Answer(error=e if _can_be_sent(e) else kind(f"{type(e).__name__}: {e}"))
 
 
 def _done(shard: Shard, function: bytes) -> Answer:
     called, parts = _function(hashlib.sha256(function).digest(), function), pickle.loads(shard.parts)
     with ExitStack() as context:
         context.enter_context(limited_memory(shard.memory))
-        context.enter_context(sound() if shard.reading == "sound" else torch.no_grad())
+        context.enter_context(sound())
         counter = context.enter_context(count(shard.limit))
         context.enter_context(stage(shard.stage))
         results = [called(part) for part in parts]
