@@ -30,7 +30,7 @@ from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
-from compact_proofs.shards import proof
+from compact_proofs.shards import proof, remembered
 from compact_proofs.threads import one_thread
 
 R = TypeVar("R", bound=Run)
@@ -94,11 +94,17 @@ def _attempt(
         explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
-    started = time.perf_counter()
-    in_parts = proof(lambda: _identity(function, task, strategy, explanation)) if kind is Certificate else nullcontext()
-    with in_parts:
-        total, length = run(model, task, strategy, explanation, kind.reading, limit)
-    seconds = time.perf_counter() - started
+
+    def about() -> str:
+        return _identity(function, task, strategy, explanation)
+
+    def finished() -> tuple[Fraction, ProofLength, float]:
+        started = time.perf_counter()
+        with proof(about) if kind is Certificate else nullcontext():
+            total, length = run(model, task, strategy, explanation, kind.reading, limit)
+        return total, length, time.perf_counter() - started
+
+    total, length, seconds = finished() if limit is not None else remembered(about, kind.__name__, finished)
     claim = said(
         task=task.name,
         parameters=task.parameters(),
@@ -120,8 +126,12 @@ def _attempt(
     )
 
 
+def identity(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation) -> str:
+    """A hash of all that a proof depends on: the name under which it, or what is found on the way to it, can be kept."""
+    return _identity(Function.of(model, task), task, strategy, explanation)
+
+
 def _identity(function: Function, task: Task, strategy: Strategy, explanation: Explanation) -> str:
-    """A hash of all that the parts of a proof depend on."""
     about = [
         function.to_json(),
         [task.name, dict(task.parameters())],
@@ -136,8 +146,12 @@ def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[s
     """Let a strategy that applies find its explanation, which is the same with any number of threads."""
     model = subject(model, task, strategy)
     strategy.applies_to(model, task)
-    with one_thread():
-        return strategy.explain(model, task)
+
+    def found() -> dict[str, Tensor]:
+        with one_thread():
+            return strategy.explain(model, task)
+
+    return remembered(lambda: identity(model, task, strategy, {}), "explanation", found)
 
 
 def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:

@@ -40,13 +40,20 @@ class Kept:
         except sqlite3.Error as e:
             raise BadInput(f"{path}: it is no file of unfinished work, or cannot be written ({e}); choose another") from None
 
+    def find(self, work: str, step: str) -> bytes | None:
+        """A finished step of some work; None if it is not there, or damaged."""
+        return self._rows("work = ? AND step = ?", work, step).get(step)
+
     def steps(self, work: str) -> dict[str, bytes]:
-        """The finished steps of some work, by name; one whose bytes were damaged counts as not finished."""
+        """The finished steps of some work, by name, without those that are damaged."""
+        return self._rows("work = ?", work)
+
+    def _rows(self, which: str, *values: str) -> dict[str, bytes]:
         try:
-            rows = self._connection.execute("SELECT step, data, sha256 FROM kept WHERE work = ?", (work,)).fetchall()
+            rows = self._connection.execute(f"SELECT work, step, data, sha256 FROM kept WHERE {which}", values).fetchall()
         except sqlite3.Error as e:
             raise BadInput(f"{self.path}: it cannot be read ({e}); remove it to begin anew") from None
-        return {step: data for step, data, sha256 in rows if _digest(work, step, data) == sha256}
+        return {step: data for work, step, data, sha256 in rows if _digest(work, step, data) == sha256}
 
     def keep(self, work: str, step: str, data: bytes) -> None:
         """Write a finished step."""
@@ -59,12 +66,6 @@ class Kept:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def remove(self) -> None:
-        """Close and remove the file, because the work is done."""
-        self.close()
-        for name in (self.path.name, f"{self.path.name}-wal", f"{self.path.name}-shm"):
-            self.path.with_name(name).unlink(missing_ok=True)
 
 
 def _digest(work: str, step: str, data: bytes) -> str:

@@ -16,6 +16,7 @@ from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.enclosure.seal import sealed
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
+from compact_proofs.results import result_class
 
 _stage: ContextVar[str] = ContextVar("stage", default="other")
 _counters: ContextVar[tuple[Counter, ...]] = ContextVar("counters", default=())
@@ -29,6 +30,7 @@ class NoCost(CompactProofsError, NotImplementedError):
     """A counted run made a tensor call that the cost table does not know."""
 
 
+@result_class
 @dataclass(frozen=True)
 class ProofLength:
     """Operations of a verifier, by category and by stage.

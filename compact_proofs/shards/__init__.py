@@ -6,7 +6,7 @@ work        what a worker does with some parts
 passing     functions, tables and results as bytes
 """
 
-from compact_proofs.shards.crew import keeps, proof, sharing
+from compact_proofs.shards.crew import nothing_kept, proof, remembered, shared_by, sharing
 from compact_proofs.shards.each import each
 
-__all__ = ["each", "keeps", "proof", "sharing"]
+__all__ = ["each", "nothing_kept", "proof", "remembered", "shared_by", "sharing"]

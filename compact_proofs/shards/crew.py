@@ -6,11 +6,11 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from compact_proofs.errors import BadInput
 from compact_proofs.files.kept import Kept
@@ -30,6 +30,8 @@ MOST_DEATHS = 20
 """A shard at which so many workers died is given up."""
 KEPT_EVERY = 1.0
 """Seconds after which what this process has done is kept."""
+
+Value = TypeVar("Value")
 
 AGAIN = "run the same command again (with --resume FILE, what is finished is kept)"
 
@@ -85,6 +87,9 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
         with sharing(jobs=4):
             certificate = cp.prove(model, task)
 
+    What has no parts, such as a search, is done by this process; strategies say which parts they have
+    (`compact_proofs.shards.each`). A worker that dies costs the part that it was at, which another does again.
+
     Parameters
     ----------
     jobs
@@ -93,7 +98,8 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
     dask
         Address of a Dask scheduler, whose workers are used instead.
     resume
-        File in which finished parts are kept, and from which they are taken; made if it is missing.
+        File in which what is finished is kept, and from which it is taken: explanations, proofs, and parts of proofs; made if it is
+        missing. It is trusted like this program; `check` takes nothing from it.
 
     Raises
     ------
@@ -104,7 +110,8 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
         raise BadInput(f"jobs = {jobs}: at least one process is needed")
     if dask is not None and jobs != 1:
         raise BadInput("jobs are processes here, and dask uses those of a cluster: give one of them")
-    kept = None if resume is None else Kept(resume)
+    around = _crew.get()
+    kept = Kept(resume) if resume is not None else None if around is None else around.kept
     workers: Workers | None = None
     try:
         if dask is not None:
@@ -124,14 +131,49 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
     finally:
         if workers is not None:
             workers.close()
-        if kept is not None:
+        if kept is not None and resume is not None:
             kept.close()
 
 
-def keeps() -> Kept | None:
-    """The file in which finished work is kept; None if there is none."""
+def shared_by(jobs: int, dask: str | None) -> AbstractContextManager[None]:
+    """`sharing`, or what is around where it is not asked for: one process, and no cluster."""
+    return nullcontext() if jobs == 1 and dask is None else sharing(jobs, dask)
+
+
+def remembered(identity: Callable[[], str], step: str, compute: Callable[[], Value]) -> Value:
+    """Compute something, or take it from the file in which finished work is kept.
+
+    Parameters
+    ----------
+    identity
+        Names everything that it depends on; asked only where work is kept.
+    step
+        What it is.
+    compute
+        Gives it: plain data and tensors (`compact_proofs.shards.passing`).
+    """
     crew = _crew.get()
-    return None if crew is None else crew.kept
+    if crew is None or crew.kept is None:
+        return compute()
+    work = identity()
+    data = crew.kept.find(work, step)
+    if data is not None:
+        found: Value = read_result(data)
+        return found
+    computed = compute()
+    crew.kept.keep(work, step, written(computed))
+    return computed
+
+
+@contextmanager
+def nothing_kept() -> Iterator[None]:
+    """Take nothing from a file inside: for checks, which trust no file. Workers go on."""
+    crew = _crew.get()
+    token = _crew.set(None if crew is None else replace(crew, kept=None))
+    try:
+        yield
+    finally:
+        _crew.reset(token)
 
 
 @contextmanager
@@ -260,17 +302,14 @@ class _Call:
         first, results, lengths = self._own
         self._own = (0, [], [])
         if results:
-            with unseen("results that are kept"):
-                answer = Answer(written(results), _sum(lengths))
-            self._keep(first, first + len(results), answer)
+            self._keep(first, first + len(results), Answer(written(results), _sum(lengths)))
 
     # ------------------------------------------------------------------------------------------------------ by the workers
 
     def _handed_out(self, at: int) -> Iterator[Any]:
         workers = self._crew.workers
         assert workers is not None
-        with unseen("a function and its tables, written for other processes, where all that is done with them is counted"):
-            function = written(self._function)
+        function = written(self._function)
         shared = workers.share(function)
         waiting = deque(self._cut(at, workers.capacity))
         at_work: dict[str, Shard] = {}
@@ -318,9 +357,7 @@ class _Call:
             at = stop
 
     def _shard(self, start: int, stop: int) -> Shard:
-        with unseen("parts, written for other processes"):
-            parts = written(list(self._parts[start:stop]))
-        counter = tightest()
+        parts, counter = written(list(self._parts[start:stop])), tightest()
         limit = None if counter is None else counter.left
         return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, granted())
 
@@ -332,13 +369,13 @@ class _Call:
         if answer.error is not None:
             raise answer.error
         charge_length(answer.length)
-        parts = self._parts[at:stop]
-        with unseen("what other processes found, and counted"):
-            results = read_result(answer.results)
-            if not isinstance(results, list) or len(results) != len(parts):
-                raise BadInput("another process gave results of other parts than it was asked for")
-            if not all(map(self._possible, parts, results)):
-                raise BadInput("another process gave a result that no part of the proof can have: report this fault")
+        parts, results = self._parts[at:stop], read_result(answer.results)
+        if not isinstance(results, list) or len(results) != len(parts):
+            raise BadInput("another process gave results of other parts than it was asked for")
+        with unseen("whether results are possible, by numbers of inputs"):
+            possible = all(map(self._possible, parts, results))
+        if not possible:
+            raise BadInput("another process gave a result that no part of the proof can have: report this fault")
         return stop, results
 
     def _progress(self, parts: int) -> None:
@@ -349,9 +386,7 @@ class _Call:
 
     def _keep(self, start: int, stop: int, answer: Answer) -> None:
         if self._crew.kept is not None:
-            with unseen("results that are kept"):
-                data = written([stop, answer.results, answer.by_stage])
-            self._crew.kept.keep(self._work, str(start), data)
+            self._crew.kept.keep(self._work, str(start), written([stop, answer.results, answer.by_stage]))
 
     def _read_kept(self) -> None:
         if self._crew.kept is None:

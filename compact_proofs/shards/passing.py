@@ -25,6 +25,7 @@ from torch.nn import Parameter
 from compact_proofs.enclosure import Enclosure
 from compact_proofs.enclosure.unknown import note_unknown
 from compact_proofs.errors import BadInput
+from compact_proofs.length import unseen
 from compact_proofs.results import RESULTS
 
 ALIGNED = 64
@@ -41,7 +42,8 @@ def written(value: Any) -> bytes:
             return super().reducer_override(obj) if found is None else found
 
     stream = io.BytesIO()
-    Pickler(stream, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    with unseen("numbers written as bytes for another process, which counts whatever it does with them"):
+        Pickler(stream, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     return stream.getvalue()
 
 
@@ -60,7 +62,8 @@ def read_result(data: bytes) -> Any:
         If the bytes hold anything else, or are damaged.
     """
     try:
-        return _Results(io.BytesIO(data)).load()
+        with unseen("what another process found, and counted, read from its bytes"):
+            return _Results(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError) as e:
         raise BadInput(f"what another process found cannot be read ({type(e).__name__}: {e})") from None
 

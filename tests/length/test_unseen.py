@@ -39,6 +39,11 @@ UNSEEN = {
     ],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
+    "shards/crew.py": ["whether results are possible, by numbers of inputs"],
+    "shards/passing.py": [
+        "numbers written as bytes for another process, which counts whatever it does with them",
+        "what another process found, and counted, read from its bytes",
+    ],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
