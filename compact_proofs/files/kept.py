@@ -53,7 +53,7 @@ class Kept:
             rows = self._connection.execute(f"SELECT work, step, data, sha256 FROM kept WHERE {which}", values).fetchall()
         except sqlite3.Error as e:
             raise BadInput(f"{self.path}: it cannot be read ({e}); remove it to begin anew") from None
-        return {step: data for work, step, data, sha256 in rows if _digest(work, step, data) == sha256}
+        return {step: data for work, step, data, sha256 in rows if isinstance(data, bytes) and _digest(work, step, data) == sha256}
 
     def keep(self, work: str, step: str, data: bytes) -> None:
         """Write a finished step."""

@@ -166,6 +166,16 @@ def remembered(identity: Callable[[], str], step: str, compute: Callable[[], Val
 
 
 @contextmanager
+def nothing_shared() -> Iterator[None]:
+    """This process alone does what is inside, and keeps nothing of it."""
+    token = _crew.set(None)
+    try:
+        yield
+    finally:
+        _crew.reset(token)
+
+
+@contextmanager
 def nothing_kept() -> Iterator[None]:
     """Take nothing from a file inside: for checks, which trust no file. Workers go on."""
     crew = _crew.get()

@@ -115,10 +115,12 @@ def _reduced(obj: Any) -> tuple[Any, ...] | None:
 
 def _memory(t: Tensor) -> tuple[bytes, torch.dtype, tuple[int, ...], tuple[int, ...], int]:
     """A tensor's bytes from the beginning of a cache line on, its type, shape and strides, and where it begins in them."""
+    if not t.numel():
+        return b"", t.dtype, tuple(t.shape), t.stride(), 0
     lead = int(t.storage_offset()) % ALIGNED
-    reach = 1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True)) if t.numel() else 0
+    reach = 1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True))
     flat = torch.as_strided(t, (lead + reach,), (1,), t.storage_offset() - lead)
-    return flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"", t.dtype, tuple(t.shape), t.stride(), lead
+    return flat.view(torch.uint8).numpy().tobytes(), t.dtype, tuple(t.shape), t.stride(), lead
 
 
 def _tensor(

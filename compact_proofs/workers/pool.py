@@ -43,6 +43,7 @@ class ProcessPool:
         self._function = function
         self._caller = caller
         self._workers: list[_Worker] = []
+        self._heard: list[Done] = []  # and not told yet
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._failed_starts: int | None = None  # since one succeeded; None: none ever did
 
@@ -54,7 +55,7 @@ class ProcessPool:
     @property
     def ready(self) -> bool:
         """Has a process started that is idle?"""
-        self._hear([worker for worker in self._workers if worker.job is None and not worker.started], timeout=0)
+        self._heard += self._hear(timeout=0)
         return any(worker.started and worker.job is None for worker in self._workers)
 
     def start(self) -> None:
@@ -85,9 +86,9 @@ class ProcessPool:
 
     def wait(self) -> list[Done]:
         """Wait until at least one job is done, or its process has died."""
-        done: list[Done] = []
-        while not done:
-            done = self._hear([worker for worker in self._workers if worker.job is not None or not worker.started])
+        while not self._heard:
+            self._heard = self._hear()
+        done, self._heard = self._heard, []
         return done
 
     def close(self) -> None:
@@ -98,8 +99,9 @@ class ProcessPool:
             self._folder.cleanup()
             self._folder = None
 
-    def _hear(self, workers: list[_Worker], timeout: float | None = None) -> list[Done]:
-        """What processes have to say; without a timeout, wait until one says something."""
+    def _hear(self, timeout: float | None = None) -> list[Done]:
+        """What processes that are starting or at work have to say; without a timeout, wait until one says something."""
+        workers = [worker for worker in self._workers if worker.job is not None or not worker.started]
         ready = connection.wait([w.pipe for w in workers] + [w.process.sentinel for w in workers], timeout)
         done: list[Done] = []
         for worker in workers:

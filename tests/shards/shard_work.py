@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,26 @@ from compact_proofs.core.enumeration import Enumeration, Evaluation
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.shards import crew
 
+PATIENCE = 120
+"""Seconds to wait for another process."""
+
 TASK = cp.FiniteTask(3, 8, lambda x: x.amax(1))
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    """Wait until something is so; it must become so in time."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_alive(process: int) -> bool:
+    """Is a process running (and not merely waiting for its parent to notice its end)?"""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Network(nn.Module):
@@ -49,6 +69,8 @@ class Logged(Exhaustive):
         def right(start: int) -> Generator[Tensor, None, None]:
             with Path(self.log).open("a") as log:
                 log.write(f"{start // 4} {os.getpid()}\n")
+            if "SHARD_SLOW" in os.environ:
+                time.sleep(0.1)
             self.at(start // 4)
             yield from found.right(start)
 
