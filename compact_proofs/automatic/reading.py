@@ -213,7 +213,8 @@ class _Reader:
         if name == "isnan" and self.definite.is_real(args[0]):
             return constant(torch.zeros(shape, dtype=torch.bool))
         if name in ("where", "masked_fill"):
-            terms = chosen(*(args if name == "where" else (args[1], args[2], args[0])), shape)
+            condition, yes, no = args if name == "where" else (args[1], args[2], args[0])
+            terms = chosen(condition, yes, no, shape)
             if terms is not None:
                 parts = [
                     x if own is None else self.apply("mul", aten.mul.Tensor, (x, constant(own)), {}, shape) for x, own in terms
@@ -234,8 +235,8 @@ class _Reader:
         if len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
             move = lambda t: target(*map_leaves(lambda x: t if x is moving[0] else x, args), **kwargs)  # noqa: E731
             p = moving[0]
-            factor = None if p.factor is None else move(p.factor)
-            return replace(p, group=move(p.group), owner=move(p.owner), factor=factor)
+            moved = None if p.factor is None else move(p.factor)
+            return replace(p, group=move(p.group), owner=move(p.owner), factor=moved)
         if name in ("cat", "stack"):
             return self.joined(target, args, kwargs, shape)
         if len(moving) == 1 and name in LINEAR and not (name == "div" and args[0] is not moving[0]):
