@@ -8,7 +8,7 @@ QUICK := tests/program tests/enclosure tests/core tests/length tests/certified t
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.least,options.window,options.groups,options.direct,options.attention,options.residual,options.rivals,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo docs gallery test test-full test-lens test-onnx test-torch test-wheel leaderboard entries dist lint bench groups-survey zoo sweep-data figures golden notebook notebook-lens formal formal-zoo clean
+.PHONY: help demo docs gallery test test-full test-lens test-onnx test-torch test-wheel leaderboard entries dist lint bench bench-cores groups-survey zoo sweep-data figures golden notebook notebook-lens formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -97,6 +97,9 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.groups
 	$(RUN) -m benchmarks.finite
 	$(RUN) -m benchmarks.dictionaries
+
+bench-cores: $(VENV)/.installed  ## Measure one proof on two cores, which must be idle (about 3 minutes).
+	$(RUN) -m benchmarks.many_cores
 
 groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
 	$(RUN) -m benchmarks.groups_survey

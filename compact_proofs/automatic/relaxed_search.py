@@ -15,6 +15,7 @@ from compact_proofs.automatic.cutting import WAYS, Cutter, divided, places
 from compact_proofs.automatic.judging import Group, Judge
 from compact_proofs.automatic.nodes import Node, by_token
 from compact_proofs.automatic.prices import Prices
+from compact_proofs.progress import track
 from compact_proofs.sequences.boxes import MIXED, Boxes
 
 MANY = 32
@@ -60,7 +61,7 @@ def relaxed_search(
     groups = [Group(leaves) for leaves in parts.values()]
     judge.judge(groups)
     dividing = _Cuts(judge)
-    for _ in range(cuts):
+    for _ in track(range(cuts), "rounds of cuts"):
         groups = dividing.round(groups)
     for number, group in enumerate(groups):
         for leaf in group.leaves:
