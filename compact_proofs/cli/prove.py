@@ -27,7 +27,7 @@ from compact_proofs.cli.output import (
     write_json,
 )
 from compact_proofs.decimals import decimal
-from compact_proofs.errors import BadInput, NotProven
+from compact_proofs.errors import BadInput, NotProven, meant
 
 if TYPE_CHECKING:
     from compact_proofs.core.certificate import Certificate, Trial
@@ -121,7 +121,7 @@ def prove(
 
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
 
-    **Example:** compact-proofs prove max-of-4-seed-104 -s exhaustive --jobs 4 --resume proof.parts
+    **Example:** compact-proofs prove max-of-4-seed-104 -s brute-force --jobs 4 --resume proof.parts
     """
     from compact_proofs.core.prove import find_explanation, trial
     from compact_proofs.core.prove import prove as proved
@@ -203,7 +203,8 @@ def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, in
         return type(default).from_options(default.options() | options)
     known = {s.name: s for s in loaded.kit.strategies}
     if name not in known:
-        raise BadInput(f"{loaded.task.name} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)")
+        has = f"it has {', '.join(known)} (see compact-proofs strategies)"
+        raise BadInput(f"{loaded.task.name} has no strategy {name!r}{meant(name, known)}; {has}")
     return known[name].from_options(options)
 
 
