@@ -27,8 +27,6 @@ DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
 OF_RIVALS = ("rows of rivals", "heads", "additive")
 """Stages of a proof that are about the rivals that are left."""
-TRIES = 2
-"""Divisions in a row that gain nothing by themselves, at most, in hope of the next."""
 
 
 @dataclass
@@ -66,7 +64,7 @@ class Group:
     shares: list[float] = field(default_factory=list)
     settled: bool = False
     parts: list[Group] = field(default_factory=list)
-    tries: int = TRIES
+    tries: int = 0
     columns: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
 

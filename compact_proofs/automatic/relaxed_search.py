@@ -12,7 +12,7 @@ from torch import Tensor
 from compact_proofs.automatic import tree
 from compact_proofs.automatic.blocks import Network
 from compact_proofs.automatic.cutting import WAYS, Cutter, divided, places
-from compact_proofs.automatic.judging import TRIES, Group, Judge
+from compact_proofs.automatic.judging import Group, Judge
 from compact_proofs.automatic.nodes import Node, by_token
 from compact_proofs.automatic.prices import Prices
 from compact_proofs.sequences.boxes import MIXED, Boxes
@@ -27,6 +27,8 @@ SAMPLED, FAVOURITES = 32, 3
 """Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
+TRIES = 2
+"""Divisions in a row that gain nothing by themselves, at most, in hope of the next."""
 EASE = 0.2
 """A cut that gains nothing by itself must lower what bounds lack by at least this share, to be followed by others."""
 
@@ -44,7 +46,7 @@ def relaxed_search(
     Boxes that end in one token and have one label are bounded together. Then, `cuts` times: the boxes of groups that lose more than
     they cost are divided in several ways (`compact_proofs.automatic.cutting`), at some positions into some tokens and the others;
     parts with equally many of the first make new groups, and the best way is kept where it gains. Where none gains, the way that
-    brings bounds nearest to 0 is followed for a while (`judging.TRIES`), and taken back if nothing comes of it. In the end a box
+    brings bounds nearest to 0 is followed for a while (`TRIES`), and taken back if nothing comes of it. In the end a box
     is bounded, or its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded
     on the way.
 
@@ -61,7 +63,7 @@ def relaxed_search(
             for leaf in by_token(root, network.context):
                 q = int(leaf.box[network.context].to(torch.int64).argmax())
                 parts.setdefault((q, leaf.label), []).append(leaf)
-    first = [Group(leaves) for leaves in parts.values()]
+    first = [Group(leaves, tries=TRIES) for leaves in parts.values()]
     judge.judge(first)
     dividing, groups = _Cuts(judge), first
     for _ in range(cuts):
