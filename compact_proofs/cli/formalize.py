@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +77,14 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    goal: Annotated[
+        bool,
+        typer.Option(
+            "--goal",
+            help="Leave a small goal about real numbers, Goal.v, for you to prove in Closed.v: that the network is right where the "
+            "largest token is above all others by **-O gap=...** (and at least **-O least=...**).",
+        ),
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compile the formal development anew, whatever was kept in the cache.")
     ] = False,
@@ -95,7 +104,13 @@ def formalize(
 
     **Example:** compact-proofs formalize max-of-4-seed-123 -o theorem --check
 
+    With **--goal** the proof is divided: Coq encloses a few quantities of the network on boxes of inputs, and what these
+    enclosures imply is left as a goal about real numbers, without weights, to any prover; **--goal --check** then takes the folder
+    as it is, with your proof in it.
+
     **Example:** compact-proofs formalize mine.py:network --task mine.py:task -o theorem --check
+
+    **Example:** compact-proofs formalize finite-max-2-heads -o theorem --goal -O gap=16
     """
     from compact_proofs.formal.coq import Coq
     from compact_proofs.formal.theorem import check_theorem
@@ -110,6 +125,11 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
+    if goal:
+        if certificate_file is not None or strategy:
+            raise BadInput("--goal is for a model, and has no strategy")
+        _goal(load_model(source, task, config), given, output, arithmetic, check, fresh, force, as_json)
+        return
     free_folder(output, force=force)
     if certificate_file is None:
         theorem, proven = _model(partial(load_model, source, task, config), strategy, given, output, arithmetic)
@@ -124,6 +144,65 @@ def formalize(
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
         checked = check_theorem(theorem, fresh=fresh)
     _show_checked(theorem, proven, checked, arithmetic, as_json)
+
+
+def _goal(
+    loaded: LoadedModel,
+    options: dict[str, Any],
+    output: Path,
+    arithmetic: Arithmetic,
+    check: bool,
+    fresh: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """A theorem up to a goal: written, or checked with the proof that is in its folder."""
+    from compact_proofs.formal.goal.boxes import maximum_kinds
+    from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
+    from compact_proofs.progress import progress_bars
+
+    sizes = _maximum_sizes(loaded.task)
+    unknown = options.keys() - {"gap", "least"}
+    if sizes is None or unknown or not all(type(n) is int for n in options.values()):
+        raise BadInput(
+            f"{loaded.name}: --goal is for tasks whose label is the maximum, with -O gap=... and -O least=..., whole numbers; "
+            "from Python, compact_proofs.formal.goal takes boxes of inputs of any task"
+        )
+    n_ctx, d_vocab = sizes
+    kinds = maximum_kinds(n_ctx, d_vocab, options.get("gap", d_vocab // 4), options.get("least", 0))
+    statement = goal_of(loaded.model, loaded.task, kinds, output, title=loaded.name, arithmetic=arithmetic)
+    if not check:
+        free_folder(output, force=force)
+        write_goal(statement, output)
+        said = statement.words(statement.numerator)
+        if as_json:
+            write_json({"folder": str(output), "statement": said, "claimed": str(statement.numerator), "checked": None})
+            return
+        say(f"Written to {output}: {', '.join(statement.parts)}, Accuracy.v, Goal.lean.")
+        say(f"Claim: {said}   (= {decimal(Fraction(statement.numerator, statement.size))}).")
+        say(f"Prove the goal of Goal.v in {output / 'Closed.v'}; then the same command with --check.")
+        return
+    with progress_bars(f"Coq (about {_duration(statement.seconds())})"):
+        checked = check_goal(statement, output, fresh=fresh)
+    if as_json:
+        found = {"assumptions": checked.assumptions, "seconds": checked.seconds, "coq": checked.coq}
+        write_json({"folder": str(output), "statement": checked.statement, "claimed": str(checked.numerator), "checked": found})
+        return
+    say(f"Theorem, accepted by Coq {checked.coq.split()[0]}, with the goal closed by Closed.v.", style="bold green")
+    say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, statement.size))})")
+    say("Seconds of the processor: " + ", ".join(f"{name} {s:.1f}" for name, s in checked.seconds.items()) + ".")
+    say("It rests on: " + ("nothing but Coq's logic." if not checked.assumptions else "; ".join(checked.assumptions) + "."))
+
+
+def _maximum_sizes(task: Task) -> tuple[int, int] | None:
+    """Length and number of tokens, for a task on all rows of tokens whose label is the largest."""
+    from compact_proofs.sequences import FiniteTask
+    from compact_proofs.sequences.labels import Maximum
+    from compact_proofs.tasks.max_of_k import MaxOfK
+
+    if type(task) is MaxOfK or (type(task) is FiniteTask and task.all_valid and type(task.label) is Maximum):
+        return task.n_ctx, task.d_vocab
+    return None
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -268,8 +347,6 @@ def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arith
 
 
 def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:
-    from fractions import Fraction
-
     claim = proven.claim
     difference = checked.numerator - claim.numerator
     if as_json:
