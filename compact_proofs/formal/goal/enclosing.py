@@ -115,7 +115,7 @@ def _sharp(e: Scalar, attended: set[int]) -> Scalar | None:
 
 def variable(e: Scalar) -> int:
     """The number of an atom, from the variable that stands for it."""
-    number = e.args[1][0].args[0]
+    number = e.args[1][0].args[0]  # type: ignore[index]
     assert isinstance(number, int)
     return number
 
