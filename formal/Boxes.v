@@ -77,16 +77,19 @@ Proof.
   induction b as [|[a n] b IH]; [repeat constructor; intros []|]. cbn [members].
   induction (seq_NoDup n a) as [|x l Not Distinct IHl]; [constructor|]. cbn [flat_map].
   apply nodup_app; [|exact IHl|].
-  - clear -IH. induction IH as [|t l Not IH IHt]; [constructor|]. cbn [map]. constructor; [|exact IHt].
+  - clear -IH. induction IH as [|t l Not IH IHt]; [constructor|]. cbn [map].
+    constructor; [|exact IHt].
     rewrite in_map_iff. intros [u [Same In]]. injection Same as ->. contradiction.
   - intros t In Other. apply in_map_iff in In. destruct In as [u [<- _]].
     apply in_flat_map in Other. destruct Other as [y [In Other]].
-    apply in_map_iff in Other. destruct Other as [w [Same _]]. injection Same as -> _. contradiction.
+    apply in_map_iff in Other. destruct Other as [w [Same _]]. injection Same as -> _.
+    contradiction.
 Qed.
 
 Lemma apart_sound b : forall c t, apart b c = true -> In t (members b) -> ~ In t (members c).
 Proof.
-  intros c t Apart In Other. apply in_members in In. apply in_members in Other. revert c Apart Other.
+  intros c t Apart In Other. apply in_members in In. apply in_members in Other.
+  revert c Apart Other.
   induction In as [|x [a n] t b Here In IH]; intros c Apart Other; [discriminate|].
   inversion Other as [|y [a' n'] u l Here' Other']. subst. cbn [apart] in Apart.
   unfold holds_token in Here, Here'. cbn in Here, Here'.

@@ -107,8 +107,10 @@ Section Check.
   Hypothesis Sd : sound A is contains.
 
   Lemma check_fact_sound env shapes fs n m b f :
-    env_ok (is := is) (contains := contains) env shapes fs -> check_fact env shapes n m b f = true ->
-    forall t x, In t (members b) -> x < n -> x <> m -> enclosed f (meaning t fs [m; x] (at_input f)).
+    env_ok (is := is) (contains := contains) env shapes fs ->
+    check_fact env shapes n m b f = true ->
+    forall t x, In t (members b) -> x < n -> x <> m ->
+    enclosed f (meaning t fs [m; x] (at_input f)).
   Proof using Sd.
     intros Env Check t x In Below Other. unfold check_fact in Check. cbv zeta in Check.
     set (held := map (interval_of b) (tokens f)) in *.
@@ -129,7 +131,8 @@ Section Check.
     { intros y Before. constructor; [exact Label|]. constructor; [exact Before|]. clear -Held.
       induction Held as [|a i u held Here Held IH]; constructor; [|exact IH].
       unfold holds_token in Here. lia. }
-    assert (Means : forall y, meaning t fs [m; y] (at_input f) = meaning [] fs ([m; y] ++ u) (value f)).
+    assert (Means : forall y, meaning t fs [m; y] (at_input f) =
+                              meaning [] fs ([m; y] ++ u) (value f)).
     { intros y. unfold at_input.
       rewrite (meaning_constant [] t fs (value f)) by exact Constant.
       pose proof (meaning_substituted t fs
@@ -231,7 +234,8 @@ Proof.
     assert (Logit : forall y, logit (with_program M fast) t y =
                               meaning t (tables M constants) [y] (body logits)).
     { intros y. unfold logit. cbn [with_program fraction_bits weights program]. fold fs.
-      rewrite Split, run_app, (run_constant t [] constants Constant). cbn [run]. fold (tables M constants).
+      rewrite Split, run_app, (run_constant t [] constants Constant). cbn [run].
+      fold (tables M constants).
       now rewrite last_app by discriminate. }
     rewrite !Logit. apply Rminus_gt_0_lt. unfold Rgt.
     rewrite <- (unroll_meaning t _ most (body logits) [m]).

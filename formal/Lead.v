@@ -151,7 +151,8 @@ Section Meaning.
     rewrite app_nil_r in All. rewrite All in Same. exact Same.
   Qed.
 
-  Lemma unroll_meaning most e : forall axes, means axes (unroll most (length axes) e) = means axes e.
+  Lemma unroll_meaning most e : forall axes,
+    means axes (unroll most (length axes) e) = means axes e.
   Proof using.
     induction e as [x l|n d| |n b IH|a IHa b IHb|a IHa b IHb|a IHa b IHb|a IHa b IHb
       |a IHa|a IHa|a IHa|a IHa];

@@ -81,8 +81,10 @@ def formalize(
         bool,
         typer.Option(
             "--goal",
-            help="Leave a small goal about real numbers, Goal.v, for you to prove in Closed.v: that the network is right where the "
-            "largest token is above all others by **-O gap=...** (and at least **-O least=...**).",
+            help="Divide the proof: Coq encloses a few quantities, and what that implies is a small goal about real numbers, "
+            "Goal.v, to be proved in Closed.v. It is that the network names the largest token if it is above all others by a gap, "
+            "**-O gap=...**; or, unless that is given, by gaps for which a proof is found by machine. Also **-O least=...**, the "
+            "smallest maximum, and **-O block=...**, how many maxima share a gap.",
         ),
     ] = False,
     fresh: Annotated[
@@ -105,12 +107,12 @@ def formalize(
     **Example:** compact-proofs formalize max-of-4-seed-123 -o theorem --check
 
     With **--goal** the proof is divided: Coq encloses a few quantities of the network on boxes of inputs, and what these
-    enclosures imply is left as a goal about real numbers, without weights, to any prover; **--goal --check** then takes the folder
-    as it is, with your proof in it.
+    enclosures imply is a goal about real numbers, without weights, for any prover, person or machine; **--goal --check** takes a
+    folder that was written before as it is, with your proof in it.
 
     **Example:** compact-proofs formalize mine.py:network --task mine.py:task -o theorem --check
 
-    **Example:** compact-proofs formalize finite-max-2-heads -o theorem --goal -O gap=16
+    **Example:** compact-proofs formalize finite-max-2-heads -o theorem --goal --check
     """
     from compact_proofs.formal.coq import Coq
     from compact_proofs.formal.theorem import check_theorem
@@ -159,28 +161,39 @@ def _goal(
     """A theorem up to a goal: written, or checked with the proof that is in its folder."""
     from compact_proofs.formal.goal.boxes import maximum_kinds
     from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
+    from compact_proofs.formal.goal.kinds import closable_kinds
     from compact_proofs.progress import progress_bars
 
     sizes = _maximum_sizes(loaded.task)
-    unknown = options.keys() - {"gap", "least"}
+    unknown = options.keys() - {"least", "gap" if "gap" in options else "block"}
     if sizes is None or unknown or not all(type(n) is int for n in options.values()):
         raise BadInput(
-            f"{loaded.name}: --goal is for tasks whose label is the maximum, with -O gap=... and -O least=..., whole numbers; "
-            "from Python, compact_proofs.formal.goal takes boxes of inputs of any task"
+            f"{loaded.name}: --goal is for tasks whose label is the maximum, with -O gap=... or -O block=..., and -O least=..., "
+            "whole numbers; from Python, compact_proofs.formal.goal takes boxes of inputs of any task"
         )
     n_ctx, d_vocab = sizes
-    kinds = maximum_kinds(n_ctx, d_vocab, options.get("gap", d_vocab // 4), options.get("least", 0))
-    statement = goal_of(loaded.model, loaded.task, kinds, output, title=loaded.name, arithmetic=arithmetic)
-    if not check:
+    if "gap" in options:
+        kinds: Any = maximum_kinds(n_ctx, d_vocab, **options)
+    else:
+        kinds = partial(closable_kinds, n_ctx=n_ctx, d_vocab=d_vocab, **options)
+    with progress_bars("boxes of inputs"):
+        statement = goal_of(loaded.model, loaded.task, kinds, output, title=loaded.name, arithmetic=arithmetic)
+    written = (output / "Goal.v").exists()
+    if not check or not written:
         free_folder(output, force=force)
         write_goal(statement, output)
+    if not check:
         said = statement.words(statement.numerator)
         if as_json:
             write_json({"folder": str(output), "statement": said, "claimed": str(statement.numerator), "checked": None})
             return
         say(f"Written to {output}: {', '.join(statement.parts)}, Accuracy.v, Goal.lean.")
         say(f"Claim: {said}   (= {decimal(Fraction(statement.numerator, statement.size))}).")
-        say(f"Prove the goal of Goal.v in {output / 'Closed.v'}; then the same command with --check.")
+        proof = output / "Closed.v"
+        if statement.is_open:
+            say(f"Prove the goal of Goal.v in {proof}; then let Coq check it by the same command with --check.")
+        else:
+            say(f"The goal is proved in {proof}. Let Coq check it by the same command with --check.")
         return
     with progress_bars(f"Coq (about {_duration(statement.seconds())})"):
         checked = check_goal(statement, output, fresh=fresh)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 from compact_proofs.cli.app import app
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal.goal.boxes import Box, check_kinds, maximum_kinds
+from compact_proofs.formal.goal.closing import margin
 from compact_proofs.formal.goal.enclosing import OVER, constants, filled
 from compact_proofs.formal.goal.goal_statement import GoalStatement, check_goal, goal_of, write_goal
 from compact_proofs.formal.goal.goal_text import COQ, LEAN, write
+from compact_proofs.formal.goal.kinds import closable_kinds
 from compact_proofs.formal.goal.lead import chain, lead, unroll
 from compact_proofs.formal.network.evaluation import logits, meaning_of
 from compact_proofs.formal.network.language import ONE, Scalar, axis, exp, fixed, over, plus, read, times, total
@@ -216,15 +219,45 @@ def test_the_command_line_says_what_it_needs(tiny_file: Path, tmp_path: Path):
     assert (tmp_path / "theorem" / "Closed.v").read_text() == BY_LRA  # whoever's proof it is
 
 
+@pytest.mark.parametrize("name", ["tiny", "finite-max-2-heads"])
+def test_what_a_machine_proves_is_a_bound_of_the_lead(name: str, tiny: LoadedModel, tmp_path: Path):
+    """The margin of a proof by machine is at most the lead of any input of its boxes, and no more is claimed than is true."""
+    loaded = tiny if name == "tiny" else load_model(name)
+    v, n = loaded.task.d_vocab, loaded.task.n_ctx
+    statement = goal_of(loaded.model, loaded.task, partial(closable_kinds, n_ctx=n, d_vocab=v, least=v - 6, block=3), tmp_path)
+    assert not statement.is_open
+    assert statement.closed.count("Lemma closed_") == len(statement.kinds) >= n
+    random = torch.Generator().manual_seed(1)
+    for kind, facts in zip(statement.kinds, statement.facts, strict=True):
+        left = margin(statement.lead, facts)
+        assert left is not None
+        assert left > 0
+        for box in (kind[0], kind[-1]):
+            t = [a + int(torch.randint(k, (), generator=random)) for a, k in box.intervals]
+            found = logits(statement.network, t)
+            assert float(left) < found[box.label] - np.delete(found, box.label).max()
+
+
+def test_a_goal_that_no_machine_proves_is_open(tmp_path: Path):
+    """The gap is too small for attention to be sharp; and a network without attention has no such proof."""
+    loaded = load_model("max-of-4-seed-123")
+    statement = goal_of(loaded.model, loaded.task, maximum_kinds(4, 64, 1), tmp_path)
+    assert statement.is_open
+    with pytest.raises(BadInput, match="no goal"):
+        goal_of(*VOTES, partial(closable_kinds, n_ctx=2, d_vocab=4), tmp_path)
+
+
 @pytest.mark.slow
-def test_a_goal_of_a_network_with_two_heads_is_closed(coq, tmp_path: Path):
-    """No other checker proves anything about this model: it has two heads, and 16.8 million inputs."""
-    arguments = ["formalize", "finite-max-2-heads", "--goal", "-O", "gap=10", "-O", "least=61", "-o", str(tmp_path / "theorem")]
+def test_goals_of_a_network_with_two_heads_are_closed(coq, tmp_path: Path):
+    """By machine, and by hand. No other checker proves anything about this model: it has two heads, and 16.8 million inputs."""
     runner = CliRunner()
-    assert runner.invoke(app, arguments).exit_code == 0
-    assert runner.invoke(app, [*arguments, "--check"]).exit_code == 1  # the goal is open
-    shutil.copy(EXAMPLE, tmp_path / "theorem")
-    result = runner.invoke(app, [*arguments, "--check"])
+    arguments = ["formalize", "finite-max-2-heads", "--goal", "-O", "least=61", "-o"]
+    result = runner.invoke(app, [*arguments, str(tmp_path / "machine"), "--check"])
     assert result.exit_code == 0, result.output
     assert "accepted by Coq" in result.output
+    arguments = [*arguments, str(tmp_path / "hand"), "-O", "gap=10"]
+    assert runner.invoke(app, arguments).exit_code == 0
+    shutil.copy(EXAMPLE, tmp_path / "hand")
+    result = runner.invoke(app, [*arguments, "--check"])
+    assert result.exit_code == 0, result.output
     assert "1787796 / 16777216" in result.output

@@ -48,13 +48,19 @@ class Fact:
     high: int
 
 
-def facts_of(lead: Lead, kind: Kind) -> tuple[Fact, ...]:
+def facts_of(lead: Lead, kind: Kind, env: Sequence[np.ndarray]) -> tuple[Fact, ...]:
     """Enclosures for one kind of boxes.
 
     Of each atom for itself, but of scores of one softmax by how far they are below one of them, that which is largest on the
     boxes, as far as can be said; and of the lead if each softmax were wholly on that one.
+
+    Parameters
+    ----------
+    lead, kind
+        Of the network; of boxes.
+    env
+        The network's tables (`constants`).
     """
-    env = constants(lead.distributed.network)
     outputs = lead.distributed.network.outputs
     softmaxes = list(_softmaxes(lead.body))
     compared = {k for group in softmaxes for k in group}

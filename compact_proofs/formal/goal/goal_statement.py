@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ from compact_proofs.files.atomic import write_atomically
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, SLOWDOWN
 from compact_proofs.formal.goal.boxes import Kind, check_kinds
-from compact_proofs.formal.goal.enclosing import Fact, facts_of
+from compact_proofs.formal.goal.closing import BY_MACHINE, closing
+from compact_proofs.formal.goal.enclosing import Fact, constants, facts_of
 from compact_proofs.formal.goal.goal_source import CLOSED, enclosures_source, goal_source, lean_source
 from compact_proofs.formal.goal.lead import Lead, lead_of
 from compact_proofs.formal.network.distribute import depends
@@ -55,6 +56,11 @@ class GoalStatement:
 
     open = ("Network", "Tasks", "Labels")
     counts_first = False
+
+    @property
+    def is_open(self) -> bool:
+        """Is the goal left to be proved?"""
+        return self.closed == CLOSED
 
     @property
     def numerator(self) -> int:
@@ -158,7 +164,7 @@ Open Scope R_scope.
 def goal_of(
     module: nn.Module,
     task: Task,
-    kinds: Sequence[Kind],
+    kinds: Sequence[Kind] | Callable[[Lead], Sequence[Kind]],
     folder: Path,
     *,
     title: str = "a network",
@@ -171,9 +177,10 @@ def goal_of(
     module, task
         A network of one layer of attention, or the like, that reads tokens; the inputs are all rows of tokens.
     kinds
-        Boxes of inputs; those of one kind share a goal.
+        Boxes of inputs, or what finds them for the lead of a logit; those of one kind share a goal.
     folder
-        If there is a proof of the goal in it (Closed.v), that is the statement's; otherwise it has an open one.
+        If there is a proof of the goal in it (Closed.v) that was written by hand, that is the statement's; otherwise it is the
+        machine's (`closing`), if that finds one, or an open one.
     title
         Names the network in a comment.
     arithmetic
@@ -187,14 +194,22 @@ def goal_of(
     network, in_coq = network_for(module, task), task_in_coq(task)
     if not in_coq.domain.startswith("(inputs ") or len(set(in_coq.values)) != 1:
         raise BadInput(f"{task.describe()}: a goal needs a task whose inputs are all rows of tokens, of the same values each")
-    check_kinds(kinds, in_coq.values)
     lead = lead_of(network, in_coq.values[0])
-    facts = tuple(facts_of(lead, kind) for kind in kinds)
+    found = kinds(lead) if callable(kinds) else kinds
+    check_kinds(found, in_coq.values)
+    env = constants(lead.distributed.network)
+    facts = tuple(facts_of(lead, kind, env) for kind in found)
+    closed = _proof_by_hand(folder) or closing(lead, facts) or CLOSED
+    return GoalStatement(network, in_coq, task.size, title, arithmetic, lead, tuple(found), facts, closed)
+
+
+def _proof_by_hand(folder: Path) -> str | None:
+    """The proof in a folder, unless it is the machine's or open."""
     try:
-        closed = (folder / PROOF).read_text()
+        text = (folder / PROOF).read_text()
     except FileNotFoundError:
-        closed = CLOSED
-    return GoalStatement(network, in_coq, task.size, title, arithmetic, lead, tuple(kinds), facts, closed)
+        return None
+    return None if text == CLOSED or text.startswith(BY_MACHINE) else text
 
 
 def write_goal(statement: GoalStatement, folder: Path) -> Formalization:
