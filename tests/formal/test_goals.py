@@ -155,6 +155,15 @@ def test_only_a_proof_closes_a_goal(old: str, new: str, message: str | None, coq
         check_goal(statement, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "command", ['Declare ML Module "evil".', 'Add LoadPath "/tmp".', 'Load "other.v".', 'Redirect "Goal" Print nat.']
+)
+def test_a_proof_that_reaches_for_other_files_is_refused(command: str, tmp_path: Path):
+    statement = votes(tmp_path, BY_LRA.replace("Theorem", f"{command}\nTheorem"))
+    with pytest.raises(CertificateRejected, match="not let through"):
+        check_goal(statement, tmp_path)
+
+
 def test_a_changed_file_is_refused(coq, tmp_path: Path):
     statement = votes(tmp_path, BY_LRA)
     for name in ("Goal.v", "Enclosures.v", "Program.v", "Accuracy.v"):

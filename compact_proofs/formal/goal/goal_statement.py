@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,9 @@ from compact_proofs.formal.network.statement import NUMBER, OTHER, network_for
 from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
 from compact_proofs.formal.theorem import NAME, Checked, Formalization, check_theorem, write_theorem
 from compact_proofs.inputs.task import Task
+
+REACHING_OUT = re.compile(r"\b(ML|Load|LoadPath|Path|Redirect|Extraction|Extract|Drop|Cd)\b")
+"""Words of commands by which a proof could load code or files of its own, or write some."""
 
 PROOF, LEAN = "Closed.v", "Goal.lean"
 """The file with the proof of the goal, which is whoever's that proves it, and the goal for provers that speak Lean."""
@@ -222,13 +226,16 @@ def write_goal(statement: GoalStatement, folder: Path) -> Formalization:
 def check_goal(statement: GoalStatement, folder: Path, *, fresh: bool = False) -> Checked:
     """Let Coq check a theorem whose goal is proved in its folder.
 
-    Every file but the proof must be what is written for the network: a goal that was changed proves nothing.
+    Every file but the proof must be what is written for the network: a goal that was changed proves nothing. The proof may be
+    anyone's, so it has no commands that load code into Coq or reach other files (`REACHING_OUT`); what it assumes, Coq lists.
 
     Raises
     ------
     CertificateRejected
-        If another file was changed, or as `check_theorem`.
+        If another file was changed, the proof has such a command, or as `check_theorem`.
     """
+    if reaching := REACHING_OUT.search(statement.closed):
+        raise CertificateRejected(f"{folder / PROOF}: {reaching[0]!r} is not let through; a proof reaches for no other files")
     for name, text in {**statement.parts, "Accuracy.v": statement.accuracy(statement.numerator)}.items():
         file = folder / name
         if not file.is_file():
