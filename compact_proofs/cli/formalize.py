@@ -12,7 +12,7 @@ import typer
 
 from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
-from compact_proofs.cli.options import MaxMemory, parse_options
+from compact_proofs.cli.options import MaxMemory, StrategyOptions, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
@@ -64,12 +64,7 @@ def formalize(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-O", metavar="NAME=VALUE", help="An option of the strategy; repeat for more.", show_default=False
-        ),
-    ] = None,
+    option: StrategyOptions = None,
     arithmetic: Annotated[
         Arithmetic,
         typer.Option(
