@@ -155,9 +155,7 @@ def test_only_a_proof_closes_a_goal(old: str, new: str, message: str | None, coq
         check_goal(statement, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "command", ['Declare ML Module "evil".', 'Add LoadPath "/tmp".', 'Load "other.v".', 'Redirect "Goal" Print nat.']
-)
+@pytest.mark.parametrize("command", ['Declare ML Module "a".', 'Add LoadPath "/a".', 'Load "a.v".', 'Redirect "a" Print nat.'])
 def test_a_proof_that_reaches_for_other_files_is_refused(command: str, tmp_path: Path):
     statement = votes(tmp_path, BY_LRA.replace("Theorem", f"{command}\nTheorem"))
     with pytest.raises(CertificateRejected, match="not let through"):
