@@ -98,7 +98,7 @@ bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, 
 	$(RUN) -m benchmarks.finite
 	$(RUN) -m benchmarks.dictionaries
 
-bench-cores: $(VENV)/.installed  ## Measure one proof on two cores, which must be idle (about 3 minutes).
+bench-cores: $(VENV)/.installed  ## Measure one proof by one process and by two (about 3 minutes).
 	$(RUN) -m benchmarks.many_cores
 
 groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
