@@ -100,7 +100,7 @@ CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "m
 ALLOWED = {
     "notebook_progress.py": "how often bars are drawn",
     "search/judge.py": "a safety net, if asked for; what it stopped is said to be too slow",
-    "shards/crew.py": "which process carries out a part, and when it is kept: not what it finds",
+    "shards/call.py": "which process carries out a part, and when it is kept: not what it finds",
     "workers/cluster.py": "a run ends if all its workers stay away",
 }
 """Where a clock may stop something."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from compact_proofs.progress import track
-from compact_proofs.shards.crew import current
+from compact_proofs.shards.call import current
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")

@@ -39,7 +39,7 @@ UNSEEN = {
     ],
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
-    "shards/crew.py": ["whether results are possible, by numbers of inputs"],
+    "shards/call.py": ["whether results are possible, by numbers of inputs"],
     "shards/passing.py": [
         "numbers written as bytes for another process, which counts whatever it does with them",
         "what another process found, and counted, read from its bytes",

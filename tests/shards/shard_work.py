@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import compact_proofs as cp
 from compact_proofs.core.enumeration import Enumeration, Evaluation
 from compact_proofs.core.exhaustive import Exhaustive
-from compact_proofs.shards import crew
+from compact_proofs.shards import call
 
 PATIENCE = 120
 """Seconds to wait for another process."""
@@ -138,7 +138,7 @@ def cp_each(part: int) -> Any:
 
 
 if __name__ == "__main__":
-    crew.ALONE = 0
+    call.ALONE = 0
     strategy = Logged(batch_size=4, log=sys.argv[2])
     with cp.sharing(2, resume=sys.argv[1]):
         cp.prove(Network(), TASK, strategy)

@@ -20,7 +20,7 @@ from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files.kept import Kept
 from compact_proofs.length import TooLong
-from compact_proofs.shards import crew
+from compact_proofs.shards import call, crew
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.tasks import KITS
 
@@ -31,7 +31,7 @@ REGISTERED = [(kit, kind) for kit in KITS.values() for kind in kit.strategies]
 def workers() -> Iterator[None]:
     """Two processes, which get every part."""
     with pytest.MonkeyPatch.context() as patch, cp.sharing(2):
-        patch.setattr(crew, "ALONE", 0)
+        patch.setattr(call, "ALONE", 0)
         wait_for_workers()
         yield
 
@@ -141,7 +141,7 @@ def test_results_that_parts_cannot_have_are_refused(
         value = {"number": first.number + 1, "size": 5 - first.size, "bits": first.bits ^ 255}[change]
         return [dataclasses.replace(first, **{change: value}), *results[1:]]
 
-    monkeypatch.setattr(crew, "read_result", changed)
+    monkeypatch.setattr(call, "read_result", changed)
     wait_for_workers()  # which may still be at parts of a proof that was refused
     with pytest.raises(BadInput, match="another process"):
         cp.brute_force(Network(), TASK, batch_size=4)
@@ -176,7 +176,7 @@ def test_enclosures_are_sent_with_both_bounds() -> None:
 
 def test_ten_workers_killed_during_one_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: cp.Certificate) -> None:
     """Each costs its shard, which is done again: bound and length are those of one process."""
-    monkeypatch.setattr(crew, "ALONE", 0)
+    monkeypatch.setattr(call, "ALONE", 0)
     monkeypatch.setenv("SHARD_PARENT", str(os.getpid()))
     strategy = Deadly(batch_size=4, log=str(tmp_path / "log"))
     with cp.sharing(2):
@@ -187,8 +187,8 @@ def test_ten_workers_killed_during_one_proof(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_part_that_kills_every_worker_ends_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "ALONE", 0)
-    monkeypatch.setattr(crew, "MOST_DEATHS", 2)
+    monkeypatch.setattr(call, "ALONE", 0)
+    monkeypatch.setattr(call, "MOST_DEATHS", 2)
     monkeypatch.setenv("SHARD_PARENT", str(os.getpid()))
     with cp.sharing(2):
         wait_for_workers()
@@ -198,16 +198,17 @@ def test_a_part_that_kills_every_worker_ends_the_proof(tmp_path: Path, monkeypat
 
 def test_what_was_finished_before_an_interruption_is_not_done_again(tmp_path: Path, alone: cp.Certificate) -> None:
     strategy = Interrupted(batch_size=4, log=str(tmp_path / "log"))
-    with pytest.raises(KeyboardInterrupt), cp.sharing(resume=tmp_path / "kept"):
+    with crew.nothing_shared(), pytest.raises(KeyboardInterrupt), cp.sharing(resume=tmp_path / "kept"):
         cp.prove(Network(), TASK, strategy)
-    with cp.sharing(resume=tmp_path / "kept"):
+    with crew.nothing_shared(), cp.sharing(resume=tmp_path / "kept"):
         proven = cp.prove(Network(), TASK, strategy)
         assert proves_the_same(proven, alone)
         assert [part for part, _ in strategy.lines()] == [*range(71), *range(70, 128)]
         again = cp.prove(Network(), TASK, strategy)  # which is kept as a whole
     assert same_file(proven, again, tmp_path)
     assert len(strategy.lines()) == 129
-    cp.prove(Network(), TASK, strategy)
+    with crew.nothing_shared():
+        cp.prove(Network(), TASK, strategy)
     assert len(strategy.lines()) == 129 + 128
 
 

@@ -9,13 +9,13 @@ import pytest
 from shard_work import TASK, Deadly, Network
 
 import compact_proofs as cp
-from compact_proofs.shards import crew
+from compact_proofs.shards import call
 
 distributed = pytest.importorskip("distributed")
 
 
 def test_a_proof_on_a_cluster_whose_workers_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "ALONE", 0)
+    monkeypatch.setattr(call, "ALONE", 0)
     monkeypatch.setenv("SHARD_PARENT", str(os.getpid()))
     strategy = Deadly(batch_size=4, log=str(tmp_path / "log"), times=3)
     alone = cp.brute_force(Network(), TASK, batch_size=4)
