@@ -9,16 +9,19 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.lifted import Lifted, call
+from compact_proofs.automatic.listed_maps import carried_out, product_of
 from compact_proofs.automatic.listed_sums import Sums, folded
 from compact_proofs.automatic.listed_values import (
     Affine,
     Dense,
+    Mapped,
     Pair,
     Reader,
     Shares,
     Step,
     Table,
     Value,
+    View,
     Weighted,
     first_of,
     moves,
@@ -154,9 +157,25 @@ class Steps:
             self._kept.append(x)
             if isinstance(x, Shares):
                 self._dense[id(x)] = self.sums.shares(x.of, x.entry)
+            elif isinstance(x, View):
+                self._dense[id(x)] = self._look(x)
+            elif isinstance(x, Mapped):
+                self._dense[id(x)] = carried_out(x, self)
             else:
                 self._dense[id(x)] = self.add(self._gather(x), shape_of(x), positions_of(x))
         return self._dense[id(x)]
+
+    def product(self, m: Mapped) -> Dense:
+        """The product that a value is entries of; computed once, whoever reads others of its entries."""
+        if id(m.x) not in self._dense:
+            self._kept.append(m.x)
+            self._dense[id(m.x)] = product_of(self._look(m.x), m.W, self)
+        return self._dense[id(m.x)]
+
+    def _look(self, x: View) -> Dense:
+        """Entries in other places: free."""
+        index = x.index.reshape(-1).to(self.device)
+        return self.add(lambda inputs, read: read(x.x).flatten(1)[:, index].reshape(-1, *x.shape), x.shape, x.x.on)
 
     def _gather(self, x: Affine | Pair | Tensor) -> Step:
         """Read a value's tables at inputs: free, but for sums over positions, and 2 operations for each share and entry."""

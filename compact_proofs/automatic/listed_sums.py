@@ -93,6 +93,7 @@ def terms_of(weighted: list[Weighted], v: int) -> Terms:
         used = [w.used.reshape(len(w.used), -1) for w in weighted]
     entries: list[Tensor] = []
     tables: list[Tables] = []
+    kept: list[int] = []
     for p in range(len(key)):
         with structure():
             members = [(numbers[i] == p).nonzero()[:, 0] for i in range(len(weighted))]
@@ -112,9 +113,11 @@ def terms_of(weighted: list[Weighted], v: int) -> Terms:
                     table = values[None].expand(v, *values.shape)
                 position = int(other[s])
                 found[position] = found[position] + table if position in found else table
-        entries.append(own)
-        tables.append(found)
-    return Terms(key, entries, tables)
+        if found:
+            entries.append(own)
+            tables.append(found)
+            kept.append(p)
+    return Terms(key[kept], entries, tables)
 
 
 class Sums:

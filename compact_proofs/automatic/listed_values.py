@@ -103,7 +103,18 @@ class Weighted:
 
     def read_as(self, tables: Tensor, used: Tensor) -> Weighted:
         """The same shares times other tables."""
-        return replace(self, tables=tables, used=used)
+        return replace(self, tables=tables, used=used).needed()
+
+    def needed(self) -> Weighted:
+        """Without shares that count for no entry."""
+        with structure():
+            some = self.used.flatten(1).any(1)
+            if bool(some.all()):
+                return self
+            kept = some.nonzero()[:, 0]
+            by = None if self.by is None else self.by[kept]
+        tables = self.tables[:, kept.to(self.tables.device)]
+        return Weighted(self.source, self.entry[kept], self.owner[kept], tables, self.used[kept], self.factor, by)
 
 
 @dataclass(frozen=True)
@@ -142,7 +153,54 @@ class Dense:
     on: frozenset[int]
 
 
-Value: TypeAlias = Tensor | Affine | Pair | Shares | Dense
+@dataclass(frozen=True)
+class View:
+    """Entries of a `Dense` value in other places: entry e is number ``index[e]`` of the value, in row-major order."""
+
+    x: Dense
+    index: Tensor
+
+    @property
+    def shape(self) -> torch.Size:
+        """The shape of the value for one input."""
+        return self.index.shape
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Entries of a product x W, plus constants.
+
+    Attributes
+    ----------
+    x
+        [B, K, d].
+    W : [B, d, E]
+        A constant.
+    entry : int64 [*shape]
+        Which entry of the product [B, K, E] each entry is, in row-major order.
+    constant, place : int64 [*shape], optional
+        ``constant[place[e]]`` is added to entry e.
+    """
+
+    x: View
+    W: Tensor
+    entry: Tensor
+    constant: Tensor | None = None
+    place: Tensor | None = None
+
+    @property
+    def shape(self) -> torch.Size:
+        """The shape of the value for one input."""
+        return self.entry.shape
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """For each entry, its batch b, its row of x, numbered through all batches, and its column e of W."""
+        (_, K, _), E = self.x.shape, self.W.shape[2]
+        return self.entry // (K * E), self.entry // E, self.entry % E
+
+
+Value: TypeAlias = Tensor | Affine | Pair | Shares | View | Mapped | Dense
 Reader: TypeAlias = Callable[[Dense], Tensor]
 Step: TypeAlias = Callable[[Tensor, Reader], Tensor]
 """From inputs [L, n], and a function that gives the values [L, ...] of earlier steps, to values [L, *shape]."""
@@ -150,7 +208,7 @@ Step: TypeAlias = Callable[[Tensor, Reader], Tensor]
 
 def moves(x: Any) -> bool:
     """Does a value depend on the input?"""
-    return isinstance(x, (Affine, Pair, Shares, Dense))
+    return isinstance(x, (Affine, Pair, Shares, View, Mapped, Dense))
 
 
 def shape_of(x: Any) -> torch.Size:

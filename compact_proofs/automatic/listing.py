@@ -26,17 +26,21 @@ from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.listed_averages import averages
+from compact_proofs.automatic.listed_maps import contracted, mapped, moved, plus
+from compact_proofs.automatic.listed_norms import is_average, normalised
 from compact_proofs.automatic.listed_products import product
 from compact_proofs.automatic.listed_steps import LARGEST_TABLE, Steps
 from compact_proofs.automatic.listed_sums import reading
 from compact_proofs.automatic.listed_values import (
     Affine,
     Dense,
+    Mapped,
     Pair,
     Shares,
     Softmaxes,
     Table,
     Value,
+    View,
     first_of,
     moves,
     shape_of,
@@ -93,6 +97,13 @@ class Listing:
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
+    def price(self, inputs: Tensor) -> float:
+        """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
+        with count() as counter:
+            logits = self._steps.run(inputs, self._logits)
+            ACCURACY.correct(logits, torch.zeros(len(inputs), dtype=torch.int64, device=self.device))
+        return counter.length.total / len(inputs)
+
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
@@ -106,7 +117,7 @@ class Listing:
 
     def _read(self) -> Dense:
         values: dict[Node, Any] = {}
-        for node in narrowed(self.program.graph).nodes:
+        for node in narrowed(self.program.graph, once=True).nodes:
             if node.op == "placeholder":
                 tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
@@ -147,17 +158,51 @@ class Listing:
         elif len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
             with structure():
                 found = Shares(moving[0].of, target(*map_leaves(lambda y: y.entry if y is moving[0] else y, args), **kwargs))
+        elif len(moving) == 1 and isinstance(moving[0], (Dense, View, Mapped)):
+            found = self._in_place(name, target, args, kwargs, moving[0], shape)
         if found is None and name in ("_softmax", "_safe_softmax") and isinstance(args[0], Pair):
             found = self._softmax(args[0], args[1] % len(shape))
         if found is None and name in ("mm", "bmm"):
-            found = averages(args[0], args[1], shape, self.v, self.n)
+            shares = self._steps.dense(args[0]) if isinstance(args[0], View) and isinstance(args[1], Affine) else args[0]
+            found = averages(shares, args[1], shape, self.v, self.n)
             if found is None and all(isinstance(x, Affine) for x in args[:2]):
                 found = product(args[0], args[1], self._steps.sums, shape, self.n, LARGEST_TABLE)
+            if found is None and isinstance(args[1], Mapped) and moves(args[0]):
+                found = contracted(args[0], args[1], self._steps, shape)
+        if found is None and name == "native_layer_norm" and len(moving) == 1 and is_average(args[0]) and len(args[1]) == 1:
+            found = self._norm(args, shape)
         if found is None and name in ("add", "sub") and all(isinstance(x, Affine) or _constant(x) for x in args[:2]):
             found = self._sum(args, kwargs, name == "sub", shape)
         if found is None and len(moving) == 1 and isinstance(moving[0], Affine) and name in LINEAR:
             found = self._linear(name, target, args, kwargs, moving[0], shape)
         return found if found is not None else self._steps.each(target, args, kwargs, shape)
+
+    def _norm(self, args: Any, shape: torch.Size) -> Value | None:
+        """Layer norm of averages (`compact_proofs.automatic.listed_norms`): centred, divided by sigma, scaled, shifted."""
+        x, _, weight, bias, eps = args
+        mean = self._linear("mean", aten.mean.dim, (x, [-1], True), {}, x, torch.Size([*shape[:-1], 1]))
+        if mean is None:
+            return None
+        found: Any = normalised(self._sum((x, mean), {}, True, shape), float(eps), self._steps, self.n, LARGEST_TABLE)
+        if found is not None and weight is not None:
+            found = self._apply("mul", aten.mul.Tensor, (found, weight), {}, [found], shape)
+        if found is not None and bias is not None:
+            found = self._apply("add", aten.add.Tensor, (found, bias), {}, [found], shape)
+        return found
+
+    @staticmethod
+    def _in_place(name: str, target: Any, args: Any, kwargs: Any, x: Dense | View | Mapped, shape: torch.Size) -> Value | None:
+        """What moves entries of a value, maps its rows by a constant, or adds constants to a map: not carried out until it is read."""
+        if name in STRUCTURAL - {"cat", "stack"}:
+            with structure():
+                view = View(x, torch.arange(x.shape.numel()).reshape(x.shape)) if isinstance(x, Dense) else x
+            return moved(view, lambda t: target(*map_leaves(lambda y: t if y is x else y, args), **kwargs))
+        if name in ("mm", "bmm") and args[0] is x and not isinstance(x, Mapped) and isinstance(args[1], Tensor):
+            return mapped(x, args[1])
+        if name == "add" and isinstance(x, Mapped) and kwargs.get("alpha", 1) == 1 and len(args) == 2:
+            other = args[1] if args[0] is x else args[0]
+            return plus(x, other, shape) if isinstance(other, Tensor) else None
+        return None
 
     # ------------------------------------------------------------------------------------------------------------ tables
 
