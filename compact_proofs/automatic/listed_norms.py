@@ -53,4 +53,6 @@ def _times(w: Weighted, factor: Dense, shape: torch.Size) -> Weighted:
 
 def is_average(x: object) -> bool:
     """Is a value made of averages by softmaxes, without factors?"""
-    return isinstance(x, Affine) and bool(x.weighted) and all(isinstance(w.source, Softmaxes) and w.factor is None for w in x.weighted)
+    return (
+        isinstance(x, Affine) and bool(x.weighted) and all(isinstance(w.source, Softmaxes) and w.factor is None for w in x.weighted)
+    )

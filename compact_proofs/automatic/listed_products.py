@@ -6,9 +6,10 @@ vectors that depend on x_f and x_i, M_q = sum_j Y_j one of vectors that depend o
     a.b = sum_{p, q} c_p d_q (N_p.M_q),
     N_p.M_q = sum_{i < j} S_ij - (m - 2) sum_i S_i + (m - 1) (m - 2) / 2 S,      i, j among the m positions outside F = {f, g},
 
-where S, S_i, S_ij = (sum of X over F, F and i, F and i and j) . (the sum of Y likewise). Proof: the product of X_i and Y_j, i != j, is
-in S_ij alone; what has one position i outside F is in the m - 1 of S_ij and in S_i; what has none is in m (m - 1) / 2 of S_ij, all m
-of S_i and S, and m (m - 1) / 2 - m (m - 2) + (m - 1) (m - 2) / 2 = 1. Each S is computed once for each choice of its tokens.
+where S, S_i, S_ij = (sum of X over F; F and i; F, i and j) . (the sum of Y likewise). Proof: the product of X_i and Y_j, i != j,
+is in S_ij alone. What has one position i outside F is in m - 1 of the S_ij and in S_i. What has none is in all m (m - 1) / 2 of
+the S_ij, all m of the S_i and S, and m (m - 1) / 2 - m (m - 2) + (m - 1) (m - 2) / 2 = 1. Each S is computed once for each choice
+of its tokens.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class _Vectors:
                 for p, at in self.of[x]:
                     table = self.terms.tables[p].get(i)
                     if table is None:
-                        table = torch.zeros(v, v, len(self.terms.entries[p]), dtype=torch.float64, device=self.source.weights.device)
+                        table = torch.zeros(
+                            v, v, len(self.terms.entries[p]), dtype=torch.float64, device=self.source.weights.device
+                        )
                     parts.append(table[:, :, at.to(table.device)])
                 rows.append(torch.stack(parts, 2))
             found[i] = torch.stack(rows, 2)
@@ -98,7 +101,7 @@ def product(a: Affine, b: Affine, sums: Sums, shape: torch.Size, n: int, largest
 
 
 def _vectors(x: Affine, entries: Tensor, v: int) -> _Vectors | None:
-    """The terms of vectors, of which `entries`, int64 [vectors, E], are the entries. None if `x` is more than averages of one source."""
+    """The terms of vectors with these entries, int64 [vectors, E]. None if `x` is more than averages of one source."""
     if x.tables or not x.weighted or any(w.factor is not None or w.source is not x.weighted[0].source for w in x.weighted):
         return None
     source = x.weighted[0].source
@@ -134,9 +137,12 @@ def _multiplied(
         X, Y = left.tables([x for x, _ in pairs], sums.v), right.tables([y for _, y in pairs], sums.v)
         found = _brackets(f, g, X, Y, sums)
         with structure():
-            one = torch.tensor([[int(left.terms.key[p, 0]) for p, _ in left.of[x]] for x, _ in pairs])
-            other = torch.tensor([[int(right.terms.key[q, 0]) for q, _ in right.of[y]] for _, y in pairs])
-        parts.append((found, one.to(sums.device), other.to(sums.device)))
+            both = [
+                [(int(left.terms.key[p, 0]), int(right.terms.key[q, 0])) for p, _ in left.of[x] for q, _ in right.of[y]]
+                for x, y in pairs
+            ]
+            groups, at = torch.tensor(both).flatten(0, 1).unique(dim=0, return_inverse=True)
+        parts.append((found, groups.to(sums.device), at.reshape(len(pairs), -1).to(sums.device)))
         order += [x * K + y % K for x, y in pairs]
     with structure():
         back = torch.tensor(order).argsort().to(sums.device)
@@ -144,11 +150,11 @@ def _multiplied(
     def step(inputs: Tensor, read: Reader) -> Tensor:
         c, d = (read(value) for value in inverse)
         results = []
-        for found, one, other in parts:
+        for found, groups, at in parts:
             total = read(found[0])
             for more in found[1:]:
                 total = total + read(more)
-            factor = (c[:, one][..., None] * d[:, other][:, :, None]).flatten(2)  # [N, R, hx hy]
+            factor = (c[:, groups[:, 0]] * d[:, groups[:, 1]])[:, at]  # [N, R, hx hy]
             size = factor.shape[:2].numel()
             results.append(torch.bmm(factor.reshape(size, 1, -1), total.reshape(size, -1, 1)).reshape(factor.shape[:2]))
         return torch.cat(results, 1)[:, back].reshape(-1, *shape)

@@ -12,7 +12,6 @@ from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.listed_maps import carried_out, product_of
 from compact_proofs.automatic.listed_sums import Sums, folded
 from compact_proofs.automatic.listed_values import (
-    Affine,
     Dense,
     Mapped,
     Pair,
@@ -62,6 +61,7 @@ class Steps:
         self._decided, self._kept_on = 0, set[frozenset[int]]()
         self._dense: dict[int, Dense] = {}
         self._kept: list[Any] = []  # so that an id stays the name of one value
+        self._products: dict[int, tuple[View, Dense]] = {}
         self.sums = Sums(self, v, device)
 
     def run(self, inputs: Tensor, result: Dense) -> Tensor:
@@ -70,6 +70,8 @@ class Steps:
         What depends on some positions only is computed once for all inputs that agree there: in this call, and in every later one
         where there is room for all (`_kept_sets`).
         """
+        if not len(inputs):
+            return torch.zeros(0, *result.shape, dtype=torch.float64, device=self.device)
         kept = self._kept_sets()
         kinds = {on: self._kinds(inputs, on, on in kept) for on in {on for _, on in self._steps}}
         done: list[Tensor] = []
@@ -110,10 +112,10 @@ class Steps:
         return self._kept_on
 
     def _kinds(self, inputs: Tensor, on: frozenset[int], kept: bool) -> tuple[Tensor, Tensor]:
-        """Inputs of the kinds that must be computed, and the number of each input's kind; a kind is what agrees at the positions `on`.
+        """One input of each kind that must be computed, and the number of each input's kind: a kind agrees at the positions `on`.
 
         Cost: where not every input is a kind of its own, an integer operation a token; for kinds that are kept, where a table says
-        which are there, an integer operation for each input.
+        which are there, an integer operation for each input until all are.
         """
         if len(on) == self.n:
             each = torch.arange(len(inputs))
@@ -123,12 +125,14 @@ class Steps:
             charge_integers(tokens.size)
             _, chosen, kind = np.unique(tokens, axis=0, return_index=True, return_inverse=True)
             return torch.from_numpy(chosen), torch.from_numpy(kind.reshape(-1))
-        charge_integers(len(inputs))
         row = self._rows.setdefault(on, np.full(self.v ** len(on), -1))
         code = tokens @ self.v ** np.arange(len(on))
+        there = np.count_nonzero(row >= 0)
+        if there < len(row):
+            charge_integers(len(inputs))
         missing = np.flatnonzero(row[code] < 0)
         new, first = np.unique(code[missing], return_index=True)
-        row[new] = np.count_nonzero(row >= 0) + np.arange(len(new))
+        row[new] = there + np.arange(len(new))
         return torch.from_numpy(missing[first]), torch.from_numpy(row[code])
 
     def add(self, step: Step, shape: torch.Size, on: frozenset[int]) -> Dense:
@@ -167,18 +171,17 @@ class Steps:
 
     def product(self, m: Mapped) -> Dense:
         """The product that a value is entries of; computed once, whoever reads others of its entries."""
-        if id(m.x) not in self._dense:
-            self._kept.append(m.x)
-            self._dense[id(m.x)] = product_of(self._look(m.x), m.W, self)
-        return self._dense[id(m.x)]
+        if id(m.x) not in self._products:
+            self._products[id(m.x)] = m.x, product_of(self._look(m.x), m.W, self)
+        return self._products[id(m.x)][1]
 
     def _look(self, x: View) -> Dense:
         """Entries in other places: free."""
         index = x.index.reshape(-1).to(self.device)
         return self.add(lambda inputs, read: read(x.x).flatten(1)[:, index].reshape(-1, *x.shape), x.shape, x.x.on)
 
-    def _gather(self, x: Affine | Pair | Tensor) -> Step:
-        """Read a value's tables at inputs: free, but for sums over positions, and 2 operations for each share and entry."""
+    def _gather(self, x: Any) -> Step:
+        """Read the tables of an `Affine`, a `Pair` or a constant at inputs: free, but for sums, and products with shares."""
         shape = shape_of(x)
         if isinstance(x, Tensor):
             return lambda inputs, read: x.expand(len(inputs), *x.shape)

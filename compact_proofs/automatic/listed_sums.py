@@ -56,7 +56,7 @@ def chunks(positions: Iterable[int]) -> list[list[int]]:
 
 
 def _terms_of(w: Weighted) -> tuple[Tensor, Tensor]:
-    """For each share its term's softmax, factor and own position (-1 where there is none), int64 [S, 3]; and the position it reads."""
+    """For each share its term's softmax, factor (-1: none) and own position, int64 [S, 3]; and the position that it reads."""
     none = torch.full_like(w.owner, -1)
     if isinstance(w.source, Softmaxes):
         own, other, group = w.source.first[w.entry], w.source.second[w.entry], w.source.group[w.entry]
@@ -210,7 +210,9 @@ class Sums:
                     counts[p, terms.entries[p]] = True
                     at[p, terms.entries[p]] = column + torch.arange(len(terms.entries[p]))
                     column += len(terms.entries[p])
-            numerators.append(self.added(first, _side_by_side([terms.tables[p] for p in own], [len(terms.entries[p]) for p in own])))
+            numerators.append(
+                self.added(first, _side_by_side([terms.tables[p] for p in own], [len(terms.entries[p]) for p in own]))
+            )
         with structure():
             patterns, group = counts.unique(dim=1, return_inverse=True)
             found = [((group == g).nonzero()[:, 0], patterns[:, g].nonzero()[:, 0]) for g in range(patterns.shape[1])]

@@ -1,18 +1,22 @@
 """Evaluating a program on listed inputs with everything shared that they have in common: the cheapest brute force that is known.
 
 Brute force runs the whole program on each input. But most of it depends on few tokens, and linear maps can be applied to tables
-before they are applied to inputs. The program is read once, operation by operation, with four kinds of values:
+before they are applied to inputs. The program is read once, operation by operation, with these kinds of values:
 
     a constant                                                         computed once
     `Affine`    sum of tables of one token each, and of shares (the results of a softmax) times such tables
     `Pair`      a table of two tokens, such as a score of a query token and a key token
+    `Shares`    softmaxes of pairs: ratios of tables of two tokens and their sums
+    `View`, `Mapped`    numbers known for each input in other places, and linear maps of them, not carried out before they are read
     `Dense`     known for each input only
 
 Tables cost once what the operation costs on all v tokens (or v^2 pairs); reading an entry is free. A linear map of an Affine value
 maps its tables, so that an input pays for shares times tables only: with values V, pattern p and maps W_O, W_in, an input pays for
-``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Everything else is computed for each input, as brute force does it, or once
-for all inputs that agree where it depends on them. What comes out is the program's function, reordered: real arithmetic gives the
-same number, and the sound reading encloses it.
+``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Averages by shares of pairs stay averages through a layer norm and through a
+second softmax's averages, and their products, the scores of a second layer, need no vectors
+(`compact_proofs.automatic.listed_sums`, `listed_averages`, `listed_norms`, `listed_products`). Everything else is computed for each
+input, as brute force does it, or once for all inputs that agree where it depends on them. What comes out is the program's function,
+reordered: real arithmetic gives the same number, and the sound reading encloses it.
 """
 
 from __future__ import annotations
@@ -192,7 +196,7 @@ class Listing:
 
     @staticmethod
     def _in_place(name: str, target: Any, args: Any, kwargs: Any, x: Dense | View | Mapped, shape: torch.Size) -> Value | None:
-        """What moves entries of a value, maps its rows by a constant, or adds constants to a map: not carried out until it is read."""
+        """What moves entries, maps rows by a constant, or adds constants to such a map: not carried out before it is read."""
         if name in STRUCTURAL - {"cat", "stack"}:
             with structure():
                 view = View(x, torch.arange(x.shape.numel()).reshape(x.shape)) if isinstance(x, Dense) else x
