@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from compact_proofs import prove
+from compact_proofs import trial
 from compact_proofs.estimates import Constant, Estimator, Sampling, estimate
 from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import load_model
@@ -102,7 +102,7 @@ def _held_out(seed: int, steps: int) -> tuple[nn.Module, Task, float]:
         train(TrainingConfig(n_ctx=4, seed=seed, steps=steps, evaluation_samples=2**14)).save(file)
     loaded, known = load_model(file), file.with_suffix(".accuracy")
     if not known.exists():
-        accuracy = prove(loaded.model, loaded.task, BruteForce(), reading="float").bound
+        accuracy = trial(loaded.model, loaded.task, BruteForce()).bound
         known.write_text(f"{accuracy.numerator} {accuracy.denominator}")
     return loaded.model, loaded.task, float(Fraction(*map(int, known.read_text().split())))
 

@@ -1,6 +1,6 @@
 from .api.frontier import frontier
 from .api.load import load
-from .api.prove import brute_force, check, prove
+from .api.prove import brute_force, check, prove, trial
 from .automatic.shared import Shared
 from .automatic.strategy import Automatic
 from .certified import Certified, Classes, Counted, Total, Truth
@@ -89,6 +89,7 @@ __all__ = [
     "sound",
     "stage",
     "trace",
+    "trial",
     "upper",
     "violations",
     "whole",

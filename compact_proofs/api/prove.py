@@ -1,9 +1,8 @@
-"""`prove`, `check` and `brute_force` of a network on its task, with the task's defaults."""
+"""`prove`, `trial`, `check` and `brute_force` of a network on its task, with the task's defaults."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, overload
 
 from torch import nn
 
@@ -13,7 +12,6 @@ from compact_proofs.core import exhaustive
 from compact_proofs.core import prove as proving
 from compact_proofs.core.certificate import Certificate, Run, Trial
 from compact_proofs.core.claim import ACCURACY, Score
-from compact_proofs.core.prove import Reading
 from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.inputs.task import Task
 from compact_proofs.tasks import LoadedModel
@@ -22,39 +20,14 @@ Network = nn.Module | LoadedModel
 """A module, a live model of TransformerLens, or what `load` returns, which brings its task."""
 
 
-@overload
-def prove(
-    model: Network,
-    task: Task | None = ...,
-    strategy: Strategy | None = ...,
-    *,
-    explanation: Explanation | None = ...,
-    reading: Literal["sound"] = ...,
-    limit: int | None = ...,
-) -> Certificate: ...
-
-
-@overload
-def prove(
-    model: Network,
-    task: Task | None = ...,
-    strategy: Strategy | None = ...,
-    *,
-    explanation: Explanation | None = ...,
-    reading: Reading,
-    limit: int | None = ...,
-) -> Certificate | Trial: ...
-
-
 def prove(
     model: Network,
     task: Task | None = None,
     strategy: Strategy | None = None,
     *,
     explanation: Explanation | None = None,
-    reading: Reading = "sound",
     limit: int | None = None,
-) -> Certificate | Trial:
+) -> Certificate:
     """Prove a lower bound of a network's accuracy (or of the strategy's own score) over all inputs of a task.
 
     Parameters
@@ -69,14 +42,12 @@ def prove(
         and its task, else `Automatic` for tokens, else every input by brute force (`Exhaustive`).
     explanation
         Untrusted tensors that guide the proof, by name. Found by ``strategy.explain`` unless given.
-    reading
-        "sound": interval arithmetic, which makes a theorem. "float": plain float64, a quick estimate that proves nothing.
     limit
         Give up (`compact_proofs.length.TooLong`) once the proof takes more operations than this.
 
     Returns
     -------
-    Certificate or, in the float reading, Trial
+    Certificate
         With the exact bound and the length of the proof, counted from this run.
 
     Raises
@@ -90,7 +61,24 @@ def prove(
     """
     pair = pair_of(model, task)
     chosen = pair.kit.default(pair.model) if strategy is None else strategy
-    return proving.prove(pair.model, pair.task, chosen, explanation=explanation, reading=reading, limit=limit)
+    return proving.prove(pair.model, pair.task, chosen, explanation=explanation, limit=limit)
+
+
+def trial(
+    model: Network,
+    task: Task | None = None,
+    strategy: Strategy | None = None,
+    *,
+    explanation: Explanation | None = None,
+    limit: int | None = None,
+) -> Trial:
+    """Run a proof in plain float64: its exact length, and an estimate of its bound, which proves nothing. For exploring, and quick.
+
+    Parameters and errors are those of `prove`.
+    """
+    pair = pair_of(model, task)
+    chosen = pair.kit.default(pair.model) if strategy is None else strategy
+    return proving.trial(pair.model, pair.task, chosen, explanation=explanation, limit=limit)
 
 
 def check(
@@ -136,8 +124,7 @@ def brute_force(
     share: float = 1.0,
     score: Score = ACCURACY,
     batch_size: int = 256,
-    reading: Reading = "sound",
-) -> Certificate | Trial:
+) -> Certificate:
     """Prove a bound of a network's mean score by evaluating it on every input of a finite task.
 
     Parameters
@@ -150,8 +137,6 @@ def brute_force(
         Accuracy unless given: `Margin(c)`, `LogLikelihood()`.
     batch_size
         Inputs evaluated at once; larger is faster and takes more memory.
-    reading
-        As for `prove`.
 
     Raises
     ------
@@ -161,4 +146,4 @@ def brute_force(
         If the model makes a call without a sound rule; the message names it.
     """
     pair = pair_of(model, task)
-    return exhaustive.brute_force(pair.model, pair.task, share=share, score=score, batch_size=batch_size, reading=reading)
+    return exhaustive.brute_force(pair.model, pair.task, share=share, score=score, batch_size=batch_size)

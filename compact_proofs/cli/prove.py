@@ -12,7 +12,7 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
+from compact_proofs.cli.options import EFFORT, MaxMemory, StrategyOptions, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
     command,
@@ -55,16 +55,7 @@ def prove(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "-O",
-            metavar="NAME=VALUE",
-            help="An option of the strategy; repeat for more.",
-            show_default=False,
-        ),
-    ] = None,
+    option: StrategyOptions = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the certificate to this file.", show_default=False)
     ] = None,
@@ -123,8 +114,8 @@ def prove(
 
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
     """
-    from compact_proofs.core.prove import find_explanation
-    from compact_proofs.core.prove import prove as run
+    from compact_proofs.core.prove import find_explanation, trial
+    from compact_proofs.core.prove import prove as proved
     from compact_proofs.progress import progress_bars
     from compact_proofs.search.autopilot import best_within
     from compact_proofs.search.polish import polish as better
@@ -156,7 +147,8 @@ def prove(
         explanation = find_explanation(loaded.model, loaded.task, chosen)
         if polish:
             explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
-        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation, reading=reading.value)
+        run = proved if reading is Reading.sound else trial
+        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation)
     _finish(loaded, certificate, model, output, required, at_least, as_json)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -40,6 +40,9 @@ __all__ = ["KEY", "Certificate", "Run", "Trial", "explanation_sha256", "is_certi
 KEY = "compact-proofs"
 """The document's entry in a file's header."""
 LARGEST_BOUND = 10**9
+
+Reading = Literal["sound", "float"]
+"""How a verifier is run: on Enclosures, which makes a theorem, or on plain float64 tensors."""
 
 
 class _ClaimDocument(Strict):
@@ -81,7 +84,7 @@ class Run:
         Wall time of the verification; informative.
     """
 
-    reading: ClassVar[str]
+    reading: ClassVar[Reading]
     """How the verifier was run."""
 
     claim: Claim
@@ -134,7 +137,7 @@ class Run:
 class Trial(Run):
     """A strategy in the float reading: quick, without control of rounding. It states nothing and is no certificate."""
 
-    reading: ClassVar[str] = "float"
+    reading: ClassVar[Reading] = "float"
 
     def __str__(self) -> str:
         return f"{self.strategy}: estimate (float reading, not a theorem) {decimal(self.bound)}, length {self.length.total:,}"
@@ -143,7 +146,7 @@ class Trial(Run):
 class Certificate(Run):
     """A proven claim, how it was proved, and how long the proof is."""
 
-    reading: ClassVar[str] = "sound"
+    reading: ClassVar[Reading] = "sound"
 
     def __str__(self) -> str:
         return f"{self.strategy}: bound {decimal(self.bound)}, length {self.length.total:,}"

@@ -24,11 +24,7 @@ def check(
     task: Task,
     strategies: dict[str, type[Strategy]] | None = None,
 ) -> Certificate:
-    """Verify a certificate's claim for a model by running its strategy again in the sound reading.
-
-    Every field that could mislead must be as recomputed, but for the bound: one below what the strategy proves is
-    accepted, since what it claims is a true, weaker theorem. The seconds and the package version are informative and
-    not checked.
+    """Verify a certificate's claim for a model by running its strategy again: `compact_proofs.check`, which says what is compared.
 
     Parameters
     ----------

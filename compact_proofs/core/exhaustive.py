@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from compact_proofs.certified import Proven, Total
-from compact_proofs.core.certificate import Certificate, Trial
+from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score
 from compact_proofs.core.enumeration import Enumeration
-from compact_proofs.core.prove import Reading, prove
+from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
@@ -95,8 +95,7 @@ def brute_force(
     share: float = 1.0,
     score: Score = ACCURACY,
     batch_size: int = 256,
-    reading: Reading = "sound",
-) -> Certificate | Trial:
+) -> Certificate:
     """Prove a bound of a module's mean score by evaluating it on every input of a finite task.
 
     Parameters
@@ -122,4 +121,4 @@ def brute_force(
         If the module makes a call without a sound rule; the message names it.
     """
     strategy = Exhaustive(share, batch_size, score.name, getattr(score, "c", 0.0))
-    return prove(module, task, strategy, reading=reading)
+    return prove(module, task, strategy)

@@ -1,4 +1,4 @@
-"""`prove` runs a strategy under one of the readings; `measure` gives its length at any size without running it."""
+"""`prove` runs a strategy in the sound reading, `trial` in float64; `measure` gives its length at any size without running it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import importlib
 import time
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import Literal, overload
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from compact_proofs.certified import Certified, Proven, Region
 from compact_proofs.core.arguments import check_strategy, check_subject
-from compact_proofs.core.certificate import Certificate, Trial
+from compact_proofs.core.certificate import Certificate, Reading, Run, Trial
 from compact_proofs.core.claim import Claim, Unproven
 from compact_proofs.core.function import Function
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
@@ -28,55 +28,13 @@ from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
 from compact_proofs.threads import one_thread
 
-Reading = Literal["sound", "float"]
-
-
-@overload
-def prove(
-    model: nn.Module,
-    task: Task,
-    strategy: Strategy,
-    *,
-    explanation: Explanation | None = ...,
-    reading: Literal["sound"] = ...,
-    limit: int | None = ...,
-) -> Certificate: ...
-
-
-@overload
-def prove(
-    model: nn.Module,
-    task: Task,
-    strategy: Strategy,
-    *,
-    explanation: Explanation | None = ...,
-    reading: Literal["float"],
-    limit: int | None = ...,
-) -> Trial: ...
-
-
-@overload
-def prove(
-    model: nn.Module,
-    task: Task,
-    strategy: Strategy,
-    *,
-    explanation: Explanation | None = ...,
-    reading: Reading,
-    limit: int | None = ...,
-) -> Certificate | Trial: ...
+R = TypeVar("R", bound=Run)
 
 
 def prove(
-    model: nn.Module,
-    task: Task,
-    strategy: Strategy,
-    *,
-    explanation: Explanation | None = None,
-    reading: Reading = "sound",
-    limit: int | None = None,
-) -> Certificate | Trial:
-    """Prove a lower bound of a model's accuracy (or of the strategy's own score) on a task.
+    model: nn.Module, task: Task, strategy: Strategy, *, explanation: Explanation | None = None, limit: int | None = None
+) -> Certificate:
+    """Prove a lower bound of a model's accuracy (or of the strategy's own score) on a task: `compact_proofs.prove`, with all given.
 
     Parameters
     ----------
@@ -88,15 +46,8 @@ def prove(
         How to prove it.
     explanation
         Found by ``strategy.explain`` unless given.
-    reading
-        "sound": on Enclosures, a theorem. "float": on plain float64 tensors, an estimate, for exploring.
     limit
         Give up (`compact_proofs.length.TooLong`) once the proof takes more operations than this.
-
-    Returns
-    -------
-    Certificate or, in the float reading, Trial
-        With the exact bound and the length of the proof, counted from this run.
 
     Raises
     ------
@@ -106,6 +57,29 @@ def prove(
     TooLarge
         If the proof takes more memory than there is, or than `compact_proofs.memory.limited_memory` lets it have.
     """
+    return _attempt(Certificate, Claim, model, task, strategy, explanation, limit)
+
+
+def trial(
+    model: nn.Module, task: Task, strategy: Strategy, *, explanation: Explanation | None = None, limit: int | None = None
+) -> Trial:
+    """Run a proof in plain float64: its exact length, and an estimate of its bound, which proves nothing. For exploring, and quick.
+
+    Parameters and errors are those of `prove`.
+    """
+    return _attempt(Trial, Unproven, model, task, strategy, explanation, limit)
+
+
+def _attempt(
+    kind: type[R],
+    said: type[Claim],
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy,
+    explanation: Explanation | None,
+    limit: int | None,
+) -> R:
+    """Run a strategy once, under the reading of a kind of result."""
     check_subject(model, task)
     check_strategy(strategy)
     named, model = model, subject(model, task, strategy)
@@ -116,9 +90,8 @@ def prove(
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
     started = time.perf_counter()
-    total, length = run(model, task, strategy, explanation, reading, limit)
+    total, length = run(model, task, strategy, explanation, kind.reading, limit)
     seconds = time.perf_counter() - started
-    said, kind = (Claim, Certificate) if reading == "sound" else (Unproven, Trial)
     claim = said(
         task=task.name,
         parameters=task.parameters(),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections import defaultdict
+from collections import ChainMap, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -40,7 +40,8 @@ class Kit(Protocol):
     def strategies(self) -> tuple[type[Strategy[Any]], ...]: ...
 
 
-_KITS: dict[str, Kit] = {}
+_KITS: ChainMap[str, Kit] = ChainMap({})
+"""By the names of their tasks: the kits of installed packages, then those that ship."""
 _UNIVERSAL: list[type[Strategy[Any]]] = []
 _SKIPPED: dict[str, str] = {}
 """Why the task of an installed package cannot be used: by the task's name or, where that is not known, its entry point's."""
@@ -56,6 +57,11 @@ def register(kit: Kit) -> None:
     """
     if _KITS.setdefault(kit.name, kit) is not kit:
         raise BadInput(f"two packages register a task {kit.name!r}; uninstall one, or rename its task")
+
+
+def register_shipped(shipped: Mapping[str, Any]) -> None:
+    """Make kits known by their names; a mapping that imports on demand stays one."""
+    _KITS.maps.append(shipped)  # type: ignore[arg-type]  # written to is the first mapping only
 
 
 def register_universal(*strategies: type[Strategy[Any]]) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.frontier import Frontier
 from compact_proofs.core.pareto import pareto_optimal
-from compact_proofs.core.prove import measure, prove, subject
+from compact_proofs.core.prove import measure, prove, subject, trial
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, NotProven
 from compact_proofs.inputs.task import Task
@@ -112,7 +112,7 @@ def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> 
         length = measure(model, task, strategy).total
         if strategy.search_operations(model, task, length) > left:
             return None
-    estimate = prove(model, task, strategy, reading="float")
+    estimate = trial(model, task, strategy)
     return Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)
 
 

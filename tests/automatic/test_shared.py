@@ -8,7 +8,7 @@ from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.shared import Shared, inputs_of, listed
 from compact_proofs.core.check import check
 from compact_proofs.core.exhaustive import brute_force
-from compact_proofs.core.prove import measure, prove
+from compact_proofs.core.prove import measure, prove, trial
 from compact_proofs.core.soundness import Specimen, violations
 from compact_proofs.errors import BadInput
 from compact_proofs.models.networks import empty_network
@@ -87,4 +87,4 @@ def test_its_length_is_known_from_shapes(config):
     model, task = randomised(config, 3), FiniteTask(config.n_ctx, 4, Maximum())
     certificate = prove(model, task, Shared())
     assert measure(model, task, Shared()) == certificate.length
-    assert prove(model, task, Shared(), reading="float").length == certificate.length
+    assert trial(model, task, Shared()).length == certificate.length

@@ -21,7 +21,7 @@ from forging import KEY, Document, forge, read, write
 from torch import Tensor
 
 from compact_proofs.core.certificate import Certificate, Trial, explanation_sha256
-from compact_proofs.core.prove import prove
+from compact_proofs.core.prove import trial
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files import container as module
 from compact_proofs.tasks import LoadedModel
@@ -73,7 +73,7 @@ def test_others_may_read_it(valid: Path) -> None:
 
 
 def test_a_float_reading_is_no_certificate(tiny: LoadedModel) -> None:
-    estimate = prove(tiny.model, tiny.task, Additive(window=3, groups=3), reading="float")
+    estimate = trial(tiny.model, tiny.task, Additive(window=3, groups=3))
     assert isinstance(estimate, Trial)
     assert "estimate (float reading, not a theorem)" in str(estimate)
     assert estimate.statement().startswith("Nothing is proven")

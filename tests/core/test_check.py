@@ -19,7 +19,7 @@ from compact_proofs.certified import Certified, Nothing
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.check import check
 from compact_proofs.core.exhaustive import brute_force
-from compact_proofs.core.prove import prove
+from compact_proofs.core.prove import prove, trial
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import CertificateRejected
 from compact_proofs.inputs.task import Task
@@ -54,7 +54,7 @@ def test_valid_certificate_from_memory_and_file(tiny: LoadedModel, tiny_certific
 
 
 def test_rejection_from_memory_has_no_file_name(tiny: LoadedModel) -> None:
-    estimate = prove(tiny.model, tiny.task, Cubic(), reading="float")
+    estimate = trial(tiny.model, tiny.task, Cubic())
     with pytest.raises(CertificateRejected, match=r"^a float reading proves nothing$"):
         check(estimate, tiny.model, tiny.task)
 

@@ -92,7 +92,7 @@ def test_an_entry_point_that_is_no_task_is_named(value: str, message: str) -> No
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry with what ships, whose changes are taken back."""
     registry.kits()
-    monkeypatch.setattr(registry, "_KITS", dict(registry._KITS))
+    monkeypatch.setattr(registry, "_KITS", registry._KITS.new_child())
     monkeypatch.setattr(registry, "_SKIPPED", {})
 
 

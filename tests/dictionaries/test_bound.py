@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import Numbers, OwnMLP, margins, teach
 
-from compact_proofs import prove
+from compact_proofs import prove, trial
 from compact_proofs.core.prove import measure
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.dictionaries import Dictionary
@@ -277,7 +277,7 @@ def test_every_reading_has_one_length(options):
     strategy = Dictionary("pca", 4, 3, metric=2, **options)
     explanation = strategy.explain(model, task)
     sound = prove(model, task, strategy, explanation=explanation).length
-    assert sound.by_stage == prove(model, task, strategy, explanation=explanation, reading="float").length.by_stage
+    assert sound.by_stage == trial(model, task, strategy, explanation=explanation).length.by_stage
     assert sound.by_stage == measure(model, task, strategy, explanation).by_stage
 
 

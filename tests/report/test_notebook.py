@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from compact_proofs import Frontier, prove
+from compact_proofs import Frontier, prove, trial
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.soundness import Specimen
 from compact_proofs.errors import BadInput
@@ -42,7 +42,7 @@ def test_a_certificate_shows_its_claim_and_its_length(certificates):
 
 
 def test_an_estimate_is_not_shown_as_a_claim(small):
-    estimate = prove(small.model, MaxOfK.of(small.model), Cubic(), reading="float")
+    estimate = trial(small.model, MaxOfK.of(small.model), Cubic())
     shown = text_of(estimate._repr_html_())
     assert "Nothing is proven" in shown
     assert "is at least" not in shown

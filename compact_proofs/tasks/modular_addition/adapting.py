@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from compact_proofs.core.prove import prove
+from compact_proofs.core.prove import trial
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
@@ -24,7 +24,7 @@ def adapted_clusters(model: OneLayerMLP) -> Clusters:
     best, highest = Clusters(K, 2), Fraction(-1)
     for n, q in ((K, 2), (K, 4), (K + 1, 4), (K + 2, 6)):
         strategy = Clusters(n, q)
-        estimate = prove(model, task, strategy, reading="float").bound
+        estimate = trial(model, task, strategy).bound
         if estimate > highest:
             best, highest = strategy, estimate
         if highest >= ENOUGH:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from compact_proofs import zoo
-from compact_proofs.core.prove import prove
+from compact_proofs.core.prove import prove, trial
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.modular_addition import KIT, Clusters, Kinks, ModularAddition
@@ -84,7 +84,7 @@ def test_projection_makes_another_network_with_exact_structure(name):
     assert distance(once, twice) < 1e-9
     for k in range(len(project.frequencies)):
         assert int(torch.linalg.matrix_rank(twice.W_in[:, project.cluster == k], rtol=1e-9)) == 2
-    certificate = prove(result.model, ModularAddition(59), KIT.default(result.model), reading="float")
+    certificate = trial(result.model, ModularAddition(59), KIT.default(result.model))
     assert certificate.bound == 1
     assert certificate.length.total < 2.5e6
 

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 import torch
 
-from compact_proofs.core.prove import measure, prove
+from compact_proofs.core.prove import measure, prove, trial
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import Enclosure, sound
 from compact_proofs.tasks import load_model
@@ -299,7 +299,7 @@ def test_the_published_bound_is_vacuous_on_a_projected_model():
 @pytest.mark.parametrize("name", ["mod-59-attn-seed-0", "mod-59-mlp-seed-1"])
 def test_raw_models_are_proven_at_a_third_of_brute_force(name):
     loaded = load_model(name)
-    certificate = prove(loaded.model, loaded.task, loaded.kit.default(loaded.model), reading="float")
+    certificate = trial(loaded.model, loaded.task, loaded.kit.default(loaded.model))
     assert certificate.bound == 1
     assert certificate.length.total <= 85e6
     assert measure(loaded.model, loaded.task, BruteForce()).total >= 3 * certificate.length.total
@@ -321,6 +321,6 @@ def test_lengths_are_known_without_running():
     loaded = load_model("mod-59-mlp-seed-0-tuned")
     for strategy in (Clusters(8, 2), Kinks(8)):
         explanation = strategy.explain(loaded.model, loaded.task)
-        run = prove(loaded.model, loaded.task, strategy, explanation=explanation, reading="float").length.total
+        run = trial(loaded.model, loaded.task, strategy, explanation=explanation).length.total
         assert measure(loaded.model, loaded.task, strategy, explanation).total == run
         assert 0.8 * run <= measure(loaded.model, loaded.task, strategy).total <= 1.25 * run

@@ -82,7 +82,7 @@ def test_a_certificate_is_checked(trained, certificate, tmp_path):
 
 
 def test_the_float_and_the_counted_readings_agree_with_the_proof(trained, certificate):
-    trial = cp.prove(trained, strategy=ConeTree(smallest=1e-4, gain=1e-4), explanation=certificate.explanation, reading="float")
+    trial = cp.trial(trained, strategy=ConeTree(smallest=1e-4, gain=1e-4), explanation=certificate.explanation)
     assert abs(float(trial.bound) - float(certificate.bound)) < 1e-9
     assert trial.length == certificate.length
     shapes = cp.measure(trained.model, trained.task, ConeTree(), explanation=certificate.explanation)

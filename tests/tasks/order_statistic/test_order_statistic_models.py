@@ -124,7 +124,7 @@ def test_nothing_is_made_for_one_number():
 def test_descents_guess_what_the_tree_proves():
     loaded = cp.load("second-of-3")
     strategy = ConeTree(smallest=1e-3, gain=1e-6)
-    found = float(cp.prove(loaded, strategy=strategy, reading="float").bound)
+    found = float(cp.trial(loaded, strategy=strategy).bound)
     guess = estimate(loaded.model, loaded.task, FinishedTree(smallest=1e-3, samples=2000))
     inputs = loaded.task.inputs(0, 2000)
     model = loaded.model.double()
