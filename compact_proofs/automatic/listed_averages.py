@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.listed_steps import LARGEST_TABLE
-from compact_proofs.automatic.listed_sums import folded, reading
+from compact_proofs.automatic.listed_sums import fits, folded, reading
 from compact_proofs.automatic.listed_values import Affine, Dense, Shares, Softmaxes, Table, Weighted
 from compact_proofs.automatic.owners import structure
 
@@ -49,7 +49,8 @@ def _of_a_table(p: Dense | Shares, table: Table, shape: torch.Size, v: int) -> A
                 return None
     values = table.data.reshape(v, B, 1, K, 1, 1, E)
     tables = torch.where(used.to(values.device), values, 0.0).reshape(v, B * M * K, *shape)
-    return Affine((), (Weighted(source, entry, owner, tables, used.reshape(B * M * K, *shape)),))
+    found = Weighted(source, entry, owner, tables, used.reshape(B * M * K, *shape))
+    return Affine((), (found,)) if fits(found, found.used, v, LARGEST_TABLE) else None
 
 
 def _in_place(B: int, M: int, K: int, E: int) -> Tensor:
@@ -92,4 +93,5 @@ def _of_averages(p: Dense, x: Affine, shape: torch.Size, v: int, n: int) -> Affi
         tables = torch.where(used.to(values.device), values, 0.0).reshape(v, B * M * K, *shape)
         counts = used.reshape(B * M * K, *shape)
         found.append(Weighted(None, torch.arange(B * M * K), owner, tables, counts, p, torch.arange(B * M * K)))
-    return Affine((), tuple(found)) if reading(found, [w.used for w in found], n) <= dense else None
+    pays = reading(found, [w.used for w in found], n) <= dense and all(fits(w, w.used, v, LARGEST_TABLE) for w in found)
+    return Affine((), tuple(found)) if pays else None

@@ -49,6 +49,11 @@ def reading(weighted: Sequence[Weighted], used: Sequence[Tensor], n: int) -> int
     return total
 
 
+def fits(w: Weighted, used: Tensor, v: int, largest: int) -> bool:
+    """Whether the tables of pairs that reading needs have at most so many entries, if the shares count for `used`."""
+    return isinstance(w.source, Dense) or v**2 * int(used.sum()) <= largest
+
+
 def chunks(positions: Iterable[int]) -> list[list[int]]:
     """Positions in parts of at most `AT_ONCE`; one empty part if there is none."""
     ordered = sorted(positions)

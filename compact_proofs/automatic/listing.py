@@ -34,7 +34,7 @@ from compact_proofs.automatic.listed_maps import contracted, mapped, moved, plus
 from compact_proofs.automatic.listed_norms import is_average, normalised
 from compact_proofs.automatic.listed_products import product
 from compact_proofs.automatic.listed_steps import LARGEST_TABLE, Steps
-from compact_proofs.automatic.listed_sums import reading
+from compact_proofs.automatic.listed_sums import fits, reading
 from compact_proofs.automatic.listed_values import (
     Affine,
     Dense,
@@ -167,8 +167,9 @@ class Listing:
         if found is None and name in ("_softmax", "_safe_softmax") and isinstance(args[0], Pair):
             found = self._softmax(args[0], args[1] % len(shape))
         if found is None and name in ("mm", "bmm"):
-            shares = self._steps.dense(args[0]) if isinstance(args[0], View) and isinstance(args[1], Affine) else args[0]
-            found = averages(shares, args[1], shape, self.v, self.n)
+            found = averages(args[0], args[1], shape, self.v, self.n)
+            if found is None and isinstance(args[0], (View, Shares)) and isinstance(args[1], Affine):
+                found = averages(self._steps.dense(args[0]), args[1], shape, self.v, self.n)
             if found is None and all(isinstance(x, Affine) for x in args[:2]):
                 found = product(args[0], args[1], self._steps.sums, shape, self.n, LARGEST_TABLE)
             if found is None and isinstance(args[1], Mapped) and moves(args[0]):
@@ -344,6 +345,8 @@ class Listing:
             return None
         used = [self._depends(name, target, args, kwargs, {id(x): w.used}, shape) for w in x.weighted]
         if any(self.v * u.numel() > LARGEST_TABLE for u in used):
+            return None
+        if not all(fits(w, u, self.v, LARGEST_TABLE) for w, u in zip(x.weighted, used, strict=True)):
             return None
         if name not in STRUCTURAL:
             before = reading(x.weighted, [w.used for w in x.weighted], self.n)
