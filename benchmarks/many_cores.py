@@ -12,11 +12,13 @@ from pathlib import Path
 
 import compact_proofs as cp
 from benchmarks.timing import markdown
+from benchmarks.writing import RESULTS as FOLDER
+from benchmarks.writing import write_results
 from compact_proofs.core.prove import find_explanation
 from compact_proofs.shards import crew
 from compact_proofs.tasks.max_of_k import BruteForce
 
-RESULTS = Path(__file__).parent / "results" / "many_cores.md"
+RESULTS = FOLDER / "many_cores.md"
 CASES: tuple[tuple[str, cp.Strategy], ...] = (
     ("max-of-4-seed-123", BruteForce()),
     ("finite-majority-rnn", cp.Automatic()),
@@ -56,7 +58,7 @@ def main(names: list[str]) -> None:
         rows[name] = [name, strategy.name, *said]
         print(*rows[name], flush=True)
     in_order = [rows[name] for name, _ in CASES if name in rows]
-    RESULTS.write_text(f"{TEXT}\n{markdown(HEADER, in_order)}\n")
+    write_results("many_cores", f"{TEXT}\n{markdown(HEADER, in_order)}\n")
 
 
 def known() -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from compact_proofs.length import charge_integers, stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
-from compact_proofs.shards import each
+from compact_proofs.shards import each, is_shared
 
 MOST_LISTED = 2**24
 """Inputs that are listed where boxes are not proven, at most."""
@@ -45,14 +45,20 @@ class Shared(Enumeration[nn.Module]):
     def evaluation(self, model: nn.Module, task: Task) -> Evaluation[int]:
         listing = Listing(program_of(model, task), tokens_of(task))
 
-        def right(start: int) -> Generator[Tensor, None, None]:
+        def inputs_from(start: int) -> Tensor:
             with unseen("a task's inputs, made from their numbers"):
-                inputs = task.inputs(start, min(start + BATCH, task.size))
+                return task.inputs(start, min(start + BATCH, task.size))
+
+        def right(start: int) -> Generator[Tensor, None, None]:
+            inputs = inputs_from(start)
             with stage("labels"):
                 labels = task.labels(inputs)
             yield listing.right(inputs, labels.to(listing.device))
 
-        return Evaluation(right, batches(task.size, BATCH), lambda start: min(BATCH, task.size - start), "inputs, in batches")
+        parts = batches(task.size, BATCH)
+        if is_shared():
+            listing.know(map(inputs_from, parts))
+        return Evaluation(right, parts, lambda start: min(BATCH, task.size - start), "inputs, in batches")
 
 
 def tokens_of(task: Task) -> int:
@@ -74,17 +80,27 @@ def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
     They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
-    labels and `Listing.right`: n log2 N integer operations an input, to sort.
+    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v; n log2 N where such
+    numbers have more than 62 bits.
     """
+    rows, n = inputs.numpy(), inputs.shape[1]
+    steps = (len(inputs) - 1).bit_length()
     with stage("list"):
-        charge_integers(inputs.numel() * (len(inputs) - 1).bit_length())
-    ordered = torch.from_numpy(inputs.numpy()[np.lexsort(inputs.numpy().T[::-1])])
+        if task.d_vocab**n < 2**62:
+            charge_integers(len(inputs) * (2 * n + steps))
+            order = np.argsort(rows @ task.d_vocab ** np.arange(n - 1, -1, -1), kind="stable")
+        else:
+            charge_integers(inputs.numel() * steps)
+            order = np.lexsort(rows.T[::-1])
+    ordered = torch.from_numpy(rows[order])
 
     def right(x: Tensor) -> Tensor:
         with stage("labels"):
             labels, valid = task.labels(x), task.valid(x)
         return x[valid & listing.right(x, labels)]
 
+    if is_shared():
+        listing.know(ordered.split(BATCH))
     found = list(each(right, ordered.split(BATCH), "inputs, in batches", _among))
     return Listed(torch.cat(found)) if found else Nothing()
 

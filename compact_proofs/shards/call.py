@@ -51,6 +51,11 @@ def proof(identity: Callable[[], str]) -> Iterator[None]:
         _proof.reset(token)
 
 
+def is_shared() -> bool:
+    """May parts of `each` be carried out elsewhere, or be kept from before? What one leaves for the next is not there then."""
+    return current() is not None
+
+
 def current() -> Proof | None:
     """The proof whose parts can be handed out here; None if there is none, or within one of its parts."""
     return _proof.get()
