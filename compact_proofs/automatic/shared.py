@@ -15,7 +15,7 @@ from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
-from compact_proofs.length import charge_integers, stage, unseen
+from compact_proofs.length import charge_integers, list_stage, stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
@@ -57,6 +57,7 @@ class Shared(Enumeration[nn.Module]):
 
         parts = batches(task.size, BATCH)
         if is_shared():
+            list_stage("labels")
             listing.know(map(inputs_from, parts))
         return Evaluation(right, parts, lambda start: min(BATCH, task.size - start), "inputs, in batches")
 

@@ -16,6 +16,7 @@ from compact_proofs.length.counter import (
     charge_length,
     count,
     current_stage,
+    list_stage,
     stage,
     tightest,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "charge_length",
     "count",
     "current_stage",
+    "list_stage",
     "stage",
     "tightest",
     "unseen",

@@ -63,6 +63,21 @@ def test_every_strategy_proves_the_same_by_workers(kit: Any, kind: Any, workers:
         assert same_file(alone, shared, tmp_path)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_one_batch_of_a_listing_leaves_for_the_next_is_made_beforehand(
+    workers: None, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values of few tokens are kept from batch to batch: by workers they cost once too."""
+    monkeypatch.setattr("compact_proofs.automatic.shared.BATCH", 7)
+    specimen = KITS["finite"].specimen(seed)
+    task = KITS["finite"].task_of(specimen.model)
+    wait_for_workers()
+    shared = prove(specimen.model, task, cp.Shared())
+    with crew.nothing_shared():
+        one = prove(specimen.model, task, cp.Shared())
+    assert proves_the_same(shared, one)
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> cp.Certificate:
     """The proof of the network below by one process."""
