@@ -189,8 +189,8 @@ def create(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
             wide = func(*args, **(kwargs | {"dtype": torch.int64}))
             if not torch.equal(out.to(torch.int64), wide):
                 raise IntegerOverflow(f"aten.arange leaves the range of {out.dtype}")
-        known = filled is not None and out.dtype != torch.bool and out.numel() and not out.is_meta
-        if known and int(out.flatten()[0]) != math.trunc(filled):
+        checked = out.dtype != torch.bool and out.numel() and not out.is_meta
+        if filled is not None and checked and int(out.flatten()[0]) != math.trunc(filled):
             raise IntegerOverflow(f"aten.{name}: {filled} leaves the range of {out.dtype}")
         return out
     if "empty" in name and out.numel():

@@ -77,6 +77,6 @@ def _blaming(path: Path) -> Iterator[None]:
     except CompactProofsError:
         raise
     except (Exception, SystemExit) as e:
-        lines = [str(f.lineno) for f in traceback.extract_tb(e.__traceback__) if Path(f.filename) == path]
+        lines = [str(f.lineno) for f in traceback.extract_tb(e.__traceback__) if Path(f.filename).resolve() == path.resolve()]
         at = e.lineno if isinstance(e, SyntaxError) else lines[-1] if lines else None
         raise BadInput(f"{path}{f', line {at}' if at else ''}: {type(e).__name__}: {e}") from e

@@ -67,7 +67,7 @@ def in_lens(model: Architecture, bridge: bool = False) -> tuple[dict[str, torch.
     d_head = weights["blocks.0.attn.W_V"].shape[2]
     for i in range(layers):
         weights |= {f"blocks.{i}.attn.b_{x}": torch.zeros(heads, d_head) for x in "QKV"}
-        weights |= {f"blocks.{i}.attn.b_O": torch.zeros(d_model), f"blocks.{i}.attn.mask": torch.ones(n_ctx, n_ctx).tril().bool()}
+        weights |= {f"blocks.{i}.attn.b_O": torch.zeros(d_model), f"blocks.{i}.attn.mask": torch.ones(0, 0, dtype=torch.bool)}
         weights[f"blocks.{i}.attn.IGNORE"] = torch.tensor(-torch.inf)
     weights["unembed.b_U"] = torch.zeros(d_out)
     configuration = {

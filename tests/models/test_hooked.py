@@ -248,7 +248,7 @@ def test_stored_masks_are_those_of_the_function():
 
 def test_shapes_that_no_special_architecture_has_are_a_transformer():
     state, configuration = in_lens(attention_only())
-    state["unembed.W_U"] = state["unembed.W_U"][:, :-1].clone()
+    state |= {name: state[name][..., :-1].clone() for name in ("unembed.W_U", "unembed.b_U")}
     loaded = from_hooked_state(state, configuration | {"d_vocab_out": state["unembed.W_U"].shape[1]}, "file")
     assert loaded.architecture == "transformer"
     state, configuration = in_lens(one_layer_mlp("learned"))

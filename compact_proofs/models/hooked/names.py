@@ -135,8 +135,8 @@ def _check_masking(name: str, kind: str, tensor: Tensor, sizes: Sizes, source: s
     if not sizes.causal:
         return
     if kind == "attn.mask":
-        causal = torch.ones(tensor.shape, dtype=torch.bool, device=tensor.device).tril() if tensor.ndim == 2 else None
-        if causal is None or tensor.shape != (sizes.n_ctx, sizes.n_ctx) or not torch.equal(tensor != 0, causal):
+        causal = torch.ones(sizes.n_ctx, sizes.n_ctx, dtype=torch.bool, device=tensor.device).tril()
+        if tensor.numel() and not torch.equal(tensor != 0, causal):  # an empty one is made when it is needed
             raise BadInput(f"{source}: {name} is not the causal mask of {sizes.n_ctx} positions, which the configuration asks for")
     elif sizes.n_layers > 1 and not (tensor.numel() == 1 and float(tensor) == -torch.inf):
         raise BadInput(
