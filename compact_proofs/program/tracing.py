@@ -95,12 +95,11 @@ def program_of(module: nn.Module, task: Task) -> Program:
         if not isinstance(first, Tensor) or first.dim() < 1 or len(first) != 1:
             shape = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise BadInput(f"the task {task.name}: inputs(0, 1) must be a tensor of one input [1, ...], not {shape}")
-    key = _deciding(module, first[0])
-    program, sha256 = _PROGRAMS.get(key, (None, ""))
-    if program is not None and program.sha256 == sha256:  # nobody wrote into its constants
-        with _disable_current_modes():
+        key = _deciding(module, first[0])
+        program, sha256 = _PROGRAMS.get(key, (None, ""))
+        if program is not None and program.sha256 == sha256:  # nobody wrote into its constants
             check_labels(task, first, program.output.shape[0])
-        return program
+            return program
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
         subject = independent_copy(module).eval()

@@ -338,6 +338,15 @@ def test_what_is_no_function_of_real_numbers_is_refused(change: Callable[..., Te
         trace(Table(change), EXAMPLE)
 
 
+def unbatchable(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    return h.resize_(len(x), 4).mul_(-1)
+
+
+def test_what_torch_cannot_batch_is_refused() -> None:
+    with pytest.raises(BadInput, match="many inputs at once"):
+        trace(Table(unbatchable), EXAMPLE)
+
+
 def of_truth(module: Table, x: Tensor, h: Tensor) -> Tensor:
     same = torch.ops.aten.mul.Scalar(x[:, :1] == x[:, 1:], 1)
     return h + (same + same)
