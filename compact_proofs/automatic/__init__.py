@@ -15,6 +15,7 @@ From a program to tables and symbols
     lifted                  one call of an operation for all tokens at once
     owners                  which positions an entry depends on
     values, reading         the types Table, Additive, Shares, Form, and the operations on them
+    choices, definite       masks, and guards against NaN where no entry can be NaN
     norms, pruning          norms that are written out; blocks that nothing reads
     blocks                  symbols: averages (of a softmax), sums, functions, norms, intervals
 From symbols to additive functions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.blocks import Averages, Block, Network, Norm, Opaque, Sums, Unary
+from compact_proofs.automatic.choices import chosen, constant_like, shares_times
+from compact_proofs.automatic.definite import Definite
 from compact_proofs.automatic.lifted import Lifted, call
 from compact_proofs.automatic.lines import has_lines
 from compact_proofs.automatic.narrow import map_nodes, narrowed
@@ -18,7 +21,7 @@ from compact_proofs.automatic.norms import root_mean_square
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.pruning import needed
 from compact_proofs.automatic.refusals import NotRead, one_of
-from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value
+from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value, constant, data_of, is_constant, is_value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
@@ -28,7 +31,7 @@ from compact_proofs.program.simplify import name_of
 
 aten = torch.ops.aten
 
-LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg cumsum")
+LINEAR = STRUCTURAL | words("mm bmm mv dot mul div sum mean neg cumsum")
 """Operations that are linear in each tensor argument while the others are constant."""
 
 
@@ -68,6 +71,7 @@ class _Reader:
         self.program, self.v, self.c = program, v, context
         self.n = program.input.shape[0]
         self.blocks: list[Block] = []
+        self.definite = Definite(self.blocks, context)
 
     def network(self) -> Network:
         graph = narrowed(self.program.graph)
@@ -77,7 +81,7 @@ class _Reader:
                 tokens = torch.arange(self.v)[:, None].expand(self.v, self.n)
                 values[node] = Table(tokens, "k", torch.arange(self.n))
             elif node.op == "get_attr":
-                values[node] = _constant(self.program.tensors[str(node.target)])
+                values[node] = constant(self.program.tensors[str(node.target)])
             elif node.op == "call_function":
                 norm = root_mean_square(node)
                 if norm is not None and isinstance(values[norm[0]], (Additive, Form)):
@@ -96,7 +100,7 @@ class _Reader:
             return one_of(values[node.args[0]], node.args[1], str(node.args[0]))  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
-            return _constant(call(node.target, args, kwargs)[0])
+            return constant(call(node.target, args, kwargs)[0])
         like = node.meta["val"]
         several = isinstance(like, (tuple, list))
         first = like[0] if several else like
@@ -193,15 +197,33 @@ class _Reader:
             return self.add(args[0], product, 1.0)
         if name == "rsub":
             factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
-            other = args[1] if _is_value(args[1]) else _constant(torch.tensor(float(args[1]), dtype=torch.float64))
+            other = args[1] if is_value(args[1]) else constant(torch.tensor(float(args[1]), dtype=torch.float64))
             return self.add(other, args[0], -factor)
         if name in ("add", "sub") and all(isinstance(x, (Table, Additive, Shares, Form)) for x in args[:2]):
             factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
             return self.add(args[0], args[1], -factor if name == "sub" else factor)
         if name in ("add", "sub") and isinstance(args[1], (int, float)):
             number = float(args[1]) * float(kwargs.get("alpha", 1))
-            return self.add(args[0], _constant(torch.tensor(number, dtype=torch.float64)), -1.0 if name == "sub" else 1.0)
-        moving = [x for x in given if not _is_constant(x)]
+            return self.add(args[0], constant(torch.tensor(number, dtype=torch.float64)), -1.0 if name == "sub" else 1.0)
+        moving = [x for x in given if not is_constant(x)]
+        if name == "_to_copy" and (kwargs.get("dtype") or torch.float64).is_floating_point:
+            return args[0]  # real numbers, whatever the dtype
+        if name in ("zeros_like", "ones_like", "full_like"):
+            return constant(constant_like(target, args, kwargs, shape))
+        if name == "isnan" and self.definite.is_real(args[0]):
+            return constant(torch.zeros(shape, dtype=torch.bool))
+        if name in ("where", "masked_fill"):
+            condition, yes, no = args if name == "where" else (args[1], args[2], args[0])
+            terms = chosen(condition, yes, no, shape)
+            if terms is not None:
+                parts = [
+                    x if own is None else self.apply("mul", aten.mul.Tensor, (x, constant(own)), {}, shape) for x, own in terms
+                ]
+                return parts[0] if len(parts) == 1 else self.add(parts[0], parts[1], 1.0)
+        if name == "mul" and isinstance(args[0], Shares) and (is_constant(args[1]) or not is_value(args[1])):
+            product = shares_times(args[0], data_of(args[1]) if is_value(args[1]) else args[1])
+            if product is not None:
+                return product
         if name in ("_softmax", "_safe_softmax") and isinstance(args[0], Table):
             shares = self.softmax(args[0], args[1] % len(shape))
             if shares is not None:
@@ -212,7 +234,9 @@ class _Reader:
                 return averages
         if len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
             move = lambda t: target(*map_leaves(lambda x: t if x is moving[0] else x, args), **kwargs)  # noqa: E731
-            return Shares(moving[0].weights, move(moving[0].group), move(moving[0].owner))
+            p = moving[0]
+            moved = None if p.factor is None else move(p.factor)
+            return replace(p, group=move(p.group), owner=move(p.owner), factor=moved)
         if name in ("cat", "stack"):
             return self.joined(target, args, kwargs, shape)
         if len(moving) == 1 and name in LINEAR and not (name == "div" and args[0] is not moving[0]):
@@ -222,7 +246,7 @@ class _Reader:
             return self.symbols(Unary(function, self.flat(moving[0])), shape)
         if name == "native_layer_norm" and len(moving) == 1 and moving[0].shape.numel() == shape[-1] == args[1][0]:
             return self.norm(args, moving[0], shape)
-        opened, named = map_leaves(lambda x: _data(x) if _is_constant(x) else self.form(x) if _is_value(x) else x, (args, kwargs))
+        opened, named = map_leaves(lambda x: data_of(x) if is_constant(x) else self.form(x) if is_value(x) else x, (args, kwargs))
         return self.symbols(Opaque(target, opened, named, shape.numel()), shape)
 
     def add(self, a: Any, b: Any, factor: float) -> Value:
@@ -284,9 +308,10 @@ class _Reader:
             return Form(x.constant, x.constant_axes, made.parts)
         groups = x.weights.shape[3]
         values = torch.eye(self.n, dtype=torch.float64)[:, None, None, :].expand(self.n, self.v, groups, self.n)
-        every = self.symbols(Averages(x.weights, values), torch.Size([groups * self.n]))
+        every = self.averages_of(x, Averages(x.weights, values), torch.Size([groups * self.n]))
         [(block, eye)] = every.parts.items()
         picked = eye[:, x.group.reshape(-1) * self.n + x.owner.reshape(-1)].reshape(-1, *x.shape)
+        picked = picked if x.factor is None else picked * x.factor
         return Form(torch.zeros(x.shape, dtype=torch.float64), "", {block: picked})
 
     def _diagonal(self, x: Table) -> Tensor:
@@ -311,7 +336,7 @@ class _Reader:
         """A linear operation, applied to each table or to each coefficient."""
 
         def on(data: Tensor, axes: str) -> tuple[Tensor, str]:
-            a, k = map_leaves(lambda y: Lifted(data, axes) if y is x else _data(y) if _is_value(y) else y, (args, kwargs))
+            a, k = map_leaves(lambda y: Lifted(data, axes) if y is x else data_of(y) if is_value(y) else y, (args, kwargs))
             result, left = call(target, a, k)
             return result, left
 
@@ -331,7 +356,7 @@ class _Reader:
     def joined(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Value:
         """cat and stack: the sum of each argument in its place, zeros in the others'."""
         total: Any = None
-        zeros = [_constant(torch.zeros(y.shape, dtype=torch.float64)) for y in args[0]]
+        zeros = [constant(torch.zeros(y.shape, dtype=torch.float64)) for y in args[0]]
         for i, x in enumerate(args[0]):
             own = copy.copy(x)  # the same tensor may stand in two places
             part = self.linear(target, ([*zeros[:i], own, *zeros[i + 1 :]], *args[1:]), kwargs, own)
@@ -362,7 +387,7 @@ class _Reader:
         data = data.gather(3, place.expand(self.v, self.v, *place.shape))  # [Q, K, groups, n]
         largest = upper(data.amax((1, 3), keepdim=True))
         weights = torch.exp(data - largest).permute(0, 3, 1, 2)
-        return Shares(weights, group, owner.movedim(-1, dim))
+        return Shares(weights, data.permute(0, 3, 1, 2), group, owner.movedim(-1, dim))
 
     def averages(self, p: Shares, x: Table) -> Form | None:
         """Shares times values: sum_k p[b, m, k] V[b, k, e] is an average of V's tables. None where V depends on other positions."""
@@ -379,10 +404,19 @@ class _Reader:
         data = x.data if "k" in x.axes else x.data.expand(self.v, *x.data.shape)
         data = data.reshape(self.v, *own.shape)
         V = data.gather(2, place[None, :, :, None].expand(self.v, B, self.n, data.shape[3]))  # [K, B, n, E]
-        values = V.permute(2, 0, 1, 3)[:, :, :, None].expand(-1, -1, -1, M, -1).reshape(self.n, self.v, B * M, -1)
+        values = V.permute(2, 0, 1, 3)[:, :, :, None].expand(-1, -1, -1, M, -1)  # [n, K, B, M, E]
+        if p.factor is not None:
+            factor = p.factor.reshape(B, M, -1).gather(2, place[:, None].expand(B, M, self.n))
+            values = values * factor.permute(2, 0, 1)[:, None, ..., None]
+        values = values.reshape(self.n, self.v, B * M, -1)
         weights = p.weights[..., group[:, :, 0].reshape(-1)]
         shape = torch.Size([B, M, data.shape[3]])
-        return self.symbols(Averages(weights, values), shape if p.group.dim() == 3 else shape[1:])
+        return self.averages_of(p, Averages(weights, values), shape if p.group.dim() == 3 else shape[1:])
+
+    def averages_of(self, p: Shares, block: Averages, shape: torch.Size) -> Form:
+        """Enter averages by shares."""
+        self.definite.scores[len(self.blocks)] = p.scores
+        return self.symbols(block, shape)
 
     def norm(self, args: Any, x: Value, shape: torch.Size) -> tuple[Form, ...]:
         """Layer norm of one vector: centred, normalised (symbols), scaled, shifted."""
@@ -408,21 +442,3 @@ def _plus(a: Tensor, a_axes: str, b: Tensor, b_axes: str, factor: float) -> tupl
 
 def _spread(part: Tensor, shape: torch.Size) -> Tensor:
     return part.reshape(len(part), *[1] * (len(shape) - part.dim() + 1), *part.shape[1:]).expand(len(part), *shape)
-
-
-def _constant(t: Tensor) -> Table:
-    return Table(t, "", torch.full(t.shape, -1))
-
-
-def _is_value(x: Any) -> bool:
-    return isinstance(x, (Table, Additive, Shares, Form))
-
-
-def _is_constant(x: Any) -> bool:
-    return isinstance(x, Table) and x.axes == ""
-
-
-def _data(x: Any) -> Tensor:
-    if not _is_constant(x):
-        raise AssertionError("only a constant is a tensor without axes")
-    return x.data

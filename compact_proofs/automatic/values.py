@@ -16,7 +16,7 @@ positions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -74,22 +74,28 @@ class Additive:
 
 @dataclass(frozen=True)
 class Shares:
-    """Entries of softmaxes over tables: entry e of softmax g is w[owner[e]] / sum_i w[i].
+    """Entries of softmaxes over tables, times constants: entry e of softmax g is factor[e] w[owner[e]] / sum_i w[i].
 
     Attributes
     ----------
     weights : [Q, n, K, groups]
         ``weights[q, i, t, g]`` >= 0: the weight, in softmax g, of the one entry that depends on position i, where that holds t and
         the context q.
+    scores : [Q, n, K, groups]
+        What the softmax is of: the weights are exp(scores - a), for a number a of each q and g.
     group : int64 [*shape]
         The softmax that each entry is of.
     owner : int64 [*shape]
         The position that each entry depends on.
+    factor : [*shape], optional
+        Constants; 1 unless given.
     """
 
     weights: Tensor
+    scores: Tensor
     group: Tensor
     owner: Tensor
+    factor: Tensor | None = None
 
     @property
     def shape(self) -> torch.Size:
@@ -120,3 +126,25 @@ class Form:
 
 
 Value: TypeAlias = Table | Additive | Shares | Form
+
+
+def constant(t: Tensor) -> Table:
+    """A tensor that no input changes."""
+    return Table(t, "", torch.full(t.shape, -1))
+
+
+def is_value(x: Any) -> bool:
+    """Is an argument of an operation one of the types above?"""
+    return isinstance(x, (Table, Additive, Shares, Form))
+
+
+def is_constant(x: Any) -> bool:
+    """Is it a tensor that no input changes?"""
+    return isinstance(x, Table) and x.axes == ""
+
+
+def data_of(x: Any) -> Tensor:
+    """That tensor."""
+    if not is_constant(x):
+        raise AssertionError("only a constant is a tensor without axes")
+    return x.data

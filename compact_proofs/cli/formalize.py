@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
-from compact_proofs.cli.options import MaxMemory, parse_options
+from compact_proofs.cli.options import MaxMemory, StrategyOptions, parse_options
 from compact_proofs.cli.output import Json, note, options_text, say, write_json
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
@@ -63,12 +64,7 @@ def formalize(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option", "-O", metavar="NAME=VALUE", help="An option of the strategy; repeat for more.", show_default=False
-        ),
-    ] = None,
+    option: StrategyOptions = None,
     arithmetic: Annotated[
         Arithmetic,
         typer.Option(
@@ -76,6 +72,16 @@ def formalize(
             "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
+    goal: Annotated[
+        bool,
+        typer.Option(
+            "--goal",
+            help="Divide the proof: Coq encloses a few quantities, and what that implies is a small goal about real numbers, "
+            "Goal.v, to be proved in Closed.v. It is that the network names the largest token if it is above all others by a gap, "
+            "**-O gap=...**; or, unless that is given, by gaps for which a proof is found by machine. Also **-O least=...**, the "
+            "smallest maximum, and **-O block=...**, how many maxima share a gap.",
+        ),
+    ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compile the formal development anew, whatever was kept in the cache.")
     ] = False,
@@ -95,7 +101,13 @@ def formalize(
 
     **Example:** compact-proofs formalize max-of-4-seed-123 -o theorem --check
 
+    With **--goal** the proof is divided: Coq encloses a few quantities of the network on boxes of inputs, and what these
+    enclosures imply is a goal about real numbers, without weights, for any prover, person or machine; **--goal --check** takes a
+    folder that was written before as it is, with your proof in it.
+
     **Example:** compact-proofs formalize mine.py:network --task mine.py:task -o theorem --check
+
+    **Example:** compact-proofs formalize finite-max-2-heads -o theorem --goal --check
     """
     from compact_proofs.formal.coq import Coq
     from compact_proofs.formal.theorem import check_theorem
@@ -110,6 +122,11 @@ def formalize(
         raise BadInput("a certificate says how it was proved; leave out --strategy and --option")
     if certificate_file is None and model is not None:
         raise BadInput(f"--model names the model of a certificate, and {source} is not one")
+    if goal:
+        if certificate_file is not None or strategy:
+            raise BadInput("--goal is for a model, and has no strategy")
+        _goal(load_model(source, task, config), given, output, arithmetic, check, fresh, force, as_json)
+        return
     free_folder(output, force=force)
     if certificate_file is None:
         theorem, proven = _model(partial(load_model, source, task, config), strategy, given, output, arithmetic)
@@ -124,6 +141,76 @@ def formalize(
     with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
         checked = check_theorem(theorem, fresh=fresh)
     _show_checked(theorem, proven, checked, arithmetic, as_json)
+
+
+def _goal(
+    loaded: LoadedModel,
+    options: dict[str, Any],
+    output: Path,
+    arithmetic: Arithmetic,
+    check: bool,
+    fresh: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """A theorem up to a goal: written, or checked with the proof that is in its folder."""
+    from compact_proofs.formal.goal.boxes import maximum_kinds
+    from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
+    from compact_proofs.formal.goal.kinds import closable_kinds
+    from compact_proofs.progress import progress_bars
+
+    sizes = _maximum_sizes(loaded.task)
+    unknown = options.keys() - {"least", "gap" if "gap" in options else "block"}
+    if sizes is None or unknown or not all(type(n) is int for n in options.values()):
+        raise BadInput(
+            f"{loaded.name}: --goal is for tasks whose label is the maximum, with -O gap=... or -O block=..., and -O least=..., "
+            "whole numbers; from Python, compact_proofs.formal.goal takes boxes of inputs of any task"
+        )
+    n_ctx, d_vocab = sizes
+    if "gap" in options:
+        kinds: Any = maximum_kinds(n_ctx, d_vocab, **options)
+    else:
+        kinds = partial(closable_kinds, n_ctx=n_ctx, d_vocab=d_vocab, **options)
+    with progress_bars("boxes of inputs"):
+        statement = goal_of(loaded.model, loaded.task, kinds, output, title=loaded.name, arithmetic=arithmetic)
+    written = (output / "Goal.v").exists()
+    if not check or not written:
+        free_folder(output, force=force)
+        write_goal(statement, output)
+    if not check:
+        said = statement.words(statement.numerator)
+        if as_json:
+            write_json({"folder": str(output), "statement": said, "claimed": str(statement.numerator), "checked": None})
+            return
+        say(f"Written to {output}: {', '.join(statement.parts)}, Accuracy.v, Goal.lean.")
+        say(f"Claim: {said}   (= {decimal(Fraction(statement.numerator, statement.size))}).")
+        proof = output / "Closed.v"
+        if statement.is_open:
+            say(f"Prove the goal of Goal.v in {proof}; then let Coq check it by the same command with --check.")
+        else:
+            say(f"The goal is proved in {proof}. Let Coq check it by the same command with --check.")
+        return
+    with progress_bars(f"Coq (about {_duration(statement.seconds())})"):
+        checked = check_goal(statement, output, fresh=fresh)
+    if as_json:
+        found = {"assumptions": checked.assumptions, "seconds": checked.seconds, "coq": checked.coq}
+        write_json({"folder": str(output), "statement": checked.statement, "claimed": str(checked.numerator), "checked": found})
+        return
+    say(f"Theorem, accepted by Coq {checked.coq.split()[0]}, with the goal closed by Closed.v.", style="bold green")
+    say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, statement.size))})")
+    say("Seconds of the processor: " + ", ".join(f"{name} {s:.1f}" for name, s in checked.seconds.items()) + ".")
+    say("It rests on: " + ("nothing but Coq's logic." if not checked.assumptions else "; ".join(checked.assumptions) + "."))
+
+
+def _maximum_sizes(task: Task) -> tuple[int, int] | None:
+    """Length and number of tokens, for a task on all rows of tokens whose label is the largest."""
+    from compact_proofs.sequences import FiniteTask
+    from compact_proofs.sequences.labels import Maximum
+    from compact_proofs.tasks.max_of_k import MaxOfK
+
+    if type(task) is MaxOfK or (type(task) is FiniteTask and task.all_valid and type(task.label) is Maximum):
+        return task.n_ctx, task.d_vocab
+    return None
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -268,8 +355,6 @@ def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arith
 
 
 def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:
-    from fractions import Fraction
-
     claim = proven.claim
     difference = checked.numerator - claim.numerator
     if as_json:

@@ -42,6 +42,12 @@ MaxMemory = Annotated[
 ]
 """An option that takes effect where it is read: the command needs do nothing with it."""
 
+StrategyOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the strategy; repeat for more.", show_default=False),
+]
+"""Read by `parse_options`."""
+
 
 def parse_options(given: Sequence[str]) -> dict[str, int | float | bool | str]:
     """Read ``key=value`` texts; a value is a truth value, an integer, a decimal, or else text.

@@ -12,7 +12,7 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction, parse_options
+from compact_proofs.cli.options import EFFORT, MaxMemory, StrategyOptions, parse_fraction, parse_options
 from compact_proofs.cli.output import (
     Json,
     command,
@@ -55,16 +55,7 @@ def prove(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "-O",
-            metavar="NAME=VALUE",
-            help="An option of the strategy; repeat for more.",
-            show_default=False,
-        ),
-    ] = None,
+    option: StrategyOptions = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the certificate to this file.", show_default=False)
     ] = None,

@@ -11,7 +11,7 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
-from compact_proofs.cli.options import MaxMemory, parse_fraction, parse_options
+from compact_proofs.cli.options import MaxMemory, StrategyOptions, parse_fraction, parse_options
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
 from compact_proofs.decimals import decimal
@@ -36,10 +36,7 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-O", metavar="NAME=VALUE", help="An option of the strategy; repeatable.", show_default=False),
-    ] = None,
+    option: StrategyOptions = None,
     samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Inputs drawn from those that are not proven.")] = 200,
     delta: Annotated[
         str, typer.Option("--delta", metavar="PROBABILITY", help="Probability that the bound is false: 1e-6, or a fraction.")

@@ -3,6 +3,7 @@
 `formalize` writes a theorem about any network; `Formalization.check` lets Coq check it.
 
 network     any network: its program in index notation, proved by running it on every input
+goal        bounds on boxes of inputs, up to a goal about real numbers that any prover may close
 checkers    which strategies for one-layer transformers have a verified checker, and how they and their hints are written
 sources     theorems about one-layer transformers: weights, hints, statement and proof
 theorem     a theorem in a folder, and its check

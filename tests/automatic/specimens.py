@@ -57,6 +57,29 @@ class Moved(nn.Module):
         return 0.5 - self.U(torch.cat([mixed, mixed], 1)) + torch.cat([score, score[:, :2]], 1)
 
 
+class Guarded(nn.Module):
+    """Shares that are guarded against NaN, of tables and of forms; masked again after the softmax, and multiplied by constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.E, self.P, self.U = nn.Embedding(V, 4), nn.Parameter(torch.zeros(N, 4)), nn.Linear(4, V)
+        self.q, self.r = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+        self.register_buffer("hidden", torch.arange(N) == 1)
+        self.register_buffer("gate", torch.arange(1.0, N + 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.E(x) + self.P
+        share = guarded((h @ self.q).masked_fill(self.hidden, -torch.inf).softmax(-1))
+        share = share.masked_fill(self.hidden, 0.0) * self.gate * 0.5
+        mixed = h + share[:, None] @ h
+        return self.U((guarded((mixed @ self.r).softmax(-1))[:, None] @ mixed)[:, 0])
+
+
+def guarded(share: Tensor) -> Tensor:
+    """As TransformerLens writes it."""
+    return torch.where(share.isnan(), torch.zeros_like(share), share)
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "attention": lambda: Transformer(transformer()),
     "heads": lambda: Transformer(transformer(n_heads=2, biases=True)),
@@ -73,6 +96,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "bag": Bag,
     "odd": Odd,
     "moved": Moved,
+    "guarded": Guarded,
 }
 
 

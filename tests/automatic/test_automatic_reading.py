@@ -5,11 +5,12 @@ import copy
 import pytest
 import torch
 
-from compact_proofs.automatic.blocks import Norm, Opaque
+from compact_proofs.automatic.blocks import Averages, Norm, Opaque
 from compact_proofs.automatic.evaluate import evaluate
 from compact_proofs.automatic.narrow import narrowed
 from compact_proofs.automatic.reading import read
 from compact_proofs.enclosure import sound
+from compact_proofs.errors import BadInput
 from compact_proofs.program import Program, trace
 from tests.automatic.specimens import NETWORKS, N, V, network
 
@@ -57,6 +58,35 @@ def test_norms_are_recognised_however_they_are_written(kind, norms):
         blocks = read(trace(network(kind, 0).double(), INPUTS[0]), V, N - 1).blocks
     assert sum(isinstance(block, Norm) for block in blocks) == norms
     assert not any(isinstance(block, Opaque) for block in blocks)
+
+
+@pytest.mark.parametrize("context", range(N))
+def test_guards_and_masks_after_a_softmax_leave_its_averages_exact(context):
+    program = trace(network("guarded", 0), INPUTS[0])
+    with sound():
+        blocks = read(program, V, context).blocks
+    assert isinstance(blocks[0], Averages)
+    assert not any(isinstance(block, Opaque) and "where" in str(block.target) for block in blocks)
+
+
+class AllMasked(torch.nn.Module):
+    """Its softmax has nothing but -inf where the first token is 0."""
+
+    def __init__(self):
+        super().__init__()
+        self.E = torch.nn.Embedding(V, V)
+
+    def forward(self, x):
+        h = self.E(x)
+        share = h[..., 0].masked_fill((x[:, :1] == 0) | (x == 1), -torch.inf).softmax(-1)
+        return (torch.where(share.isnan(), torch.zeros_like(share), share)[:, None] @ h)[:, 0]
+
+
+@pytest.mark.parametrize("reading", [sound, torch.no_grad])
+def test_a_softmax_that_may_be_undefined_is_not_taken_for_a_number(reading):
+    program = trace(AllMasked().double(), INPUTS[0])
+    with reading(), pytest.raises(BadInput, match="isnan"):
+        read(program, V, 0)
 
 
 class Started(torch.nn.Module):

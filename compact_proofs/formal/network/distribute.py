@@ -53,6 +53,11 @@ def distribute(network: Network, inputs: int, seconds: Callable[[Network], float
     return best if least < WORTH * start else None
 
 
+def every_constant_tabulated(network: Network) -> Distributed | None:
+    """Write out all definitions that depend on the input but the last, however long that runs; None if it grows too large."""
+    return _Pass(network, frozenset(range(network.constants, len(network.definitions) - 1))).run()
+
+
 @dataclass(frozen=True)
 class _Image:
     """What a tensor of the network is in the one with tables: a tensor, by its number, or an expression."""

@@ -31,7 +31,7 @@ def logits(network: Network, tokens: Sequence[int]) -> np.ndarray:
     env = [w.value.to(torch.float64).numpy() for w in network.weights]
     for d in network.definitions:
         places = itertools.product(*map(range, d.shape))
-        env.append(np.array([_meaning(d.body, env, p, tokens) for p in places]).reshape(d.shape))
+        env.append(np.array([meaning_of(d.body, env, p, tokens) for p in places]).reshape(d.shape))
     return env[-1]
 
 
@@ -76,7 +76,8 @@ def _place(i: Index, axes: Sequence[int], tokens: Sequence[int]) -> int:
     return a[0] % a[1]
 
 
-def _meaning(e: Scalar, env: list[np.ndarray], axes: tuple[int, ...], tokens: Sequence[int]) -> float:
+def meaning_of(e: Scalar, env: Sequence[np.ndarray], axes: tuple[int, ...], tokens: Sequence[int]) -> float:
+    """The number that an expression is, with entries of tensors, places of the axes, and an input."""
     a: Any = e.args
     match e.head:
         case "Read":
@@ -86,8 +87,8 @@ def _meaning(e: Scalar, env: list[np.ndarray], axes: tuple[int, ...], tokens: Se
         case "Pi":
             return math.pi
         case "Sum":
-            return math.fsum(_meaning(a[1], env, (*axes, k), tokens) for k in range(a[0]))
-    x = [_meaning(part, env, axes, tokens) for part in a]
+            return math.fsum(meaning_of(a[1], env, (*axes, k), tokens) for k in range(a[0]))
+    x = [meaning_of(part, env, axes, tokens) for part in a]
     match e.head:
         case "Plus":
             return x[0] + x[1]

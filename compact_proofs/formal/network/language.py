@@ -277,6 +277,15 @@ def is_straight(e: Scalar, variable: int) -> bool:
     return all(i == axis(variable) or not i.mentions(variable) for i in e.args[1])  # type: ignore[union-attr]
 
 
+def divides(e: Scalar) -> bool:
+    """Is a place of this reading made of quotients or remainders?"""
+
+    def index(i: Index) -> bool:
+        return i.head in ("Quotient", "Remainder") or any(index(a) for a in i.args if isinstance(a, Index))
+
+    return any(index(i) for i in e.args[1])  # type: ignore[union-attr]
+
+
 def exact_numbers(value: Tensor) -> list[Fraction]:
     """The entries of a real tensor, rows one after the other."""
     return [Fraction(x) for x in value.detach().to(torch.float64).flatten().tolist()]

@@ -25,6 +25,7 @@ from compact_proofs.formal.network.language import (
     Scalar,
     Weight,
     axis,
+    divides,
     exact_numbers,
     fixed,
     is_straight,
@@ -81,11 +82,17 @@ class Lowering:
         return self.copy(value, name=name, whole=whole)
 
     def factor(self, value: Value, axis_number: int) -> Entries:
-        """A tensor as an inner product along one of its axes reads it: by strides, from a tensor that is written down."""
+        """A tensor as an inner product along one of its axes reads it: by strides, from a tensor that is written down.
+
+        A constant that is read at quotients and remainders, such as the heads of a weight, is written down anew: sums that are
+        distributed later (`distribute`) go along its other axes too.
+        """
         assert isinstance(value, Entries)
         rank = len(value.shape)
         probe = self.probe(value)
-        if probe.head == "Number" or (probe.head == "Read" and is_straight(probe, axis_number % rank)):
+        if probe.head == "Number":
+            return value
+        if probe.head == "Read" and is_straight(probe, axis_number % rank) and not (divides(probe) and self.constant(probe)):
             return value
         return self.copy(value)
 

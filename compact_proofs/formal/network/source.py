@@ -154,7 +154,7 @@ def _definitions(network: Network, names: Sequence[str]) -> list[str]:
             f"(** {left} = {formula.of(d.body, len(d.shape))} *)",
             f"Definition definition_{name} : definition := {{|",
             f"  shape := {_list(d.shape)};",
-            f"  body := {_scalar(d.body, names)}",
+            f"  body := {scalar_source(d.body, names)}",
             "|}.",
         ]
     return lines
@@ -218,13 +218,14 @@ class Formula:
         return f"({text})" if " " in text else text
 
 
-def _scalar(e: Scalar, names: Sequence[str]) -> str:
+def scalar_source(e: Scalar, names: Sequence[str]) -> str:
+    """Write a scalar as a term of Coq, with names for the numbers of the tensors."""
     a: tuple = e.args
     if e.head == "Read":
         return f"Read {names[a[0]]} [{'; '.join(map(_index, a[1]))}]"
     if e.head == "Number":
         return f"Number ({a[0]}) {a[1]}" if a[0] < 0 else f"Number {a[0]} {a[1]}"
-    return " ".join([e.head, *(str(x) if isinstance(x, int) else _bracketed(_scalar(x, names)) for x in a)])
+    return " ".join([e.head, *(str(x) if isinstance(x, int) else _bracketed(scalar_source(x, names)) for x in a)])
 
 
 def _index(i: Index) -> str:

@@ -10,10 +10,13 @@ pytest.importorskip("transformer_lens")
 from lens import KINDS, live_model
 
 import compact_proofs as cp
+from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.exhaustive import Exhaustive
+from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.errors import BadInput
 from compact_proofs.models.hooked import from_transformer_lens
-from compact_proofs.program import trace
+from compact_proofs.models.hooked.live import transformer_from_live
+from compact_proofs.program import program_of, trace
 from compact_proofs.tasks.max_of_k import MaxOfK
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -55,6 +58,27 @@ def test_a_live_model_is_proven_by_its_program(kind, fields):
     assert cp.brute_force(LastLogits(live), TASK).bound * TASK.size == right(live)
     if not fields:
         assert cp.brute_force(from_transformer_lens(live), TASK).bound * TASK.size == right(live)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "fields", [{}, {"normalization_type": "LN", "attn_only": False, "act_fn": "relu", "d_mlp": 5}], ids=["attention", "MLP"]
+)
+def test_automatic_proofs_of_a_live_model_prove_what_those_of_its_copy_do(kind, fields):
+    """A HookedTransformer looks for NaN after every softmax, and a bridge masks once more."""
+    live = live_model(kind, "attention-only", n_heads=2, **fields)
+    optimizer = torch.optim.Adam(live.parameters(), lr=1e-2)
+    tokens = TASK.inputs(0, TASK.size)
+    for _ in range(200):
+        loss = torch.nn.functional.cross_entropy(live(tokens)[:, -1], TASK.labels(tokens))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    copied, strategy = transformer_from_live(live, TASK.n_ctx), Automatic(worth=2000)
+    explanation = find_explanation(program_of(copied, TASK), TASK, strategy)
+    expected = prove(copied, TASK, strategy, explanation=explanation).bound
+    assert expected > 0.5
+    assert prove(LastLogits(live), TASK, strategy, explanation=explanation).bound == expected
 
 
 def test_a_network_behind_a_bridge_is_refused_by_name_and_proven_as_a_module():
