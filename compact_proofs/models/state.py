@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterator
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -95,7 +96,9 @@ def _comparable(leaf: Any) -> Any:
 
 def _leaves(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """Whatever is in nested lists, tuples, sets, dicts, objects and closures, by path; a container's own length too."""
-    if depth and isinstance(value, dict):
+    if type(value) in weakref.ProxyTypes:  # which stands for another object, or for none any more
+        yield path, None
+    elif depth and isinstance(value, dict):
         yield f"len({path})", len(value)
         for key, item in value.items():
             yield from _leaves(f"{path}[{key!r}]", item, depth - 1)

@@ -225,7 +225,7 @@ def _keeps_numbers(node: Node) -> bool:
     """Whether a conversion gives what it is given, whatever that is."""
     given: Any = node.args[0]
     before, after = given.meta["val"].dtype, node.meta["val"].dtype
-    return bool(before == after or after == torch.int64 or (before.is_floating_point and after.is_floating_point))
+    return bool(before == after or after.is_floating_point or (after == torch.int64 and not before.is_floating_point))
 
 
 def _check_call(node: Node, rule: Any, args: list[Any]) -> None:
