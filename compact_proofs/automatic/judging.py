@@ -20,7 +20,7 @@ from compact_proofs.automatic.projection import Leaves
 from compact_proofs.automatic.proof import relaxed_batches, widest
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
-from compact_proofs.automatic.shares import shares, shares_mixed
+from compact_proofs.automatic.shares import Estimate, shares, shares_mixed
 from compact_proofs.length import ProofLength, count
 
 DRAWN = 2000
@@ -41,8 +41,16 @@ class Group:
         What their certified inputs are worth, less what they cost.
     cost, size
         Of the bounds, if they are made; inputs.
+    deficit
+        By how much bounds fall short, added up over the inputs.
+    kinds, shares
+        Of its leaves, as judged with this group.
     settled
         Is it not worth cutting?
+    parts
+        Into which it is divided.
+    tries
+        How many divisions in a row may gain nothing.
     columns
         Its hints: those with which it was judged, since others may prove less.
     """
@@ -51,18 +59,22 @@ class Group:
     value: float = 0.0
     cost: float = 0.0
     size: float = 0.0
+    deficit: float = 0.0
+    kinds: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
     settled: bool = False
+    parts: list[Group] = field(default_factory=list)
+    tries: int = 0
     columns: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
 
 @dataclass
 class Found:
-    """What is found about a batch of jobs: hints [J, columns], cost [J]; share and open rows of each box [B] (`shares`)."""
+    """What is found about a batch of jobs: hints [J, columns], cost [J], and estimates of each box."""
 
     columns: Tensor
     cost: Tensor
-    share: Tensor
-    rows: Tensor
+    boxes: Estimate
 
 
 class Judge:
@@ -88,12 +100,15 @@ class Judge:
         names = torch.tensor([number for number, group in enumerate(groups) for _ in group.leaves], dtype=torch.int64)
         jobs, origin = self.jobs(leaves, names)
         batches = list(self.found(jobs))
-        cost, share, rows = (torch.cat(part) for part in zip(*((x.cost, x.share, x.rows) for x in batches), strict=True))
+        cost = torch.cat([x.cost for x in batches])
+        share, rows, deficit = (torch.cat([getattr(x.boxes, name) for x in batches]) for name in ("share", "rows", "deficit"))
         if self.labels is not None:
             rows = rows + self.prices.label / LOOK
         kind, value = self.prices.decide(jobs, cost, share, rows)
+        lacking = [0.0] * len(groups)
         for box, b in enumerate(origin.tolist()):
             leaves[b].kind, leaves[b].share = int(kind[box]), float(share[box])
+            lacking[int(names[b])] += float(deficit[box]) * leaves[b].size
         first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
         columns = torch.cat([x.columns for x in batches])
         for job, b in enumerate(first.tolist()):
@@ -101,6 +116,9 @@ class Judge:
             group.columns = columns[job]
             group.value, group.cost = float(value[job]), float(cost[job])
             group.size = float(sum(leaf.size for leaf in group.leaves))
+        for number, group in enumerate(groups):
+            group.deficit = lacking[number]
+            group.kinds, group.shares = [leaf.kind for leaf in group.leaves], [leaf.share for leaf in group.leaves]
 
     def jobs(self, leaves: list[Node], names: Tensor) -> tuple[Jobs, Tensor]:
         """Jobs for leaves that end in one token each, by the names of their groups, and which leaf each of their boxes is."""
@@ -112,16 +130,16 @@ class Judge:
             taken, generator = Hints(None, len(batch.jobs)), torch.Generator().manual_seed(0)
             relaxed = Relaxed(self._shared, batch.jobs, taken)
             if self.labels is None:
-                share, rows = shares(batch.jobs, margins(relaxed, self._readout, self.kept), generator)
+                boxes = shares(batch.jobs, margins(relaxed, self._readout, self.kept), generator)
             else:
-                share, rows = shares_mixed(batch.jobs, all_labels(relaxed, self._readout, self.kept), self.labels, generator)
+                boxes = shares_mixed(batch.jobs, all_labels(relaxed, self._readout, self.kept), self.labels, generator)
             with count() as counter:
                 again = Relaxed(self._shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs)))
                 if self.labels is None:
                     margins(again, self._readout, self.kept)
                 else:
                     all_labels(again, self._readout, self.kept)
-            yield Found(taken.recorded(), _costs(counter.length, again.rivals), share, rows)
+            yield Found(taken.recorded(), _costs(counter.length, again.rivals), boxes)
 
 
 def _costs(length: ProofLength, rivals: Tensor) -> Tensor:

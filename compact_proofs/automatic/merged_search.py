@@ -146,7 +146,8 @@ class MergedSearch:
                     th[number] = chosen(margins, weights, batch.jobs, generator)
                 u = by_box(open_rows(margins, th[number], weights, batch.jobs), len(batch.jobs.of))
                 box = torch.isin(jobs.of, number)
-                share[box], open_[box] = shares(batch.jobs, u, generator)
+                found_ = shares(batch.jobs, u, generator)
+                share[box], open_[box] = found_.share, found_.rows
         return th, share, open_
 
     def _alone(self, plan: _Plan, hard: int) -> _Plan:

@@ -27,6 +27,10 @@ SAMPLED, FAVOURITES = 32, 3
 """Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
+TRIES = 2
+"""Divisions in a row that gain nothing by themselves, at most, in hope of the next."""
+EASE = 0.2
+"""A cut that gains nothing by itself must lower what bounds lack by at least this share, to be followed by others."""
 
 
 def relaxed_search(
@@ -41,8 +45,10 @@ def relaxed_search(
 
     Boxes that end in one token and have one label are bounded together. Then, `cuts` times: the boxes of groups that lose more than
     they cost are divided in several ways (`compact_proofs.automatic.cutting`), at some positions into some tokens and the others;
-    parts with equally many of the first make new groups, and the best way is kept where it gains. In the end a box is bounded, or
-    its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded on the way.
+    parts with equally many of the first make new groups, and the best way is kept where it gains. Where none gains, the way that
+    brings bounds nearest to 0 is followed for a while (`TRIES`), and taken back if nothing comes of it. In the end a box
+    is bounded, or its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded
+    on the way.
 
     Parameters
     ----------
@@ -57,13 +63,14 @@ def relaxed_search(
             for leaf in by_token(root, network.context):
                 q = int(leaf.box[network.context].to(torch.int64).argmax())
                 parts.setdefault((q, leaf.label), []).append(leaf)
-    groups = [Group(leaves) for leaves in parts.values()]
-    judge.judge(groups)
-    dividing = _Cuts(judge)
+    first = [Group(leaves, tries=TRIES) for leaves in parts.values()]
+    judge.judge(first)
+    dividing, groups = _Cuts(judge), first
     for _ in range(cuts):
         groups = dividing.round(groups)
+    groups = [part for group in first for part in _best(group)]
     for number, group in enumerate(groups):
-        for leaf in group.leaves:
+        for leaf, leaf.kind, leaf.share in zip(group.leaves, group.kinds, group.shares, strict=True):
             leaf.group = number
     prices.settle(roots, network.logits.shape[0], mixed=labels is not None)
     chosen = [leaf for root in roots for leaf in root.leaves() if leaf.kind in (tree.PROVE, tree.REST)]
@@ -71,8 +78,8 @@ def relaxed_search(
     columns = torch.zeros(0, 0, dtype=torch.float64)
     if chosen:
         jobs, origin = judge.jobs(chosen, named)
-        first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
-        columns = torch.stack([groups[number].columns for number in named[first].tolist()])
+        one = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
+        columns = torch.stack([groups[number].columns for number in named[one].tolist()])
     explanation = {
         "roots": torch.tensor([int(labels is not None)]),
         "tree": tree.encode([root.written() for root in roots], network.v),
@@ -81,6 +88,16 @@ def relaxed_search(
         "numbers": torch.cat([judge.basis.flatten(), columns.flatten()]),
     }
     return explanation, sum(group.value for group in groups)
+
+
+def _best(group: Group) -> list[Group]:
+    """The groups that a group is divided into, as far as that gains; cuts that do not are taken back."""
+    parts = [part for child in group.parts for part in _best(child)]
+    if sum(part.value for part in parts) > group.value and parts:
+        return parts
+    for leaf in group.leaves:
+        leaf.cut = None
+    return [group]
 
 
 def _ways(network: Network, group: Group, ways: tuple[str, ...]) -> Iterator[tuple[str, list[Node], list[Group]]]:
@@ -111,14 +128,30 @@ class _Trial:
     copies: list[Node]
     children: list[Group]
     gain: float = 0.0
+    eases: bool = False
+
+    @property
+    def lacking(self) -> float:
+        """By how much bounds fall short on the parts."""
+        return sum(child.deficit for child in self.children)
+
+
+def _divide(group: Group, trial: _Trial) -> None:
+    """Divide a group as in a trial. A leaf that is not cut stays the same node, so that later cuts of it count."""
+    same = {id(new): leaf for leaf, new in zip(group.leaves, trial.copies, strict=True) if new.cut is None}
+    for leaf, new in zip(group.leaves, trial.copies, strict=True):
+        leaf.cut = new.cut
+    for child in trial.children:
+        child.leaves = [same.get(id(leaf), leaf) for leaf in child.leaves]
+    group.parts = trial.children
 
 
 @dataclass
 class _Cuts:
     """Divides groups, each in the way that gains most, while there is room for more boxes to be bounded.
 
-    Every way is tried on the groups that lose most, and those ways that were best there most often on the others; on none, if next
-    to nothing was gained.
+    Every way is tried on the groups that lose most, where one that gains nothing may be followed too; and those ways that were best
+    there most often on the others, on none if next to nothing was gained.
     """
 
     judge: Judge
@@ -130,27 +163,26 @@ class _Cuts:
         order = losses.argsort(descending=True, stable=True).tolist()
         losing = [k for k in order if not groups[k].settled and float(losses[k]) > 2 * groups[k].cost]
         every = (*WAYS, "apart")
-        best = self._tried(groups, losing[:SAMPLED], every)
+        best = self._tried(groups, losing[:SAMPLED], every, blind=True)
         wins = {way: sum(trial.way == way for trial in best.values()) for way in every}
-        if sum(trial.gain for trial in best.values()) > GAIN * float(losses[losing[:SAMPLED]].sum()):
+        if sum(max(trial.gain, 0.0) for trial in best.values()) > GAIN * float(losses[losing[:SAMPLED]].sum()):
             best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
         found: list[Group] = []
         for number, group in enumerate(groups):
             trial = best.get(number)
-            if trial is not None and trial.gain > GAIN * float(losses[number]):
-                same = {id(new): leaf for leaf, new in zip(group.leaves, trial.copies, strict=True) if new.cut is None}
-                for leaf, new in zip(group.leaves, trial.copies, strict=True):
-                    leaf.cut, leaf.kind, leaf.share = new.cut, new.kind, new.share
+            gains = trial is not None and trial.gain > GAIN * float(losses[number])
+            if trial is not None and (gains or trial.eases):
                 for child in trial.children:
-                    child.leaves = [same.get(id(leaf), leaf) for leaf in child.leaves]
-                found += trial.children
+                    child.tries = TRIES if gains else group.tries - 1
+                _divide(group, trial)
+                found += group.parts
             else:
                 group.settled = True
                 found.append(group)
         return found
 
-    def _tried(self, groups: list[Group], numbers: list[int], ways: tuple[str, ...]) -> dict[int, _Trial]:
-        """The best way for each of some groups, if one gains anything."""
+    def _tried(self, groups: list[Group], numbers: list[int], ways: tuple[str, ...], blind: bool = False) -> dict[int, _Trial]:
+        """For each of some groups the way that gains most; or else, if `blind`, that which brings bounds nearest to 0."""
         trials = []
         for number in numbers:
             for way, copies, children in _ways(self.judge.network, groups[number], ways):
@@ -159,8 +191,17 @@ class _Cuts:
                     trials.append(_Trial(number, way, copies, children))
         self.judge.judge([child for trial in trials for child in trial.children])
         best: dict[int, _Trial] = {}
+        nearest: dict[int, _Trial] = {}
         for trial in trials:
-            trial.gain = sum(child.value for child in trial.children) - groups[trial.number].value
+            group = groups[trial.number]
+            trial.gain = sum(child.value for child in trial.children) - group.value
             if trial.gain > (best[trial.number].gain if trial.number in best else 0.0):
                 best[trial.number] = trial
+            trial.eases = blind and group.tries > 0 and trial.lacking < (1 - EASE) * group.deficit
+            if trial.eases and (trial.number not in nearest or trial.lacking < nearest[trial.number].lacking):
+                nearest[trial.number] = trial
+        for number, trial in nearest.items():
+            lost = groups[number].size * self.judge.prices.worth - groups[number].value
+            if number not in best or best[number].gain <= GAIN * lost:
+                best[number] = trial
         return best

@@ -1,4 +1,4 @@
-"""Make the golden file again, or the records of some models: ``OMP_NUM_THREADS=1 python -m tests.golden.make [MODEL ...]``.
+"""Make the golden file again, or some records: ``OMP_NUM_THREADS=1 python -m tests.golden.make [MODEL | MODEL/STRATEGY ...]``.
 
 It prints each record that changed, and writes the file after each. Everything takes about half an hour.
 """
@@ -14,7 +14,7 @@ from .proofs import make, names, read, write
 def main() -> None:
     wanted, found, order = set(sys.argv[1:]), read(), list(names())
     for model, asked in order:
-        if wanted and model not in wanted:
+        if wanted and wanted.isdisjoint((model, f"{model}/{asked}")):
             continue
         made = make(model, asked)
         before = found.get(made.name)

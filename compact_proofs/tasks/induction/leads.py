@@ -13,8 +13,11 @@ from compact_proofs.bounds.indices import others
 from compact_proofs.bounds.mean import ratio_at_least
 from compact_proofs.length import address_table, stage
 from compact_proofs.tasks.induction.cases import Answers, free_places
-from compact_proofs.tasks.induction.hints import Hints
+from compact_proofs.tasks.induction.composition import Composition
+from compact_proofs.tasks.induction.hints import Hints, Pairing
 from compact_proofs.tasks.induction.lemmas import LEAST_RATIO
+from compact_proofs.tasks.induction.mean import Mean
+from compact_proofs.tasks.induction.prices import Prices
 from compact_proofs.tasks.induction.rows import Rows
 
 
@@ -28,6 +31,7 @@ class Place:
         The place.
     answer, gain : [q, a], [q, a, b]
     composed_answer : [q, a, m, s]
+        See `Composition`, as for `composed_keys`.
     others, composed_keys, harms
         [q, u, v], [m, s, u, v] and [a, v, b], for each key k < f other than i + 1.
     """
@@ -42,63 +46,34 @@ class Place:
     harms: dict[int, Tensor]
 
     @classmethod
-    def of(cls, rows: Rows, i: int, composed: bool = True) -> Place:
-        """Compute the bounds of one place; without `composed`, not those for each query part."""
+    def of(cls, rows: Rows, i: int, composition: Composition | None) -> Place:
+        """Compute the bounds of one place; without `composition`, not those for each query part."""
         keys = [k for k in range(rows.t.sizes[1] - 1) if k != i + 1]
         return cls(
             rows,
             i,
             rows.answer(i),
-            rows.composed_answer(i) if composed else torch.zeros(0),
+            torch.zeros(0) if composition is None else composition.answer(i),
             rows.gain(i),
             {k: rows.other(i, k) for k in keys},
-            {k: rows.composed_keys[k] for k in keys} if composed else {},
+            {} if composition is None else {k: composition.keys[k] for k in keys},
             {k: rows.harm(k, k == i + 2) for k in keys},
         )
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean over the last row of layer 1 whose free tokens are anything: what Lemma R needs but the hint.
-
-    Attributes
-    ----------
-    known
-        (weight, value) of each atom that is known, shapes [..., 1] and alike.
-    free
-        (weight, value) of each free place, with the tokens along the last axis.
-    low, high
-        Bounds of the denominator.
-    allowed
-        Which tokens a free place may hold (broadcast against `free`).
-    """
-
-    known: list[tuple[Tensor, Tensor]]
-    free: list[tuple[Tensor, Tensor]]
-    low: Tensor
-    high: Tensor
-    allowed: Tensor
-
-    def at_least(self, hint: Tensor, offset: Tensor | float = 0.0) -> Tensor:
-        """Lower bound of offset + mean, at a hint for it."""
-        base = offset - hint
-        sigma = sum((weight * (value + base) for weight, value in self.known), torch.zeros((), dtype=torch.float64))
-        for weight, value in self.free:
-            sigma = sigma + torch.where(self.allowed, weight * (value + base[..., None]), torch.inf).amin(-1)
-        return ratio_at_least(hint, sigma, self.low, self.high)
-
-
 class Cases:
-    """Bounds for the cases (q, i, a) of one place i and some rows of `cases.answers`.
+    """Bounds for the cases (q, i, a) of one place i and some rows of `cases.answers`, all of them about some queries.
 
     They hold for all tokens of the *free* places; free tokens are those other than q and a. Where two or three places are looked at
     together, their tokens differ.
     """
 
-    def __init__(self, place: Place, answers: Answers, rows: slice | Tensor, hints: Hints) -> None:
+    def __init__(self, place: Place, answers: Answers, rows: slice | Tensor, hints: Hints, queries: slice = slice(None)) -> None:
         self.place, self.t, self.hints, self.index = place, place.rows.t, hints, (place.i, rows)
         self.q, self.a, self.tokens = answers[rows]
         self.D, self.n = self.t.sizes
+        self.queries, self.asked = queries, len(range(self.D)[queries])
+        self.query = self.q - (queries.start or 0)
         self.free = free_places(self.n, place.i)
         self.known = [(place.i, self.q), (place.i + 1, self.a), (self.n - 1, self.q)]
         self.case = torch.arange(len(self.q), device=self.q.device)
@@ -126,10 +101,8 @@ class Cases:
 
     def denominator(self, known: list[Tensor], places: list[int]) -> tuple[Tensor, Tensor]:
         """Bounds of sum of known weights + weights of free places: shaped like the known weights' sum."""
-        low = high = sum(known[1:], known[0])
-        for m in places:
-            least, most = (x.reshape(-1, *[1] * (low.dim() - 1)) for x in self.extremes[m])
-            low, high = low + least, high + most
+        of_places = [[x.reshape(-1, *[1] * (known[0].dim() - 1)) for x in self.extremes[m]] for m in places]
+        low, high = (sum((*(pair[end] for pair in of_places), *known[1:]), known[0]) for end in (0, 1))
         return low, high
 
     def ratios(self) -> tuple[dict[int, Tensor], Tensor]:
@@ -186,28 +159,49 @@ class Cases:
 
             answer(q, a) - other(q, u, v) + composed_answer(alpha; q, a) - composed_key(alpha; u, v),
 
-        so Lemma R bounds it; known are the atoms i:q, c:a, f:q, k-1:u, k:v. Cost: 4 for each (u, v) and free atom.
+        so Lemma R bounds it; known are the atoms i:q, c:a, f:q, k-1:u, k:v. At a hint x(case, u) + y(q, v), an atom of weight w
+        adds to sigma
+
+            w (composed_answer - x)  -  w (composed_key + y),
+
+        of which the first is the same for all v unless the atom holds v, and the second for all answers to a query unless the atom
+        holds the answer (`Prices`). Cost: 2 for each (u, v) and free atom of a case.
         """
         before_free, own_free = k >= 1 and k - 1 in self.free, k in self.free
-        u, v = self.tokens_of(k)
+        (u, v), case = self.tokens_of(k), self.case[:, None, None]
         composed, answered = self.place.composed_keys[k], self.place.composed_answer[self.q, self.a]  # [m, s, u, v], [g, m, s]
         with stage("pairs"):
             offset = self.without_composition(k)
             atoms = [(m, s[:, None, None]) for m, s in self.known] + [(k - 1, u)] * before_free + [(k, v)] * own_free
-            case = self.case[:, None, None]
-            known = [(self.weight[case, m, s], answered[case, m, s] - composed[m, s, u, v]) for m, s in atoms]
+            weights = [self.weight[case, m, s] for m, s in atoms]
             rest = [m for m in self.free if m not in (k - 1, k)]
-            tokens = self.tokens[:, None, None]
-            free = [
-                (
-                    self.of_free[m][:, None, None],
-                    answered[case[..., None], m, tokens] - composed[m, tokens, u[..., None], v[..., None]],
-                )
-                for m in rest
-            ]
-            low, high = self.denominator([w for w, _ in known], rest)
-            mean = Mean(known, free, low, high, _third(self.D, int(before_free), int(own_free), device=u.device))
-            return self.hints.sum_of_two("pairs", (*self.index, k), tuple(offset.shape), lambda h: mean.at_least(h, offset))
+            low, high = self.denominator(weights, rest)
+            allowed = _third(self.D, int(before_free), int(own_free), device=u.device)
+
+            def directly(hint: Tensor) -> Tensor:
+                """The same at any hint [g, u, v], at more cost: for the search."""
+                known = [(w, answered[case, m, s] - composed[m, s, u, v]) for w, (m, s) in zip(weights, atoms, strict=True)]
+                tokens = self.tokens[:, None, None]
+                values = [answered[case[..., None], m, tokens] - composed[m, tokens, u[..., None], v[..., None]] for m in rest]
+                free = [(self.of_free[m][:, None, None], value) for m, value in zip(rest, values, strict=True)]
+                return Mean(known, free, low, high, allowed).at_least(hint)
+
+            at = Pairing(self.place.i, k, self.index[1], self.queries, (self.asked, self.D), self.query, v.squeeze(1))
+            x, y = self.hints.of_pairs(at, tuple(offset.shape), directly)
+            x, added = x[..., None], y[self.query[:, None, None], v]  # [g, u, 1], [g, 1, v]
+            prices = Prices.of(self.t.weight[-1, self.queries], composed, y, self.queries.start or 0, own_free)
+            here = (self.query[:, None, None], u, v if own_free else torch.zeros_like(v))
+            paid = prices.at(self.place.i, prices.token) + prices.at(self.n - 1, prices.token)
+            for place, token in [(k - 1, prices.u)] * before_free + [(k, prices.v)] * own_free:
+                paid = paid + prices.at(place, token)
+            for_answer = weights[1] * (composed[self.place.i + 1, self.a[:, None, None], u, v] + added)
+            gains = [w * (answered[case, m, s] - x) for w, (m, s) in zip(weights, atoms, strict=True)]
+            sigma = sum(gains[1:], gains[0]) - for_answer - paid[here]
+            for m in rest:
+                gain = self.of_free[m][:, None] * (answered[self.case[:, None], m, self.tokens][:, None] - x)  # [g, u, t]
+                price = prices.of_all(m)[*(index[..., None] for index in here), self.tokens[:, None, None]]  # [g, u, v, t]
+                sigma = sigma + torch.where(allowed, gain[:, :, None] - price, torch.inf).amin(-1)
+            return offset + ratio_at_least(x + added, sigma, low, high)
 
     def ahead_of_last(self) -> Tensor:
         """Bound s_c - s_f from below: [g].

@@ -55,7 +55,7 @@ class Listed(Pairs):
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
         """That of `Pairs`, and the inputs that it misses; measured."""
-        return 40 * length
+        return 36 * length
 
     def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
         """Evaluate the inputs that the certificate misses; list the right ones until the list is full."""

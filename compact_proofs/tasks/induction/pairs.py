@@ -21,6 +21,7 @@ from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
 from compact_proofs.tasks.induction.cases import answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain, chain_of
+from compact_proofs.tasks.induction.composition import Composition
 from compact_proofs.tasks.induction.hints import Hints, Search
 from compact_proofs.tasks.induction.leads import Cases, CircuitCases, Place
 from compact_proofs.tasks.induction.paths import path_tables
@@ -108,14 +109,15 @@ class Pairs(InductionStrategy):
     """Bound each key's harm for every two tokens, and count the inputs whose harms add up to less than 1.
 
     For a case (q, i, a), a key k and the tokens u, v of places k - 1 and k, Lemma R bounds s_c - s_k (`Cases.ahead`: the last
-    row of layer 1 is a mean over atoms whose tokens are known or free), Lemma L what layer 1 copied besides (`Rows`), and Lemma D
-    turns both into a cost: an input is right if sum_k rho_k(v) e^{-(s_c - s_k)} < 1. Every cost depends on one token or on two
+    row of layer 1 is a mean over atoms whose tokens are known or free, and so is every other row, `Composition`), and Lemma D turns
+    that into a cost: an input is right if sum_k rho_k(v) e^{-(s_c - s_k)} < 1. Every cost depends on one token or on two
     neighbouring free places, so costs add up along a chain (`Chain`): a case whose worst sum is below 1 is right as a whole, and
     of the cases that the explanation lists, inputs are counted one by one, or on a grid.
 
     Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the list of cases.
 
-    Cost: 4 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each case; the tables.
+    Cost: 2 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each case; 3 (k - 1) D for each
+    (m, s, k, u, v), n^3 D^4 in all; the tables.
     """
 
     enumerated: Annotated[int, Field(ge=0, le=8)] = 3
@@ -124,13 +126,14 @@ class Pairs(InductionStrategy):
     """Grid points in a unit of cost."""
 
     name: ClassVar[str] = "pairs"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
 
     def search_operations(self, model: AttentionStack, task: Task, length: int) -> int:
-        """Seven steps of Newton's method for every ratio, with slopes; measured."""
-        return 36 * length
+        """Some steps of Newton's method for every ratio, with slopes; measured."""
+        return 34 * length
 
     def explain(self, model: AttentionStack, task: Task) -> dict[str, Tensor]:
         """Iterate every ratio to its fixed point in float64; list the cases that are then not certified as a whole."""
@@ -157,7 +160,10 @@ class Pairs(InductionStrategy):
         D, n = model.d_vocab, model.n_ctx
         cases = (n - 2, D * (D - 1))
         return {
-            "pairs": Spec((*cases, n - 1, 2, D - 2)),
+            "composed_keys": Spec((n, D, n - 2, 2, D)),
+            "composed_answers": Spec((n, D, n - 2, 2, D)),
+            "pairs": Spec((*cases, n - 1, D - 2)),
+            "pairs_own": Spec((n - 2, D, n - 1, D)),
             "atoms": Spec((*cases, n, D - 2)),
             "last_key": Spec(cases),
             "direct": Spec((*cases, D - 1)),
@@ -209,15 +215,17 @@ def affordable(model: AttentionStack) -> bool:
 def case_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
     """For each place i, the cost of every case's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
     rows = Rows(path_tables(model))
+    composition = Composition(rows.t, hints) if composed else None
     D, n = rows.t.sizes
     found = []
     for i in track(range(n - 2), "places"):
-        place = Place.of(rows, i, composed)
+        place = Place.of(rows, i, composition)
         free = free_places(n, i)
         chains = []
-        for chunk in _chunks(D, n):
+        for queries in _chunks(D, n):
             kind = Cases if composed else CircuitCases
-            cases = kind(place, answers(D, device=model.W_E.device), slice(*chunk), hints)
+            of_queries = slice(queries.start * (D - 1), queries.stop * (D - 1))
+            cases = kind(place, answers(D, device=model.W_E.device), of_queries, hints, queries)
             chains.append(chain_of(key_costs(cases), free, D - 2))
         links = [torch.cat(parts) for parts in zip(*(chain.links for chain in chains), strict=True)]
         found.append(Chain(torch.cat([chain.start for chain in chains]), links))
@@ -239,9 +247,8 @@ def key_costs(cases: Cases) -> dict[int, Tensor]:
     return costs
 
 
-def _chunks(D: int, n: int) -> list[tuple[int, int]]:
-    """Ranges of answers small enough for a table over three tokens and one over two atoms each."""
+def _chunks(D: int, n: int) -> list[slice]:
+    """Ranges of queries small enough for a table over three tokens, and one over two atoms, of each case."""
     largest = max(D**3, (n * D) ** 2 // 2, n * D**2)
-    size = max(1, ENTRIES // largest)
-    total = D * (D - 1)
-    return [(start, min(start + size, total)) for start in range(0, total, size)]
+    size = max(1, ENTRIES // (largest * (D - 1)))
+    return [slice(start, min(start + size, D)) for start in range(0, D, size)]

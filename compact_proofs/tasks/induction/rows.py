@@ -21,26 +21,6 @@ class Rows:
     t: Tables
 
     @cached_property
-    def _extremes(self) -> tuple[Tensor, Tensor]:
-        """Least and largest OO[m, s, ., .] over the atoms up to place k: [m, s, k]."""
-        with stage("composition"):
-            return torch.cummin(self.t.OO.amin(3), 2).values, torch.cummax(self.t.OO.amax(3), 2).values
-
-    @cached_property
-    def composed_keys(self) -> list[Tensor]:
-        """For each key k < f: bound from above its score for the query part o(m, s): [m, s, u, v] (u has one entry for k = 0).
-
-        ``OX[m, s; k, v] + sum_beta A_k(beta) OO[m, s; beta]``, the sum by Lemma L.
-        """
-        t = self.t
-        with stage("composition"):
-            found = [(t.OX[:, :, 0] + t.OO[:, :, 0])[:, :, None]]
-            for k in range(1, t.sizes[1] - 1):
-                before, most = t.OO[:, :, k - 1, :, None], self._extremes[1][:, :, k, None, None]
-                found.append(t.OX[:, :, k, None] + moved_mean(before, t.lam[k - 1].mT, most))
-        return found
-
-    @cached_property
     def composition(self) -> Tensor:
         """Bound how much query composition changes the difference of two keys' scores: [].
 
@@ -56,13 +36,6 @@ class Rows:
         with stage("harms"):
             both = {"direct": self.t.oU, "last_harm": self.t.oU + self.t.oW}
             return {name: spread(t).amax() for name, t in both.items()}
-
-    def composed_answer(self, i: int) -> Tensor:
-        """Bound from below the score of key i + 1 holding a, after q at i, for the query part o(m, s): [q, a, m, s]."""
-        t, c = self.t, i + 1
-        with stage("composition"):
-            before, least = t.OO[:, :, i, :, None], self._extremes[0][:, :, c, None, None]  # [m, s, q, 1]
-            return (t.OX[:, :, c, None] + moved_mean(before, t.lam[i].mT, least)).permute(2, 3, 0, 1)
 
     def answer(self, i: int) -> Tensor:
         """Bound from below the score of key i + 1 holding a, after q at i, for the query x(f, q): [q, a].

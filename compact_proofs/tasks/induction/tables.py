@@ -13,6 +13,7 @@ from compact_proofs.tables import Heatmap, Table
 from compact_proofs.tasks.induction.cases import all_different, answers, free_places
 from compact_proofs.tasks.induction.chain import chain_of
 from compact_proofs.tasks.induction.circuit import certified_cases, circuit_bounds
+from compact_proofs.tasks.induction.composition import Composition
 from compact_proofs.tasks.induction.hints import OnTheSpot
 from compact_proofs.tasks.induction.leads import Cases, Place
 from compact_proofs.tasks.induction.pairs import affordable, key_costs
@@ -78,13 +79,14 @@ def gaps(model: AttentionStack) -> Table:
     inputs = _sample(model)
     scores, place = _patterns(vectors(model), inputs)[1], task.places(inputs)
     rows_, every = Rows(path_tables(model)), answers(model.d_vocab)
+    composition = Composition(rows_.t, OnTheSpot())
     generator = torch.Generator().manual_seed(0)
     rows = []
     for i in range(n - 2):
         mine = scores[place == i]
         others = [k for k in range(n) if k != i + 1]
         seen = (mine[:, i + 1, None] - mine[:, others]).amin(1)
-        shared = Place.of(rows_, i)
+        shared = Place.of(rows_, i, composition)
         chosen = torch.randperm(len(every.q), generator=generator)[:SAMPLED_CASES]
         cases = Cases(shared, every, chosen, OnTheSpot())
         bound = least_ahead(cases)

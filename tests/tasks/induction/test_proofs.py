@@ -15,11 +15,12 @@ from compact_proofs import Exhaustive, Specimen, measure, prove, violations, zoo
 from compact_proofs.core.soundness import evaluate
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
-from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, leads
+from compact_proofs.tasks.induction import BruteForce, Circuit, Induction, LinearBaseline, Listed, Pairs, circuit, leads, mean
 from compact_proofs.tasks.induction.brute_force import _prefixes
 from compact_proofs.tasks.induction.cases import answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain
 from compact_proofs.tasks.induction.circuit import circuit_bounds
+from compact_proofs.tasks.induction.composition import Composition
 from compact_proofs.tasks.induction.hints import Hints, OnTheSpot, Search
 from compact_proofs.tasks.induction.leads import Cases, Place
 from compact_proofs.tasks.induction.paths import path_tables, vectors
@@ -58,7 +59,7 @@ def test_pair_bounds_hold_for_every_score(seed):
     D, n = task.d_vocab, task.n_ctx
     rows, every = Rows(path_tables(model)), answers(D)
     for i, hints in itertools.product(range(n - 2), (OnTheSpot(), Careless())):
-        cases = Cases(Place.of(rows, i), every, slice(None), hints)
+        cases = Cases(Place.of(rows, i, Composition(rows.t, hints)), every, slice(None), hints)
         mine = task.places(inputs) == i
         x, s = inputs[mine], score[mine]
         row = (every.q * (D - 1) + every.a - (every.a > every.q).long()).argsort()[
@@ -77,6 +78,29 @@ def test_pair_bounds_hold_for_every_score(seed):
                 bound = cases.ahead(k)[row, u, v]
             true = s[:, i + 1] - s[:, k]
             assert bool((bound <= true + 1e-9 * (1 + true.abs())).all()), (i, k)
+
+
+@pytest.mark.parametrize("seed", [GOOD, CIRCUIT, NOISY, RANDOM, 5])
+def test_composed_scores_hold_for_every_row(seed):
+    """What key k scores for each query part lies within the bounds of its own token and the one before, nearly attained."""
+    model, task, inputs, _ = everything(seed)
+    t = path_tables(model)
+    place = torch.arange(task.n_ctx)
+    for hints in (OnTheSpot(), Careless()):
+        composition, slack = Composition(t, hints), []
+        for k in range(task.n_ctx - 1):
+            before, tokens = place[: k + 1], inputs[:, : k + 1]
+            u, v = inputs[:, k - 1] if k else torch.zeros_like(inputs[:, 0]), inputs[:, k]
+            weight = t.weight[k, v[:, None], before, tokens]
+            attention = weight / weight.sum(1, keepdim=True)  # [inputs, place]
+            true = t.OX[:, :, k, v] + (t.OO[:, :, before, tokens] * attention).sum(-1)  # [m, s, inputs]
+            above = composition.keys[k][:, :, u, v] - true
+            assert bool((above >= -1e-9 * (1 + true.abs())).all())
+            slack.append(above.amin())
+            if k > 0:
+                assert bool((composition.answer(k - 1)[u, v].movedim(0, -1) <= true + 1e-9 * (1 + true.abs())).all())
+        if not isinstance(hints, Careless):
+            assert max(slack) < 1e-6
 
 
 class Careless(OnTheSpot):
@@ -266,3 +290,5 @@ def test_planted_faults_are_caught():
 
     with mock.patch.object(leads, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
         test_pair_bounds_hold_for_every_score(NOISY)
+    with mock.patch.object(mean, "ratio_at_least", wrong_end), pytest.raises(AssertionError):
+        test_composed_scores_hold_for_every_row(NOISY)
