@@ -33,4 +33,5 @@ Searches, which prove nothing
     evaluate            symbols on given inputs
 Evaluation one by one, sharing what inputs have in common
     listing, listed_steps, listed_values, shared, refusals
+    listed_sums, listed_averages, listed_norms, listed_products, listed_maps    averages of tables, and what is made of them
 """

@@ -9,14 +9,18 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.lifted import Lifted, call
+from compact_proofs.automatic.listed_maps import carried_out, product_of
+from compact_proofs.automatic.listed_sums import Sums, folded
 from compact_proofs.automatic.listed_values import (
-    Affine,
     Dense,
+    Mapped,
     Pair,
     Reader,
+    Shares,
     Step,
     Table,
     Value,
+    View,
     Weighted,
     first_of,
     moves,
@@ -26,6 +30,11 @@ from compact_proofs.automatic.listed_values import (
 from compact_proofs.automatic.owners import structure
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.length import charge_integers
+
+LARGEST_TABLE = 2**24
+"""Entries of a table, at most."""
+KEPT = 2**25
+"""Numbers of kinds of inputs that are kept, at most."""
 
 
 class Steps:
@@ -46,44 +55,91 @@ class Steps:
         self.widest = 1
         """Numbers that one input gathers at once, at most."""
         self._steps: list[tuple[Step, frozenset[int]]] = []
+        self._width: list[int] = []  # numbers that each step makes
+        self._stored: dict[int, Tensor] = {}  # what each step made of the kinds that are kept
+        self._rows: dict[frozenset[int], np.ndarray] = {}  # where the kind of some tokens is among them; -1: not yet
+        self._decided, self._kept_on = 0, set[frozenset[int]]()
         self._dense: dict[int, Dense] = {}
         self._kept: list[Any] = []  # so that an id stays the name of one value
+        self._products: dict[int, tuple[View, Dense]] = {}
+        self.sums = Sums(self, v, device)
 
     def run(self, inputs: Tensor, result: Dense) -> Tensor:
         """Compute a value [N, *shape] of inputs [N, n], step by step.
 
-        What depends on some positions only is computed once for all inputs that agree there.
+        What depends on some positions only is computed once for all inputs that agree there: in this call, and in every later one
+        where there is room for all (`_kept_sets`).
         """
+        if not len(inputs):
+            return torch.zeros(0, *result.shape, dtype=torch.float64, device=self.device)
+        kept = self._kept_sets()
+        kinds = {on: self._kinds(inputs, on, on in kept) for on in {on for _, on in self._steps}}
         done: list[Tensor] = []
-        kinds = {on: self._kinds(inputs, on) for on in {on for _, on in self._steps}}
-        for step, on in self._steps:
+        for number, (step, on) in enumerate(self._steps):
             representatives, _ = kinds[on]
 
             def read(value: Dense, representatives: Tensor = representatives) -> Tensor:
                 _, kind = kinds[value.on]
                 return done[value.step][kind[representatives].to(self.device)]
 
-            done.append(step(inputs[representatives].to(self.device), read))
+            before = self._stored.get(number)
+            if before is not None and not len(representatives):
+                done.append(before)
+                continue
+            found = step(inputs[representatives].to(self.device), read)
+            if on in kept:
+                found = found if before is None else torch.cat([before, found])
+                self._stored[number] = found
+            done.append(found)
         _, kind = kinds[result.on]
         return done[result.step][kind.to(self.device)]
 
-    def _kinds(self, inputs: Tensor, on: frozenset[int]) -> tuple[Tensor, Tensor]:
-        """One input of each kind, and the kind of each input; those that agree at the positions `on` are of a kind.
+    def _kept_sets(self) -> set[frozenset[int]]:
+        """Positions so few that values of all their tokens together are kept: the fewest first, as far as `KEPT` numbers reach."""
+        if len(self._steps) != self._decided:
+            self._decided = len(self._steps)
+            width: dict[frozenset[int], int] = {}
+            for number, (_, on) in enumerate(self._steps):
+                width[on] = width.get(on, 0) + self._width[number]
+            room, self._kept_on = KEPT, set()
+            for on in sorted(width, key=lambda on: (len(on), sorted(on))):
+                size = self.v ** len(on) * width[on]
+                if len(on) < self.n and size <= room:
+                    room -= size
+                    self._kept_on.add(on)
+            self._stored.clear()
+            self._rows.clear()
+        return self._kept_on
 
-        Cost: an integer operation a token, where not every input is a kind of its own.
+    def _kinds(self, inputs: Tensor, on: frozenset[int], kept: bool) -> tuple[Tensor, Tensor]:
+        """One input of each kind that must be computed, and the number of each input's kind: a kind agrees at the positions `on`.
+
+        Cost: where not every input is a kind of its own, an integer operation a token; for kinds that are kept, where a table says
+        which are there, an integer operation for each input until all are.
         """
         if len(on) == self.n:
             each = torch.arange(len(inputs))
             return each, each
-        rows = inputs[:, sorted(on)].cpu().numpy()
-        charge_integers(rows.size)
-        _, chosen, kind = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-        return torch.from_numpy(chosen), torch.from_numpy(kind.reshape(-1))
+        tokens = inputs[:, sorted(on)].cpu().numpy()
+        if not kept:
+            charge_integers(tokens.size)
+            _, chosen, kind = np.unique(tokens, axis=0, return_index=True, return_inverse=True)
+            return torch.from_numpy(chosen), torch.from_numpy(kind.reshape(-1))
+        row = self._rows.setdefault(on, np.full(self.v ** len(on), -1))
+        code = tokens @ self.v ** np.arange(len(on))
+        there = np.count_nonzero(row >= 0)
+        if there < len(row):
+            charge_integers(len(inputs))
+        missing = np.flatnonzero(row[code] < 0)
+        new, first = np.unique(code[missing], return_index=True)
+        row[new] = there + np.arange(len(new))
+        return torch.from_numpy(missing[first]), torch.from_numpy(row[code])
 
     def add(self, step: Step, shape: torch.Size, on: frozenset[int]) -> Dense:
         """Add a step that depends on the tokens at the positions `on` only."""
         self.widest = max(self.widest, shape.numel())
         self._steps.append((step, on))
+        self._width.append(shape.numel())
         return Dense(len(self._steps) - 1, shape, on)
 
     def each(self, target: Any, args: Any, kwargs: Any, shape: torch.Size) -> Dense:
@@ -103,11 +159,29 @@ class Steps:
             return x
         if id(x) not in self._dense:
             self._kept.append(x)
-            self._dense[id(x)] = self.add(self._gather(x), shape_of(x), positions_of(x))
+            if isinstance(x, Shares):
+                self._dense[id(x)] = self.sums.shares(x.of, x.entry)
+            elif isinstance(x, View):
+                self._dense[id(x)] = self._look(x)
+            elif isinstance(x, Mapped):
+                self._dense[id(x)] = carried_out(x, self)
+            else:
+                self._dense[id(x)] = self.add(self._gather(x), shape_of(x), positions_of(x))
         return self._dense[id(x)]
 
-    def _gather(self, x: Affine | Pair | Tensor) -> Step:
-        """Read a value's tables at inputs: free, but for sums over positions, and 2 operations for each share and entry."""
+    def product(self, m: Mapped) -> Dense:
+        """The product that a value is entries of; computed once, whoever reads others of its entries."""
+        if id(m.x) not in self._products:
+            self._products[id(m.x)] = m.x, product_of(self._look(m.x), m.W, self)
+        return self._products[id(m.x)][1]
+
+    def _look(self, x: View) -> Dense:
+        """Entries in other places: free."""
+        index = x.index.reshape(-1).to(self.device)
+        return self.add(lambda inputs, read: read(x.x).flatten(1)[:, index].reshape(-1, *x.shape), x.shape, x.x.on)
+
+    def _gather(self, x: Any) -> Step:
+        """Read the tables of an `Affine`, a `Pair` or a constant at inputs: free, but for sums, and products with shares."""
         shape = shape_of(x)
         if isinstance(x, Tensor):
             return lambda inputs, read: x.expand(len(inputs), *x.shape)
@@ -118,8 +192,15 @@ class Steps:
         if isinstance(x, Pair):
             pairs = x.data.reshape(self.v, self.v, -1)
             return lambda inputs, read: pairs[inputs[:, one], inputs[:, other], entry].reshape(-1, *shape)
+        x = folded(x, self.v, LARGEST_TABLE)
         parts: list[Step] = [self._read_table(t, entry) for t in x.tables]
-        parts += [self._read_weighted(w) for w in x.weighted]
+        alike: dict[tuple[int, int], list[Weighted]] = {}
+        for w in x.weighted:
+            if isinstance(w.source, Dense):
+                parts.append(self._read_weighted(w, w.source))
+            else:
+                alike.setdefault((id(w.source), id(w.factor)), []).append(w)
+        parts += [self.sums.read(own, shape.numel()) for own in alike.values()]
 
         def gather(inputs: Tensor, read: Reader) -> Tensor:
             total = parts[0](inputs, read)
@@ -135,7 +216,7 @@ class Steps:
         data = t.data.reshape(self.v, -1)
         return lambda inputs, read: data[inputs[:, owner], entry]
 
-    def _read_weighted(self, w: Weighted) -> Step:
+    def _read_weighted(self, w: Weighted, source: Dense) -> Step:
         """Entries that the same shares count for are one product of matrices for each input."""
         with structure():
             used = w.used.reshape(len(w.used), -1)
@@ -143,7 +224,7 @@ class Steps:
             groups = [((group == g).nonzero()[:, 0], patterns[:, g].nonzero()[:, 0]) for g in range(patterns.shape[1])]
             back = torch.cat([entries for entries, _ in groups]).argsort().to(self.device)
             groups = [(entries.to(self.device), shares.to(self.device)) for entries, shares in groups]
-            owners = w.owner.to(self.device)
+            owners, entry = w.owner.to(self.device), w.entry.to(self.device)
         flat = w.tables.reshape(self.v, len(used), -1)
         self.widest = max(self.widest, *(len(shares) * len(entries) for entries, shares in groups))
         parts = [
@@ -152,7 +233,7 @@ class Steps:
         ]
 
         def weighted(inputs: Tensor, read: Reader) -> Tensor:
-            p = read(w.shares).flatten(1)
+            p = read(source).flatten(1)[:, entry]
             found = []
             for tables, shares, owner, number in parts:
                 chosen = tables[inputs[:, owner], number]  # [L, shares, entries]

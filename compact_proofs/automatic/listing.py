@@ -1,23 +1,26 @@
 """Evaluating a program on listed inputs with everything shared that they have in common: the cheapest brute force that is known.
 
 Brute force runs the whole program on each input. But most of it depends on few tokens, and linear maps can be applied to tables
-before they are applied to inputs. The program is read once, operation by operation, with four kinds of values:
+before they are applied to inputs. The program is read once, operation by operation, with these kinds of values:
 
     a constant                                                         computed once
     `Affine`    sum of tables of one token each, and of shares (the results of a softmax) times such tables
     `Pair`      a table of two tokens, such as a score of a query token and a key token
+    `Shares`    softmaxes of pairs: ratios of tables of two tokens and their sums
+    `View`, `Mapped`    numbers known for each input in other places, and linear maps of them, not carried out before they are read
     `Dense`     known for each input only
 
 Tables cost once what the operation costs on all v tokens (or v^2 pairs); reading an entry is free. A linear map of an Affine value
 maps its tables, so that an input pays for shares times tables only: with values V, pattern p and maps W_O, W_in, an input pays for
-``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Everything else is computed for each input, as brute force does it, or once
-for all inputs that agree where it depends on them. What comes out is the program's function, reordered: real arithmetic gives the
-same number, and the sound reading encloses it.
+``sum_i p_i (V W_O W_in)[x_i]``, and not for the maps. Averages by shares of pairs stay averages through a layer norm and through a
+second softmax's averages, and their products, the scores of a second layer, need no vectors
+(`compact_proofs.automatic.listed_sums`, `listed_averages`, `listed_norms`, `listed_products`). Everything else is computed for each
+input, as brute force does it, or once for all inputs that agree where it depends on them. What comes out is the program's function,
+reordered: real arithmetic gives the same number, and the sound reading encloses it.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 from typing import Any
 
@@ -26,12 +29,31 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
-from compact_proofs.automatic.listed_steps import Steps
-from compact_proofs.automatic.listed_values import Affine, Dense, Pair, Table, Value, Weighted, first_of, moves, shape_of
+from compact_proofs.automatic.listed_averages import averages
+from compact_proofs.automatic.listed_maps import contracted, mapped, moved, plus
+from compact_proofs.automatic.listed_norms import is_average, normalised
+from compact_proofs.automatic.listed_products import product
+from compact_proofs.automatic.listed_steps import LARGEST_TABLE, Steps
+from compact_proofs.automatic.listed_sums import fits, reading
+from compact_proofs.automatic.listed_values import (
+    Affine,
+    Dense,
+    Mapped,
+    Pair,
+    Shares,
+    Softmaxes,
+    Table,
+    Value,
+    View,
+    first_of,
+    moves,
+    shape_of,
+)
 from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.refusals import one_of
 from compact_proofs.core.claim import ACCURACY
+from compact_proofs.enclosure import lower, upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
 from compact_proofs.length import count, stage
@@ -42,8 +64,8 @@ aten = torch.ops.aten
 
 LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg")
 """Operations that are linear in each tensor argument while the others are constant (division: in the first)."""
-LARGEST_TABLE = 2**24
-"""Entries of a table, at most."""
+SPREAD = 300.0
+"""By how much the scores of a softmax may differ, at most: products of two sums of their exponentials are still far from zero."""
 GATHERED = 2**22
 """Numbers that are gathered at once, at most."""
 MOST_INPUTS = 2**13
@@ -79,6 +101,13 @@ class Listing:
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
+    def price(self, inputs: Tensor) -> float:
+        """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
+        with count() as counter:
+            logits = self._steps.run(inputs, self._logits)
+            ACCURACY.correct(logits, torch.zeros(len(inputs), dtype=torch.int64, device=self.device))
+        return counter.length.total / len(inputs)
+
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
@@ -92,7 +121,7 @@ class Listing:
 
     def _read(self) -> Dense:
         values: dict[Node, Any] = {}
-        for node in narrowed(self.program.graph).nodes:
+        for node in narrowed(self.program.graph, once=True).nodes:
             if node.op == "placeholder":
                 tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
@@ -119,9 +148,9 @@ class Listing:
     def _apply(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Any], shape: torch.Size) -> Value:
         """Type one operation: by the first rule that applies."""
         if name == "addmm" and kwargs.get("alpha", 1) == kwargs.get("beta", 1) == 1:
-            product = self._apply("mm", aten.mm.default, args[1:3], {}, [x for x in args[1:3] if not _constant(x)], shape)
+            multiplied = self._apply("mm", aten.mm.default, args[1:3], {}, [x for x in args[1:3] if not _constant(x)], shape)
             return self._apply(
-                "add", aten.add.Tensor, (args[0], product), {}, [x for x in (args[0], product) if not _constant(x)], shape
+                "add", aten.add.Tensor, (args[0], multiplied), {}, [x for x in (args[0], multiplied) if not _constant(x)], shape
             )
         found: Value | None = None
         if all(isinstance(x, Affine) and not x.weighted and len(x.tables) == 1 for x in moving):
@@ -130,13 +159,55 @@ class Listing:
                 found = self._pair(name, target, args, kwargs, moving, shape)
         elif len(moving) == 1 and isinstance(moving[0], Pair) and name in ENTRYWISE | STRUCTURAL - {"cat", "stack"}:
             found = self._on_pair(name, target, args, kwargs, moving[0], shape)
+        elif len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
+            with structure():
+                found = Shares(moving[0].of, target(*map_leaves(lambda y: y.entry if y is moving[0] else y, args), **kwargs))
+        elif len(moving) == 1 and isinstance(moving[0], (Dense, View, Mapped)):
+            found = self._in_place(name, target, args, kwargs, moving[0], shape)
+        if found is None and name in ("_softmax", "_safe_softmax") and isinstance(args[0], Pair):
+            found = self._softmax(args[0], args[1] % len(shape))
         if found is None and name in ("mm", "bmm"):
-            found = self._averages(args[0], args[1], shape)
+            found = averages(args[0], args[1], shape, self.v, self.n)
+            if found is None and isinstance(args[0], (View, Shares)) and isinstance(args[1], Affine):
+                found = averages(self._steps.dense(args[0]), args[1], shape, self.v, self.n)
+            if found is None and all(isinstance(x, Affine) for x in args[:2]):
+                found = product(args[0], args[1], self._steps.sums, shape, self.n, LARGEST_TABLE)
+            if found is None and isinstance(args[1], Mapped) and moves(args[0]):
+                found = contracted(args[0], args[1], self._steps, shape)
+        if found is None and name == "native_layer_norm" and len(moving) == 1 and is_average(args[0]) and len(args[1]) == 1:
+            found = self._norm(args, shape)
         if found is None and name in ("add", "sub") and all(isinstance(x, Affine) or _constant(x) for x in args[:2]):
             found = self._sum(args, kwargs, name == "sub", shape)
         if found is None and len(moving) == 1 and isinstance(moving[0], Affine) and name in LINEAR:
             found = self._linear(name, target, args, kwargs, moving[0], shape)
         return found if found is not None else self._steps.each(target, args, kwargs, shape)
+
+    def _norm(self, args: Any, shape: torch.Size) -> Value | None:
+        """Layer norm of averages (`compact_proofs.automatic.listed_norms`): centred, divided by sigma, scaled, shifted."""
+        x, _, weight, bias, eps = args
+        mean = self._linear("mean", aten.mean.dim, (x, [-1], True), {}, x, torch.Size([*shape[:-1], 1]))
+        if mean is None:
+            return None
+        found: Any = normalised(self._sum((x, mean), {}, True, shape), float(eps), self._steps, self.n, LARGEST_TABLE)
+        if found is not None and weight is not None:
+            found = self._apply("mul", aten.mul.Tensor, (found, weight), {}, [found], shape)
+        if found is not None and bias is not None:
+            found = self._apply("add", aten.add.Tensor, (found, bias), {}, [found], shape)
+        return found
+
+    @staticmethod
+    def _in_place(name: str, target: Any, args: Any, kwargs: Any, x: Dense | View | Mapped, shape: torch.Size) -> Value | None:
+        """What moves entries, maps rows by a constant, or adds constants to such a map: not carried out before it is read."""
+        if name in STRUCTURAL - {"cat", "stack"}:
+            with structure():
+                view = View(x, torch.arange(x.shape.numel()).reshape(x.shape)) if isinstance(x, Dense) else x
+            return moved(view, lambda t: target(*map_leaves(lambda y: t if y is x else y, args), **kwargs))
+        if name in ("mm", "bmm") and args[0] is x and not isinstance(x, Mapped) and isinstance(args[1], Tensor):
+            return mapped(x, args[1])
+        if name == "add" and isinstance(x, Mapped) and kwargs.get("alpha", 1) == 1 and len(args) == 2:
+            other = args[1] if args[0] is x else args[0]
+            return plus(x, other, shape) if isinstance(other, Tensor) else None
+        return None
 
     # ------------------------------------------------------------------------------------------------------------ tables
 
@@ -201,22 +272,33 @@ class Listing:
 
     # --------------------------------------------------------------------------------------------- shares and linear maps
 
-    def _averages(self, p: Any, x: Any, shape: torch.Size) -> Affine | None:
-        """Shares times a table whose rows are of one position each: sum_k p[b, m, k] V[b, k, e]."""
-        if not isinstance(p, Dense) or not isinstance(x, Affine) or x.weighted or len(x.tables) != 1:
-            return None
+    def _softmax(self, x: Pair, dim: int) -> Shares | None:
+        """Shares as tables: exp of each score less the largest of its softmax and its own token, over all tokens.
+
+        None where the scores of a softmax are not about one position each against one, or may differ by more than `SPREAD`: then
+        sums of their exponentials could be rounded to zero. (On the meta device, which knows no numbers, they are taken not to.)
+
+        Cost: for each pair of tokens and score 2 operations, and 4 comparisons.
+        """
         with structure():
-            [table] = x.tables
-            B, (M, K), E = math.prod(p.shape[:-2]), p.shape[-2:], shape[-1]
-            rows = table.owner.reshape(B, K, E)
-            if bool((rows != rows[:, :, :1]).any()) or self.v * B * M * K * B * M * E > LARGEST_TABLE:
+            entries = torch.arange(x.first.numel()).reshape(x.first.shape).movedim(dim, -1)
+            order = entries.reshape(-1, entries.shape[-1])  # [softmaxes, shares]
+            first = x.first.reshape(-1)[order]
+            if bool((first != first[:, :1]).any()):
                 return None
-            owner = rows[:, None, :, 0].expand(B, M, K).reshape(-1)
-            same = (torch.eye(B)[:, None, None, :, None, None] * torch.eye(M)[None, :, None, None, :, None]).bool()
-            used = same.expand(B, M, K, B, M, E)
-        values = table.data.reshape(self.v, B, 1, K, 1, 1, E)
-        tables = torch.where(used.to(self.device), values, 0.0).reshape(self.v, B * M * K, *shape)
-        return Affine((), (Weighted(p, owner, tables, used.reshape(B * M * K, *shape)),))
+            place = order.reshape(-1).argsort()
+            group = torch.arange(len(order)).repeat_interleave(order.shape[1])[place]
+        scores = x.data.flatten(2)[:, :, order.to(self.device)]  # [v, v, softmaxes, shares]
+        largest = upper(scores.amax((1, 3), keepdim=True))
+        least = lower(scores)
+        spread = (largest - torch.where(least > -torch.inf, least, largest)).amax()
+        with structure():
+            if not spread.is_meta and not bool(spread <= SPREAD):
+                return None
+        weights = torch.exp(scores - largest).flatten(2)[:, :, place.to(self.device)]
+        of = Softmaxes(weights, x.first.reshape(-1), x.second.reshape(-1), group)
+        with structure():
+            return Shares(of, torch.arange(x.first.numel()).reshape(x.first.shape))
 
     def _sum(self, args: Any, kwargs: Any, minus: bool, shape: torch.Size) -> Affine:
         """a + alpha b; tables that depend on the same positions become one."""
@@ -225,7 +307,7 @@ class Listing:
         if factor != 1:
             b = Affine(
                 tuple(Table(t.data * factor, t.owner) for t in b.tables),
-                tuple(Weighted(w.shares, w.owner, w.tables * factor, w.used) for w in b.weighted),
+                tuple(w.read_as(w.tables * factor, w.used) for w in b.weighted),
             )
         tables = list(a.tables)
         for t in b.tables:
@@ -254,7 +336,7 @@ class Listing:
             return Affine((Table(spread(constant[None], 1).expand(self.v, *shape), owner),))
         return Affine(
             tuple(Table(spread(t.data, 1), spread(t.owner, 0)) for t in x.tables),
-            tuple(Weighted(w.shares, w.owner, spread(w.tables, 2), spread(w.used, 1)) for w in x.weighted),
+            tuple(w.read_as(spread(w.tables, 2), spread(w.used, 1)) for w in x.weighted),
         )
 
     def _linear(self, name: str, target: Any, args: Any, kwargs: Any, x: Affine, shape: torch.Size) -> Affine | None:
@@ -264,15 +346,18 @@ class Listing:
         used = [self._depends(name, target, args, kwargs, {id(x): w.used}, shape) for w in x.weighted]
         if any(self.v * u.numel() > LARGEST_TABLE for u in used):
             return None
+        if not all(fits(w, u, self.v, LARGEST_TABLE) for w, u in zip(x.weighted, used, strict=True)):
+            return None
         if name not in STRUCTURAL:
-            before, after = (2 * sum(int(u.sum()) for u in marks) for marks in ([w.used for w in x.weighted], used))
+            before = reading(x.weighted, [w.used for w in x.weighted], self.n)
+            after = reading(x.weighted, used, self.n)
             if after > before + self._cost(target, args, kwargs, x):
                 return None
 
         def mapped(data: Tensor, axes: str) -> Tensor:
             return first_of(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
 
-        weighted = tuple(Weighted(w.shares, w.owner, mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
+        weighted = tuple(w.read_as(mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
         tables = []
         for t in x.tables:
             part = Affine((t,))

@@ -39,12 +39,27 @@ ENTRYWISE = words(
 """Operations whose result at an index depends on their arguments at that index only, with broadcasting."""
 
 
-def narrowed(graph: Graph) -> Graph:
+def narrowed(graph: Graph, once: bool = False) -> Graph:
     """Return a graph that computes the same output, without rows that nothing reads.
 
     Selections of one index are moved through operations by the table `READS`; every other operation stops them. The new graph's
     nodes have shapes of their own in ``meta["val"]``.
+
+    Parameters
+    ----------
+    once
+        Take rows out of results that are computed whole for another reader. Otherwise both are computed: a row by itself may be
+        known better than as a part of the whole.
     """
+    new, made = _narrowed(graph, frozenset())
+    if not once:
+        return new
+    rows = {node for node, only in made if only is not None and node.op == "call_function"}
+    return _narrowed(graph, frozenset(node for node in rows if (node, None) in made))[0]
+
+
+def _narrowed(graph: Graph, whole: frozenset[Node]) -> tuple[Graph, dict[tuple[Node, tuple[int, int] | None], Node]]:
+    """`narrowed`, with all that was made: of each node, whole or with one index of an axis. Rows of `whole` are taken out of it."""
     new = Graph()
     made: dict[tuple[Node, tuple[int, int] | None], Node] = {}
 
@@ -78,7 +93,7 @@ def narrowed(graph: Graph) -> Graph:
         return copy
 
     def _row(node: Node, axis: int, index: int) -> Node:
-        moved = _moved(node, axis, index) if node.op == "call_function" else None
+        moved = _moved(node, axis, index) if node.op == "call_function" and node not in whole else None
         return moved if moved is not None else emit(aten.slice.Tensor, (build(node, None), axis, index, index + 1), {})
 
     def _moved(node: Node, axis: int, index: int) -> Node | None:
@@ -108,7 +123,7 @@ def narrowed(graph: Graph) -> Graph:
     [output] = [node for node in graph.nodes if node.op == "output"]
     with _disable_current_modes(), _deep(20 * len(graph.nodes)):  # shapes only
         new.output(build(output.all_input_nodes[0], None))
-    return new
+    return new, made
 
 
 @contextmanager

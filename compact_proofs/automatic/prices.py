@@ -6,6 +6,7 @@ loss of the smaller of the two, and a bound that costs more than it saves is not
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +23,8 @@ from compact_proofs.program import Program
 from compact_proofs.sequences.boxes import MIXED
 from compact_proofs.sequences.task import FiniteTask
 
-EXAMPLES = 2**12
-"""Inputs, one after the other, from which the price of one is taken."""
+EXAMPLES, LABELLED = 2**18, 2**12
+"""Inputs, one after the other, from which the price of one is taken; and from which that of a label is."""
 LOOK = 3
 """Operations for each row, to tell which inputs of a box it does not prove (`compact_proofs.certified.positive_tables`)."""
 
@@ -51,17 +52,17 @@ class Prices:
 
     @classmethod
     def of(cls, program: Program, task: FiniteTask, worth: float) -> Prices:
-        """Measure on some inputs."""
+        """Measure on inputs one after the other, without their numbers: on all, as far as they are at most `EXAMPLES`."""
         middle = max(task.size // 2 - EXAMPLES // 2, 0)
         inputs = task.inputs(middle, middle + EXAMPLES)
-        with count() as tables:
-            listing = Listing(program, task.d_vocab)
+        few = inputs[:LABELLED]
         with count() as labelling:
-            labels = task.labels(inputs)
-        with count() as counter:
-            listing.right(inputs, labels)
-        label = labelling.length.total / len(inputs)
-        each = counter.length.total / len(inputs) + label
+            task.labels(few)
+        shapes = copy.deepcopy(program).to("meta")
+        with count() as tables:
+            listing = Listing(shapes, task.d_vocab)
+        label = labelling.length.total / len(few)
+        each = listing.price(inputs) + label
         return cls(worth, each if each < worth else float("inf"), tables.length.total, label)
 
     @property
