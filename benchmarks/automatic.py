@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
@@ -69,7 +70,7 @@ def main() -> None:
         rows[name] = row(name)
         print(" | ".join(rows[name]), flush=True)
         table = markdown(HEADER, [rows[name] for name in every if name in rows])
-        RESULTS.write_text(f"{TEXT}\n{table}\n")
+        write_results("automatic", f"{TEXT}\n{table}")
 
 
 if __name__ == "__main__":

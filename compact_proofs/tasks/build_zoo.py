@@ -67,23 +67,24 @@ def build(
     ] = False,
 ) -> None:
     """Train models of the zoo by their recipes and write them with their metadata, curves and true accuracy."""
-    unknown = sorted(set(names or ()) - KIT_OF.keys())
+    kits = {path.stem: KITS[path.parent.name] for path in out.glob("*/*.safetensors")} if only_accuracy else KIT_OF
+    unknown = sorted(set(names or ()) - kits.keys())
     if unknown:
-        raise typer.BadParameter(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(KIT_OF)}")
+        raise typer.BadParameter(f"the zoo has no recipe for {', '.join(unknown)}; it has {', '.join(kits)}")
     table = Table("model", "loss", "sampled accuracy", "true accuracy", "seconds", title="Zoo")
-    for name in names or KIT_OF:
-        kit = KIT_OF[name]
+    for name in names or kits:
+        kit = kits[name]
         file = out / kit.name / f"{name}.safetensors"
         file.parent.mkdir(exist_ok=True)
         with progress_bars(name):
             metadata = _count(file, kit) if only_accuracy else _make(name, file, kit)
-        final, exact = metadata["final"], metadata.get("true_accuracy")
+        final, exact, seconds = metadata.get("final"), metadata.get("true_accuracy"), metadata.get("training_seconds")
         table.add_row(
             name,
-            f"{final['loss']:.5f}",
-            f"{final['accuracy']:.5f}",
+            f"{final['loss']:.5f}" if final else "-",
+            f"{final['accuracy']:.5f}" if final else "-",
             decimal(Fraction(int(exact["numerator"]), int(exact["denominator"]))) if exact else "-",
-            f"{metadata['training_seconds']:.1f}",
+            f"{seconds:.1f}" if seconds is not None else "-",
         )
     Console().print(table)
 
@@ -98,15 +99,16 @@ def _count(file: Path, kit: TaskKit) -> dict[str, Any]:
     model = load_network(weights, metadata, str(file))
     if weights_sha256(model) != metadata.get("weights_sha256"):
         raise BadInput(f"{file}: its weights are not those that its metadata names; train the model again")
+    kit.answer(model, metadata, str(file))
     return _save(model, metadata, file, kit)
 
 
 def _save(model: nn.Module, metadata: dict[str, Any], file: Path, kit: TaskKit) -> dict[str, Any]:
     """Write the model with its true accuracy in the metadata, before the curves, which are long."""
-    curves = metadata["curves"]
+    curves = {"curves": metadata["curves"]} if "curves" in metadata else {}
     known = {key: value for key, value in metadata.items() if key not in ("curves", "true_accuracy")}
     exact = true_accuracy(model, kit)
-    written = known | {"task": kit.name} | ({"true_accuracy": exact} if exact else {}) | {"curves": curves}
+    written = known | {"task": kit.name} | ({"true_accuracy": exact} if exact else {}) | curves
     save_model(model, file, written)
     return written
 

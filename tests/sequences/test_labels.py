@@ -66,6 +66,7 @@ NAIVE = {
     "majority": [({"least": 1}, lambda x, v: int(sum(t >= 1 for t in x) > len(x) / 2))],
     "modular-sum": [({"modulus": 3}, lambda x, v: sum(x) % 3)],
     "balanced": [({}, balanced)],
+    "count-of-last": [({}, lambda x, v: x.count(x[-1]))],
     "longest-cycle": [({}, longest_cycle)],
     "regular-language": [(PARITY, lambda x, v: sum(x) % 2)],
     "avoids": [

@@ -16,6 +16,7 @@ from compact_proofs.sequences.labels.base import (
     label_function,
 )
 from compact_proofs.sequences.labels.numbers import (
+    CountOfLast,
     LongestCycle,
     ModularSum,
     PreviousOccurrence,
@@ -46,6 +47,7 @@ __all__ = [
     "Avoids",
     "Balanced",
     "Contains",
+    "CountOfLast",
     "FirstIsLast",
     "LabelFunction",
     "LongestCycle",

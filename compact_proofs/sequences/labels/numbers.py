@@ -31,6 +31,20 @@ class PreviousOccurrence(LabelFunction):
 
 
 @dataclass(frozen=True)
+class CountOfLast(LabelFunction):
+    """How often the last token occurs, itself included."""
+
+    name: ClassVar[str] = "count-of-last"
+    summary: ClassVar[str] = "how often the last token occurs (histogram)"
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return (inputs == inputs[:, -1:]).sum(1)
+
+    def outputs(self, n: int, v: int) -> int:
+        return n + 1
+
+
+@dataclass(frozen=True)
 class ModularSum(LabelFunction):
     """The sum of the tokens modulo `modulus`."""
 

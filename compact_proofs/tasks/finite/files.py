@@ -13,6 +13,7 @@ from compact_proofs.models.files import read_weights
 from compact_proofs.models.networks import Network, network_from_state
 from compact_proofs.models.recurrent import Recurrent
 from compact_proofs.models.transformer import Transformer
+from compact_proofs.sequences.automaton import Automaton
 from compact_proofs.sequences.labels import LabelFunction, label_function
 from compact_proofs.sequences.task import FiniteTask
 
@@ -38,12 +39,12 @@ def read_network(path: str | Path) -> tuple[Network, FiniteTask]:
 
 
 def answer(model: nn.Module, metadata: Mapping[str, Any], source: str) -> None:
-    """Note on a network which label function its file names, if it names one.
+    """Note on a network which label function its file names, if it names one, and the token that sequences begin with, if any.
 
     Raises
     ------
     BadInput
-        If what it names is no label function.
+        If what it names is no label function, or no token.
     """
     label = metadata.get("label")
     if label is None:
@@ -53,6 +54,11 @@ def answer(model: nn.Module, metadata: Mapping[str, Any], source: str) -> None:
     label_function(label["name"], label["parameters"])
     assert isinstance(model, (Transformer, Recurrent))
     model.answers = {"name": label["name"], "parameters": dict(label["parameters"])}
+    first = label.get("first")
+    if first is not None:
+        if type(first) is not int or not 0 <= first < model.config.d_vocab:
+            raise BadInput(f"{source}: sequences begin with {first!r}, which is no token below {model.config.d_vocab}")
+        model.answers["first"] = first
 
 
 def task_of(model: nn.Module) -> FiniteTask:
@@ -65,7 +71,20 @@ def task_of(model: nn.Module) -> FiniteTask:
     """
     label = label_of(model)
     assert isinstance(model, (Transformer, Recurrent))
-    return FiniteTask(model.config.n_ctx, model.config.d_vocab, label)
+    assert model.answers is not None
+    first, v = model.answers.get("first"), model.config.d_vocab
+    return FiniteTask(model.config.n_ctx, v, label, valid=None if first is None else beginning_with(first, v))
+
+
+def beginning_with(first: int, v: int) -> Automaton:
+    """The sequences of tokens below v that begin with a token, which occurs nowhere else in them."""
+    start, inside, outside = 0, 1, 2
+    step = [
+        [inside if t == first else outside for t in range(v)],
+        [outside if t == first else inside for t in range(v)],
+        [outside] * v,
+    ]
+    return Automaton.of(step, start, [0, 1, 0])
 
 
 def label_of(model: nn.Module) -> LabelFunction:

@@ -7,6 +7,7 @@ import torch
 
 from compact_proofs import zoo
 from compact_proofs.core.soundness import evaluate
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
@@ -18,7 +19,7 @@ from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.files import read_network, task_of
 from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.training import FiniteRecipe, initial_network, train, uniform, varied
-from compact_proofs.tasks.finite.zoo import CONVERTED, RECIPES
+from compact_proofs.tasks.finite.zoo import COMPILED, CONVERTED, RECIPES
 from compact_proofs.train import make_generator
 
 TRANSFORMER = TransformerConfig(d_vocab=4, n_ctx=4, d_out=2, d_model=8, d_head=4, n_heads=2, d_mlp=8, norm="layer", biases=True)
@@ -139,14 +140,14 @@ def test_specimens_are_right_sometimes():
 
 def test_the_zoo_has_what_its_recipes_say():
     names = zoo.names("finite")
-    assert set(names) <= RECIPES.keys() | set(CONVERTED)
-    assert set(CONVERTED) <= set(names)
+    assert set(names) <= RECIPES.keys() | set(CONVERTED) | set(COMPILED)
+    assert set(CONVERTED) | set(COMPILED) <= set(names)
     for name in names:
         model, task = read_network(zoo.path(name))
         if name in RECIPES:
             assert model.config == RECIPES[name].network
             assert task == RECIPES[name].task
-        inputs = torch.randint(0, task.d_vocab, (500, task.n_ctx), generator=torch.Generator().manual_seed(0))
+        inputs = task.draw(500, Draws(b"zoo"))
         with torch.no_grad():
             right = (model(inputs).argmax(1) == task.labels(inputs)).double().mean()
         assert right > 0.97, name
