@@ -118,8 +118,8 @@ def main() -> None:
         print(table[-1], circuits[-1][1], flush=True)
     report = f"""# Group composition: a survey over seeds and groups
 
-Made by `make bench-groups_survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and S5,
-2000 on A5, 4000 elsewhere), seeds in order, none left out.
+Made by `make bench-groups_survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and
+S5, 2000 on A5, 4000 elsewhere), seeds in order, none left out.
 
 Models that are proven as right as they are, without brute force:
 

@@ -28,6 +28,14 @@ class NoSoundRule(CompactProofsError, NotImplementedError):
     """A tensor call was made in the sound reading for which no sound rule exists."""
 
 
+class IntegerOverflow(CompactProofsError, OverflowError):
+    """Integers in the sound reading would wrap around; the message names the operation and the cure."""
+
+
+class UnsoundMachine(CompactProofsError, RuntimeError):
+    """The machine's float64 arithmetic is not what bounds assume; the message says what may have changed it."""
+
+
 class NotProvable(CompactProofsError, TypeError):
     """Python asked an Enclosure for a definite value (``bool``, ``float``, ``int``) that bounds alone do not give."""
 

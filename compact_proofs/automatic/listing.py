@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
-from compact_proofs.automatic.listed_averages import averages
+from compact_proofs.automatic.listed_averages import averages, rows_times
 from compact_proofs.automatic.listed_maps import contracted, mapped, moved, plus
 from compact_proofs.automatic.listed_norms import is_average, normalised
 from compact_proofs.automatic.listed_products import product
@@ -363,7 +363,11 @@ class Listing:
         def mapped(data: Tensor, axes: str) -> Tensor:
             return first_of(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
 
-        weighted = tuple(w.read_as(mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
+        by_rows = name in ("mm", "bmm") and args[0] is x and isinstance(args[1], Tensor)
+        weighted = tuple(
+            w.read_as(rows_times(w, args[1], shape) if by_rows else mapped(w.tables, "ks"), u)
+            for w, u in zip(x.weighted, used, strict=True)
+        )
         tables = []
         for t in x.tables:
             part = Affine((t,))

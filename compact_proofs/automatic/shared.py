@@ -81,14 +81,14 @@ def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
     They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
-    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v; n log2 N where such
-    numbers have more than 62 bits.
+    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one for
+    each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
     """
     rows, n = inputs.numpy(), inputs.shape[1]
     steps = (len(inputs) - 1).bit_length()
     with stage("list"):
-        if task.d_vocab**n < 2**62:
-            charge_integers(len(inputs) * (2 * n + steps))
+        if task.d_vocab**n < 2**62:  # a sort, or marks in a list of all sequences
+            charge_integers(len(inputs) * 2 * n + min(len(inputs) * steps, task.d_vocab**n))
             order = np.argsort(rows @ task.d_vocab ** np.arange(n - 1, -1, -1), kind="stable")
         else:
             charge_integers(inputs.numel() * steps)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -20,6 +21,9 @@ from compact_proofs.results import result_class
 
 _stage: ContextVar[str] = ContextVar("stage", default="other")
 _counters: ContextVar[tuple[Counter, ...]] = ContextVar("counters", default=())
+
+
+_OF_BITS = (torch.ops.aten.view.dtype, torch.ops.aten.view_copy.dtype)
 
 
 class TooLong(CompactProofsError):
@@ -140,6 +144,8 @@ class Counter(TorchDispatchMode):
         if name in FREE:
             if name == "_local_scalar_dense" and args[0].is_floating_point():
                 raise NoCost(f"{func} makes a real number one of Python's, whose arithmetic is not counted; use tensor calls")
+            if func in _OF_BITS and args[0].is_floating_point():
+                raise NoCost(f"{func} reads the bits of real numbers, which may then be read as integers; use tensor calls")
             return out
         cost = COSTS.get(name)
         if cost is None:

@@ -63,6 +63,13 @@ class Program(nn.Module):
         """The program in index notation, a line for each operation."""
         return text(self.graph, self.tensors)
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError(f"{cls.__name__}: a Program is the function that it prints, and no subclass can make it another one")
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """As `forward`: hooks and methods that were put upon the object change no program."""
+        return Program.forward(self, inputs)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute the logits [n, outputs] of inputs [n, ...]: each row depends on its own input only.
 

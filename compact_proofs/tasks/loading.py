@@ -78,6 +78,8 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     path = Path(source)
     name = path.name
     if not path.exists() and str(source) in (own_models := _models()):
+        if str(source) in zoo.names():
+            raise BadInput(f"{source} is a model of the zoo, and an installed package has another of that name; give its file")
         module, of = own_models[str(source)]()
         return LoadedModel(name, module, of if own is None else own, kit_for(module, of if own is None else own), {}, arguments)
     if not path.exists() and str(source) in zoo.names():
