@@ -20,7 +20,7 @@ from compact_proofs.automatic.narrow import map_nodes, narrowed
 from compact_proofs.automatic.norms import root_mean_square
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.pruning import needed
-from compact_proofs.automatic.refusals import NotRead, one_of
+from compact_proofs.automatic.refusals import NotRead, one_of, takes_reals
 from compact_proofs.automatic.values import Additive, Form, Shares, Table, Value, constant, data_of, is_constant, is_value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
@@ -55,8 +55,8 @@ def read(program: Program, v: int, context: int) -> Network:
     Raises
     ------
     NotRead
-        If an operation makes whole numbers or truth values of several positions' tokens, or another result than the first of an
-        operation is read.
+        If an operation makes whole numbers or truth values of several positions' tokens, or needs those of other positions than its
+        numbers, as a choice by a comparison of tokens does; or if another result than the first of an operation is read.
 
     Notes
     -----
@@ -247,6 +247,11 @@ class _Reader:
         if name == "native_layer_norm" and len(moving) == 1 and moving[0].shape.numel() == shape[-1] == args[1][0]:
             return self.norm(args, moving[0], shape)
         opened, named = map_leaves(lambda x: data_of(x) if is_constant(x) else self.form(x) if is_value(x) else x, (args, kwargs))
+        if any(isinstance(x, Table) and not x.data.is_floating_point() for x in moving) and not takes_reals(target, opened, named):
+            raise NotRead(
+                f"automatic: {name} is told by whole numbers or truth values of several positions what to do, of which no bounds "
+                "are known; the strategy 'shared' evaluates every input"
+            )
         return self.symbols(Opaque(target, opened, named, shape.numel()), shape)
 
     def add(self, a: Any, b: Any, factor: float) -> Value:

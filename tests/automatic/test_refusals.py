@@ -4,9 +4,11 @@ import pytest
 import torch
 
 import compact_proofs as cp
+from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.refusals import NotRead
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.errors import NoSoundRule
+from compact_proofs.program import program_of
 from tests.automatic.specimens import V, largest
 
 
@@ -23,6 +25,11 @@ class Chosen(torch.nn.Module):
         h = self.E[tokens].sum(1)
         if self.way == "compared":
             return torch.where(h > 0.3, h, 0.1 * h)
+        if self.way == "by tokens":
+            first = (tokens == tokens[:, :1])[:, 1:]  # of two positions each
+            return torch.where(first, torch.tanh(h[:, : V - 3]), h[:, 3:]).repeat(1, 3)[:, :V]
+        if self.way == "by a token":
+            return torch.where((tokens == 1)[:, :1], torch.tanh(h) * h, h)
         if self.way == "largest":
             return self.E[h.argmax(-1)] + h
         values, places = h.topk(2, -1)
@@ -35,6 +42,16 @@ def test_what_has_no_bounds_is_listed_or_refused():
     assert certificate.bound == cp.brute_force(model, task).bound
     with pytest.raises(NotRead, match="gt makes whole numbers or truth values"):
         cp.prove(model, task, Automatic(worth=1))
+
+
+@pytest.mark.parametrize("way", ["by tokens", "by a token"])
+def test_choices_by_tokens_are_listed_or_refused(way):
+    task, model = largest("attention"), Chosen(way)
+    assert cp.prove(model, task, Automatic()).bound == cp.brute_force(model, task).bound
+    with pytest.raises(NotRead, match="truth values of several positions"):
+        cp.prove(model, task, Automatic(worth=1))
+    with pytest.raises(NotRead, match="truth values of several positions"), cp.sound():
+        read(program_of(model, task), task.d_vocab, task.n_ctx - 1)
 
 
 @pytest.mark.parametrize(("way", "error", "said"), [("largest", NoSoundRule, "argmax"), ("places", NotRead, "another result than")])
