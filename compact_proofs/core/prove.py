@@ -29,7 +29,8 @@ from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
-from compact_proofs.program import program_of
+from compact_proofs.models.files import weights_sha256
+from compact_proofs.program import Program, program_of
 from compact_proofs.shards import proof, remembered
 from compact_proofs.threads import one_thread
 
@@ -92,6 +93,8 @@ def _attempt(
     function = Function.of(named if architecture_of(named) else model, task)
     if explanation is None:
         explanation = find_explanation(model, task, strategy)
+        if not isinstance(model, Program) and weights_sha256(model) != function.weights_sha256:
+            raise BadInput(f"{strategy.name}: the search for an explanation changed the model's weights; let it work on a copy")
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
 

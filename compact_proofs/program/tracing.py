@@ -154,7 +154,9 @@ def _trace_once(module: nn.Module, example: Tensor) -> Program:
     _check_graph(graph, type(module).__name__)
     simplify(graph)
     used = {str(node.target) for node in graph.nodes if node.op == "get_attr"}
-    return Program(graph, {name: t.detach() for name, t in tensors.items() if name in used}, weights)
+    own = {id(t) for t in values}  # of this copy of the module; any other tensor may be held, and written into, elsewhere
+    constants = {name: t.detach() if id(t) in own else t.detach().clone() for name, t in tensors.items() if name in used}
+    return Program(graph, constants, weights)
 
 
 def _with_named_constants(

@@ -21,7 +21,7 @@ from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionO
 from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.program import program_of
 from compact_proofs.sequences.task import FiniteTask
-from compact_proofs.tasks.max_of_k import BruteForce, MaxOfK
+from compact_proofs.tasks.max_of_k import BruteForce, Cubic, MaxOfK
 
 TASK = MaxOfK(4, 2)
 
@@ -195,3 +195,27 @@ def test_a_label_that_is_no_output_is_found_where_it_is(wrong: int) -> None:
     task = FiniteTask(4, 23, label)
     with pytest.raises(BadInput, match="labels must be"):
         prove(Sum(), task, Exhaustive(batch_size=2**14))
+
+
+def test_a_program_keeps_its_numbers_whatever_is_written_elsewhere() -> None:
+    table = torch.eye(4)
+
+    class Outside(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return table[x[:, -1]]
+
+    program = program_of(Outside(), FiniteTask(2, 4, lambda x: x[:, -1]))
+    sha256 = program.sha256
+    table.neg_()
+    assert program.sha256 == sha256
+    assert program(torch.tensor([[0, 1]])).tolist() == [[0, 1, 0, 0]]
+
+
+def test_a_search_that_changes_the_weights_is_refused() -> None:
+    class Vandal(Cubic):
+        def explain(self, model: Any, task: Any) -> dict[str, Tensor]:
+            model.W_U.data.mul_(-1.0)
+            return super().explain(model, task)
+
+    with pytest.raises(BadInput, match="changed the model's weights"):
+        prove(network(), TASK, Vandal())
