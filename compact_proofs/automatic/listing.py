@@ -22,6 +22,7 @@ reordered: real arithmetic gives the same number, and the sound reading encloses
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -100,6 +101,11 @@ class Listing:
             batches = zip(inputs.split(self._batch), labels.split(self._batch), strict=True)
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+
+    def know(self, batches: Iterable[Tensor]) -> None:
+        """Make known all inputs that `right` will be given, in batches as they will be given: see `Steps.know`."""
+        with stage("list"):
+            self._steps.know(x for inputs in batches for x in inputs.split(self._batch))
 
     def price(self, inputs: Tensor) -> float:
         """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
