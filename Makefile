@@ -8,7 +8,7 @@ QUICK := tests/program tests/enclosure tests/core tests/length tests/certified t
 MODEL ?= max-of-4-seed-123
 SWEEP_COLUMNS := parameters.n_ctx,parameters.d_vocab,recipe.d_model,seed,model_sha256,sampled_accuracy,measures.faithfulness,strategy,strategy_version,options.share,options.least,options.window,options.groups,options.direct,options.attention,options.residual,options.rivals,options.counting,options.steps,options.reach,numerator,denominator,bound,flops,int_ops,length,by_stage,unexplained_dimension,explanation_size,reading,seconds,package_version
 
-.PHONY: help demo docs gallery test test-full test-lens test-onnx test-torch test-wheel leaderboard entries dist lint bench groups-survey zoo sweep-data figures golden notebook notebook-lens formal formal-zoo clean
+.PHONY: help demo docs gallery test test-full test-lens test-onnx test-torch test-wheel leaderboard entries dist lint bench zoo sweep-data figures golden notebook notebook-lens formal formal-zoo clean
 
 help:           ## Show these targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -84,22 +84,11 @@ lint: $(VENV)/.installed  ## Check style and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed  ## Measure the figures of the documentation: bounds, lengths, speed ratios.
-	$(RUN) -m benchmarks.max_of_k
-	$(RUN) -m benchmarks.frontier
-	$(RUN) -m benchmarks.confidence
-	$(RUN) -m benchmarks.search
-	$(RUN) -m benchmarks.estimates
-	$(RUN) -m benchmarks.order_statistic
-	$(RUN) -m benchmarks.finetuned
-	$(RUN) -m benchmarks.modular_addition
-	$(RUN) -m benchmarks.induction
-	$(RUN) -m benchmarks.groups
-	$(RUN) -m benchmarks.finite
-	$(RUN) -m benchmarks.dictionaries
+bench: $(VENV)/.installed  ## Measure the figures of the documentation again: bounds, lengths, speed ratios (hours; stop and start it at will).
+	$(RUN) -m benchmarks
 
-groups-survey: $(VENV)/.installed  ## Train networks on groups over seeds, and prove which explanation is right (about 20 minutes).
-	$(RUN) -m benchmarks.groups_survey
+bench-%: $(VENV)/.installed
+	$(RUN) -m benchmarks $* --again
 
 zoo: $(VENV)/.installed  ## Make the models of the zoo again and count their accuracies.
 	$(RUN) -m compact_proofs.tasks.build_zoo
@@ -127,8 +116,7 @@ formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a 
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check --force
 	$(BIN)/compact-proofs formalize s4-seed-0 --output build/formal/s4-seed-0 --check --force
 
-formal-zoo: $(VENV)/.installed  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning.
-	$(RUN) -m benchmarks.formal
+formal-zoo: bench-formal  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning (needs Coq).
 
 clean:          ## Remove what these targets made.
 	rm -rf $(VENV) $(VENV)-lens-3 $(VENV)-lens-4 $(VENV)-onnx demo dist build

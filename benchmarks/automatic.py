@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
@@ -86,7 +87,7 @@ def main() -> None:
         print(" | ".join(rows[name]), flush=True)
         table = markdown(HEADER, [rows[name] for name in every if name in rows])
         parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name])
-        RESULTS.write_text(f"{TEXT}\n{table}\n{PARTS}\n{parts}\n")
+        write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
+from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
 from compact_proofs.confidence import Nothing, sample
 from compact_proofs.tasks.max_of_k import Additive, MaxOfK
@@ -44,7 +43,7 @@ def main() -> None:
         )
         print(row, flush=True)
         lines.append(row)
-    Path(__file__).parent.joinpath("results", "confidence.md").write_text("\n".join([*lines, ""]))
+    write_results("confidence", "\n".join(lines))
 
 
 if __name__ == "__main__":

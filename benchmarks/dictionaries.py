@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs import prove
 from compact_proofs.core.prove import measure
 from compact_proofs.dictionaries.finding import LAST, Kind
@@ -140,7 +140,7 @@ def main() -> None:
         "",
     ]
     lines += shortest()
-    Path(__file__).parent.joinpath("results", "dictionaries.md").write_text("\n".join(lines) + "\n")
+    write_results("dictionaries", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from benchmarks.writing import write_results
 from compact_proofs import trial
 from compact_proofs.estimates import Constant, Estimator, Sampling, estimate
 from compact_proofs.inputs.task import Task
@@ -77,7 +78,7 @@ def main() -> None:
         row = f"| {_title(estimator)} | {cost / 1e6:.2f} | {' | '.join(texts)} |"
         print(row, flush=True)
         lines.append(row)
-    RESULTS.joinpath("estimates.md").write_text("\n".join([*lines, "", "![error against operations](estimates.svg)", ""]))
+    write_results("estimates", "\n".join([*lines, "", "![error against operations](estimates.svg)"]))
     _draw(points, whole, early, per_sample)
 
 

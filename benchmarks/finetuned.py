@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.errors import BadInput
@@ -87,7 +87,7 @@ tuned model is another network: the distance is the root mean square difference 
 
 {markdown(["additive", "sampled accuracy", "bound", "M operations", "seconds to prove"], large)}
 """
-    Path(__file__).parent.joinpath("results", "finetuned.md").write_text(text)
+    write_results("finetuned", text)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ The length for one input is that of a sample; only recurrent networks, whose inp
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs import count, prove, sound, zoo
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.automatic.shared import Shared
@@ -54,7 +53,7 @@ alike stand together, and *shared* is the whole proof's length over their number
 
 {markdown(header, rows)}
 """
-    (Path(__file__).parent / "results" / "finite.md").write_text(text)
+    write_results("finite", text)
     print(text)
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import compact_proofs as cp
+from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.decimals import decimal
@@ -166,7 +167,8 @@ def main() -> None:
 
 def write(lines: Iterable[str], build: float) -> None:
     """Write the file of results."""
-    RESULTS.write_text(
+    write_results(
+        "formal",
         f"""# Theorems checked by Coq
 
 Made by `make formal-zoo` (Coq {Coq.find().version.split()[0]}). Processor seconds; those of the theorem
@@ -177,8 +179,7 @@ Compiling the development from nothing took {build:.0f} s of wall time.
 | model | strategy | arithmetic | proven accuracy | difference | weights s | theorem s |
 | --- | --- | --- | ---: | ---: | ---: | ---: |
 """
-        + "\n".join(lines)
-        + "\n"
+        + "\n".join(lines),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from statistics import fmean
 
 import torch
 
+from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
 from compact_proofs.tasks.max_of_k import Additive, Cubic, LargeMaxima, Listed, MaxOfK
 
@@ -105,7 +105,7 @@ def main() -> None:
             print(row, flush=True)
             lines.append(row)
         lines.append("")
-    Path(__file__).parent.joinpath("results", "frontier.md").write_text("\n".join(lines))
+    write_results("frontier", "\n".join(lines))
 
 
 if __name__ == "__main__":

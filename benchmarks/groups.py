@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 import compact_proofs as cp
 from benchmarks.timing import interleaved, markdown
+from benchmarks.writing import write_results
 from compact_proofs import zoo
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import run
@@ -153,7 +154,7 @@ Left points x right points of each circuit, with its neurons and the pairs that 
 """
     print(report)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(report)
+    write_results("groups", report)
     PICTURE.write_bytes(draw(proofs))
 
 

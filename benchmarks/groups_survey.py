@@ -13,6 +13,7 @@ import torch
 
 import compact_proofs as cp
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.pair_mlp import PairMLP
@@ -23,7 +24,6 @@ from compact_proofs.tasks.groups.tables import circuits_text
 from compact_proofs.tasks.groups.training import TrainingConfig, train
 
 BUILD = Path(__file__).parents[1] / "build" / "groups_survey"
-RESULTS = Path(__file__).parent / "results" / "groups_survey.md"
 OTHERS = ("A4", "D6", "D8", "D12", "D16", "C2xS3", "C2xD4", "C4xC4", "C2xC2xS3", "S3xS3", "C2xC2xC2xC2")
 RECIPES: dict[str, TrainingConfig] = {
     **{f"s4-seed-{s}": TrainingConfig(group="S4", seed=s, steps=3000, check_every=0) for s in range(16)},
@@ -118,8 +118,8 @@ def main() -> None:
         print(table[-1], circuits[-1][1], flush=True)
     report = f"""# Group composition: a survey over seeds and groups
 
-Made by `make groups-survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and S5,
-2000 on A5, 4000 elsewhere), seeds in order, none left out.
+Made by `make bench-groups_survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and
+S5, 2000 on A5, 4000 elsewhere), seeds in order, none left out.
 
 Models that are proven as right as they are, without brute force:
 
@@ -136,7 +136,7 @@ network that is further away than the margin, its symmetry alone does not say th
 
 {markdown(["model", "circuits"], circuits)}
 """
-    RESULTS.write_text(report)
+    write_results("groups_survey", report)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs import Strategy, decimal, measure, prove, zoo
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction import Circuit, CircuitPairs, Induction, LinearBaseline, Listed, Pairs
@@ -136,7 +137,7 @@ def main() -> None:
         "Copying chains of L - 1 layers and a matching layer (D = 32, n = 16, d_model = 256, d_head = 32).",
         depth(),
     ]
-    Path(__file__).parent.joinpath("results", "induction.md").write_text("\n\n".join(parts) + "\n")
+    write_results("induction", "\n\n".join(parts))
 
 
 if __name__ == "__main__":

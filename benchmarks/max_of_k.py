@@ -16,6 +16,7 @@ import torch
 
 import compact_proofs as cp
 from benchmarks.timing import REPEATS, interleaved, markdown
+from benchmarks.writing import write_results
 from compact_proofs import zoo
 from compact_proofs.core.prove import run
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Cubic, MaxOfK
@@ -130,7 +131,7 @@ Peak memory of this process, everything included: {memory:.2f} GB.
 """
     print(report)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(report)
+    write_results("max_of_k", report)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import torch
 
+from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
 from compact_proofs.core.prove import measure
 from compact_proofs.core.strategy import Strategy
@@ -116,7 +116,7 @@ def main() -> None:
     torch.set_num_threads(1)
     lines = ["# Modular addition", "", "Sound bounds and proof lengths, made by `make bench`."]
     lines += raw_models() + projected_models() + one_theorem()
-    Path(__file__).parent.joinpath("results", "modular_addition.md").write_text("\n".join(lines) + "\n")
+    write_results("modular_addition", "\n".join(lines))
 
 
 if __name__ == "__main__":

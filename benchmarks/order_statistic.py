@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import compact_proofs as cp
 from benchmarks.timing import markdown
+from benchmarks.writing import write_results
 from compact_proofs.cones.tree import CHECK, REFINE
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.tasks.order_statistic import ConeTree
 
-RESULTS = Path(__file__).parent / "results" / "order_statistic.md"
 PROOFS: list[tuple[str, ConeTree]] = [
     ("second-of-3", ConeTree()),
     ("second-of-3", ConeTree(smallest=1e-8, gain=1e-8)),
@@ -64,9 +63,10 @@ def main() -> None:
     """Write the table."""
     large = "--large" in sys.argv[1:]
     rows = [row(name, strategy) for name, strategy in (*PROOFS, *(LARGE if large else ()))]
-    RESULTS.write_text(
+    write_results(
+        "order_statistic",
         "# Order statistics\n\nMade by `python -m benchmarks.order_statistic`. Processor seconds of one core. Sampled: the share "
-        "of random inputs that is right, no proof. Runs: cones on which the network is run.\n\n" + markdown(HEADINGS, rows) + "\n"
+        "of random inputs that is right, no proof. Runs: cones on which the network is run.\n\n" + markdown(HEADINGS, rows),
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import markdown
+from benchmarks.writing import RESULTS
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
@@ -25,7 +26,6 @@ from compact_proofs.sequences.task import FiniteTask
 PROBLEMS = Path("chapter1_transformers/exercises/monthly_algorithmic_problems")
 LARGEST = 5
 """Token t of the cumulative sum stands for the number t, or for t - 11 where t is above 5."""
-RESULTS = Path(__file__).parent / "results" / "public.md"
 HEADER = ["network", "task", "inputs", "bound", "operations, M", "share", "search, s", "proof, s"]
 
 
@@ -72,8 +72,7 @@ operations over those of the module on every input. Seconds are processor time o
 
 {table}
 """
-    RESULTS.write_text(text)
-    print(text)
+    (RESULTS / "public.md").write_text(text)
 
 
 if __name__ == "__main__":

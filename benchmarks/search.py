@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.writing import write_results
 from compact_proofs import zoo
 from compact_proofs.cli.search import ends
 from compact_proofs.search import Evolution, Judge, Random, Space, q_metric, search
@@ -45,7 +45,7 @@ def main() -> None:
             row = _row(kind, seed, Judge(known, space, longest), Judge(others, space, longest), shortest, longest)
             print(row, flush=True)
             lines.append(row)
-    Path(__file__).parent.joinpath("results", "search.md").write_text("\n".join([*lines, ""]))
+    write_results("search", "\n".join(lines))
 
 
 def _row(kind: Any, seed: int, judge: Judge, held_out: Judge, shortest: int, longest: int) -> str:

@@ -22,6 +22,25 @@ Qed.
 Lemma int_of_small n : (Z.of_nat n < wB)%Z -> to_Z (int_of n) = Z.of_nat n.
 Proof. intros Small. unfold int_of. rewrite of_Z_spec. apply Z.mod_small. lia. Qed.
 
+(** Machine integers divide as natural numbers do, where those fit. *)
+Lemma int_of_div a b : (Z.of_nat a < wB)%Z -> (Z.of_nat b < wB)%Z ->
+  int_of (a / b) = (int_of a / int_of b)%uint63.
+Proof.
+  intros FitsA FitsB. apply to_Z_inj.
+  rewrite div_spec, !(int_of_small a), !(int_of_small b) by assumption.
+  rewrite <- Nat2Z.inj_div. apply int_of_small.
+  destruct b as [|b]; [cbn; lia|]. pose proof (Nat.div_le_upper_bound a (S b) a). nia.
+Qed.
+
+Lemma int_of_mod a b : (Z.of_nat a < wB)%Z -> (Z.of_nat b < wB)%Z ->
+  int_of (a mod b) = (int_of a mod int_of b)%uint63.
+Proof.
+  intros FitsA FitsB. apply to_Z_inj.
+  rewrite mod_spec, !(int_of_small a), !(int_of_small b) by assumption.
+  rewrite <- Nat2Z.inj_mod. apply int_of_small.
+  destruct b as [|b]; [exact FitsA|]. pose proof (Nat.mod_le a (S b)). lia.
+Qed.
+
 (** ** Arrays from lists *)
 
 Section Arrays.

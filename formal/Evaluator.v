@@ -27,7 +27,10 @@ Fixpoint places (ns : list nat) : list (list point) :=
 
 (** ** Checks made once: all places that are read exist, whatever the input
 
-    [tb]: how many values each token may have; [ab]: how many each axis may have. *)
+    What is divided must be small enough for machine integers. [tb]: how many values each token may
+    have; [ab]: how many each axis may have. *)
+
+Definition small (n : nat) : bool := (Z.of_nat n <=? to_Z max_length)%Z.
 
 Fixpoint bound (tb ab : list nat) (i : index) : option nat :=
   match i with
@@ -41,9 +44,16 @@ Fixpoint bound (tb ab : list nat) (i : index) : option nat :=
   | Shifted a b =>
       match bound tb ab a, bound tb ab b with Some a, Some b => Some (a + b - 1) | _, _ => None end
   | Scaled a n => match bound tb ab a with Some a => Some ((a - 1) * n + 1) | None => None end
-  | Quotient a n => match bound tb ab a with Some a => Some ((a - 1) / n + 1) | None => None end
+  | Quotient a n =>
+      match bound tb ab a with
+      | Some a => if small a && small n then Some ((a - 1) / n + 1) else None
+      | None => None
+      end
   | Remainder a n =>
-      match bound tb ab a with Some a => if n =? 0 then None else Some n | None => None end
+      match bound tb ab a with
+      | Some a => if small a && small n && negb (n =? 0) then Some n else None
+      | None => None
+      end
   end%nat.
 
 Definition within (tb ab : list nat) (d : nat) (i : index) : bool :=
@@ -154,7 +164,9 @@ Section Evaluator.
       | Fixed n => int_of n
       | Shifted a b => (place_i axes a + place_i axes b)%uint63
       | Scaled a n => (place_i axes a * int_of n)%uint63
-      | Token _ | Quotient _ _ | Remainder _ _ => int_of (place (map fst t) (map fst axes) i)
+      | Quotient a n => (place_i axes a / int_of n)%uint63
+      | Remainder a n => (place_i axes a mod int_of n)%uint63
+      | Token _ => int_of (place (map fst t) (map fst axes) i)
       end.
 
     (** Start and step of what is read along axis r. *)

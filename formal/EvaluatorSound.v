@@ -17,19 +17,51 @@ Proof.
   - apply orb_false_elim in Not. destruct Not. now rewrite IHi, IHj.
 Qed.
 
-Lemma place_i_of t axes i :
-  place_i (map point_of t) (map point_of axes) i = int_of (place t axes i).
+Lemma small_fits n : small n = true -> (Z.of_nat n < wB)%Z.
 Proof.
-  induction i as [i|i IH|n|i IHi j IHj|i IH n|i IH n|i IH n]; cbn [place_i place];
-    rewrite ?fst_point_of, ?nth_point_of; try reflexivity.
-  - destruct i; rewrite ?fst_point_of, ?nth_point_of; reflexivity.
-  - now rewrite IHi, IHj, int_of_add.
-  - now rewrite IH, int_of_mul.
+  unfold small. intros Small. apply Z.leb_le in Small.
+  assert (Fits : (to_Z max_length < wB)%Z) by apply to_Z_bounded. lia.
 Qed.
 
-Lemma places_i_of t axes l :
-  map (place_i (map point_of t) (map point_of axes)) l = map int_of (map (place t axes) l).
-Proof. rewrite map_map. apply map_ext. intros. apply place_i_of. Qed.
+Section Places.
+  Variables (t tb ab axes : list nat).
+  Hypothesis Tokens : in_range tb t.
+  Hypothesis Axes : in_range ab axes.
+
+  Lemma place_i_of i b : bound tb ab i = Some b ->
+    place_i (map point_of t) (map point_of axes) i = int_of (place t axes i).
+  Proof using Tokens Axes.
+    revert b. induction i as [i|i IH|n|i IHi j IHj|i IH n|i IH n|i IH n]; intros b Found;
+      cbn [place_i place]; rewrite ?fst_point_of, ?nth_point_of; try reflexivity.
+    - destruct i; rewrite ?fst_point_of, ?nth_point_of; reflexivity.
+    - cbn [bound] in Found. destruct (bound tb ab i) as [c|]; [|discriminate].
+      destruct (bound tb ab j) as [d|]; [|discriminate].
+      now rewrite (IHi c), (IHj d), int_of_add.
+    - cbn [bound] in Found. destruct (bound tb ab i) as [c|]; [|discriminate].
+      now rewrite (IH c), int_of_mul.
+    - cbn [bound] in Found. destruct (bound tb ab i) as [c|] eqn:Bound; [|discriminate].
+      destruct (small c && small n)%bool eqn:Fits; [|discriminate].
+      apply andb_prop in Fits. destruct Fits as [FitsC FitsN].
+      apply small_fits in FitsC, FitsN.
+      pose proof (bound_sound t tb ab axes Tokens Axes i c Bound).
+      rewrite (IH c), int_of_div; [reflexivity|lia|exact FitsN|reflexivity].
+    - cbn [bound] in Found. destruct (bound tb ab i) as [c|] eqn:Bound; [|discriminate].
+      destruct (small c && small n)%bool eqn:Fits; [|discriminate].
+      apply andb_prop in Fits. destruct Fits as [FitsC FitsN].
+      apply small_fits in FitsC, FitsN.
+      pose proof (bound_sound t tb ab axes Tokens Axes i c Bound).
+      rewrite (IH c), int_of_mod; [reflexivity|lia|exact FitsN|reflexivity].
+  Qed.
+
+  Lemma places_i_of ds l : all_within tb ab ds l = true ->
+    map (place_i (map point_of t) (map point_of axes)) l = map int_of (map (place t axes) l).
+  Proof using Tokens Axes.
+    revert l. induction ds as [|d ds IH]; intros [|i l] Within; try discriminate; [reflexivity|].
+    cbn [all_within] in Within. apply andb_prop in Within. destruct Within as [Here Rest].
+    unfold within in Here. destruct (bound tb ab i) as [b|] eqn:Bound; [|discriminate].
+    cbn [map]. now rewrite (place_i_of i b Bound), IH.
+  Qed.
+End Places.
 
 Lemma int_product_of ds : int_product ds = int_of (product ds).
 Proof.
@@ -45,22 +77,48 @@ Proof.
   rewrite int_of_add, int_of_mul, int_product_of, IH by now injection Long. reflexivity.
 Qed.
 
-Lemma line_sound t axes st l start step :
+(** The places do not mention the axis that is added. *)
+Lemma place_i_snoc t axes k i : mentions (length axes) i = false ->
+  place_i (map point_of t) (map point_of (axes ++ [k])) i =
+  place_i (map point_of t) (map point_of axes) i.
+Proof.
+  intros Not. induction i as [i|i IH|n|i IHi j IHj|i IH n|i IH n|i IH n];
+    cbn [mentions place_i] in *; try reflexivity; try (now rewrite IH by exact Not).
+  - rewrite !nth_point_of. f_equal. exact (f_equal point_of (place_snoc t axes k (Axis i) Not)).
+  - destruct i as [i| | | | | |]; rewrite ?fst_point_of, ?nth_point_of; try reflexivity.
+    + f_equal. cbn [fst point_of]. f_equal.
+      exact (f_equal (fun a => nth a t 0) (place_snoc t axes k (Axis i) Not)).
+    + f_equal. exact (place_snoc t axes k (Token (Token _)) Not).
+    + f_equal. exact (place_snoc t axes k (Token (Shifted _ _)) Not).
+    + f_equal. exact (place_snoc t axes k (Token (Scaled _ _)) Not).
+    + f_equal. exact (place_snoc t axes k (Token (Quotient _ _)) Not).
+    + f_equal. exact (place_snoc t axes k (Token (Remainder _ _)) Not).
+  - apply orb_false_elim in Not. destruct Not. now rewrite IHi, IHj.
+Qed.
+
+Lemma line_sound t tb ab axes n k ds : in_range tb t -> in_range ab axes -> k < n ->
+  forall l st start step, all_within tb (ab ++ [n]) ds l = true ->
   forallb (straight (length axes)) l = true ->
   line (map point_of t) (map point_of axes) (length axes) st l = (start, step) ->
-  forall k, position st (map int_of (map (place t (axes ++ [k])) l)) =
-            (start + int_of k * step)%uint63.
+  position st (map int_of (map (place t (axes ++ [k])) l)) = (start + int_of k * step)%uint63.
 Proof.
-  revert l start step. induction st as [|s st IH]; intros [|i l] start step Straight Line k;
+  intros Tokens Axes Before. induction ds as [|d ds IH];
+    intros [|i l] [|s st] start step Within Straight Line; try discriminate;
     cbn [line] in Line; try (injection Line as <- <-; cbn; ring).
+  cbn [all_within] in Within. apply andb_prop in Within. destruct Within as [Bound Within].
   cbn [forallb] in Straight. apply andb_prop in Straight. destruct Straight as [Here Rest].
   destruct (line _ _ _ st l) as [start' step'] eqn:Line'.
-  specialize (IH l start' step' Rest Line' k). cbn [map position]. rewrite IH.
+  specialize (IH l st start' step' Within Rest Line'). cbn [map position]. rewrite IH.
   destruct (is_axis (length axes) i) eqn:Is; injection Line as <- <-.
   - destruct i as [i| | | | | |]; try discriminate. apply Nat.eqb_eq in Is. subst i. cbn [place].
     rewrite app_nth2, Nat.sub_diag by lia. cbn [nth]. ring.
-  - rewrite place_i_of, place_snoc; [ring|].
-    destruct i; try exact Is; cbn [straight] in Here; now apply negb_true_iff in Here.
+  - unfold within in Bound. destruct (bound tb (ab ++ [n]) i) as [b|] eqn:Found; [|discriminate].
+    assert (Not : mentions (length axes) i = false)
+      by (destruct i; try exact Is; cbn [straight] in Here; now apply negb_true_iff in Here).
+    rewrite <- (place_i_snoc t axes k i Not).
+    rewrite (place_i_of t tb (ab ++ [n]) (axes ++ [k]) Tokens
+      ltac:(now apply in_range_snoc) i b Found).
+    ring.
 Qed.
 
 Section Soundness.
@@ -156,7 +214,8 @@ Section Soundness.
       assert (In : in_range ds (map (place t (axes ++ [k])) l))
         by (apply (all_within_sound t tb (ab ++ [n])); [exact Tokens| |exact Within];
             now apply in_range_snoc).
-      split; [exact In|]. rewrite <- (line_sound t axes _ _ _ _ Straight Line).
+      split; [exact In|].
+      rewrite <- (line_sound t tb ab axes n k ds Tokens Axes Before _ _ _ _ Within Straight Line).
       apply position_offset. now apply in_range_length.
     Qed.
 
@@ -234,7 +293,8 @@ Section Soundness.
         try specialize (IHa axes ab Axes Safe).
       - cbn [eval meaning safe] in *.
         destruct (nth_error shapes x) as [ds|] eqn:Shape; [|discriminate].
-        destruct (env_at _ _ _ Env x ds Shape) as [s [-> Stored]]. rewrite places_i_of.
+        destruct (env_at _ _ _ Env x ds Shape) as [s [-> Stored]].
+        rewrite (places_i_of t tb ab axes Tokens Axes ds l Safe).
         apply (fetch_sound s ds); [exact Stored|]. now apply (all_within_sound t tb ab).
       - cbn. apply (sound_div _ _ _ Sd); apply (sound_of_Z _ _ _ Sd).
       - apply (sound_pi _ _ _ Sd).
@@ -300,7 +360,8 @@ Section Soundness.
         by now apply (all_within_sound t tb (shape d)).
       rewrite (nth_places (fun axes => a.[position (strides ds) (map (place_i tp axes) l)]))
         by assumption.
-      rewrite places_i_of, position_offset by now apply in_range_length. now apply Holds.
+      rewrite (places_i_of t tb (shape d) ix Tokens In ds l Safe).
+      rewrite position_offset by now apply in_range_length. now apply Holds.
     Qed.
   End Input.
 

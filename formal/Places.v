@@ -1,6 +1,6 @@
 (** Points, places and offsets: what the evaluator's enumeration of entries amounts to. *)
 
-From Coq Require Import Uint63 PArray ZArith List Lia.
+From Coq Require Import Uint63 PArray ZArith List Lia Bool.
 From CompactProofs Require Import Network Arrays Evaluator.
 Import ListNotations.
 
@@ -120,12 +120,14 @@ Section Bounds.
       specialize (IHi a eq_refl). specialize (IHj b eq_refl). lia.
     - destruct (bound tb ab i) as [a|]; [|discriminate]. injection Found as <-.
       specialize (IH a eq_refl). nia.
-    - destruct (bound tb ab i) as [a|]; [|discriminate]. injection Found as <-.
+    - destruct (bound tb ab i) as [a|]; [|discriminate].
+      destruct (small a && small n)%bool; [|discriminate]. injection Found as <-.
       specialize (IH a eq_refl).
       assert (place t axes i / n <= (a - 1) / n)
         by (destruct n; [cbn; lia|apply Nat.div_le_mono; lia]).
       lia.
     - destruct (bound tb ab i) as [a|]; [|discriminate].
+      destruct (small a && small n)%bool; [|discriminate].
       destruct (Nat.eqb_spec n 0); [discriminate|]. injection Found as <-.
       now apply Nat.mod_upper_bound.
   Qed.

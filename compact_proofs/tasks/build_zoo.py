@@ -99,6 +99,7 @@ def _count(file: Path, kit: TaskKit) -> dict[str, Any]:
     model = load_network(weights, metadata, str(file))
     if weights_sha256(model) != metadata.get("weights_sha256"):
         raise BadInput(f"{file}: its weights are not those that its metadata names; train the model again")
+    kit.answer(model, metadata, str(file))
     return _save(model, metadata, file, kit)
 
 

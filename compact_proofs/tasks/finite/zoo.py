@@ -34,6 +34,7 @@ RECIPES: dict[str, FiniteRecipe] = {
     "finite-majority-rnn": FiniteRecipe(
         label="majority", parameters="least=4", n_ctx=7, d_vocab=8, d_model=16, cell="tanh", steps=2000
     ),
+    "finite-longest-cycle": FiniteRecipe(label="longest-cycle", n_ctx=6, d_vocab=6, d_model=48, n_layers=2, n_heads=4, steps=6000),
     "finite-max-gru": FiniteRecipe(label="maximum", n_ctx=5, d_vocab=16, d_model=24, cell="gru"),
 }
 """How each is trained."""
