@@ -30,9 +30,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 TEXT = """# One proof on many cores
 
-`python -m benchmarks.many_cores [NETWORK ...]`. Wall seconds of one proof by one process, and by two that were started before. Then
-processor seconds: by one process; of the asking process and of the two together. On two idle cores the second wall time is about that
-of the asking process and half of the two's. The certificates are the same, and the program stops if they are not.
+`python -m benchmarks.many_cores [NETWORK ...]`. Wall seconds of one proof by one process, and by two that were started before.
+Then processor seconds: by one process; of the asking process and of the two together. On two idle cores the second wall time is
+about that of the asking process and half of the two's. The certificates are the same, and the program stops if they are not.
 """
 HEADER = ["network", "strategy", "operations, M", "one, s", "two, s", "ratio", "processor: one", "asking", "the two"]
 
