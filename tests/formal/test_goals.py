@@ -245,6 +245,15 @@ def test_what_a_machine_proves_is_a_bound_of_the_lead(name: str, tiny: LoadedMod
             assert float(left) < found[box.label] - np.delete(found, box.label).max()
 
 
+def test_coq_accepts_what_a_machine_proves(tiny: LoadedModel, coq, compiled, tmp_path: Path):
+    statement = goal_of(tiny.model, tiny.task, partial(closable_kinds, n_ctx=3, d_vocab=8, block=1), tmp_path)
+    assert statement.numerator > 100
+    write_goal(statement, tmp_path)
+    assert compiled(tmp_path / "Goal.v").accepted
+    output = compiled(tmp_path / "Closed.v")
+    assert output.accepted, output.text
+
+
 def test_a_goal_that_no_machine_proves_is_open(tmp_path: Path):
     """The gap is too small for attention to be sharp; and a network without attention has no such proof."""
     loaded = load_model("max-of-4-seed-123")
