@@ -32,6 +32,7 @@ PARTS = (
     "finite",
     "automatic",
     "dictionaries",
+    "many_cores",
     "formal",
 )
 """Parts in the order in which they are made; the last needs Coq."""

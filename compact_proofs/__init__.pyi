@@ -24,6 +24,7 @@ from .program import Program, trace
 from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
 from .sequences import Automaton, FiniteTask
+from .shards import sharing
 from .tasks import LoadedModel
 
 __version__: str
@@ -86,6 +87,7 @@ __all__ = [
     "progress_bars",
     "provably",
     "prove",
+    "sharing",
     "sound",
     "stage",
     "trace",

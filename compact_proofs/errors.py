@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What to say after a name that is not known: " (did you mean additive or cubic?)", or nothing where no name is near."""
+    near = get_close_matches(name, list(known), n=3)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
 
 class CompactProofsError(Exception):
     """Base of every error below."""
@@ -17,6 +26,14 @@ class PackageSkipped(UserWarning):
 
 class NoSoundRule(CompactProofsError, NotImplementedError):
     """A tensor call was made in the sound reading for which no sound rule exists."""
+
+
+class IntegerOverflow(CompactProofsError, OverflowError):
+    """Integers in the sound reading would wrap around; the message names the operation and the cure."""
+
+
+class UnsoundMachine(CompactProofsError, RuntimeError):
+    """The machine's float64 arithmetic is not what bounds assume; the message says what may have changed it."""
 
 
 class NotProvable(CompactProofsError, TypeError):

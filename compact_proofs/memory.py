@@ -62,6 +62,11 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
         _limit.reset(token)
 
 
+def granted() -> int | None:
+    """Bytes that what runs here may take, by the `limited_memory` around it; None outside of one."""
+    return _limit.get()
+
+
 class _Bounds:
     """The bounds of the process's address space that hold at the moment, in whichever threads; the smallest is the system's."""
 

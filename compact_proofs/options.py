@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_ori
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, meant
 
 Positive = Annotated[int, Field(ge=1)]
 """1, 2, 3, ..."""
@@ -78,7 +78,7 @@ class Options:
         has = f"its options are {', '.join(known.values())}" if known else "it has no options"
         for name, value in options.items():
             if name not in known:
-                raise BadInput(f"{cls.name} has no option {name!r}; {has}")
+                raise BadInput(f"{cls.name} has no option {name!r}{meant(name, known)}; {has}")
             try:
                 _check(cls, name, value)
             except BadInput as e:

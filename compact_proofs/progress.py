@@ -16,7 +16,9 @@ _bars: ContextVar[Progress | None] = ContextVar("progress_bars", default=None)
 
 @contextmanager
 def progress_bars(description: str | None = None) -> Iterator[None]:
-    """Show bars (on standard error, if it is a terminal) for the work inside; work within work gets a bar below.
+    """Show bars for the work inside, with the time left; work within work gets a bar below.
+
+    They are shown on standard error, if it is a terminal, and in the output of a notebook's cell.
 
     A description adds a bar for the whole, of unknown length.
     """
@@ -32,7 +34,13 @@ def progress_bars(description: str | None = None) -> Iterator[None]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    if console.is_jupyter:
+        from compact_proofs.notebook_progress import NotebookProgress
+
+        shown: Progress = NotebookProgress(*columns)
+    else:
+        shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with shown as bars:
         if description is not None:
             bars.add_task(description, total=None, status="")
         token = _bars.set(bars)

@@ -98,8 +98,10 @@ def test_explanations_do_not_depend_on_the_number_of_threads(name: str, strategy
 
 CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "thread_time", "monotonic_ns", "perf_counter_ns", "time_ns"}
 ALLOWED = {
+    "notebook_progress.py": "how often bars are drawn",
     "search/judge.py": "a safety net, if asked for; what it stopped is said to be too slow",
-    "sweep/cluster.py": "a run ends if all its workers stay away",
+    "shards/call.py": "which process carries out a part, and when it is kept: not what it finds",
+    "workers/cluster.py": "a run ends if all its workers stay away",
 }
 """Where a clock may stop something."""
 

@@ -8,6 +8,7 @@ from compact_proofs.core.frontier import Frontier
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
 from compact_proofs.search.autopilot import fill_frontier
+from compact_proofs.shards import shared_by
 
 
 def frontier(
@@ -18,6 +19,8 @@ def frontier(
     points: int = 16,
     moves: int = 100,
     with_brute_force: bool = False,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Frontier:
     """Prove bounds at many lengths; ``.best`` of the result are the proofs that no other beats in both bound and length.
 
@@ -34,6 +37,8 @@ def frontier(
         Small changes of each chosen explanation that are tried, each in a float reading.
     with_brute_force
         Prove by every input too, so that the true accuracy is known.
+    jobs, dask
+        As for `prove`.
 
     Returns
     -------
@@ -51,4 +56,5 @@ def frontier(
     if with_brute_force and everything is None:
         raise BadInput(f"{pair.task.name} has a law, and no list of inputs for brute force")
     always = [*kit.always(pair.model), *(() if everything is None else (everything,))]
-    return fill_frontier(pair.model, pair.task, kit.candidates(pair.model), always, effort, points, moves)
+    with shared_by(jobs, dask):
+        return fill_frontier(pair.model, pair.task, kit.candidates(pair.model), always, effort, points, moves)

@@ -14,6 +14,7 @@ from compact_proofs.core.certificate import Certificate, Run, Trial
 from compact_proofs.core.claim import ACCURACY, Score
 from compact_proofs.core.strategy import Explanation, Strategy
 from compact_proofs.inputs.task import Task
+from compact_proofs.shards import shared_by
 from compact_proofs.tasks import LoadedModel
 
 Network = nn.Module | LoadedModel
@@ -27,6 +28,8 @@ def prove(
     *,
     explanation: Explanation | None = None,
     limit: int | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Certificate:
     """Prove a lower bound of a network's accuracy (or of the strategy's own score) over all inputs of a task.
 
@@ -44,6 +47,9 @@ def prove(
         Untrusted tensors that guide the proof, by name. Found by ``strategy.explain`` unless given.
     limit
         Give up (`compact_proofs.length.TooLong`) once the proof takes more operations than this.
+    jobs, dask
+        Carry out a proof that has parts by so many processes, or by the workers of the Dask scheduler at this address. For several
+        calls, and to go on with what was stopped, see `sharing`.
 
     Returns
     -------
@@ -61,7 +67,8 @@ def prove(
     """
     pair = pair_of(model, task)
     chosen = pair.kit.default(pair.model) if strategy is None else strategy
-    return proving.prove(pair.model, pair.task, chosen, explanation=explanation, limit=limit)
+    with shared_by(jobs, dask):
+        return proving.prove(pair.model, pair.task, chosen, explanation=explanation, limit=limit)
 
 
 def trial(
@@ -86,6 +93,9 @@ def check(
     model: Network,
     task: Task | None = None,
     strategies: dict[str, type[Strategy]] | None = None,
+    *,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Certificate:
     """Verify a certificate's claim about a network by running its strategy again.
 
@@ -100,6 +110,8 @@ def check(
         The network that it is about, from a source that you trust, and the task: as for `prove`.
     strategies
         Known strategies by name; those registered for the task unless given.
+    jobs, dask
+        As for `prove`.
 
     Returns
     -------
@@ -114,7 +126,8 @@ def check(
         If `model` or `task` is none.
     """
     pair = pair_of(model, task)
-    return checking.check(certificate, pair.model, pair.task, strategies)
+    with shared_by(jobs, dask):
+        return checking.check(certificate, pair.model, pair.task, strategies)
 
 
 def brute_force(

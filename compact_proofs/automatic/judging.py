@@ -22,6 +22,7 @@ from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.shares import Estimate, shares, shares_mixed
 from compact_proofs.length import ProofLength, count
+from compact_proofs.progress import track
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
@@ -126,7 +127,7 @@ class Judge:
 
     def found(self, jobs: Jobs) -> Iterator[Found]:
         """Find hints for jobs, batch after batch, and estimate what they prove."""
-        for batch in relaxed_batches(self.network, self._shared, jobs):
+        for batch in track(list(relaxed_batches(self.network, self._shared, jobs)), "boxes, in batches"):
             taken, generator = Hints(None, len(batch.jobs)), torch.Generator().manual_seed(0)
             relaxed = Relaxed(self._shared, batch.jobs, taken)
             if self.labels is None:

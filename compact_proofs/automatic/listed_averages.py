@@ -95,3 +95,27 @@ def _of_averages(p: Dense, x: Affine, shape: torch.Size, v: int, n: int) -> Affi
         found.append(Weighted(None, torch.arange(B * M * K), owner, tables, counts, p, torch.arange(B * M * K)))
     pays = reading(found, [w.used for w in found], n) <= dense and all(fits(w, w.used, v, LARGEST_TABLE) for w in found)
     return Affine((), tuple(found)) if pays else None
+
+
+def rows_times(w: Weighted, W: Tensor, shape: torch.Size) -> Tensor:
+    """Tables of shares for entries of a shape [.., K, d], times a constant W [d, E] or [B, d, E]: only the rows that are used."""
+    v, S = w.tables.shape[:2]
+    K, d = w.tables.shape[-2:]
+    W = W.reshape(-1, d, W.shape[-1])
+    B = w.tables.shape[2:-2].numel()
+    with structure():
+        some = w.used.reshape(S, B, K, d).any(-1)
+        rows = [some[:, b].nonzero(as_tuple=True) for b in range(B)]
+        place = torch.full((S, B, K), sum(len(s) for s, _ in rows))
+        start = 0
+        for b, (s, k) in enumerate(rows):
+            place[s, b, k] = start + torch.arange(len(s))
+            start += len(s)
+    tables = w.tables.reshape(v, S, B, K, d)
+    found = [
+        torch.mm(tables[:, s, b, k].reshape(-1, d), W[b if len(W) > 1 else 0]).reshape(v, len(s), -1)
+        for b, (s, k) in enumerate(rows)
+        if len(s)
+    ]
+    none = torch.zeros(v, 1, W.shape[2], dtype=torch.float64, device=w.tables.device)
+    return torch.cat([*found, none], 1)[:, place].reshape(v, S, *shape)

@@ -121,6 +121,34 @@ def _vectors(x: Affine, entries: Tensor, v: int) -> _Vectors | None:
     return _Vectors(source, terms, of) if all(of) else None
 
 
+class _Totals:
+    """Sums of tables over some positions, each a step that others may read."""
+
+    def __init__(self, tables: Tables, first: int, sums: Sums) -> None:
+        self.tables, self.first, self.sums = tables, first, sums
+        self.size = next(iter(tables.values())).shape[2:]
+        self._made: dict[tuple[int, ...], Dense] = {}
+
+    def over(self, positions: tuple[int, ...]) -> Dense:
+        """The sum over positions, made of the one over all but the last."""
+        own = tuple(sorted(set(positions) & self.tables.keys(), key=lambda i: (i != self.first, i)))
+        if own not in self._made:
+            before = self.over(own[:-1]) if len(own) > 1 else None
+
+            def step(inputs: Tensor, read: Reader) -> Tensor:
+                if not own:
+                    return torch.zeros(len(inputs), *self.size, dtype=torch.float64, device=self.sums.device)
+                last = self.at(own[-1], inputs)
+                return last if before is None else read(before) + last
+
+            self._made[own] = self.sums.add(step, self.size, frozenset([self.first, *own]))
+        return self._made[own]
+
+    def at(self, position: int, inputs: Tensor) -> Tensor:
+        """The table of a position."""
+        return self.tables[position][inputs[:, self.first], inputs[:, position]]
+
+
 def _multiplied(
     left: _Vectors,
     right: _Vectors,
@@ -133,9 +161,12 @@ def _multiplied(
     parts: list[tuple[list[Dense], Tensor, Tensor]] = []
     order: list[int] = []
     K = shape[-1]
-    for (f, g, _, _), pairs in classes.items():
-        X, Y = left.tables([x for x, _ in pairs], sums.v), right.tables([y for _, y in pairs], sums.v)
-        found = _brackets(f, g, X, Y, sums)
+    rows = {key: tuple(x for x, _ in pairs) for key, pairs in classes.items()}
+    lefts = {xs: _Totals(left.tables(list(xs), sums.v), f, sums) for (f, *_), xs in rows.items()}
+    for key, pairs in classes.items():
+        own = rows[key]
+        totals = _Totals(right.tables([y for _, y in pairs], sums.v), key[1], sums)
+        found = _brackets(lefts[own], totals, list(rows.values()).count(own) > 1, sums)
         with structure():
             both = [
                 [(int(left.terms.key[p, 0]), int(right.terms.key[q, 0])) for p, _ in left.of[x] for q, _ in right.of[y]]
@@ -163,40 +194,29 @@ def _multiplied(
     return sums.add(step, shape, on)
 
 
-def _brackets(f: int, g: int, X: Tables, Y: Tables, sums: Sums) -> list[Dense]:
-    """Values [R, hx, hy] whose sum is N.M for each pair of vectors and of their terms: see the module's docstring."""
-    F = sorted({f, g})
-    others = sorted((X.keys() | Y.keys()) - set(F))
+def _brackets(X: _Totals, Y: _Totals, shared: bool, sums: Sums) -> list[Dense]:
+    """Values [R, hx, hy] whose sum is N.M for each pair of vectors and of their terms: see the module's docstring.
+
+    Parameters
+    ----------
+    shared
+        Others read sums of X too, so that even those over F and two positions are steps of their own.
+    """
+    F = tuple(sorted({X.first, Y.first}))
+    others = sorted((X.tables.keys() | Y.tables.keys()) - set(F))
     m = len(others)
-    sizes = [next(iter(tables.values())).shape[2:] for tables in (X, Y)]
-
-    def total(tables: Tables, first: int, positions: list[int], size: torch.Size) -> Dense:
-        own = [(i, tables[i]) for i in positions if i in tables]
-
-        def step(inputs: Tensor, read: Reader) -> Tensor:
-            found = torch.zeros(len(inputs), *size, dtype=torch.float64, device=sums.device) if not own else None
-            for i, table in own:
-                part = table[inputs[:, first], inputs[:, i]]
-                found = part if found is None else found + part
-            return found  # type: ignore[return-value]
-
-        return sums.add(step, size, frozenset([first, *(i for i, _ in own)]))
-
-    sides = [{i: total(T, first, [*F, i], size) for i in others} for T, first, size in ((X, f, sizes[0]), (Y, g, sizes[1]))]
 
     def dots(beside: tuple[int, ...]) -> Dense:
-        """S, S_i or S_ij: where there are two positions, the second is added to the sum over F and the first."""
-        shape = torch.Size([*sizes[0][:2], sizes[1][1]])
-        if beside:
-            x, y = (side[beside[0]] for side in sides)
-        else:
-            x, y = total(X, f, F, sizes[0]), total(Y, g, F, sizes[1])
+        """S, S_i or S_ij."""
+        shape = torch.Size([*X.size[:2], Y.size[1]])
+        few = (*F, *beside[:1])
+        x, y = X.over((*F, *beside) if shared else few), Y.over(few)
 
         def step(inputs: Tensor, read: Reader) -> Tensor:
             one, other = read(x), read(y)
             for i in beside[1:]:
-                one = one + X[i][inputs[:, f], inputs[:, i]] if i in X else one
-                other = other + Y[i][inputs[:, g], inputs[:, i]] if i in Y else other
+                one = one + X.at(i, inputs) if i in X.tables and not shared else one
+                other = other + Y.at(i, inputs) if i in Y.tables else other
             return torch.bmm(one.flatten(0, 1), other.flatten(0, 1).mT).reshape(-1, *shape)
 
         return sums.add(step, shape, x.on | y.on | frozenset([*F, *beside]))

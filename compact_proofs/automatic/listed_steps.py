@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -33,6 +34,8 @@ from compact_proofs.length import charge_integers
 
 LARGEST_TABLE = 2**24
 """Entries of a table, at most."""
+Kinds: TypeAlias = dict[frozenset[int], tuple[Tensor, Tensor]]
+"""By positions: one input of each kind that must be computed, and the kind of each input."""
 KEPT = 2**25
 """Numbers of kinds of inputs that are kept, at most."""
 
@@ -59,6 +62,7 @@ class Steps:
         self._stored: dict[int, Tensor] = {}  # what each step made of the kinds that are kept
         self._rows: dict[frozenset[int], np.ndarray] = {}  # where the kind of some tokens is among them; -1: not yet
         self._decided, self._kept_on = 0, set[frozenset[int]]()
+        self._complete = False
         self._dense: dict[int, Dense] = {}
         self._kept: list[Any] = []  # so that an id stays the name of one value
         self._products: dict[int, tuple[View, Dense]] = {}
@@ -94,8 +98,33 @@ class Steps:
         _, kind = kinds[result.on]
         return done[result.step][kind.to(self.device)]
 
+    def know(self, batches: Iterable[Tensor]) -> None:
+        """Compute what `run` would keep from call to call, for all inputs that it will be given: batches int64 [N, n].
+
+        Afterwards `run` changes nothing, so that it can be called on the batches in any order, and in several processes. Both
+        together cost what `run` costs on the batches in this order: a step that is kept depends on kept steps alone.
+        """
+        kept = self._kept_sets()
+        for inputs in batches:
+            kinds = {on: self._kinds(inputs, on, True) for on in {on for _, on in self._steps} & kept}
+            for number, (step, on) in enumerate(self._steps):
+                if on not in kept or not len(kinds[on][0]):
+                    continue
+                representatives, _ = kinds[on]
+
+                def read(value: Dense, representatives: Tensor = representatives, kinds: Kinds = kinds) -> Tensor:
+                    return self._stored[value.step][kinds[value.on][1][representatives].to(self.device)]
+
+                found = step(inputs[representatives].to(self.device), read)
+                before = self._stored.get(number)
+                self._stored[number] = found if before is None else torch.cat([before, found])
+        self._complete = True
+
     def _kept_sets(self) -> set[frozenset[int]]:
-        """Positions so few that values of all their tokens together are kept: the fewest first, as far as `KEPT` numbers reach."""
+        """Positions so few that values of all their tokens together are kept: the fewest first, as far as `KEPT` numbers reach.
+
+        With a set, all sets within it are kept that some step depends on.
+        """
         if len(self._steps) != self._decided:
             self._decided = len(self._steps)
             width: dict[frozenset[int], int] = {}
@@ -104,7 +133,7 @@ class Steps:
             room, self._kept_on = KEPT, set()
             for on in sorted(width, key=lambda on: (len(on), sorted(on))):
                 size = self.v ** len(on) * width[on]
-                if len(on) < self.n and size <= room:
+                if len(on) < self.n and size <= room and all(part in self._kept_on for part in width if part < on):
                     room -= size
                     self._kept_on.add(on)
             self._stored.clear()
@@ -115,7 +144,7 @@ class Steps:
         """One input of each kind that must be computed, and the number of each input's kind: a kind agrees at the positions `on`.
 
         Cost: where not every input is a kind of its own, an integer operation a token; for kinds that are kept, where a table says
-        which are there, an integer operation for each input until all are.
+        which are there, an integer operation for each input until all are, or were made known.
         """
         if len(on) == self.n:
             each = torch.arange(len(inputs))
@@ -128,9 +157,11 @@ class Steps:
         row = self._rows.setdefault(on, np.full(self.v ** len(on), -1))
         code = tokens @ self.v ** np.arange(len(on))
         there = np.count_nonzero(row >= 0)
-        if there < len(row):
+        if there < len(row) and not self._complete:
             charge_integers(len(inputs))
         missing = np.flatnonzero(row[code] < 0)
+        if self._complete and len(missing):
+            raise ValueError("an input that was not among those made known")
         new, first = np.unique(code[missing], return_index=True)
         row[new] = there + np.arange(len(new))
         return torch.from_numpy(missing[first]), torch.from_numpy(row[code])

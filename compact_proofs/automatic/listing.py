@@ -22,6 +22,7 @@ reordered: real arithmetic gives the same number, and the sound reading encloses
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.lifted import Lifted, call
-from compact_proofs.automatic.listed_averages import averages
+from compact_proofs.automatic.listed_averages import averages, rows_times
 from compact_proofs.automatic.listed_maps import contracted, mapped, moved, plus
 from compact_proofs.automatic.listed_norms import is_average, normalised
 from compact_proofs.automatic.listed_products import product
@@ -100,6 +101,11 @@ class Listing:
             batches = zip(inputs.split(self._batch), labels.split(self._batch), strict=True)
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+
+    def know(self, batches: Iterable[Tensor]) -> None:
+        """Make known all inputs that `right` will be given, in batches as they will be given: see `Steps.know`."""
+        with stage("list"):
+            self._steps.know(x for inputs in batches for x in inputs.split(self._batch))
 
     def price(self, inputs: Tensor) -> float:
         """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
@@ -357,7 +363,11 @@ class Listing:
         def mapped(data: Tensor, axes: str) -> Tensor:
             return first_of(call(target, *map_leaves(lambda y: Lifted(data, axes) if y is x else y, (args, kwargs)))[0])
 
-        weighted = tuple(w.read_as(mapped(w.tables, "ks"), u) for w, u in zip(x.weighted, used, strict=True))
+        by_rows = name in ("mm", "bmm") and args[0] is x and isinstance(args[1], Tensor)
+        weighted = tuple(
+            w.read_as(rows_times(w, args[1], shape) if by_rows else mapped(w.tables, "ks"), u)
+            for w, u in zip(x.weighted, used, strict=True)
+        )
         tables = []
         for t in x.tables:
             part = Affine((t,))

@@ -13,12 +13,13 @@ from compact_proofs.automatic.hints import Hints
 from compact_proofs.automatic.jobs import numbered_jobs
 from compact_proofs.automatic.margins import Readout, frames, margins
 from compact_proofs.automatic.owners import structure
-from compact_proofs.automatic.proof import at_all_positions, relaxed_batches, widest
+from compact_proofs.automatic.proof import Piece, at_all_positions, possible, relaxed_batches, widest
 from compact_proofs.automatic.relaxed import Relaxed, Shared
 from compact_proofs.automatic.rows import Jobs
 from compact_proofs.automatic.undecided import Undecided
-from compact_proofs.certified import LARGEST_MIXED, Certified, disjoint, mixed_tables
+from compact_proofs.certified import LARGEST_MIXED, disjoint, mixed_tables
 from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.shards import each
 
 Labels = Callable[[Tensor], Tensor]
 """From sequences int64 [N, n] to their labels, negative for those outside the task."""
@@ -31,7 +32,7 @@ def all_labels(relaxed: Relaxed, readout: Readout, kept: int) -> list[Undecided]
 
 def proven_mixed(
     network: Network, boxes: Boxes, rest: Tensor, group: Tensor, numbers: Tensor, kept: int, labels: Labels
-) -> Iterator[tuple[Certified, Tensor]]:
+) -> Iterator[Piece]:
     """Prove boxes of mixed label, in parts: as `compact_proofs.automatic.proof.proven`.
 
     An input of label y is certified if the margin of y over every other output is proven positive there. Boxes of more than 2^24
@@ -52,12 +53,16 @@ def proven_mixed(
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
     columns = read.rest(len(jobs))
-    for batch in relaxed_batches(network, shared, jobs):
-        relaxed = Relaxed(shared, batch.jobs, Hints(columns[batch.start : batch.stop], len(batch.jobs)))
-        yield _counted(batch.jobs, all_labels(relaxed, readout, kept), labels)
+
+    def piece(part: tuple[Jobs, Tensor]) -> Piece:
+        own, hints = part
+        return _counted(own, all_labels(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), labels)
+
+    parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible(part[0], [found]))
 
 
-def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> tuple[Certified, Tensor]:
+def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> Piece:
     """The certified inputs of boxes, from what is left to decide for each label; and the others of those whose rest is wanted."""
     constant, tables, about = [], [], []
     for label, u in enumerate(found):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,15 +24,19 @@ from compact_proofs.automatic.undecided import Undecided, by_box, nothing, open_
 from compact_proofs.certified import LARGEST_MIXED, BoxSet, Certified, disjoint, positive, positive_tables
 from compact_proofs.errors import BadInput
 from compact_proofs.sequences.boxes import MIXED, Boxes
+from compact_proofs.shards import each
 
 LARGEST = 2**22
 """Entries of a table of one batch."""
 
+Piece: TypeAlias = tuple[Certified, Tensor]
+"""Inputs that are certified, and others, int64 [N, n], that are wanted and are not among them."""
+
 
 def proven(
     network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float
-) -> Iterator[tuple[Certified, Tensor]]:
-    """Prove the leaves of kinds PROVE and REST, in parts.
+) -> Iterator[Piece]:
+    """Prove the leaves of kinds PROVE and REST, in parts, which may be carried out by several processes.
 
     Gives disjoint sets of inputs on which the label's logit is proven largest, each with the inputs, int64 [N, n], of REST leaves
     looked at beside it that are not among them: disjoint lists.
@@ -53,8 +60,16 @@ def proven(
     if not len(jobs):
         return
     found = _merged if AverageReadout.applies(network) else _relaxed
-    for part, u in found(network, jobs, Reader(choices), Reader(numbers), kept):
-        yield counted(part, u, worth)
+    yield from found(network, jobs, Reader(choices), Reader(numbers), kept, worth)
+
+
+def possible(jobs: Jobs, found: list[Piece]) -> bool:
+    """Can this be what is proven of some jobs, and what is not? Their boxes, which are disjoint, hold no fewer inputs.
+
+    Asked of what other processes found (`compact_proofs.shards.each`); sizes were counted there.
+    """
+    inputs = sum(math.prod(row) for row in jobs.masks.sum(-1).tolist())
+    return 0 <= sum(part.size + len(others) for part, others in found) <= inputs and all(part.size >= 0 for part, _ in found)
 
 
 def within(boxes: Boxes, outputs: int) -> Boxes:
@@ -63,7 +78,7 @@ def within(boxes: Boxes, outputs: int) -> Boxes:
         return Boxes(boxes.masks, torch.where(boxes.labels < outputs, boxes.labels, MIXED))
 
 
-def counted(jobs: Jobs, u: Undecided, worth: float) -> tuple[Certified, Tensor]:
+def counted(jobs: Jobs, u: Undecided, worth: float) -> Piece:
     """The certified inputs of the boxes of some jobs; and the others of those boxes whose rest is wanted, int64 [N, n].
 
     Boxes of more than 2^24 inputs are counted like those whose rest is not wanted.
@@ -90,7 +105,7 @@ def at_all_positions(tables: Tensor, context: int) -> Tensor:
     return torch.cat([tables[:, :, :context], zeros, tables[:, :, context:]], 2)
 
 
-def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
+def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
     """Logits that are averages: rivals merged in families (`compact_proofs.automatic.rivals`)."""
     readout = AverageReadout.of(network)
     heads, outputs = readout.tables.shape[2:]
@@ -104,7 +119,8 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
         counts = number.unique().tolist()
         foreign = jobs.part((~usable).nonzero()[:, 0])
     if len(foreign):
-        yield foreign, nothing(foreign)
+        yield counted(foreign, nothing(foreign), worth)
+    parts: list[FamilyPart] = []
     for count in counts:
         with structure():
             alike = (number == count).nonzero()[:, 0]
@@ -114,43 +130,72 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
             hard = choices.take(len(alike), count).clamp(max=outputs - 1)
             th = numbers.take(len(own), 1 + count, heads if heads > 1 else 0)
         families = Families(query[alike], hard, beta[alike])
-        yield from merged(readout, jobs.part(own), place[family[own]], families, th)
+        parts += _family_parts(readout, jobs.part(own), place[family[own]], families, th)
+
+    def pieces(part: FamilyPart) -> list[Piece]:
+        return [counted(batch, u, worth) for batch, u in merged(readout, part)]
+
+    for found in each(pieces, parts, "families of rivals", lambda part, found: possible(part.jobs, found)):
+        yield from found
 
 
-def merged(readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor) -> Iterator[tuple[Jobs, Undecided]]:
-    """Bound jobs by merged rivals, in batches.
+@dataclass(frozen=True)
+class FamilyPart:
+    """The jobs of some families of rivals, which share the families' tables.
 
-    Parameters
+    Attributes
     ----------
+    jobs
+        The jobs.
+    families
+        The families.
     family : int64 [J]
         The family of each job, of the job's token.
     th : [J, 1 + S, H]
         Hints for the ratio rule; H = 0 for one head.
     """
+
+    jobs: Jobs
+    families: Families
+    family: Tensor
+    th: Tensor
+
+
+def _family_parts(readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor) -> Iterator[FamilyPart]:
+    """Divide jobs by their families, few at a time."""
     n, v, heads, outputs = readout.tables.shape
     for first, own in families.parts(LARGEST // (n * v * heads * outputs)):
         with structure():
             chosen = ((family >= first) & (family < first + len(own.query))).nonzero()[:, 0]
-        part = jobs.part(chosen)
-        tables = merge(readout, own, jobs.context, tokens_of(part))
-        for batch in batches(part, th.shape[1] * heads * n * v, LARGEST):
-            with structure():
-                number = chosen[batch.start : batch.stop]
-            weights = weights_of(readout.heads, batch.jobs, heads == 1)
-            rows = margin_rows(readout, own, family[number] - first, batch.jobs, tables)
-            yield batch.jobs, by_box(open_rows(rows, th[number], weights, batch.jobs), len(batch.jobs.of))
+            part = FamilyPart(jobs.part(chosen), own, family[chosen] - first, th[chosen])
+        yield part
 
 
-def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int) -> Iterator[tuple[Jobs, Undecided]]:
+def merged(readout: AverageReadout, part: FamilyPart) -> Iterator[tuple[Jobs, Undecided]]:
+    """Bound jobs by merged rivals, in batches."""
+    n, v, heads, _ = readout.tables.shape
+    tables = merge(readout, part.families, part.jobs.context, tokens_of(part.jobs))
+    for batch in batches(part.jobs, part.th.shape[1] * heads * n * v, LARGEST):
+        own = slice(batch.start, batch.stop)
+        weights = weights_of(readout.heads, batch.jobs, heads == 1)
+        rows = margin_rows(readout, part.families, part.family[own], batch.jobs, tables)
+        yield batch.jobs, by_box(open_rows(rows, part.th[own], weights, batch.jobs), len(batch.jobs.of))
+
+
+def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
     """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.relaxed`)."""
     width = widest(network)
     basis = numbers.take(frames(network), width, width)
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
     columns = numbers.rest(len(jobs))
-    for batch in relaxed_batches(network, shared, jobs):
-        relaxed = Relaxed(shared, batch.jobs, Hints(columns[batch.start : batch.stop], len(batch.jobs)))
-        yield batch.jobs, margins(relaxed, readout, kept)
+
+    def piece(part: tuple[Jobs, Tensor]) -> Piece:
+        own, hints = part
+        return counted(own, margins(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), worth)
+
+    parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible(part[0], [found]))
 
 
 def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:

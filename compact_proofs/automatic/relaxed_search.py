@@ -15,6 +15,7 @@ from compact_proofs.automatic.cutting import WAYS, Cutter, divided, places
 from compact_proofs.automatic.judging import Group, Judge
 from compact_proofs.automatic.nodes import Node, by_token
 from compact_proofs.automatic.prices import Prices
+from compact_proofs.progress import track
 from compact_proofs.sequences.boxes import MIXED, Boxes
 
 MANY = 32
@@ -66,7 +67,7 @@ def relaxed_search(
     first = [Group(leaves, tries=TRIES) for leaves in parts.values()]
     judge.judge(first)
     dividing, groups = _Cuts(judge), first
-    for _ in range(cuts):
+    for _ in track(range(cuts), "rounds of cuts"):
         groups = dividing.round(groups)
     groups = [part for group in first for part in _best(group)]
     for number, group in enumerate(groups):

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from compact_proofs.automatic.listing import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
-from compact_proofs.length import charge_integers, stage, unseen
+from compact_proofs.length import charge_integers, list_stage, stage, unseen
 from compact_proofs.program import program_of
-from compact_proofs.progress import track
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
+from compact_proofs.shards import each, is_shared
 
 MOST_LISTED = 2**24
 """Inputs that are listed where boxes are not proven, at most."""
@@ -42,14 +42,24 @@ class Shared(Enumeration[nn.Module]):
     def applies_to(self, model: nn.Module, task: Task) -> None:
         tokens_of(task)
 
-    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: nn.Module, task: Task) -> Evaluation[int]:
         listing = Listing(program_of(model, task), tokens_of(task))
-        for start in track(range(0, task.size, BATCH), "inputs, in batches"):
+
+        def inputs_from(start: int) -> Tensor:
             with unseen("a task's inputs, made from their numbers"):
-                inputs = task.inputs(start, min(start + BATCH, task.size))
+                return task.inputs(start, min(start + BATCH, task.size))
+
+        def right(start: int) -> Generator[Tensor, None, None]:
+            inputs = inputs_from(start)
             with stage("labels"):
                 labels = task.labels(inputs)
             yield listing.right(inputs, labels.to(listing.device))
+
+        parts = batches(task.size, BATCH)
+        if is_shared():
+            list_stage("labels")
+            listing.know(map(inputs_from, parts))
+        return Evaluation(right, parts, lambda start: min(BATCH, task.size - start), "inputs, in batches")
 
 
 def tokens_of(task: Task) -> int:
@@ -71,25 +81,37 @@ def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
     They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
-    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v; n log2 N where such
-    numbers have more than 62 bits.
+    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one for
+    each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
     """
     rows, n = inputs.numpy(), inputs.shape[1]
     steps = (len(inputs) - 1).bit_length()
     with stage("list"):
-        if task.d_vocab**n < 2**62:
-            charge_integers(len(inputs) * (2 * n + steps))
+        if task.d_vocab**n < 2**62:  # a sort, or marks in a list of all sequences
+            charge_integers(len(inputs) * 2 * n + min(len(inputs) * steps, task.d_vocab**n))
             order = np.argsort(rows @ task.d_vocab ** np.arange(n - 1, -1, -1), kind="stable")
         else:
             charge_integers(inputs.numel() * steps)
             order = np.lexsort(rows.T[::-1])
     ordered = torch.from_numpy(rows[order])
-    right: list[Tensor] = []
-    for x in track(ordered.split(BATCH), "inputs, in batches"):
+
+    def right(x: Tensor) -> Tensor:
         with stage("labels"):
             labels, valid = task.labels(x), task.valid(x)
-        right.append(x[valid & listing.right(x, labels)])
-    return Listed(torch.cat(right)) if right else Nothing()
+        return x[valid & listing.right(x, labels)]
+
+    if is_shared():
+        listing.know(ordered.split(BATCH))
+    found = list(each(right, ordered.split(BATCH), "inputs, in batches", _among))
+    return Listed(torch.cat(found)) if found else Nothing()
+
+
+def _among(x: Tensor, found: Tensor) -> bool:
+    """Are sequences [M, n] among others [N, n]?"""
+    if not isinstance(found, Tensor) or found.dtype != x.dtype or found.shape[1:] != x.shape[1:]:
+        return False
+    given = {row.tobytes() for row in x.numpy()}
+    return len(found) <= len(x) and all(row.tobytes() in given for row in found.numpy())
 
 
 def inputs_of(boxes: Boxes) -> Tensor:

@@ -23,7 +23,7 @@ from compact_proofs.inputs.task import Task
 from compact_proofs.options import Natural, Positive
 from compact_proofs.program import Program
 from compact_proofs.sequences.boxes import MIXED
-from compact_proofs.sequences.task import FiniteTask, OverTokens
+from compact_proofs.sequences.task import FiniteTask, check_finite_form, finite_form
 
 LARGEST = 1e100
 """Hints that overflowed are replaced by this."""
@@ -55,7 +55,7 @@ class Automatic(Strategy[Program]):
     reads_program: ClassVar[bool] = True
 
     def applies_to(self, model: Program, task: Task) -> None:
-        finite(task)
+        check_finite_form(task, finite(task))
 
     def specs(self, model: Program, task: Task) -> dict[str, Spec]:
         known = finite(task)
@@ -101,9 +101,10 @@ def finite(task: Task) -> FiniteTask:
     BadInput
         If it is not one.
     """
-    if isinstance(task, OverTokens):
-        return task.as_finite()
-    raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
+    form = finite_form(task)
+    if form is None:
+        raise BadInput(f"automatic: the task {task.name} is not one over sequences of tokens; write it as a FiniteTask")
+    return form
 
 
 def is_over_tokens(task: Task) -> bool:

@@ -10,13 +10,14 @@ positive   sequences on which additive lower bounds are positive: from the bound
 """
 
 from compact_proofs.certified.base import Certified, Complement, Disjoint, Nothing, Proven, Total, disjoint
-from compact_proofs.certified.lists import Evaluated, Listed, ListedNumbers, with_list
+from compact_proofs.certified.lists import Answers, Evaluated, Listed, ListedNumbers, with_list
 from compact_proofs.certified.positive import LARGEST_MIXED, InBox, mixed_tables, positive, positive_mixed, positive_tables
 from compact_proofs.certified.region import Region
 from compact_proofs.certified.sets import BoxSet, Classes, Counted, Truth, whole
 
 __all__ = [
     "LARGEST_MIXED",
+    "Answers",
     "BoxSet",
     "Certified",
     "Classes",

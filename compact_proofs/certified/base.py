@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
+
+from compact_proofs.results import result_class
 
 if TYPE_CHECKING:
     from compact_proofs.draws import Draws
@@ -54,6 +56,10 @@ class Certified(Proven):
     Tests compare the three with enumeration, for every kind of set and for every registered strategy. What `size` costs is charged
     when it is first asked for (see `counted`); what `member` needs is looked up in what the proof computed.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        result_class(cls)
 
     @property
     @abstractmethod

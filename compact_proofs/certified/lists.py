@@ -13,9 +13,51 @@ from torch import Tensor
 from compact_proofs.certified.base import Certified, Disjoint
 from compact_proofs.certified.sets import whole
 from compact_proofs.length import charge_integers
+from compact_proofs.results import result_class
 
 PACKED = 2**20
 """Truth values that are put into bits at once, a multiple of 8."""
+
+
+@result_class
+@dataclass(frozen=True)
+class Answers:
+    """Which inputs are right, of some that follow one another in an order.
+
+    Attributes
+    ----------
+    number
+        How many inputs were evaluated.
+    size
+        How many of them are right.
+    bits : uint8 array
+        One bit for each.
+    """
+
+    number: int
+    size: int
+    bits: np.ndarray
+
+    @classmethod
+    def of(cls, batches: Iterable[Tensor]) -> Answers:
+        """Count truth values bool [k], batch after batch: an addition each, in the stage in which the batch is given."""
+        size, found = 0, [np.zeros(0, dtype=bool)]
+        for right in batches:
+            size += whole(right.sum())
+            if not right.is_meta:
+                found.append(right.cpu().numpy())
+        values = np.concatenate(found)
+        return cls(len(values), size, np.packbits(values))
+
+    @property
+    def values(self) -> np.ndarray:
+        """The truth values: bool [number]."""
+        return np.unpackbits(self.bits, count=self.number).astype(bool)
+
+    @property
+    def consistent(self) -> bool:
+        """Are there as many bits as inputs, and as many of them set as are counted?"""
+        return len(self.bits) == -(-self.number // 8) and int(self.values.sum()) == self.size
 
 
 class Evaluated(Certified):
@@ -23,9 +65,8 @@ class Evaluated(Certified):
 
     Parameters
     ----------
-    batches : of bool [k]
-        Which inputs are right, batch after batch in the order. Counting them takes an addition each, in the stage in which the
-        batch is given.
+    parts
+        Which inputs are right, part after part in the order.
     places
         Where inputs [N, ...] stand in the order, int64 [N]; any negative or larger number for those that were not evaluated.
 
@@ -34,16 +75,14 @@ class Evaluated(Certified):
     `size` and `member` read the same truth values. They are kept as bits: an eighth of a byte for each input.
     """
 
-    def __init__(self, batches: Iterable[Tensor], places: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, parts: Iterable[Answers], places: Callable[[Tensor], Tensor]) -> None:
         self._places, self._size, self._number = places, 0, 0
         bits, waiting, ready = [], [], 0
-        for right in batches:
-            self._size += whole(right.sum())
-            if right.is_meta:
-                continue
-            self._number += len(right)
-            waiting.append(right.cpu().numpy())
-            ready += len(right)
+        for part in parts:
+            self._size += part.size
+            self._number += part.number
+            waiting.append(part.values)
+            ready += part.number
             if ready >= PACKED:
                 values = np.concatenate(waiting)
                 full = len(values) // 8 * 8

@@ -26,12 +26,14 @@ import numpy as np
 
 from compact_proofs.certified.integers import NEVER
 from compact_proofs.length import charge_integers
+from compact_proofs.results import result_class
 
 INT64_SAFE = 2**62
 CHUNK = 2**22
 """Sums made at once."""
 
 
+@result_class
 @dataclass(frozen=True)
 class SumBox:
     """The sequences of one box at which all rows hold.

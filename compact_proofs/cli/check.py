@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
+from compact_proofs.cli.many import Dask, Jobs
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, length_text, note, say, write_json
@@ -28,6 +29,8 @@ def check(
     model: ModelSource,
     task: TaskName = None,
     config: ConfigFile = None,
+    jobs: Jobs = 1,
+    dask: Dask = None,
     max_memory: MaxMemory = None,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +43,8 @@ def check(
 
     A statement with confidence, written by **sample -o**, is checked likewise: its inputs are drawn again from its seed.
 
+    With **--jobs** or **--dask** several processes recompute a proof that has parts, as for **prove**.
+
     **Example:** compact-proofs check proof.cert max-of-4-seed-123
     """
     from compact_proofs.confidence.statement import KEY
@@ -47,6 +52,7 @@ def check(
     from compact_proofs.core.check import check as recompute
     from compact_proofs.files.container import is_container
     from compact_proofs.progress import progress_bars
+    from compact_proofs.shards import sharing
     from compact_proofs.tasks import load_model
 
     if not certificate.is_file():
@@ -57,7 +63,7 @@ def check(
             _with_confidence(loaded, certificate, as_json)
             return
         claimed = Certificate.load(certificate)
-        with progress_bars(f"recomputing {claimed.strategy}"):
+        with sharing(jobs, dask), progress_bars(f"recomputing {claimed.strategy}"):
             proven = recompute(claimed, loaded.model, loaded.task)
     except CertificateRejected as e:
         reason = str(e).removeprefix(f"{certificate}: ")

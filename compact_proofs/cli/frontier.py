@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.files import Force
+from compact_proofs.cli.many import Dask, Jobs, free_to_go_on, kept_in
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
@@ -63,6 +64,11 @@ def frontier(
             show_default=False,
         ),
     ] = None,
+    jobs: Jobs = 1,
+    dask: Dask = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the frontier that was stopped in this folder, with the same options.")
+    ] = False,
     force: Force = False,
     max_memory: MaxMemory = None,
     as_json: Json = False,
@@ -76,29 +82,33 @@ def frontier(
     How far a proof lies above that line says how much its explanation compresses. The report, **index.html** and
     pictures, opens offline.
 
+    What is finished is kept in the folder until the report is there: after Ctrl-C, a crash, or kill -9 the same command goes on
+    with **--resume**. With **--jobs** or **--dask** several processes carry out the proofs that have parts, as for **prove**.
+
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
     from compact_proofs.cli.advice import advice
     from compact_proofs.progress import progress_bars
     from compact_proofs.report import DEFAULT_SECTIONS, TableSection, data_of, write_report
     from compact_proofs.search.autopilot import fill_frontier
+    from compact_proofs.shards import sharing
     from compact_proofs.tasks import load_model
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
     loaded = load_model(model, task, config)
     title = Path(loaded.name).stem
-    folder = free_folder(output or Path(f"frontier-{title}"), force=force)
-    with progress_bars():
-        candidates = loaded.kit.candidates(loaded.model)
-        always = _strategies(loaded, with_brute_force)
-        found = fill_frontier(loaded.model, loaded.task, candidates, always, effort, moves=polish)
-    accuracy = true_accuracy(loaded, found.certificates)
+    folder = free_to_go_on(output or Path(f"frontier-{title}"), resume=resume, force=force)
+    with kept_in(folder, resume=resume) as unfinished, sharing(jobs, dask, unfinished):
+        with progress_bars():
+            candidates = loaded.kit.candidates(loaded.model)
+            always = _strategies(loaded, with_brute_force)
+            found = fill_frontier(loaded.model, loaded.task, candidates, always, effort, moves=polish)
+        accuracy = true_accuracy(loaded, found.certificates)
+        baseline = _baseline(loaded, found, accuracy)
+        statements = [] if delta is None else _sampled(loaded, found, delta)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
-    baseline = _baseline(loaded, found, accuracy)
-    made(folder)
     certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
-    statements = [] if delta is None else _sampled(loaded, found, delta)
     with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
     data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
     tables = (TableSection(of_model) for of_model in loaded.kit.tables(loaded.model))

@@ -11,6 +11,7 @@ import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.many import Dask, Jobs, ResumeFile, going_on
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, StrategyOptions, parse_fraction, parse_options
 from compact_proofs.cli.output import (
@@ -26,7 +27,7 @@ from compact_proofs.cli.output import (
     write_json,
 )
 from compact_proofs.decimals import decimal
-from compact_proofs.errors import BadInput, NotProven
+from compact_proofs.errors import BadInput, NotProven, meant
 
 if TYPE_CHECKING:
     from compact_proofs.core.certificate import Certificate, Trial
@@ -90,6 +91,9 @@ def prove(
         int,
         typer.Option("--polish", min=0, help="Better the explanation by this many small moves, a float reading each."),
     ] = 0,
+    jobs: Jobs = 1,
+    dask: Dask = None,
+    resume: ResumeFile = None,
     force: Force = False,
     max_memory: MaxMemory = None,
     as_json: Json = False,
@@ -112,13 +116,19 @@ def prove(
 
     **Example:** compact-proofs prove max-of-10-seed-0 --max-length 2e6
 
+    With **--jobs** or **--dask** several processes carry out a proof that has parts: brute force by inputs, automatic proofs by
+    boxes, pairs by cases. The certificate is the same.
+
     **Example:** compact-proofs prove max-of-4-seed-104 --polish 500
+
+    **Example:** compact-proofs prove max-of-4-seed-104 -s brute-force --jobs 4 --resume proof.parts
     """
     from compact_proofs.core.prove import find_explanation, trial
     from compact_proofs.core.prove import prove as proved
     from compact_proofs.progress import progress_bars
     from compact_proofs.search.autopilot import best_within
     from compact_proofs.search.polish import polish as better
+    from compact_proofs.shards import sharing
     from compact_proofs.tasks import load_model
 
     given = parse_options(option or [])
@@ -133,23 +143,27 @@ def prove(
         raise BadInput(
             "--max-length and --min-bound choose the strategy and its options; leave out --strategy, --option, --reading"
         )
-    loaded = load_model(model, task, config)
+    if resume:
+        free_file(resume, force=True, sources=(model,))  # which goes on with what is there
+        made(resume.parent)
     certificate: Certificate | Trial
-    if searching:
-        with progress_bars("searching"):
-            certificate = best_within(loaded.model, loaded.task, loaded.kit.candidates(loaded.model), effort, *budget, moves=polish)
-        _finish(loaded, certificate, model, output, required, at_least, as_json, effort)
-        return
-    chosen = chosen_strategy(loaded, strategy, given)
-    if strategy is None:
-        note(f"Strategy: {chosen.name}, the default for this model.")
-    with progress_bars(f"proving by {chosen.name}"):
-        explanation = find_explanation(loaded.model, loaded.task, chosen)
-        if polish:
-            explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
-        run = proved if reading is Reading.sound else trial
-        certificate = run(loaded.model, loaded.task, chosen, explanation=explanation)
-    _finish(loaded, certificate, model, output, required, at_least, as_json)
+    with going_on(None if resume is None else "the same command"), sharing(jobs, dask, resume):
+        loaded = load_model(model, task, config)
+        if searching:
+            candidates = loaded.kit.candidates(loaded.model)
+            with progress_bars("searching"):
+                certificate = best_within(loaded.model, loaded.task, candidates, effort, *budget, moves=polish)
+        else:
+            chosen = chosen_strategy(loaded, strategy, given)
+            if strategy is None:
+                note(f"Strategy: {chosen.name}, the default for this model.")
+            with progress_bars(f"proving by {chosen.name}"):
+                explanation = find_explanation(loaded.model, loaded.task, chosen)
+                if polish:
+                    explanation = better(loaded.model, loaded.task, chosen, explanation, moves=polish)
+                run = proved if reading is Reading.sound else trial
+                certificate = run(loaded.model, loaded.task, chosen, explanation=explanation)
+    _finish(loaded, certificate, model, output, required, at_least, as_json, effort if searching else None)
 
 
 def _finish(
@@ -189,7 +203,8 @@ def chosen_strategy(loaded: LoadedModel, name: str | None, options: dict[str, in
         return type(default).from_options(default.options() | options)
     known = {s.name: s for s in loaded.kit.strategies}
     if name not in known:
-        raise BadInput(f"{loaded.task.name} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)")
+        has = f"it has {', '.join(known)} (see compact-proofs strategies)"
+        raise BadInput(f"{loaded.task.name} has no strategy {name!r}{meant(name, known)}; {has}")
     return known[name].from_options(options)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import free_file, made
+from compact_proofs.cli.many import going_on
 from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
@@ -61,7 +62,15 @@ def search(
     seed: Annotated[int, typer.Option(help="Of the proposer.")] = 0,
     archive: Annotated[
         Path | None,
-        typer.Option("--archive", "-a", help="Remember all in this file of JSON lines, and go on with it.", show_default=False),
+        typer.Option(
+            "--archive",
+            "-a",
+            "--resume",
+            metavar="FILE",
+            help="Remember every proposal in this file of JSON lines, as it is judged, and go on with those that are there: after "
+            "Ctrl-C, a crash, or kill -9.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -107,7 +116,7 @@ def search(
     if seconds is None and proposer is Who.command:
         seconds = STRANGERS
     judge = Judge([(other.model, other.task) for other in loaded], space, longest, seconds, memory_bytes)
-    with progress_bars("searching"):
+    with going_on(None if archive is None else "the same command"), progress_bars("searching"):
         state = run(_proposer(proposer, seed, command), judge, shortest, longest, evaluations, remembered)
     if as_json:
         tried = [{"proposal": p.model_dump(), "result": r.model_dump()} for p, r in state.tried]

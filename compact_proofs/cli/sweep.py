@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from compact_proofs.cli.files import Force, free_file, free_folder, made
+from compact_proofs.cli.many import Dask
 from compact_proofs.cli.options import field_docs, parse_options
 from compact_proofs.cli.output import Json, command, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
@@ -48,14 +49,6 @@ Strategies = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes on this machine, of one thread each.")]
-Dask = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="Use the workers of the Dask scheduler at this address instead, such as **tcp://127.0.0.1:8786**.",
-        show_default=False,
-    ),
-]
 Retry = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed in an earlier run.")]
 Keep = Annotated[
     Path | None,

@@ -115,10 +115,11 @@ def sample(
         length=ProofLength({}),
         seconds=0.0,
     )
+    draws = Draws(undrawn.seed)
     with limited_memory(), sound(), count(limit) as counter:
         charge_integers(explanation_size(explanation))
         proven = _proven(strategy, model, task, explanation) if task.law is None else certified.Nothing()
-        right = _right(proven, model, task, samples, Draws(undrawn.seed))
+        right = _right(proven, model, task, samples, draws)
     seconds = time.perf_counter() - started
     return dataclasses.replace(undrawn, proven=proven.size, right=right, length=counter.length, seconds=seconds)
 

@@ -9,17 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.core.claim import SCORES
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
-from compact_proofs.inputs.check_task import AFFORDABLE, check_task
+from compact_proofs.inputs.check_task import check_task
 from compact_proofs.inputs.task import LAW, Task
 from compact_proofs.length import unseen
 
 
 def check_subject(model: Any, task: Any) -> None:
-    """Check that a model and a task are what a claim can be about; a small task, once, as a whole (`check_task`).
-
-    Of a large task the labels of one input are looked at: one that answers otherwise later is found where it does.
+    """Check that a model and a task are what a claim can be about; the task once, a small one as a whole (`check_task`).
 
     Raises
     ------
@@ -40,7 +39,7 @@ def check_subject(model: Any, task: Any) -> None:
         )
     if task.law is None and LAW in task.parameters():
         raise BadInput(f"{task.name}: only a task with a law has a parameter {LAW!r}; call it otherwise")
-    if (task.law is not None or task.size <= AFFORDABLE) and task not in _CHECKED:
+    if task not in _CHECKED:
         with unseen("the task's inputs and labels, looked at before the proof"):
             check_task(task)
         _CHECKED[task] = True
@@ -67,6 +66,9 @@ def check_strategy(strategy: Any) -> None:
         raise BadInput(f"the strategy is the class {strategy.__name__}: give one with its options, {strategy.__name__}()")
     if not isinstance(strategy, Strategy):
         raise BadInput(f"the strategy is a {_kind(strategy)}, not a compact_proofs.Strategy")
+    score = strategy.score
+    if score.name in SCORES and type(score) is not SCORES[score.name]:
+        raise BadInput(f"{strategy.name}: its score has the name {score.name!r} of another score; call it otherwise")
 
 
 def _kind(value: Any) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,17 +53,38 @@ class Score(ABC):
         """Return f(y, l) for logits l, as a formula."""
         raise NotImplementedError
 
+    @property
+    def mean(self) -> str:
+        """What its mean over the inputs is called in statements about M, with all that it depends on."""
+        return f"the mean of {self.formula()} for the logits l of M and the right output y"
+
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the label's logit minus every other logit: [n, outputs - 1].
 
     Every other output x is named by an offset: x = (label + 1 + j) mod outputs for j = 0 ... outputs - 2.
+
+    Raises
+    ------
+    BadInput
+        If a label is no place of an output.
     """
     outputs = logits.shape[-1]
+    _check_labels(labels, outputs)
     labels = labels.to(logits.device)
     offsets = torch.arange(1, outputs, device=logits.device)
     others = (labels[:, None] + offsets) % outputs
     return logits.gather(1, labels[:, None]) - logits.gather(1, others)
+
+
+def _check_labels(labels: Tensor, outputs: int) -> None:
+    """Raise `BadInput` for labels that are no places of outputs: a large task's are not looked at before."""
+    if labels.is_meta or not labels.numel():
+        return
+    with unseen("whether labels, which are data of the statement, are outputs"):
+        least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= outputs:
+        raise BadInput(f"labels must be 0 ... {outputs - 1}, the model's outputs, and are {least} ... {most}")
 
 
 def largest_other(logits: Tensor, labels: Tensor) -> Tensor:
@@ -95,6 +116,12 @@ class Margin(Score):
     def formula(self) -> str:
         return f"[l_y > l_x{f' + {self.c}' if self.c else ''} for all x != y]"
 
+    @property
+    def mean(self) -> str:
+        if not self.c:
+            return "the probability that M is right"
+        return f"the probability that the right output's logit is above every other logit of M plus {self.c}"
+
 
 ACCURACY = Margin()
 
@@ -107,6 +134,7 @@ class LogLikelihood(Score):
     most: ClassVar[float] = 0
 
     def lower_total(self, logits: Tensor, labels: Tensor) -> Fraction:
+        _check_labels(labels, logits.shape[-1])
         log_p = torch.log_softmax(logits, -1).gather(1, labels.to(logits.device)[:, None])
         if log_p.is_meta:
             return Fraction(0)
@@ -119,8 +147,12 @@ class LogLikelihood(Score):
     def formula(self) -> str:
         return "log softmax(l)_y"
 
+    @property
+    def mean(self) -> str:
+        return "the mean log-likelihood of M"
 
-SCORES: dict[str, Callable[..., Score]] = {Margin.name: Margin, LogLikelihood.name: LogLikelihood}
+
+SCORES: dict[str, type[Margin | LogLikelihood]] = {Margin.name: Margin, LogLikelihood.name: LogLikelihood}
 """The scores that a claim can be about, by name."""
 
 
@@ -165,13 +197,8 @@ class Claim:
 
     def statement(self) -> str:
         """Return the theorem in words."""
-        what = (
-            "the probability that M is right"
-            if self.score == "margin" and not self.score_options
-            else f"the mean {self.score} of M"
-        )
         return (
-            f"For {distribution(self.task, self.parameters)}, {what} is at least "
+            f"For {distribution(self.task, self.parameters)}, {mean_of(self.score, self.score_options)} is at least "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)}, where M is {self.function.describe()}"
         )
 
@@ -185,6 +212,14 @@ class Unproven(Claim):
             "Nothing is proven: in the float reading, which has no control of rounding, "
             f"{self.numerator}/{self.denominator} = {decimal(self.bound)} is counted on {self.inputs()}"
         )
+
+
+def mean_of(score: str, options: Mapping[str, Any]) -> str:
+    """What the mean of a score is called in statements: nothing that it depends on is left out."""
+    if score in SCORES and {f.name for f in fields(SCORES[score])} >= options.keys():
+        return SCORES[score](**options).mean
+    given = ", ".join(f"{key} = {value}" for key, value in options.items())
+    return f"the mean {score}{f' ({given})' if given else ''} of M"
 
 
 def inputs_of(task: str, parameters: Mapping[str, int | str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, ClassVar
@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from compact_proofs.certified import Proven, Total
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.claim import ACCURACY, LogLikelihood, Margin, Score
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.options import Positive, Share, one_of
-from compact_proofs.progress import track
+from compact_proofs.shards import each
 
 
 @dataclass(frozen=True)
@@ -54,32 +54,39 @@ class Exhaustive(Enumeration[nn.Module]):
     def part(self, n: int) -> int:
         return math.ceil(n * Fraction(self.share))
 
-    def evaluate(self, model: nn.Module, task: Task) -> Generator[Tensor, None, None]:
-        """Which inputs have a margin that provably exceeds c, batch by batch."""
-        score = self.score
+    def evaluation(self, model: nn.Module, task: Task) -> Evaluation[int]:
+        """Which inputs have a margin that provably exceeds c, in the order of the task; a part is a batch, by its first input."""
+        score, stop, size = self.score, self.part(task.size), self.batch_size
         assert isinstance(score, Margin)
-        for inputs, logits in self._batches(model, task):
+
+        def right(start: int) -> Generator[Tensor, None, None]:
+            inputs, logits = _logits(model, task, start, min(start + size, stop))
             with stage("score"):
                 yield score.correct(logits, task.labels(inputs))
+
+        return Evaluation(right, batches(stop, size), lambda start: min(size, stop - start), "inputs, in batches")
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Proven:
         """Return the set of inputs that are right; or, of the log-likelihood, a lower bound of its sum."""
         if isinstance(self.score, Margin):
             return super().verify(model, task, explanation)
-        total = Fraction(0)
-        for inputs, logits in self._batches(model, task):
-            with stage("score"):
-                total += self.score.lower_total(logits, task.labels(inputs))
-        return Total(total)
+        score, stop, size = self.score, self.part(task.size), self.batch_size
 
-    def _batches(self, model: nn.Module, task: Task) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs in the order of the task, and their logits."""
-        stop = self.part(task.size)
-        for start in track(range(0, stop, self.batch_size), "inputs, in batches"):
-            inputs = _numbered(task, start, min(start + self.batch_size, stop))
-            with stage("model"):
-                logits = model(inputs)
-            yield inputs, logits
+        def lower_total(start: int) -> Fraction:
+            inputs, logits = _logits(model, task, start, min(start + size, stop))
+            with stage("score"):
+                return score.lower_total(logits, task.labels(inputs))
+
+        parts = batches(stop, size)
+        totals = each(lower_total, parts, "inputs, in batches", lambda start, found: isinstance(found, Fraction) and found <= 0)
+        return Total(sum(totals, Fraction(0)))
+
+
+def _logits(model: nn.Module, task: Task, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    """Inputs by number, and their logits."""
+    inputs = _numbered(task, start, stop)
+    with stage("model"):
+        return inputs, model(inputs)
 
 
 def _numbered(task: Task, start: int, stop: int) -> Tensor:

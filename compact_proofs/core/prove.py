@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import importlib
+import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from fractions import Fraction
+from importlib.metadata import version
 from typing import TypeVar
 
 import torch
@@ -20,12 +23,14 @@ from compact_proofs.core.function import Function
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
+from compact_proofs.files.container import explanation_sha256
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import ProofLength, charge_integers, count
 from compact_proofs.memory import limited_memory
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.architectures import architecture_of
 from compact_proofs.program import program_of
+from compact_proofs.shards import proof, remembered
 from compact_proofs.threads import one_thread
 
 R = TypeVar("R", bound=Run)
@@ -89,9 +94,17 @@ def _attempt(
         explanation = find_explanation(model, task, strategy)
     strategy.accept(model, task, explanation)
     importlib.import_module("torch._dynamo")  # which torch imports at the first call that it dispatches; no part of the proof
-    started = time.perf_counter()
-    total, length = run(model, task, strategy, explanation, kind.reading, limit)
-    seconds = time.perf_counter() - started
+
+    def about() -> str:
+        return _identity(function, task, strategy, explanation)
+
+    def finished() -> tuple[Fraction, ProofLength, float]:
+        started = time.perf_counter()
+        with proof(about) if kind is Certificate else nullcontext():
+            total, length = run(model, task, strategy, explanation, kind.reading, limit)
+        return total, length, time.perf_counter() - started
+
+    total, length, seconds = finished() if limit is not None else remembered(about, kind.__name__, finished)
     claim = said(
         task=task.name,
         parameters=task.parameters(),
@@ -113,12 +126,32 @@ def _attempt(
     )
 
 
+def identity(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation) -> str:
+    """A hash of all that a proof depends on: the name under which it, or what is found on the way to it, can be kept."""
+    return _identity(Function.of(model, task), task, strategy, explanation)
+
+
+def _identity(function: Function, task: Task, strategy: Strategy, explanation: Explanation) -> str:
+    about = [
+        function.to_json(),
+        [task.name, dict(task.parameters())],
+        [strategy.name, strategy.version, strategy.options()],
+        explanation_sha256(dict(explanation)),
+        [version("compact-proofs"), torch.__version__],
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def find_explanation(model: nn.Module, task: Task, strategy: Strategy) -> dict[str, Tensor]:
     """Let a strategy that applies find its explanation, which is the same with any number of threads."""
     model = subject(model, task, strategy)
     strategy.applies_to(model, task)
-    with one_thread():
-        return strategy.explain(model, task)
+
+    def found() -> dict[str, Tensor]:
+        with one_thread():
+            return strategy.explain(model, task)
+
+    return remembered(lambda: identity(model, task, strategy, {}), "explanation", found)
 
 
 def subject(model: nn.Module, task: Task, strategy: Strategy) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from compact_proofs.certified import Certified, Evaluated
+from compact_proofs.certified import Answers, Certified, Evaluated
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.dictionaries.agreement import check_component
 from compact_proofs.dictionaries.bound import Bound, Terms
@@ -174,7 +174,7 @@ class Dictionary(ComponentStrategy):
         return specs if c.W is None else specs | {"metric": Spec((min(self.metric, c.width), c.width))}
 
     def verify(self, model: nn.Module, task: Task, explanation: Explanation) -> Certified:
-        return Evaluated([self._proven(model, task, explanation)], task.numbers)
+        return Evaluated([Answers.of([self._proven(model, task, explanation)])], task.numbers)
 
     def unexplained_dimension(self, model: nn.Module, task: Task) -> int:
         """The residual of each input, and what the output directions leave of each neuron."""

@@ -22,7 +22,7 @@ from compact_proofs.enclosure.kinds import NOT_NUMBERS, numbers
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import UNIT_ROUNDOFF
-from compact_proofs.errors import NoSoundRule
+from compact_proofs.errors import IntegerOverflow, NoSoundRule
 
 _ASSIGNING = words(
     "where masked_fill constant_pad_nd fill copy index_fill scatter index_put index_copy masked_scatter put as_strided"
@@ -58,7 +58,7 @@ def on_integers(func: Any, name: str, moves: frozenset[str], args: Any, kwargs: 
 
     Raises
     ------
-    OverflowError
+    IntegerOverflow
         Where the result is not what the operation on real numbers gives: it wrapped around, or an operand did.
     NoSoundRule
         Where there is no such operation on real numbers.
@@ -80,7 +80,7 @@ def on_integers(func: Any, name: str, moves: frozenset[str], args: Any, kwargs: 
     error = math.prod(max(size, 1) for size, _ in sizes) * terms * terms * UNIT_ROUNDOFF
     for wrapped, exact in zip(leaves(result), leaves(on_reals), strict=True):
         if isinstance(wrapped, Tensor) and not _agree(wrapped, exact, error):
-            raise OverflowError(
+            raise IntegerOverflow(
                 f"aten.{name} of integers leaves the range of {wrapped.dtype}, or an operand does not fit into it, "
                 "so the result would be wrong; convert to torch.int64 first"
             )
@@ -100,6 +100,8 @@ def _known_in_range(func: Any, stem: str, moves: frozenset[str], args: Any, kwar
         return False
     if not all(_fits(x, dtype) for x in operands if not isinstance(x, Tensor) for dtype in types):
         return False
+    if func in (torch.ops.aten.view.dtype, torch.ops.aten.view_copy.dtype):
+        return False  # the bits of one type, read as another
     if stem in _ASSIGNING:
         return not given.get("accumulate") and "reduce" not in given
     if any(isinstance(x, float) for x in operands):

@@ -18,7 +18,7 @@ from compact_proofs.enclosure.once import words
 from compact_proofs.enclosure.rounding import check_machine
 from compact_proofs.enclosure.rules import CREATION, EXACT, apply_rule, base_name, create
 from compact_proofs.enclosure.seal import sealed
-from compact_proofs.enclosure.table import check_kinds
+from compact_proofs.enclosure.table import check_kinds, refuse_bits
 from compact_proofs.enclosure.tensor import Enclosure, enclose, exact_float64, exact_number
 
 _COMPARISONS = words("lt le gt ge eq ne searchsorted")
@@ -60,7 +60,7 @@ class sound(TorchDispatchMode):
 
     What a Python number or a ``torch.tensor(...)`` literal holds is a constant of the model as stored: arithmetic done by Python
     (``math.sqrt(d)``), and the scale 1/sqrt(d) that attention takes from a size, are not seen. Real numbers cannot be taken out of
-    torch (`seal`). Integers that would wrap around raise `OverflowError` (`integers`).
+    torch (`seal`). Integers that would wrap around raise `IntegerOverflow` (`integers`).
 
     Raises
     ------
@@ -121,6 +121,7 @@ class sound(TorchDispatchMode):
         """A call on plain tensors, some of them real: itself, if it is exact, otherwise by its rule."""
         if func._schema.is_mutable or name not in _EXACT_ON_PLAIN:
             return apply_rule(func, args, kwargs)
+        refuse_bits(func)
         if name not in _MIXING:
             return func(*args, **kwargs)
         check_kinds(func, name, args, kwargs)

@@ -13,6 +13,8 @@ import math
 import torch
 from torch import Tensor
 
+from compact_proofs.errors import UnsoundMachine
+
 UNIT_ROUNDOFF = 2.0**-53
 """u: one rounding to nearest changes a real z into z(1+d) + e with \\|d\\| <= u and \\|e\\| <= TINY/2 (e = 0 for + and -)."""
 
@@ -70,7 +72,7 @@ def check_machine() -> None:
 
     Raises
     ------
-    RuntimeError
+    UnsoundMachine
         For example after ``torch.set_flush_denormal(True)``; after a later ``set_flush_denormal(False)`` too, if threads were made
         in between.
     """
@@ -80,7 +82,7 @@ def check_machine() -> None:
     subnormal = one * 2.0**-1022 * 0.5
     nearest = bool((half == 1).all()) and bool((above_half > 1).all()) and bool((-half == -1).all())
     if not nearest or float((subnormal * 2.0**52).amin()) != 2.0**-971:
-        raise RuntimeError(
+        raise UnsoundMachine(
             "float64 arithmetic does not round to nearest with gradual underflow in every thread of torch, so no bound would hold. "
             "Was torch.set_flush_denormal turned on? Threads keep it: start Python anew without it, or use torch.set_num_threads(1)"
         )

@@ -20,13 +20,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from compact_proofs.errors import NoSoundRule
 
-READING = ("tolist", "numpy", "__array__", "__dlpack__", "apply_", "map_", "map2_")
+READING = (
+    *("tolist", "numpy", "__array__", "__dlpack__", "apply_", "map_", "map2_"),
+    *("data_ptr", "storage", "__reduce_ex__"),
+)
 """Methods that hand a tensor's numbers to Python, numpy or C."""
 
 _thread = threading.local()
 _lock = threading.Lock()
 _active = 0
 _originals: dict[str, Any] = {}
+_inherited: dict[str, bool] = {}
 
 
 class sealed(ContextDecorator):
@@ -72,6 +76,7 @@ def _depth() -> int:
 
 def _replace() -> None:
     for name in READING:
+        _inherited[name] = name not in vars(Tensor)  # from torch._C.TensorBase
         _originals[name] = getattr(Tensor, name)
         setattr(Tensor, name, _refusing(name, _originals[name]))
     _originals["__repr__"] = Tensor.__repr__
@@ -85,11 +90,11 @@ def _replace() -> None:
 
 def _restore() -> None:
     for name in READING:
-        if name in ("__array__", "__dlpack__"):
-            setattr(Tensor, name, _originals[name])
+        if _inherited[name]:
+            delattr(Tensor, name)
         else:
-            delattr(Tensor, name)  # it is inherited from torch._C.TensorBase
-    del Tensor.data  # likewise
+            setattr(Tensor, name, _originals[name])
+    del Tensor.data  # inherited too
     Tensor.__repr__ = _originals["__repr__"]  # type: ignore[method-assign]
     threading.Thread.start = _originals["start"]  # type: ignore[method-assign]
 

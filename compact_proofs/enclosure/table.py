@@ -21,7 +21,7 @@ from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.once import Once, words
 from compact_proofs.enclosure.tensor import Enclosure, both_bounds, enclose, exact_number
 from compact_proofs.enclosure.unknown import spread_unknown, unknowns
-from compact_proofs.errors import NoSoundRule
+from compact_proofs.errors import IntegerOverflow, NoSoundRule
 
 aten = torch.ops.aten
 Rule = Callable[..., Any]
@@ -177,20 +177,24 @@ def create(func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
     ------
     NoSoundRule
         For floats that would be rounded (``arange`` with a step that is no integer).
-    OverflowError
-        For integers that would wrap around (``arange`` of a narrow type).
+    IntegerOverflow
+        For integers that would wrap around (``arange`` of a narrow type, -1 in a type without signs).
     """
     name = base_name(func)
     out = func(*args, **kwargs)
+    given = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
     if not out.is_floating_point():
+        filled = given.get("fill_value", given.get("s"))
         if name == "arange" and out.dtype != torch.int64:
             wide = func(*args, **(kwargs | {"dtype": torch.int64}))
             if not torch.equal(out.to(torch.int64), wide):
-                raise OverflowError(f"aten.arange leaves the range of {out.dtype}")
+                raise IntegerOverflow(f"aten.arange leaves the range of {out.dtype}")
+        checked = out.dtype != torch.bool and out.numel() and not out.is_meta
+        if filled is not None and checked and int(out.flatten()[0]) != math.trunc(filled):
+            raise IntegerOverflow(f"aten.{name}: {filled} leaves the range of {out.dtype}")
         return out
     if "empty" in name and out.numel():
         return enclose(torch.full_like(out, math.nan, dtype=torch.float64))
-    given = dict(zip((a.name for a in func._schema.arguments), args, strict=False)) | kwargs
     if name == "arange":
         ends = [given[k] for k in ("start", "end", "step") if k in given]
         if any(exact_number(x) != int(x) for x in ends):
@@ -205,8 +209,7 @@ def _exact(func: Any, args: Any, kwargs: Any) -> Any:
     given = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Enclosure)]
     if name in CHOOSING and any(isinstance(leaf, Enclosure) for leaf in leaves((args[1:], kwargs))):
         raise NoSoundRule(f"{func} chooses by an uncertain index or mask; use torch.where, or provably(condition)")
-    if func in (aten.view.dtype, aten.view_copy.dtype):
-        raise NoSoundRule(f"{func} reads the bits of a number that is known by its bounds")
+    refuse_bits(func)
     call = Tensor.reshape if name in ("view", "_unsafe_view", "view_copy") else func  # the bounds may differ in layout
     result = wrap_pair(*both_bounds(call, args, kwargs, integers=name not in CHOOSING))
     contiguous = name == "clone" and kwargs.get("memory_format") not in (None, torch.preserve_format)
@@ -215,6 +218,12 @@ def _exact(func: Any, args: Any, kwargs: Any) -> Any:
             for leaf in given:
                 out._join_views(leaf)
     return result
+
+
+def refuse_bits(func: Any) -> None:
+    """Raise for a view of real numbers as another type: their bits are no function of real numbers."""
+    if func in (aten.view.dtype, aten.view_copy.dtype):
+        raise NoSoundRule(f"{func} reads the bits of real numbers as those of another type")
 
 
 def wrap_pair(lo: Any, hi: Any) -> Any:

@@ -20,6 +20,7 @@ from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files.atomic import write_atomically
 from compact_proofs.files.documents import Strict
 from compact_proofs.files.untrusted import parse_json
+from compact_proofs.length import unseen
 
 SCHEMA = 3
 """Version of the file format."""
@@ -119,9 +120,11 @@ def explanation_sha256(explanation: dict[str, Tensor]) -> str:
     """Hash an explanation: names, dtypes, shapes and bytes, in the order of the names."""
     h = hashlib.sha256()
     for name in sorted(explanation):
-        t = explanation[name].detach().cpu().contiguous()
+        with unseen("the bits of an explanation, to be hashed"):
+            t = explanation[name].detach().cpu().contiguous()
+            bits = t.reshape(-1).view(torch.uint8).numpy().tobytes()
         h.update(json.dumps([name, str(t.dtype), list(t.shape)]).encode())
-        h.update(t.reshape(-1).view(torch.uint8).numpy().tobytes())
+        h.update(bits)
     return h.hexdigest()
 
 

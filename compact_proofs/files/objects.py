@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, CompactProofsError
 
 
 def is_object(source: str) -> bool:
@@ -29,7 +33,7 @@ def load_object(source: str, kind: type, what: str) -> Any:
     Raises
     ------
     BadInput
-        If there is no such file or name, or the object is of another kind.
+        If there is no such file or name, it cannot be run, or the object is of another kind.
     """
     file, _, name = source.rpartition(":")
     if not Path(file).is_file():
@@ -39,17 +43,40 @@ def load_object(source: str, kind: type, what: str) -> Any:
         raise BadInput(f"{source}: {file} defines no {name}")
     found = getattr(module, name)
     if callable(found) and not isinstance(found, kind):
-        found = found()
+        with _blaming(Path(file)):
+            found = found()
     if not isinstance(found, kind):
         raise BadInput(f"{source}: it is a {type(found).__name__}, not {what}")
     return found
 
 
 def run_file(path: Path) -> ModuleType:
-    """Run a Python file and return it as a module."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    """Run a Python file and return it as a module.
+
+    Raises
+    ------
+    BadInput
+        If it fails, saying where.
+    """
+    name = f"{path.stem} of {path.resolve().parent}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # where dataclasses look for what their annotations name
+    with _blaming(path):
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in a user's file into an error that names its line."""
+    try:
+        yield
+    except CompactProofsError:
+        raise
+    except (Exception, SystemExit) as e:
+        lines = [str(f.lineno) for f in traceback.extract_tb(e.__traceback__) if Path(f.filename).resolve() == path.resolve()]
+        at = e.lineno if isinstance(e, SyntaxError) else lines[-1] if lines else None
+        raise BadInput(f"{path}{f', line {at}' if at else ''}: {type(e).__name__}: {e}") from e

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
-from compact_proofs.inputs.numbering import LARGEST_NUMBER
+from compact_proofs.inputs.numbering import LARGEST, LARGEST_NUMBER
 from compact_proofs.inputs.task import Task
 
 AFFORDABLE = 2**18
@@ -24,7 +24,7 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
     call, or labels that depend on the other inputs of a batch would make it meaningless. Of a task with at most 2^18 inputs every
     input is looked at: that they differ, and that their labels are integers from 0 to `outputs` - 1, the same when asked again and
     the same alone as in a batch (this for a sample). Of a larger task the same is asked of its first, its last and some random
-    inputs.
+    inputs. What ``draw`` gives must be inputs of the task, where ``numbers`` finds them.
 
     Parameters
     ----------
@@ -70,8 +70,22 @@ def check_task(task: Task, outputs: int | None = None) -> bool:
         if not torch.equal(inputs, again):
             raise BadInput(f"the task {task.name}: inputs {start} ... {stop - 1} are others when asked again")
         _check_alone(task, inputs, start)
-    check_labels(task, task.draw(SAMPLED, Draws(b"check_task")), outputs)
+    if size <= LARGEST_NUMBER or type(task).draw is not Task.draw:
+        drawn = task.draw(SAMPLED, Draws(b"check_task"))
+        check_labels(task, drawn, outputs)
+        if size <= LARGEST_NUMBER and (size <= LARGEST or type(task).numbers is not Task.numbers):
+            _check_numbers(task, drawn)
     return whole
+
+
+def _check_numbers(task: Task, drawn: Tensor) -> None:
+    """What was drawn is where its numbers say."""
+    for x, number in zip(drawn, task.numbers(drawn).tolist(), strict=True):
+        if not (0 <= number < task.size and torch.equal(_inputs(task, number, number + 1)[0], x)):
+            raise BadInput(
+                f"the task {task.name}: draw gave {x.tolist()}, which is not the input number {number} that numbers says it is; do "
+                "draw and numbers belong to these inputs?"
+            )
 
 
 def _check_examples(task: Task, outputs: int | None) -> None:

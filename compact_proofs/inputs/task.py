@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor
 
+from compact_proofs.errors import BadInput
 from compact_proofs.inputs.numbering import LARGEST_NUMBER, listed_numbers
 from compact_proofs.length import unseen
 
@@ -70,10 +71,22 @@ class Task(ABC):
         return torch.cat([self.inputs(i, i + 1) for i in chosen])
 
     def draw(self, n: int, draws: Draws) -> Tensor:
-        """Draw n independent inputs, uniformly distributed over the task."""
+        """Draw n independent inputs, uniformly distributed over the task.
+
+        Raises
+        ------
+        BadInput
+            If the inputs are more than `inputs` can number: such a task draws by a method of its own.
+        """
         numbers = [draws.integer(self.size) for _ in range(n)]
         with unseen("inputs, made from their numbers"):
-            return torch.cat([self.inputs(i, i + 1) for i in numbers])
+            try:
+                return torch.cat([self.inputs(i, i + 1) for i in numbers])
+            except OverflowError:
+                raise BadInput(
+                    f"the task {self.name} has {self.size} inputs, and its inputs(start, stop) does not take such numbers: give "
+                    "it a method draw(n, draws)"
+                ) from None
 
     def describe(self) -> str:
         """Return the distribution in words."""

@@ -7,7 +7,33 @@ unseen      the one way to compute what is neither enclosed nor counted
 """
 
 from compact_proofs.length.addresses import address_table
-from compact_proofs.length.counter import Counter, NoCost, ProofLength, TooLong, charge_integers, count, stage
+from compact_proofs.length.counter import (
+    Counter,
+    NoCost,
+    ProofLength,
+    TooLong,
+    charge_integers,
+    charge_length,
+    count,
+    current_stage,
+    list_stage,
+    stage,
+    tightest,
+)
 from compact_proofs.length.unseen import unseen
 
-__all__ = ["Counter", "NoCost", "ProofLength", "TooLong", "address_table", "charge_integers", "count", "stage", "unseen"]
+__all__ = [
+    "Counter",
+    "NoCost",
+    "ProofLength",
+    "TooLong",
+    "address_table",
+    "charge_integers",
+    "charge_length",
+    "count",
+    "current_stage",
+    "list_stage",
+    "stage",
+    "tightest",
+    "unseen",
+]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -16,9 +17,13 @@ from compact_proofs.enclosure.reading import plain_kernels
 from compact_proofs.enclosure.seal import sealed
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.length.costs import CATEGORIES, COSTS, FREE
+from compact_proofs.results import result_class
 
 _stage: ContextVar[str] = ContextVar("stage", default="other")
 _counters: ContextVar[tuple[Counter, ...]] = ContextVar("counters", default=())
+
+
+_OF_BITS = (torch.ops.aten.view.dtype, torch.ops.aten.view_copy.dtype)
 
 
 class TooLong(CompactProofsError):
@@ -29,6 +34,7 @@ class NoCost(CompactProofsError, NotImplementedError):
     """A counted run made a tensor call that the cost table does not know."""
 
 
+@result_class
 @dataclass(frozen=True)
 class ProofLength:
     """Operations of a verifier, by category and by stage.
@@ -102,6 +108,11 @@ class Counter(TorchDispatchMode):
         """What has been counted so far."""
         return ProofLength({name: dict(ops) for name, ops in self._by_stage.items()})
 
+    @property
+    def left(self) -> int | None:
+        """How many operations may still be made; None without a limit."""
+        return None if self._limit is None else max(0, self._limit - self._total)
+
     def charge(self, operations: dict[str, int]) -> None:
         """Add operations by category to the current stage."""
         stage_ = self._by_stage.setdefault(_stage.get(), {})
@@ -112,7 +123,17 @@ class Counter(TorchDispatchMode):
                 stage_[category] = stage_.get(category, 0) + n
             self._total += n
         if self._limit is not None and self._total > self._limit:
-            raise TooLong(f"the computation takes more than {self._limit:,} operations")
+            self.stop()
+
+    def stop(self) -> NoReturn:
+        """Say that the limit does not suffice.
+
+        Raises
+        ------
+        TooLong
+            Always.
+        """
+        raise TooLong(f"the computation takes more than {self._limit:,} operations")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -123,6 +144,8 @@ class Counter(TorchDispatchMode):
         if name in FREE:
             if name == "_local_scalar_dense" and args[0].is_floating_point():
                 raise NoCost(f"{func} makes a real number one of Python's, whose arithmetic is not counted; use tensor calls")
+            if func in _OF_BITS and args[0].is_floating_point():
+                raise NoCost(f"{func} reads the bits of real numbers, which may then be read as integers; use tensor calls")
             return out
         cost = COSTS.get(name)
         if cost is None:
@@ -162,3 +185,29 @@ def charge_integers(n: int) -> None:
     for counter in _counters.get():
         if n:
             counter.charge({"integer": n})
+
+
+def charge_length(length: ProofLength) -> None:
+    """Charge what was counted elsewhere, stage by stage: for parts of a proof that another process carried out."""
+    for counter in _counters.get():
+        for name, operations in length.by_stage.items():
+            with stage(name):
+                counter.charge(operations)
+
+
+def list_stage(name: str) -> None:
+    """Give a stage its place in `ProofLength.by_stage` now, where its operations may be counted after those of later stages."""
+    for counter in _counters.get():
+        with stage(name):
+            counter.charge({})
+
+
+def current_stage() -> str:
+    """The name of the stage that operations are counted in now."""
+    return _stage.get()
+
+
+def tightest() -> Counter | None:
+    """Of the counters that count now, the one whose limit is reached first; None if none has a limit."""
+    limited = [counter for counter in _counters.get() if counter.left is not None]
+    return min(limited, key=lambda counter: counter.left or 0, default=None)

@@ -26,6 +26,13 @@ class Architecture(nn.Module, ABC):
 
     architecture: ClassVar[str]
 
+    config: Any
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of every parameter and buffer that a network of this configuration has, by name."""
+        return self.config.shapes
+
     @abstractmethod
     def configuration(self) -> dict[str, Any]:
         """What this network's function depends on besides its weights, as plain JSON values: sizes, activation, attention."""

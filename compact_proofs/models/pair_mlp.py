@@ -68,19 +68,11 @@ class PairMLP(Architecture):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
-        n = len(table)
         if width < 1 or (d_embed is not None and d_embed < 1):
             raise BadInput(f"width = {width}, d_embed = {d_embed}: every size of a model must be at least 1")
-        shapes: dict[str, tuple[int, ...] | None] = {
-            "E_l": (n, d_embed or width),
-            "W_l": None if d_embed is None else (d_embed, width),
-            "E_r": (n, d_embed or width),
-            "W_r": None if d_embed is None else (d_embed, width),
-            "U": (width, n),
-            "bias": (n,),
-        }
-        for name, shape in shapes.items():
-            value = None if shape is None else nn.Parameter(torch.zeros(shape, dtype=dtype, device=device))
+        shapes = _shapes(len(table), width, d_embed)
+        for name in ("E_l", "W_l", "E_r", "W_r", "U", "bias"):
+            value = nn.Parameter(torch.zeros(shapes[name], dtype=dtype, device=device)) if name in shapes else None
             self.register_parameter(name, value)
         self.register_buffer("table", table.to(dtype=torch.int64, device=device, copy=True))
 
@@ -94,9 +86,18 @@ class PairMLP(Architecture):
         """m, the number of hidden neurons."""
         return self.U.shape[0]
 
+    @property
+    def d_embed(self) -> int | None:
+        """The width of the embeddings; None for a folded model."""
+        return None if self.W_l is None else self.W_l.shape[0]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every parameter, and of the table, by name."""
+        return {**_shapes(self.order, self.width, self.d_embed), "table": (self.order, self.order)}
+
     def configuration(self) -> dict[str, Any]:
-        d_embed = None if self.W_l is None else self.W_l.shape[0]
-        return {"order": self.order, "width": self.width, "d_embed": d_embed, "activation": "relu"}
+        return {"order": self.order, "width": self.width, "d_embed": self.d_embed, "activation": "relu"}
 
     def left(self) -> Tensor:
         """l [n, m]: what each left operand adds to the hidden layer."""
@@ -147,3 +148,9 @@ class PairMLP(Architecture):
                 embedding, linear = getattr(self, f"E_{name}").double(), getattr(self, f"W_{name}")
                 getattr(model, f"E_{name}").copy_(embedding if linear is None else embedding @ linear.double())
         return model
+
+
+def _shapes(n: int, m: int, d_embed: int | None) -> dict[str, tuple[int, ...]]:
+    embedding = (n, d_embed or m)
+    factor = {} if d_embed is None else {"W_l": (d_embed, m), "W_r": (d_embed, m)}
+    return {"E_l": embedding, "E_r": embedding, **factor, "U": (m, n), "bias": (n,)}

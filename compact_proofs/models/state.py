@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterator
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
@@ -82,12 +85,20 @@ def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
             if name not in _REGISTRIES:
                 path = f"{prefix}.{name}" if prefix else name
                 for p, leaf in _leaves(path, value, _DEPTH):
-                    yield p, leaf if isinstance(leaf, (int, float, str, bytes, bool, complex, type(None))) else id(leaf)
+                    yield p, _comparable(leaf)
+
+
+def _comparable(leaf: Any) -> Any:
+    if isinstance(leaf, (int, float, str, bytes, bool, complex, type(None))):
+        return leaf
+    return (id(leaf), leaf.tobytes()) if isinstance(leaf, np.ndarray) else id(leaf)
 
 
 def _leaves(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Whatever is in nested lists, tuples, sets and dicts, by path; the container's own length too."""
-    if depth and isinstance(value, dict):
+    """Whatever is in nested lists, tuples, sets, dicts, objects and closures, by path; a container's own length too."""
+    if type(value) in weakref.ProxyTypes:  # which stands for another object, or for none any more
+        yield path, None
+    elif depth and isinstance(value, dict):
         yield f"len({path})", len(value)
         for key, item in value.items():
             yield from _leaves(f"{path}[{key!r}]", item, depth - 1)
@@ -99,3 +110,32 @@ def _leaves(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
         yield f"len({path})", len(value)
     else:
         yield path, value
+        if depth:
+            for name, item in _held(value):
+                yield from _leaves(f"{path}.{name}", item, depth - 1)
+
+
+def _held(value: Any) -> list[tuple[str, Any]]:
+    """What an object of a Python class holds in its attributes, and a function in its closure."""
+    if isinstance(value, (nn.Module, Tensor, type, ModuleType)):
+        return []
+    if isinstance(value, FunctionType):
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
+        return [(name, cell.cell_contents) for name, cell in cells if _is_full(cell)]
+    if isinstance(value, MethodType):
+        return _held(value.__func__)
+    slots = [name for kind in type(value).__mro__ for name in _words(vars(kind).get("__slots__", ()))]
+    attributes = list(getattr(value, "__dict__", {}).items())
+    return attributes + [(name, getattr(value, name)) for name in slots if name != "__dict__" and hasattr(value, name)]
+
+
+def _words(slots: Any) -> tuple[str, ...]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
+
+
+def _is_full(cell: CellType) -> bool:
+    """Whether a name of a closure has a value yet."""
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False

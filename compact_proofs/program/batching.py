@@ -13,6 +13,7 @@ from torch.fx import Graph, GraphModule, Interpreter
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import _disable_current_modes
 
+from compact_proofs.errors import BadInput
 from compact_proofs.program.simplify import simplify
 
 
@@ -28,6 +29,11 @@ def batched(graph: Graph, tensors: Mapping[str, Tensor], n: int, widened: bool) 
     widened
         Make every float that the graph names a float64 (for the float reading).
 
+    Raises
+    ------
+    BadInput
+        If torch cannot make many of one: not every operation can be batched.
+
     Notes
     -----
     Traced on fake tensors, so that nothing is computed, and on the CPU whatever device the constants are on; tensors that the
@@ -42,7 +48,11 @@ def batched(graph: Graph, tensors: Mapping[str, Tensor], n: int, widened: bool) 
     with _disable_current_modes(), torch.no_grad(), FakeTensorMode():
         inputs = torch.empty((n, *example.shape), dtype=example.dtype)
         constants = [torch.empty(tensors[name].shape, dtype=tensors[name].dtype) for name in names]
-        many = make_fx(vmap(one, in_dims=(0, None)))(inputs, constants)
+        try:
+            many = make_fx(vmap(one, in_dims=(0, None)))(inputs, constants)
+        except Exception as e:  # of a call that torch cannot batch
+            why = str(e).split("\n", 1)[0][:200]
+            raise BadInput(f"a program that cannot be run on many inputs at once: {type(e).__name__}: {why}") from e
     simplify(many.graph)
     device = next((tensors[name].device for name in names), torch.device("cpu"))
     for node in many.graph.nodes:

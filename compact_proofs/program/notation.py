@@ -110,6 +110,8 @@ class _Writer:
             return self._reduction(_REDUCTIONS[name], args[0], args[1] if len(args) > 1 else None, args[2:], i)
         if name in _PRODUCTS and not options:
             return self._product(name, args, i)
+        if name == "_to_copy":
+            return f"{str(node.meta['val'].dtype).removeprefix('torch.')}({self._of(args[0], i)})"
         if name in _ALONG:
             letter = i[args[1]] if i else "0"
             return f"{_ALONG[name]}_{letter}({self._of(args[0], i)})"
@@ -179,7 +181,12 @@ class _Writer:
 
 
 def _moves(node: Node) -> bool:
-    return name_of(node) in MOVES
+    """Whether an operation only moves numbers; of conversions, those that change none, whatever it is."""
+    if name_of(node) != "_to_copy":
+        return name_of(node) in MOVES
+    source: Any = node.args[0]
+    before, after = source.meta["val"].dtype, node.meta["val"].dtype
+    return bool(after.is_floating_point or before == after or (after == torch.int64 and not before.is_floating_point))
 
 
 def _indexed(name: str, shape: torch.Size, indices: Indices) -> str:

@@ -63,6 +63,13 @@ class Program(nn.Module):
         """The program in index notation, a line for each operation."""
         return text(self.graph, self.tensors)
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError(f"{cls.__name__}: a Program is the function that it prints, and no subclass can make it another one")
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """As `forward`: hooks and methods that were put upon the object change no program."""
+        return Program.forward(self, inputs)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Compute the logits [n, outputs] of inputs [n, ...]: each row depends on its own input only.
 
@@ -98,6 +105,9 @@ class Program(nn.Module):
 
     def __deepcopy__(self, memo: Any) -> Program:
         return Program(self.graph, {name: t.clone() for name, t in self.tensors.items()}, self.weights_sha256, self._widened)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program, (self.graph, self.tensors, self.weights_sha256, self._widened)  # without the graphs of batches
 
     def __repr__(self) -> str:
         return f"<Program {self.sha256[:16]} on {list(self.input.shape)} -> {list(self.output.shape)}>\n{self.text()}"

@@ -53,8 +53,10 @@ def simplify(graph: Graph) -> None:
 
 def _does_nothing(node: Node) -> bool:
     name, args = name_of(node), _args(node)
-    if name in _SAME_VALUE or (node.target is torch.ops.aten.mul.Scalar and args[1] == 1):  # which batching puts before a bias
+    if name in _SAME_VALUE:
         return True
+    if node.target is torch.ops.aten.mul.Scalar and args[1] == 1:  # which batching puts before a bias
+        return bool(args[0].meta["val"].dtype == node.meta["val"].dtype)
     if name not in _SAME_IF_SAME_SHAPE or not args or not isinstance(args[0], Node):
         return False
     before, after = args[0].meta["val"], node.meta["val"]
@@ -148,6 +150,7 @@ def _part_as_cat(graph: Graph, node: Node) -> None:
         if step != 1 or given.dtype != target.dtype:
             return
         start, stop, _ = slice(start, stop).indices(size)
+        stop = max(start, stop)
         outside = [
             _insert(graph, aten.slice.Tensor, (x, dim, first, end), target.narrow(dim, first, end - first))
             for first, end in ((0, start), (stop, size))

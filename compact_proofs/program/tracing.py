@@ -95,31 +95,30 @@ def program_of(module: nn.Module, task: Task) -> Program:
         if not isinstance(first, Tensor) or first.dim() < 1 or len(first) != 1:
             shape = list(first.shape) if isinstance(first, Tensor) else type(first).__name__
             raise BadInput(f"the task {task.name}: inputs(0, 1) must be a tensor of one input [1, ...], not {shape}")
-    key = _deciding(module, first[0])
-    if key in _PROGRAMS:
-        program = _PROGRAMS[key]
-        with _disable_current_modes():
+        key = _deciding(module, first[0])
+        program, sha256 = _PROGRAMS.get(key, (None, ""))
+        if program is not None and program.sha256 == sha256:  # nobody wrote into its constants
             check_labels(task, first, program.output.shape[0])
-        return program
+            return program
     program = trace(module, first[0])
     with _disable_current_modes(), torch.no_grad(), plain_kernels():
         subject = independent_copy(module).eval()
-        for inputs in task.examples(SAMPLES).split(1):
+        for inputs in reversed(task.examples(SAMPLES).split(1)):  # the first call, of which something may be kept, is another one
             with _explained(module):
                 _check_same(subject, program, inputs)
             check_labels(task, inputs, program.output.shape[0])
     if key is not None:
         if len(_PROGRAMS) >= KEPT:
             del _PROGRAMS[next(iter(_PROGRAMS))]
-        _PROGRAMS[key] = program
+        _PROGRAMS[key] = program, program.sha256
     return program
 
 
 KEPT = 64
 """Programs of networks that ship are kept, up to so many."""
 
-_PROGRAMS: dict[tuple[Any, ...] | None, Program] = {}
-"""Programs by what decides them: architecture, configuration, weights, and the shape of an input."""
+_PROGRAMS: dict[tuple[Any, ...] | None, tuple[Program, str]] = {}
+"""Programs with their hashes, by what decides them: architecture, configuration, weights, and the shape of an input."""
 
 
 def _deciding(module: nn.Module, example: Tensor) -> tuple[Any, ...] | None:
@@ -189,7 +188,10 @@ def _with_named_constants(
                 waiting[node] = named[name]
                 continue
         elif node.op == "get_attr":
-            waiting[node] = getattr(traced, node.target)
+            held_outside = getattr(traced, node.target)
+            if not isinstance(held_outside, Tensor):
+                raise BadInput(f"it uses a {type(held_outside).__name__}, so that it is no function of its input")
+            waiting[node] = held_outside
             continue
         elif node.op == "output":
             (result,) = node.args[0]
@@ -217,6 +219,8 @@ def _check_graph(graph: Graph, module: str) -> None:
         if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
             if torch.Tag.nondeterministic_seeded in node.target.tags:
                 raise BadInput(f"{module}: it draws random numbers ({name_of(node)}), so that it is no function of its input")
+            if node.target is torch.ops.aten.view.dtype:
+                raise BadInput(f"{module}: it reads the bits of numbers as those of another type, which no real function does")
             if node.target._schema.is_mutable:
                 raise BadInput(f"{module}: a call writes into a tensor that it keeps ({name_of(node)}), so that it is no function")
         values = node.meta.get("val")

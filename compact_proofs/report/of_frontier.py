@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from compact_proofs.core.claim import Claim, distribution
 from compact_proofs.core.frontier import Frontier
 from compact_proofs.errors import BadInput
 from compact_proofs.report.data import LinearBaseline, ReportData
 from compact_proofs.report.read import read_proofs
 from compact_proofs.tables import Heatmap
+
+
+def _about(claim: Claim) -> tuple[Any, ...]:
+    return claim.task, dict(claim.parameters), claim.score, claim.score_options
 
 
 def data_of(
@@ -47,9 +52,11 @@ def data_of(
     claim = frontier.certificates[0].claim
     if any(c.claim.function.differs_from(claim.function) for c in frontier.certificates):
         raise BadInput("a report is about one function, but these certificates are about several; split them by model")
+    if any(_about(c.claim) != _about(claim) for c in frontier.certificates):
+        raise BadInput("a report is about one task and one score, but these certificates are about several; split them by these")
     return ReportData(
         model_name=name,
-        claim_words=f"For x uniform over the inputs of {claim.inputs()}, and M {claim.function.describe()}: with logits l = M(x), "
+        claim_words=f"For {distribution(claim.task, claim.parameters)}, and M {claim.function.describe()}: with logits l = M(x), "
         "the mean of the score below is at least the bound b.",
         claim_formula=f"E over x of {claim.formula()} ≥ b",
         proofs=read_proofs([*frontier.to_json(accuracy), *statements]),

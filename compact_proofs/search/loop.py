@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from compact_proofs.progress import track
+from collections.abc import Callable
+
+from compact_proofs.progress import counted
 from compact_proofs.search.archive import Archive
 from compact_proofs.search.judge import Judge
 from compact_proofs.search.proposal import Proposal
@@ -37,18 +39,22 @@ def search(
     """
     tried = list(archive.tried) if archive else []
     state = State(judge.space, shortest, longest, tried, evaluations - len(tried))
-    for _ in track(range(max(0, state.left)), "proposals"):
+    with counted(max(evaluations, 0), "proposals") as advance:
+
+        def show() -> None:
+            advance(len(state.tried), f"Q = {state.q:.4f}")
+
+        show()
         try:
-            if state.left <= 0 or not _round(proposer, judge, state, archive):
-                break
+            while state.left > 0 and _round(proposer, judge, state, archive, show):
+                pass
         except NoProposals as e:
             state.failure = str(e)
-            break
     return state
 
 
-def _round(proposer: Proposer, judge: Judge, state: State, archive: Archive | None) -> bool:
-    """Ask until something new is proposed, judge it, tell; False if nothing new comes."""
+def _round(proposer: Proposer, judge: Judge, state: State, archive: Archive | None, show: Callable[[], None]) -> bool:
+    """Ask until something new is proposed, judge it, show that, tell; False if nothing new comes."""
     known = {p.key: (p, r) for p, r in state.tried}
     for _ in range(MOST_REPEATS):
         proposals = proposer.ask(state)[: state.left]
@@ -63,6 +69,7 @@ def _round(proposer: Proposer, judge: Judge, state: State, archive: Archive | No
                 new = True
                 if archive:
                     archive.append(entry)
+                show()
             answered.append(known[proposal.key])
         proposer.tell(answered)
         if new or not proposals:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.core.prove import run, subject
+from compact_proofs.core.prove import identity, run, subject
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.inputs.task import Task
+from compact_proofs.progress import track
+from compact_proofs.shards import remembered
 from compact_proofs.threads import one_thread
 
 
@@ -46,10 +48,28 @@ def polish(
     movable = _movable(strategy.specs(model, task), found)
     if not movable:
         return found
+
+    def moved() -> dict[str, Tensor]:
+        return _moved(model, task, strategy, found, movable, moves, seed)
+
+    about = f"polished by {moves} moves, seed {seed}"
+    return remembered(lambda: identity(model, task, strategy, found), about, moved)
+
+
+def _moved(
+    model: nn.Module,
+    task: Task,
+    strategy: Strategy,
+    explanation: dict[str, Tensor],
+    movable: list[tuple[str, tuple[int, int]]],
+    moves: int,
+    seed: int,
+) -> dict[str, Tensor]:
+    found = dict(explanation)
     generator = torch.Generator().manual_seed(seed)
     best = _cost(model, task, strategy, found)
     sizes = torch.tensor([found[name].numel() for name, _ in movable], dtype=torch.float64)
-    for _ in range(moves):
+    for _ in track(range(moves), "moves"):
         name, (lo, hi) = movable[int(torch.multinomial(sizes, 1, generator=generator))]
         moved = found[name].clone()
         entry = moved.view(-1)[int(torch.randint(moved.numel(), (), generator=generator))]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.inputs.numbering import lexicographic, sequences
 from compact_proofs.inputs.task import Task
 from compact_proofs.sequences.automaton import Automaton, Language
-from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.sequences.boxes import MIXED, Boxes
 from compact_proofs.sequences.labels import LabelFunction, RegularLanguage
 
 Labelling: TypeAlias = Callable[[Tensor], Tensor]
@@ -28,6 +28,10 @@ LONGEST_TEXT = 64
 """Parameters of a label function that are longer, such as an automaton, are named by their hash."""
 BATCH = 2**18
 """Sequences listed at once."""
+SAMPLED = 2**12
+"""Sequences, spread over all, whose values name a function beside its source text."""
+COMPARED = 64
+"""Inputs on which a task and what it gives as a `FiniteTask` are compared."""
 
 
 @runtime_checkable
@@ -35,7 +39,41 @@ class OverTokens(Protocol):
     """A task that can be given as a `FiniteTask`, which is what proofs of any network over tokens ask for."""
 
     def as_finite(self) -> FiniteTask:
-        """The same inputs, in the same order, with the same labels. Trusted: it is part of the statement."""
+        """The same inputs, in the same order, with the same labels. Trusted, but for `finite_form`: it is part of the statement."""
+
+
+def finite_form(task: Task) -> FiniteTask | None:
+    """A task as one over sequences of tokens; None if it is not given as one.
+
+    A subclass that has inputs or labels of its own, and the ``as_finite`` of the class above it, is not: that speaks of the other
+    class's.
+    """
+    if not isinstance(task, OverTokens) or vars(task).keys() & {"inputs", "labels", "as_finite"}:
+        return None
+    kinds = type(task).__mro__
+    above = next(i for i, kind in enumerate(kinds) if "as_finite" in vars(kind))
+    changed = any(name in vars(kind) for kind in kinds[:above] for name in ("size", "inputs", "labels"))
+    return None if changed else task.as_finite()
+
+
+def check_finite_form(task: Task, form: FiniteTask) -> None:
+    """Compare a task with what it gives as a `FiniteTask`: their sizes, and `COMPARED` inputs with their labels.
+
+    Raises
+    ------
+    BadInput
+        If they differ.
+    """
+    if form is task:
+        return
+    same = task.size == form.size
+    if same:
+        ours, theirs = task.examples(COMPARED), form.examples(COMPARED)
+        same = torch.equal(ours, theirs) and torch.equal(task.labels(ours), form.labels(theirs))
+    if not same:
+        raise BadInput(
+            f"{task.name}: its as_finite() gives a task with other inputs or labels ({form.describe()}); give it those of this one"
+        )
 
 
 class FiniteTask(Task):
@@ -61,6 +99,8 @@ class FiniteTask(Task):
     dfa
         An `Automaton`, or (step, start, labels).
 
+    What a task is made of cannot be exchanged later, nor by a subclass: it is named by what it was given.
+
     Raises
     ------
     BadInput
@@ -68,6 +108,14 @@ class FiniteTask(Task):
     """
 
     name: ClassVar[str] = "finite"
+
+    def __init_subclass__(cls) -> None:
+        own = sorted(vars(cls).keys() & {"size", "inputs", "labels", "valid", "sequences", "numbers", "draw", "parameters"})
+        if own:
+            raise TypeError(
+                f"{cls.__name__} has {', '.join(own)} of its own, and a FiniteTask is named by the functions that it is "
+                "given: give it another label function, or make a compact_proofs.Task"
+            )
 
     def __init__(
         self,
@@ -92,6 +140,8 @@ class FiniteTask(Task):
             raise BadInput(f"the automaton of valid sequences reads {valid.d_vocab} tokens, and the task has {d_vocab}")
         if boxes is not None and (boxes.n_ctx, boxes.d_vocab) != (n_ctx, d_vocab):
             raise BadInput(f"the boxes are of {boxes.n_ctx} tokens below {boxes.d_vocab}, not of {n_ctx} below {d_vocab}")
+        if boxes is not None and len(boxes) and int(boxes.labels.min()) < MIXED:
+            raise BadInput(f"labels of boxes are at least 0, or {MIXED} for mixed ones, and one is {int(boxes.labels.min())}")
         self.n_ctx, self.d_vocab, self.label, self.boxes = n_ctx, d_vocab, label, boxes
         self._valid = valid
         if valid is not None and not isinstance(valid, Automaton) and self.space > LARGEST_LISTED:
@@ -101,6 +151,12 @@ class FiniteTask(Task):
             )
         if self.size == 0:
             raise BadInput("no sequence is valid, so that there is nothing to prove")
+        self._made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_made" in vars(self):
+            raise AttributeError(f"a FiniteTask stays what it was made of; make another one with another {name}")
+        super().__setattr__(name, value)
 
     def as_finite(self) -> FiniteTask:
         """This task."""
@@ -125,8 +181,8 @@ class FiniteTask(Task):
 
     @cached_property
     def automaton(self) -> Automaton | None:
-        """An automaton that computes the label, if one is known."""
-        return self.label.automaton(self.n_ctx, self.d_vocab) if isinstance(self.label, LabelFunction) else None
+        """An automaton that computes the label, if one is known: of a function that ships, or given as ``dfa``."""
+        return self.label.automaton(self.n_ctx, self.d_vocab) if _ships(self.label) else None
 
     @property
     def valid_automaton(self) -> Automaton | None:
@@ -185,7 +241,8 @@ class FiniteTask(Task):
         """What tells this task from others: sizes, and the label function and the valid sequences by what identifies them.
 
         A label function that ships is named, with its parameters. Your own is named by what it computes: the hash of its labels of
-        all sequences; where these are too many, the hash of its source text, and then the name says that *you* declared it.
+        all sequences; where these are too many, the hash of its source text and of its labels of `SAMPLED` sequences, and then the
+        name says that *you* declared it.
 
         Raises
         ------
@@ -227,7 +284,7 @@ class FiniteTask(Task):
 
     def _identity(self, role: str, function: Any) -> dict[str, Any]:
         """What names the label function or the valid sequences in a certificate."""
-        if isinstance(function, LabelFunction):
+        if _ships(function):
             written = {f"{role}.{k}": x if isinstance(x, int) else str(x) for k, x in function.parameters().items()}
             if all(isinstance(x, int) or len(x) <= LONGEST_TEXT for x in written.values()):
                 return {role: function.name, **written}
@@ -235,20 +292,33 @@ class FiniteTask(Task):
         if isinstance(function, Automaton):
             return {role: "automaton", f"{role}_sha256": function.sha256()}
         if self.listable:
-            return {role: "function, by its values", f"{role}_sha256": self._values_sha256(function)}
+            every = (self.sequences(start, start + BATCH) for start in range(0, self.space, BATCH))
+            return {role: "function, by its values", f"{role}_sha256": _values_sha256(role, function, every, b"")}
         try:
-            source = inspect.getsource(function)
+            source = inspect.getsource(type(function) if isinstance(function, LabelFunction) else function)
         except (OSError, TypeError):
             raise BadInput(
                 f"the {role} function {function!r} cannot be named in a certificate: {self.space} sequences are too many to list "
                 "its values, and it has no source text; define it in a file, or use a label function that ships or an Automaton"
             ) from None
-        return {role: "declared by the user, by its source text", f"{role}_sha256": hashlib.sha256(source.encode()).hexdigest()}
+        some = Draws(b"a function of sequences").below(torch.full((SAMPLED, self.n_ctx), self.d_vocab))
+        hashed = _values_sha256(role, function, [some], source.encode())
+        return {role: "declared by the user, by its source text", f"{role}_sha256": hashed}
 
-    def _values_sha256(self, function: Labelling) -> str:
-        """SHA-256 of a function's values on all sequences in lexicographic order, as int64, little-endian."""
-        digest = hashlib.sha256()
-        for start in range(0, self.space, BATCH):
-            values = function(self.sequences(start, start + BATCH)).to(torch.int64)
-            digest.update(values.numpy().astype("<i8").tobytes())
-        return digest.hexdigest()
+
+def _ships(function: Any) -> TypeGuard[LabelFunction]:
+    """Whether a function is a label function of this package, which its name and its parameters tell from all others."""
+    return isinstance(function, LabelFunction) and type(function).__module__.startswith(LabelFunction.__module__.rpartition(".")[0])
+
+
+def _values_sha256(role: str, function: Labelling, inputs: Iterable[Tensor], source: bytes) -> str:
+    """SHA-256 of a text and of a function's values on sequences, as int64, little-endian; 0 and 1 for which are valid."""
+    digest = hashlib.sha256(source)
+    for x in inputs:
+        found: Any = function(x)
+        if not isinstance(found, Tensor) or found.shape != x.shape[:1] or (role == "label" and found.is_floating_point()):
+            got = f"{found.dtype} {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise BadInput(f"the {role} function must give one integer for each of {len(x)} sequences, not {got}")
+        values = (found != 0 if role == "valid" else found).to(torch.int64)
+        digest.update(values.numpy().astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -2,8 +2,6 @@
 
     plan        models x strategies, as units of work with deterministic keys
     work        what a worker does with one unit
-    pool        worker processes on this machine
-    cluster     the workers of a Dask cluster
     lock        one sweep at a time on a store
     checksums   of the store's rows
     store       the SQLite file: which units are waiting, running, done, failed

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from compact_proofs import zoo
 from compact_proofs.core.strategy import Strategy
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, meant
 from compact_proofs.files.documents import Strict
 from compact_proofs.files.untrusted import parse_json
 from compact_proofs.tasks import KITS
@@ -197,7 +197,9 @@ def strategy(task: str, name: str, options: Mapping[str, Any]) -> Strategy:
     """
     known = {s.name: s for s in _kit(task).strategies}
     if name not in known:
-        raise BadInput(f"{task} has no strategy {name!r}; it has {', '.join(known)} (see compact-proofs strategies)")
+        raise BadInput(
+            f"{task} has no strategy {name!r}{meant(name, known)}; it has {', '.join(known)} (see compact-proofs strategies)"
+        )
     return known[name].from_options({key: value for key, value in options.items() if value is not None})
 
 

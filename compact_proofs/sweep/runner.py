@@ -12,13 +12,15 @@ from typing import Any
 from compact_proofs.errors import BadInput
 from compact_proofs.files.atomic import write_atomically
 from compact_proofs.progress import track
-from compact_proofs.sweep.cluster import DaskWorkers
 from compact_proofs.sweep.lock import is_running
 from compact_proofs.sweep.plan import Plan, recipe_json
-from compact_proofs.sweep.pool import ProcessPool, Workers
 from compact_proofs.sweep.store import Store
-from compact_proofs.sweep.work import Job, Outcome, ProofJob
+from compact_proofs.sweep.work import Job, Outcome, ProofJob, work
 from compact_proofs.tasks import KITS
+from compact_proofs.workers import DaskWorkers, Done, ProcessPool, Workers
+
+AGAIN = "run the same command again to continue"
+"""What to do when all workers are lost: what was done is in the store."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def run(
     if plan is None and not Path(store).exists():
         raise BadInput(f"{store}: there is no such store to continue; give a plan")
     with Store(store, write=True) as opened:
-        hands: Workers = ProcessPool(workers) if dask is None else DaskWorkers(dask)
+        hands: Workers = ProcessPool(workers, work, "sweep.run") if dask is None else DaskWorkers(dask, work, AGAIN)
         try:
             return execute(opened, plan, hands, retry_failed=retry_failed, keep_certificates=keep_certificates)
         finally:
@@ -192,11 +194,19 @@ def _settle(store: Store, workers: Workers, folder: Path | None) -> Iterator[int
             workers.submit(job)
         if not at_work:
             return
-        for outcome in workers.wait():
-            job = at_work.pop(outcome.key)
+        for done in workers.wait():
+            job, outcome = at_work.pop(done.job.key), _outcome(done)
             if folder is not None and isinstance(job, ProofJob) and outcome.certificate is not None:
                 _keep(store, folder, job, outcome)
             yield store.finish(job, outcome)
+
+
+def _outcome(done: Done) -> Outcome:
+    """A unit whose worker died has failed."""
+    if done.lost is None:
+        found: Outcome = done.result
+        return found
+    return Outcome(done.job.key, error=f"{done.lost} at this unit")
 
 
 def _keep(store: Store, folder: Path, job: ProofJob, outcome: Outcome) -> None:

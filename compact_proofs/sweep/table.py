@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, meant
 from compact_proofs.files.atomic import write_atomically
 from compact_proofs.sweep.plan import canonical
 from compact_proofs.sweep.store import Store
@@ -99,7 +99,7 @@ def export(store: str | Path, output: str | Path, columns: Sequence[str] | None 
     for column in chosen:
         name, _, entry = column.partition(".")
         if name not in COLUMNS or (entry and COLUMNS[name] != "json"):
-            raise BadInput(f"there is no column {column!r}; there are {', '.join(COLUMNS)}")
+            raise BadInput(f"there is no column {column!r}{meant(name, COLUMNS)}; there are {', '.join(COLUMNS)}")
     if output.suffix not in _WRITERS:
         raise BadInput(f"{output}: results are written as {' or '.join(_WRITERS)}; change the file name's ending")
     rows = [{column: _value(row, column) for column in chosen} for row in read(store)]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-import threading
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,9 +23,7 @@ from compact_proofs.models.files import model_bytes, read_model_bytes, weights_s
 from compact_proofs.models.loading import load_network
 from compact_proofs.sweep.plan import canonical, strategy
 from compact_proofs.tasks import KITS, load_model
-
-_one_at_a_time = threading.Lock()
-"""Readings switch kernels of the whole process, so the threads of one Dask worker take turns."""
+from compact_proofs.workers import one_at_a_time
 
 
 @dataclass(frozen=True)
@@ -79,12 +75,9 @@ class Outcome:
     certificate: bytes | None = None
 
 
-Work: TypeAlias = Callable[[Job], Outcome]
-
-
 def work(job: Job) -> Outcome:
     """Do one unit on one thread; an exception becomes a failed outcome."""
-    with _one_at_a_time:
+    with one_at_a_time:
         torch.set_num_threads(1)
         try:
             done = _model(job) if isinstance(job, ModelJob) else _proof(job)

@@ -11,7 +11,7 @@ from torch import nn
 
 from compact_proofs import zoo
 from compact_proofs.core.registry import kit_of, kits, skipped
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, meant
 from compact_proofs.files.objects import is_object, load_object
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.architecture import Architecture
@@ -78,6 +78,8 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     path = Path(source)
     name = path.name
     if not path.exists() and str(source) in (own_models := _models()):
+        if str(source) in zoo.names():
+            raise BadInput(f"{source} is a model of the zoo, and an installed package has another of that name; give its file")
         module, of = own_models[str(source)]()
         return LoadedModel(name, module, of if own is None else own, kit_for(module, of if own is None else own), {}, arguments)
     if not path.exists() and str(source) in zoo.names():
@@ -132,7 +134,7 @@ def _kit_for(model: Architecture, task: Any, source: str) -> TaskKit:
         )
     kit = KITS.get(task) if isinstance(task, str) else None
     if kit is None:
-        raise BadInput(f"{source}: the task {task!r} is not known; known are {', '.join(KITS)}{skipped()}")
+        raise BadInput(f"{source}: the task {task!r} is not known{meant(task, KITS)}; known are {', '.join(KITS)}{skipped()}")
     if type(model) not in kit.architectures:
         needs = " or ".join(kind.architecture for kind in kit.architectures)
         raise BadInput(

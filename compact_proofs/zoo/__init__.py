@@ -6,13 +6,12 @@ How each is made is in its task's folder (`TaskKit.zoo`); ``python -m compact_pr
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, meant
 from compact_proofs.models.files import read_weights
 from compact_proofs.models.loading import load_network
 
@@ -48,10 +47,8 @@ def path(name: str) -> Path:
 
 def hint(name: str) -> str:
     """What to say where a name is that of no model: the nearest names, where all are listed, where larger models are."""
-    near = get_close_matches(name, names(), n=3)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
     larger = "" if names("modular-addition") else ", and pip install 'compact-proofs[zoo]' brings larger ones"
-    return f"{meant} compact-proofs zoo lists them{larger}"
+    return f"{meant(name, names())}; compact-proofs zoo lists them{larger}"
 
 
 def _folders() -> list[Path]:

@@ -73,7 +73,7 @@ def test_a_frontier_holds_brute_force_if_it_is_asked_for(tiny):
         (lambda net, task: cp.load(net, "maximum"), "maximum"),
         (lambda net, task: cp.load(3, task), "a int is no network"),
         (lambda net, task: cp.load(net, task, config="c.json"), "config is for files of weights"),
-        (lambda net, task: cp.load("max-of-4-sed-123"), "neither a file nor a model of the zoo; did you mean max-of-4-seed-123"),
+        (lambda net, task: cp.load("max-of-4-sed-123"), r"neither a file nor a model of the zoo \(did you mean max-of-4-seed-123"),
         (lambda net, task: cp.frontier(net), "cp.FiniteTask"),
         (lambda net, task: cp.check("none.cert", net), "cp.FiniteTask"),
     ],

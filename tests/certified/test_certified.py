@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compact_proofs.certified import (
+    Answers,
     BoxSet,
     Classes,
     Counted,
@@ -109,7 +110,7 @@ def test_evaluated_inputs_are_those_found_right_in_their_order(sizes, packed, se
     generator = torch.Generator().manual_seed(seed)
     batches = [torch.rand(n, generator=generator) < 0.5 for n in sizes]
     with mock.patch.object(lists, "PACKED", packed):
-        found = Evaluated(iter(batches), lambda x: x[:, 0])
+        found = Evaluated((Answers.of([batch]) for batch in batches), lambda x: x[:, 0])
     places = torch.arange(-3, sum(sizes) + 20)[:, None]
     expected = torch.cat([torch.zeros(3, dtype=torch.bool), *batches, torch.zeros(20, dtype=torch.bool)])
     assert torch.equal(found.member(places), expected)

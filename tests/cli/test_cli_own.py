@@ -94,3 +94,33 @@ def test_frontier_sample_and_estimate(run: Any) -> None:
 @pytest.mark.usefixtures("mine")
 def test_what_is_missing_is_named(run: Any, arguments: tuple[str, ...], message: str) -> None:
     assert message in run("prove", *arguments, code=2).stderr
+
+
+LATER = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+"""
+
+
+def test_annotations_that_are_read_later_are_understood(run: Any) -> None:
+    own = MINE.replace("class First(Task):\n    name =", "@dataclass(frozen=True)\nclass First(Task):\n    name: ClassVar[str] =")
+    Path("mine.py").write_text(LATER + own.replace("    size = 25", "    size: int = 25"))
+    assert "Theorem." in run("prove", "mine.py:network", "--task", "mine.py:task").stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def (", "mine.py, line 1: SyntaxError"),
+        ("import absent_package", "mine.py, line 1: ModuleNotFoundError"),
+        ("\nnetwork = 1 / 0", "mine.py, line 2: ZeroDivisionError"),
+        ("def network():\n    raise SystemExit(0)", "mine.py, line 2: SystemExit"),
+    ],
+)
+def test_faults_of_the_file_are_said_with_their_line(run: Any, text: str, message: str) -> None:
+    Path("mine.py").write_text(text)
+    Path("task.py").write_text(MINE)
+    assert message in run("prove", "mine.py:network", "--task", "task.py:task", code=2).stderr

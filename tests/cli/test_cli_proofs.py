@@ -16,7 +16,10 @@ import schemas
 from forging import forge
 
 from compact_proofs import zoo
+from compact_proofs.core import prove as core
 from compact_proofs.core.certificate import Certificate
+from compact_proofs.core.prove import prove
+from compact_proofs.search import autopilot
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 
@@ -176,6 +179,9 @@ def test_at_least_compares_exactly(run: Any, tiny_file: Path) -> None:
         (("folder",), "folder is a folder; give the file with the weights"),
         (("junk.safetensors",), "junk.safetensors: it is damaged or not a .safetensors file"),
         (("TINY", "-s", "telepathy"), "no strategy 'telepathy'; it has brute-force, linear, cubic"),
+        (("TINY", "-s", "aditive"), "max-of-k has no strategy 'aditive' (did you mean additive?); it has brute-force"),
+        (("TINY", "-O", "gruops=1"), "additive has no option 'gruops' (did you mean groups?); its options are window"),
+        (("TINY", "--task", "max-ofk"), "the task 'max-ofk' is not known (did you mean max-of-k?); known are max-of-k"),
         (("TINY", "-O", "bogus=1"), "has no option 'bogus'; its options are window: int >= 1 = 6, groups: int >= 1 = 4"),
         (("TINY", "-O", "window=wide"), "additive: window must be a valid integer, not 'wide'"),
         (("TINY", "-O", "window=0"), "additive: window must be at least 1, not 0"),
@@ -362,3 +368,64 @@ def test_frontier_with_brute_force_where_it_would_not_be_tried(run: Any, tiny_fi
     result = run("frontier", tiny_file, "--with-brute-force", "--force", *QUICK, "--json")
     assert "Brute force on 512 inputs." in result.stderr
     assert "brute-force" in [p["strategy"] for p in json.loads(result.stdout)["proofs"]]
+
+
+# many processes, and work that goes on
+
+
+def test_several_processes_prove_and_check_the_same(run: Any, tiny_file: Path) -> None:
+    alone, shared = (
+        proof(run("prove", tiny_file, "-s", "brute-force", "-o", f"{jobs}.cert", "--jobs", jobs, "--json")) for jobs in (1, 2)
+    )
+    assert (alone.numerator, alone.length) == (shared.numerator, shared.length)
+    assert json.loads(run("check", "2.cert", tiny_file, "--jobs", 2, "--json").stdout)["accepted"]
+    assert "give one of them" in run("prove", tiny_file, "--jobs", 2, "--dask", "tcp://127.0.0.1:1", code=2).stderr
+    assert "no Dask scheduler answers" in run("check", "2.cert", tiny_file, "--dask", "nonsense://x", code=2).stderr
+
+
+def test_a_proof_goes_on_with_what_is_finished(run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("prove", tiny_file, "-s", "additive", "--resume", "sub/kept", "--json")
+    first = proof(run(*arguments))
+    monkeypatch.setattr(Additive, "verify", None)
+    monkeypatch.setattr(Additive, "explain", None)
+    assert proof(run(*arguments)) == first
+    assert "is the file that is read" in run("prove", tiny_file, "--resume", tiny_file, code=2).stderr
+    Path("text").write_text("no such file" * 100)
+    assert "no file of unfinished work" in run("prove", tiny_file, "--resume", "text", code=2).stderr
+
+
+def test_a_frontier_goes_on_where_it_was_stopped(run: Any, tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = ("--effort", 0.01, "--polish", 2, "--no-save-certificates")
+    arguments = ("frontier", tiny_file, "-o", "out", "--with-brute-force", *quick, "--json")
+    whole = schemas.Frontier.model_validate_json(run(*arguments).stdout)
+    assert not (Path("out") / "unfinished.sqlite").exists()
+
+    proved: list[str] = []
+
+    def counted(model: Any, task: Any, strategy: Any, **given: Any) -> Certificate:
+        if len(proved) == 3:
+            raise KeyboardInterrupt
+        proved.append(str(strategy))
+        return prove(model, task, strategy, **given)
+
+    monkeypatch.setattr(autopilot, "prove", counted)
+    stopped = run(*arguments, "--force", code=130)
+    assert stopped.stdout == ""
+    assert "What is finished is kept; go on with it by: the same command with --resume" in stopped.stderr
+    assert "--resume to go on with it, or --force to begin anew" in run(*arguments, code=2).stderr
+
+    estimated, really_run = [], core.run
+
+    def recorded(model: Any, task: Any, strategy: Any, explanation: Any, reading: str, limit: int | None = None) -> Any:
+        if reading == "float" and not any(t.is_meta for t in model.parameters()):
+            estimated.append(str(strategy))
+        return really_run(model, task, strategy, explanation, reading, limit)
+
+    monkeypatch.setattr(autopilot, "prove", prove)
+    monkeypatch.setattr(core, "run", recorded)
+    found = schemas.Frontier.model_validate_json(run(*arguments, "--resume").stdout)
+    assert [(p.strategy, p.options, p.numerator, p.length) for p in found.proofs] == [
+        (p.strategy, p.options, p.numerator, p.length) for p in whole.proofs
+    ]
+    assert estimated == [], "what was estimated is not estimated again"
+    assert not (Path("out") / "unfinished.sqlite").exists()

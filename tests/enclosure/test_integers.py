@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from compact_proofs.enclosure import Enclosure, provably, sound
-from compact_proofs.errors import NoSoundRule
+from compact_proofs.errors import CompactProofsError, IntegerOverflow, NoSoundRule
 
 aten = torch.ops.aten
 LEAST = torch.tensor([-(2**63)])
@@ -260,3 +260,31 @@ def test_sums_and_products_of_matrices_are_pythons_or_raise(seed: int, n: int, d
             except OverflowError:
                 continue
         assert result.tolist() == exact.tolist()
+
+
+@pytest.mark.parametrize(
+    "wraps",
+    [
+        lambda: torch.full((2,), -1, dtype=torch.uint8),
+        lambda: torch.full_like(torch.zeros(2, dtype=torch.uint8), -3),
+        lambda: torch.zeros(2, dtype=torch.uint8).new_full((2,), -1),
+        lambda: unsigned(200).view(torch.int8),
+        lambda: torch.tensor([256]).view(torch.uint8),
+    ],
+)
+def test_constants_and_bits_do_not_wrap(wraps: Callable[[], Tensor]) -> None:
+    with sound(), pytest.raises(CompactProofsError):
+        wraps()
+
+
+def test_constants_that_fit_are_made() -> None:
+    with sound():
+        assert torch.full((2,), -1, dtype=torch.int8).tolist() == [-1, -1]
+        assert torch.full((2,), 2.5, dtype=torch.int64).tolist() == [2, 2]
+        assert torch.full((2,), 2, dtype=torch.bool).tolist() == [True, True]
+
+
+def test_an_overflow_is_one_of_our_errors() -> None:
+    assert issubclass(IntegerOverflow, (CompactProofsError, OverflowError))
+    with sound(), pytest.raises(IntegerOverflow, match="int8"):
+        _ = small * small

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,9 @@ READERS: dict[str, Callable[[Tensor], Any]] = {
     "apply_": lambda t: t.clone().apply_(lambda v: v + 1),
     "map_": lambda t: t.clone().map_(t, lambda v, w: v + w),
     "of a weight": lambda t: nn.Parameter(t).detach().numpy(),
+    "a pointer": lambda t: t.data_ptr(),
+    "memory": lambda t: t.storage(),
+    "pickled": lambda t: pickle.dumps(t),
     "in half precision": lambda t: t.half().tolist(),
 }
 

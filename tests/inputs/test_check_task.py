@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from compact_proofs.algebra.group import group_of
+from compact_proofs.core.exhaustive import brute_force
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.check_task import check_task
 from compact_proofs.inputs.task import Task
@@ -95,3 +97,44 @@ def test_inputs_that_differ_between_batches_are_noticed():
 
     with pytest.raises(BadInput, match="another by itself"):
         check_task(Shifted())
+
+
+class Late(Own):
+    """More inputs than are looked at one by one, and one of them again and again."""
+
+    size = 2**19
+
+    def inputs(self, start, stop):
+        return super().inputs(start, stop).clamp(max=100)
+
+
+class ByTwo(MaxOfK):
+    """Even tokens only, drawn and numbered like all."""
+
+    @property
+    def size(self):
+        return super().size // 2**self.n_ctx
+
+    def inputs(self, start, stop):
+        return 2 * MaxOfK(self.d_vocab // 2, self.n_ctx).inputs(start, stop)
+
+
+def test_draws_and_numbers_are_those_of_the_inputs():
+    with pytest.raises(BadInput, match="draw gave"):
+        check_task(ByTwo(8, 3))
+    with pytest.raises(BadInput, match="draw gave"):
+        check_task(ByTwo(64, 4))
+
+
+def test_a_proof_looks_at_parts_of_a_large_task():
+    with pytest.raises(BadInput, match="comes twice"):
+        brute_force(torch.nn.Linear(1, 2), Late())
+
+
+def test_inputs_that_cannot_be_numbered_need_draws_of_their_own():
+    class Vast(Own):
+        size = 2**70
+
+    assert not check_task(Vast())
+    with pytest.raises(BadInput, match="give it a method draw"):
+        Vast().draw(3, Draws(b"seed"))

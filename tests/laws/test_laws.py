@@ -7,6 +7,7 @@ import compact_proofs as cp
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.check_task import check_task
 from compact_proofs.laws import Independent, LawTask, Normal, Uniform, UniformDirection, standard_normal
+from compact_proofs.tasks.max_of_k import MaxOfK
 from compact_proofs.tasks.order_statistic import OrderStatistic
 
 
@@ -113,7 +114,7 @@ class Sign(LawTask):
         return labels + 1 if self.wrong else labels
 
 
-class Finite(cp.FiniteTask):
+class Finite(MaxOfK):
     def parameters(self):
         return {**super().parameters(), "law": "something else"}
 
@@ -130,4 +131,4 @@ def test_a_task_of_one_s_own_is_looked_at():
 
 def test_a_finite_task_says_nothing_of_a_law():
     with pytest.raises(BadInput, match="only a task with a law"):
-        cp.brute_force(torch.nn.Embedding(2, 2), Finite(1, 2, lambda x: x[:, 0]))
+        cp.brute_force(torch.nn.Embedding(2, 2), Finite(2, 2))

@@ -10,6 +10,7 @@ import torch
 
 import compact_proofs
 from compact_proofs.enclosure import sound
+from compact_proofs.errors import NoSoundRule
 from compact_proofs.length import NoCost, count
 
 ROOT = Path(compact_proofs.__file__).parent
@@ -19,7 +20,10 @@ UNSEEN = {
     "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
-    "core/claim.py": ["an exact sum of lower bounds, as fractions"],
+    "core/claim.py": [
+        "an exact sum of lower bounds, as fractions",
+        "whether labels, which are data of the statement, are outputs",
+    ],
     "dictionaries/agreement.py": ["a comparison that finds mistakes, and proves nothing"],
     "dictionaries/codes.py": ["an order of labels, charged by number", "the explanation's lists, charged by number"],
     "dictionaries/hints.py": ["numbers to search with"],
@@ -29,6 +33,7 @@ UNSEEN = {
         "the component on one input, for its sizes",
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
+    "files/container.py": ["the bits of an explanation, to be hashed"],
     "inputs/numbering.py": ["numbers of inputs: addresses"],
     "inputs/task.py": ["inputs, made from their numbers"],
     "laws/quantiles.py": [
@@ -38,7 +43,13 @@ UNSEEN = {
         "numbers from their digits: k / 2^52 and (k + 1) / 2^52 are float64",
     ],
     "length/addresses.py": ["addresses, made from sizes alone"],
+    "models/files.py": ["the bits of weights, to be hashed"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
+    "shards/call.py": ["whether results are possible, by numbers of inputs"],
+    "shards/passing.py": [
+        "numbers written as bytes for another process, which counts whatever it does with them",
+        "what another process found, and counted, read from its bytes",
+    ],
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
@@ -115,3 +126,10 @@ def test_logic_and_counts_in_disguise_are_counted() -> None:
         with sound(), count() as counter:
             disguise()
         assert counter.length.total == operations
+
+
+@pytest.mark.parametrize("reading", [sound, count])
+def test_bits_of_real_numbers_are_not_read(reading) -> None:
+    x = torch.rand(3)
+    with reading(), pytest.raises((NoSoundRule, NoCost), match="bits"):
+        x.view(torch.int32)

@@ -219,3 +219,38 @@ def test_what_is_no_live_model():
     live.tokenizer = object()
     with pytest.raises(BadInput, match="it has a tokenizer"):
         from_transformer_lens(live)
+
+
+def with_masks(mask, ignore, layers=2):
+    state, configuration = in_lens(attention_stack(layers))
+    n = configuration["n_ctx"]
+    for i in range(layers):
+        state |= {f"blocks.{i}.attn.mask": mask(n), f"blocks.{i}.attn.IGNORE": torch.tensor(ignore)}
+    return state, configuration
+
+
+def causal(n):
+    return torch.ones(n, n, dtype=torch.bool).tril()
+
+
+def test_stored_masks_are_those_of_the_function():
+    assert from_hooked_state(*with_masks(causal, -math.inf), "file")
+    for mask in (lambda n: torch.ones(n, n, dtype=torch.bool), lambda n: causal(n + 1), lambda n: causal(n).T):
+        with pytest.raises(BadInput, match=r"attn\.mask is not the causal mask"):
+            from_hooked_state(*with_masks(mask, -math.inf), "file")
+    for ignore in (0.0, -1e5):
+        with pytest.raises(BadInput, match=r"attn\.IGNORE is \["):
+            from_hooked_state(*with_masks(causal, ignore), "file")
+    state, configuration = in_lens(attention_only())
+    state["blocks.0.attn.IGNORE"] = torch.tensor(-1e5)  # no score is masked at the last position
+    assert from_hooked_state(state, configuration, "file")
+
+
+def test_shapes_that_no_special_architecture_has_are_a_transformer():
+    state, configuration = in_lens(attention_only())
+    state |= {name: state[name][..., :-1].clone() for name in ("unembed.W_U", "unembed.b_U")}
+    loaded = from_hooked_state(state, configuration | {"d_vocab_out": state["unembed.W_U"].shape[1]}, "file")
+    assert loaded.architecture == "transformer"
+    state, configuration = in_lens(one_layer_mlp("learned"))
+    state["pos_embed.W_pos"] = torch.randn(4, state["pos_embed.W_pos"].shape[1])
+    assert from_hooked_state(state, configuration | {"n_ctx": 4}, "file").architecture == "transformer"

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -263,3 +264,105 @@ def test_inputs_of_another_shape_or_type_are_refused() -> None:
         with pytest.raises(BadInput, match="the program reads inputs of shape"):
             program(wrong)
     assert program(torch.zeros(0, 2, dtype=torch.int64)).shape == (0, 4)
+
+
+class Held:
+    """An object with state."""
+
+    __slots__ = ("__dict__", "slot")
+
+    def __init__(self) -> None:
+        self.slot = self.calls = 0
+
+
+def in_object(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    module.held.calls += 1  # type: ignore[union-attr, operator]
+    return -h if module.held.calls > 60 else h  # type: ignore[union-attr, operator]
+
+
+def in_slot(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    module.held.slot += 1  # type: ignore[union-attr, operator]
+    return -h if module.held.slot > 60 else h  # type: ignore[union-attr, operator]
+
+
+def in_array(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    module.held[0] += 1  # type: ignore[index, operator]
+    return -h if module.held[0] > 60 else h  # type: ignore[index, operator]
+
+
+def in_closure() -> Callable[[Table, Tensor, Tensor], Tensor]:
+    calls = 0
+
+    def change(module: Table, x: Tensor, h: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return -h if calls > 60 else h
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "held"), [(in_object, Held()), (in_slot, Held()), (in_array, np.zeros(1)), (in_closure(), None)]
+)
+def test_state_is_seen_wherever_it_is_held(change: Callable[..., Tensor], held: Any) -> None:
+    module = Table(change)
+    module.held = held
+    with pytest.raises(BadInput, match="a call changes"):
+        trace(module, EXAMPLE)
+
+
+def of_first_input(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    if module.kept is None:
+        module.kept = h
+    return module.kept.expand(len(x), -1)  # type: ignore[union-attr, operator]
+
+
+def test_what_is_kept_of_the_first_input_makes_no_function() -> None:
+    module = Table(of_first_input)
+    module.kept = None
+    with pytest.raises(BadInput, match="does not compute what it computes"):
+        program_of(module, MaxOfK(4, 2))
+
+
+def drawn(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    return h + torch.rand(4, generator=torch.Generator().manual_seed(0))
+
+
+def bits(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    return (x.sum(1, keepdim=True) // 2 * 100).to(torch.uint8).view(torch.int8) * h
+
+
+@pytest.mark.parametrize(("change", "why"), [(drawn, "Generator"), (bits, "bits of numbers")])
+def test_what_is_no_function_of_real_numbers_is_refused(change: Callable[..., Tensor], why: str) -> None:
+    with pytest.raises(BadInput, match=why):
+        trace(Table(change), EXAMPLE)
+
+
+def unbatchable(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    return h.resize_(len(x), 4).mul_(-1)
+
+
+def test_what_torch_cannot_batch_is_refused() -> None:
+    with pytest.raises(BadInput, match="many inputs at once"):
+        trace(Table(unbatchable), EXAMPLE)
+
+
+def of_truth(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    same = torch.ops.aten.mul.Scalar(x[:, :1] == x[:, 1:], 1)
+    return h + (same + same)
+
+
+def nothing_scattered(module: Table, x: Tensor, h: Tensor) -> Tensor:
+    return torch.slice_scatter(h, torch.zeros(len(x), 0), 1, 3, 1)
+
+
+@pytest.mark.parametrize("change", [of_truth, nothing_scattered])
+def test_simplifying_changes_nothing(change: Callable[..., Tensor]) -> None:
+    task, module = MaxOfK(4, 2), Table(change)
+    inputs = task.inputs(0, task.size)
+    torch.testing.assert_close(program_of(module, task)(inputs), module(inputs))
+
+
+def test_conversions_that_change_numbers_are_printed() -> None:
+    module = Table(lambda module, x, h: h * (x[:, :1] - 1).to(torch.bool))
+    assert "bool(" in trace(module, EXAMPLE).text()

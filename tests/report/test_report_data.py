@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from synthetic_proofs import proof
+from torch import nn
 
-from compact_proofs.core.frontier import distinguishing_options
+from compact_proofs.core.claim import Margin
+from compact_proofs.core.exhaustive import brute_force
+from compact_proofs.core.frontier import Frontier, distinguishing_options
 from compact_proofs.errors import BadInput
 from compact_proofs.report import Heatmap, LinearBaseline, MeasuredBaseline, ReportData, read_proofs
 from compact_proofs.report.data import common_options, labels
+from compact_proofs.report.of_frontier import data_of
 from compact_proofs.report.text import bound_text, count, ratio_text, short_count
+from compact_proofs.sequences.task import FiniteTask
 
 
 def test_reads_the_json_format(long_fractions):
@@ -126,3 +133,16 @@ def test_counts_in_words():
     ]
     written = {0: "0", 999: "999", 1_850_000: "1.85 M", 35_100_000: "35.1 M", 880 * 10**9: "880 G", 10**40: "1.00×10⁴⁰"}
     assert {number: short_count(number) for number in written} == written
+
+
+def test_a_report_is_about_one_score_and_says_how_inputs_are_distributed(tmp_path):
+    task = FiniteTask(1, 2, lambda x: x[:, 0])
+    network = nn.Embedding.from_pretrained(torch.eye(2))
+    model = nn.Sequential(network, nn.Flatten())
+    right, near = brute_force(model, task), brute_force(model, task, score=Margin(-3.0))
+    with pytest.raises(BadInput, match="one task and one score"):
+        data_of(Frontier.of([right, near]), "mixed")
+    assert data_of(Frontier.of([right]), "one").claim_words.startswith("For x uniform over the inputs of finite")
+    law = replace(right.claim, parameters={"n": 2, "law": "2 independent coordinates"})
+    words = data_of(Frontier.of([replace(right, claim=law)]), "law").claim_words
+    assert words.startswith("For x with 2 independent coordinates, as inputs of finite (n = 2)")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from compact_proofs.sweep import Plan
-from compact_proofs.sweep.pool import ProcessPool
 from compact_proofs.sweep.runner import execute
 from compact_proofs.sweep.store import Store
-from compact_proofs.sweep.work import Job, Outcome, ProofJob, Work, work
+from compact_proofs.sweep.work import Job, Outcome, ProofJob, work
 from compact_proofs.tasks.max_of_k import Additive, Cubic
+from compact_proofs.workers import Done, ProcessPool
 
 TINY = {"n_ctx": 3, "d_vocab": 6, "d_model": 8, "steps": 30, "evaluation_samples": 64}
 
@@ -32,16 +32,21 @@ class Here:
     """Does the jobs in this process."""
 
     capacity = 1
+    ready = True
 
-    def __init__(self, function: Work = work) -> None:
+    def __init__(self, function: Callable[[Job], Outcome] = work) -> None:
         self.function = function
         self.jobs: list[Job] = []
 
-    def submit(self, job: Job) -> None:
+    def share(self, data: bytes) -> bytes:
+        return data
+
+    def submit(self, job: Job, shared: bytes | None = None) -> None:
         self.jobs.append(job)
 
-    def wait(self) -> list[Outcome]:
-        return [self.function(self.jobs.pop())]
+    def wait(self) -> list[Done]:
+        job = self.jobs.pop()
+        return [Done(job, self.function(job))]
 
     def close(self) -> None:
         pass
@@ -89,4 +94,4 @@ def wait_until(true: Callable[[], Any]) -> None:
 
 if __name__ == "__main__":
     with Store(sys.argv[1], write=True) as store:
-        execute(store, tiny_plan(range(4)), ProcessPool(2, stalling))
+        execute(store, tiny_plan(range(4)), ProcessPool(2, stalling, "sweep.run"))

@@ -13,12 +13,12 @@ import sweep_work
 from sweep_work import tiny_plan, wait_until
 
 from compact_proofs.errors import BadInput
-from compact_proofs.sweep import cluster as module
 from compact_proofs.sweep import run, status
-from compact_proofs.sweep.cluster import DaskWorkers
-from compact_proofs.sweep.pool import WorkersLost
-from compact_proofs.sweep.runner import execute
+from compact_proofs.sweep.runner import AGAIN, execute
 from compact_proofs.sweep.store import Store
+from compact_proofs.sweep.work import work
+from compact_proofs.workers import DaskWorkers, WorkersLost
+from compact_proofs.workers import cluster as module
 
 distributed = pytest.importorskip("distributed")
 
@@ -41,7 +41,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_worker_killed_in_the_middle(tmp_path: Path, cluster: Any, finished: Path, untimed: Any) -> None:
     """Its unit is done by the other one; then a second sweep on the cluster finds the store finished."""
     path, address = tmp_path / "s.sqlite", cluster.scheduler_address
-    workers = DaskWorkers(address, sweep_work.deadly_once)
+    workers = DaskWorkers(address, sweep_work.deadly_once, AGAIN)
     assert workers.capacity == 2
     try:
         with Store(path, write=True) as store:
@@ -81,7 +81,7 @@ def test_a_scheduler_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             run(path, plan, dask=address)
         scheduler.stdin.write("\n")
         scheduler.stdin.flush()
-        workers = DaskWorkers(address)
+        workers = DaskWorkers(address, work, AGAIN)
         try:
             with Store(path, write=True) as store:
                 store.add(plan)

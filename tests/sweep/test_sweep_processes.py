@@ -18,9 +18,9 @@ from sweep_work import PATIENCE, Here, tiny_plan, wait_until
 from compact_proofs.errors import BadInput
 from compact_proofs.sweep import read, status
 from compact_proofs.sweep.lock import Locked
-from compact_proofs.sweep.pool import ProcessPool, WorkersLost
 from compact_proofs.sweep.runner import execute
 from compact_proofs.sweep.store import Store
+from compact_proofs.workers import ProcessPool, WorkersLost
 
 
 def is_alive(pid: int) -> bool:
@@ -80,7 +80,7 @@ def test_a_dying_worker_costs_its_own_rows(tmp_path: Path, monkeypatch: pytest.M
     """Two processes, one of which is killed at a proof: the other rows are there, equal to those of a serial run."""
     path = tmp_path / "s.sqlite"
     monkeypatch.setenv("SWEEP_LOG", str(tmp_path / "killed"))
-    pool = ProcessPool(2, sweep_work.deadly_once)
+    pool = ProcessPool(2, sweep_work.deadly_once, "sweep.run")
     try:
         with Store(path, write=True) as store:
             summary = execute(store, tiny_plan(range(4)), pool)
@@ -126,7 +126,7 @@ def test_workers_that_do_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     elsewhere = ModuleType("module_of_this_process")
     exec("def function(job): ...", elsewhere.__dict__)
     monkeypatch.setitem(sys.modules, elsewhere.__name__, elsewhere)
-    pool = ProcessPool(1, elsewhere.__dict__["function"])
+    pool = ProcessPool(1, elsewhere.__dict__["function"], "sweep.run")
     try:
         with (
             Store(tmp_path / "s.sqlite", write=True) as store,

@@ -206,6 +206,8 @@ def _result(lowering: Lowering, node: Node, args: list[Any], rules: dict[str, An
     value: Any
     if name == "_to_copy" and isinstance(args[0], Tokens) and node.meta["val"].is_floating_point():
         raise BadInput("tokens are used as numbers; only tables that are read at them, such as embeddings, have a rule")
+    if name == "_to_copy" and not isinstance(args[0], Tensor) and not _keeps_numbers(node):
+        raise BadInput(f"no rule is for a conversion to {node.meta['val'].dtype}; only to real numbers, or of tokens to int64")
     if name in MOVES and not isinstance(args[0], Tensor):
         value = move(node, args[0])
         if isinstance(value, Entries) and value.masked is not None:
@@ -217,6 +219,13 @@ def _result(lowering: Lowering, node: Node, args: list[Any], rules: dict[str, An
         raise BadInput(f"{name}: no rule writes this operation in Coq; rules are in compact_proofs/formal/network/rules.py")
     shared = isinstance(value, Entries) and len(node.users) > 1 and value.masked is None
     return lowering.define(value) if shared else value
+
+
+def _keeps_numbers(node: Node) -> bool:
+    """Whether a conversion gives what it is given, whatever that is."""
+    given: Any = node.args[0]
+    before, after = given.meta["val"].dtype, node.meta["val"].dtype
+    return bool(before == after or after.is_floating_point or (after == torch.int64 and not before.is_floating_point))
 
 
 def _check_call(node: Node, rule: Any, args: list[Any]) -> None:

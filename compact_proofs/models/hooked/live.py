@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import sequences
 from compact_proofs.models.architecture import Architecture
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStack
@@ -19,8 +20,8 @@ from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.models.transformer import Transformer
 from compact_proofs.models.weights import filled
 
-DRAWN = 64
-"""Inputs on which the outputs are compared."""
+DRAWN = 2**10
+"""Inputs on which the outputs are compared: all, if they are no more."""
 
 TOLERANCE = 1e-5
 """Largest difference of two logits in float64, as a share of the largest logit; a scale may have been rounded to float32."""
@@ -29,8 +30,8 @@ TOLERANCE = 1e-5
 def from_transformer_lens(model: Any) -> Architecture:
     """Copy a live HookedTransformer or TransformerBridge; the logits at its last position are the copy's.
 
-    Whatever the configuration does not tell (hooks that were added, a method that was replaced, a weight that is read from
-    elsewhere) is looked for by comparing outputs on `DRAWN` inputs, in float64: a guard, and no proof.
+    Hooks that were added are refused. Whatever else the configuration does not tell (a method that was replaced, a weight that is
+    read from elsewhere) is looked for by comparing outputs on `DRAWN` inputs, in float64: a guard, and no proof.
 
     Parameters
     ----------
@@ -48,9 +49,17 @@ def from_transformer_lens(model: Any) -> Architecture:
     source = f"the {type(model).__name__}"
     if getattr(model, "tokenizer", None) is not None:
         raise BadInput(f"{source}: it has a tokenizer, with which it may mask tokens; make it without one")
+    if _was_hooked(model):
+        raise BadInput(f"{source}: hooks were added to it; take them out (reset_hooks), or prove the live model as a module")
     copied = from_hooked_state(model.state_dict(), cfg, source)
     _compare(model, copied, source)
     return copied
+
+
+def _was_hooked(model: nn.Module) -> bool:
+    """Whether hooks were added: by TransformerLens's means or, to a HookedTransformer, which has none of its own, by any."""
+    own = type(model).__name__ == "HookedTransformer"
+    return any(getattr(p, "fwd_hooks", ()) or (own and (p._forward_hooks or p._forward_pre_hooks)) for p in model.modules())
 
 
 def transformer_from_live(model: Any, n_ctx: int) -> Transformer:
@@ -92,10 +101,15 @@ def _drawn(model: Architecture) -> tuple[Tensor, Tensor]:
     """Inputs of a module that was made here, and the tokens that the live model reads for them."""
     generator = torch.Generator().manual_seed(0)
     if isinstance(model, OneLayerMLP):
-        inputs = torch.randint(model.p, (DRAWN, 2), generator=generator)
-        equals = torch.full((DRAWN, model.config.n_ctx - 2), model.p)
+        inputs = _some(model.p, 2, generator)
+        equals = torch.full((len(inputs), model.config.n_ctx - 2), model.p)
         return inputs, torch.cat([inputs, equals], 1)
     assert isinstance(model, (AttentionOnlyTransformer, AttentionStack, Transformer))
     sizes = model.config if isinstance(model, Transformer) else model
-    inputs = torch.randint(sizes.d_vocab, (DRAWN, sizes.n_ctx), generator=generator)
+    inputs = _some(sizes.d_vocab, sizes.n_ctx, generator)
     return inputs, inputs
+
+
+def _some(v: int, n: int, generator: torch.Generator) -> Tensor:
+    """Sequences of n tokens below v: all, if they are at most `DRAWN`, or so many drawn ones."""
+    return sequences(0, v**n, v, n) if v**n <= DRAWN else torch.randint(v, (DRAWN, n), generator=generator)

@@ -22,7 +22,7 @@ _FOREIGN = (
     (re.compile(r"mlp\.(W_gate|gate\.weight)$"), "a gated MLP"),
     (re.compile(r"rotary"), "rotary position embeddings"),
 )
-_NO_EFFECT = ("attn.mask", "attn.IGNORE")
+_MASKING = ("attn.mask", "attn.IGNORE")
 """Buffers of HookedTransformer: the causal mask, and the score that is given to masked positions."""
 
 Layout = Callable[[Tensor, Sizes], Tensor]
@@ -103,7 +103,8 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
             if pattern.search(name):
                 raise BadInput(f"{source}: {name} belongs to {part}; {READS}")
         block = _BLOCK.fullmatch(name)
-        if block and block[2] in _NO_EFFECT:
+        if block and block[2] in _MASKING:
+            _check_masking(name, block[2], tensor, sizes, source)
             continue
         short, layout = (_INSIDE.get(block[2]) if block else _OUTSIDE.get(name)) or (None, None)
         if short is None or layout is None:
@@ -124,6 +125,24 @@ def canonical(state: Mapping[str, Tensor], sizes: Sizes, source: str) -> dict[st
     if any(bool((bias != 0).any()) for bias in given.values()):
         found |= {name: given[name] if name in given else torch.zeros(shape) for name, shape in biases.items()}
     return found
+
+
+def _check_masking(name: str, kind: str, tensor: Tensor, sizes: Sizes, source: str) -> None:
+    """Raise `BadInput` unless a stored mask is the causal one and a masked score -inf, where the last logits depend on them.
+
+    They do not depend on scores of earlier positions where there is one layer, or on any mask where attention is bidirectional.
+    """
+    if not sizes.causal:
+        return
+    if kind == "attn.mask":
+        causal = torch.ones(sizes.n_ctx, sizes.n_ctx, dtype=torch.bool, device=tensor.device).tril()
+        if tensor.numel() and not torch.equal(tensor != 0, causal):  # an empty one is made when it is needed
+            raise BadInput(f"{source}: {name} is not the causal mask of {sizes.n_ctx} positions, which the configuration asks for")
+    elif sizes.n_layers > 1 and not (tensor.numel() == 1 and float(tensor) == -torch.inf):
+        raise BadInput(
+            f"{source}: {name} is {tensor.flatten()[:1].tolist()}, the score of masked positions, which would still be seen a "
+            "little; set it to -inf, as later versions of TransformerLens do, or prove the live model as a module"
+        )
 
 
 Shapes = dict[str, tuple[int, ...]]

@@ -32,8 +32,9 @@ def from_hooked_state(state: Mapping[str, Tensor], configuration: Any, source: s
     -------
     Architecture
         On the CPU, with a copy of the weights. Without norms and biases (but the MLP's), one layer of attention only with one head
-        is an `AttentionOnlyTransformer`, several are an `AttentionStack`, and one layer with a ReLU MLP is a `OneLayerMLP`, which
-        reads two tokens, and whose attention is uniform if W_Q or W_K is zero. Everything else is a `Transformer`.
+        is an `AttentionOnlyTransformer`, several are an `AttentionStack`, if the outputs are tokens; one layer with a ReLU MLP is a
+        `OneLayerMLP` if it has two positions, or three and one token more than outputs: it reads two tokens, and its attention is
+        uniform if W_Q or W_K is zero. Everything else is a `Transformer`.
 
     Raises
     ------
@@ -42,17 +43,20 @@ def from_hooked_state(state: Mapping[str, Tensor], configuration: Any, source: s
     """
     sizes, weights = _read(state, configuration, source)
     plain = sizes.norm == "none" and "b_U" not in weights
-    if plain and sizes.d_mlp is not None and sizes.n_layers == 1 and sizes.act == "relu":
+    tokens, outputs = weights["W_E"].shape[0], weights["W_U"].shape[1]
+    pairs = sizes.n_ctx == 2 + tokens - outputs and tokens - outputs in (0, 1)
+    if plain and pairs and sizes.d_mlp is not None and sizes.n_layers == 1 and sizes.act == "relu":
         named = {name.removeprefix("blocks.0."): w for name, w in weights.items()}
         if not (bool(named["W_Q"].any()) and bool(named["W_K"].any())):  # every score is 0
             del named["W_Q"], named["W_K"]
         return one_layer_mlp_from_state(named, source)
-    if plain and sizes.d_mlp is None and sizes.n_heads == 1 and (sizes.causal or sizes.n_layers == 1):
+    one_head = sizes.d_mlp is None and sizes.n_heads == 1 and tokens == outputs
+    if plain and one_head and (sizes.causal or sizes.n_layers == 1):
         # of one layer only the last position's attention counts, and it sees every position either way
-        one_head = {name: w[0] if w.ndim == 3 else w for name, w in weights.items()}
+        matrices = {name: w[0] if w.ndim == 3 else w for name, w in weights.items()}
         if sizes.n_layers == 1:
-            return attention_only_from_state({name.removeprefix("blocks.0."): w for name, w in one_head.items()}, source)
-        return attention_stack_from_state(one_head, source)
+            return attention_only_from_state({name.removeprefix("blocks.0."): w for name, w in matrices.items()}, source)
+        return attention_stack_from_state(matrices, source)
     return _transformer(sizes, weights, source)
 
 

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import largest_other
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.enclosure import provably
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.options import Share
-from compact_proofs.progress import track
 from compact_proofs.tasks.groups.task import Groups, GroupStrategy
 from compact_proofs.tasks.shares import InputShare
 
@@ -41,15 +40,18 @@ class BruteForce(Enumeration[PairMLP], GroupStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every pair, batched: exact, O(n^3 m)"
 
-    def evaluate(self, model: PairMLP, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: PairMLP, task: Task) -> Evaluation[int]:
         """Pairs in lexicographic order."""
         assert isinstance(task, Groups)
         with stage("weights"):
             left, right = model.left(), model.right()
         pairs, table = self.part(task.size), task.group.table.to(left.device)
-        for start in track(range(0, pairs, ROWS), "pairs, in batches"):
+
+        def proven(start: int) -> Generator[Tensor, None, None]:
             x, y = numbered_pairs(model.order, start, min(start + ROWS, pairs), device=left.device)
             yield is_right(model, left, right, x, y, table[x, y])
+
+        return Evaluation(proven, batches(pairs, ROWS), lambda start: min(ROWS, pairs - start), "pairs, in batches")
 
     def unexplained_dimension(self, model: PairMLP, task: Task) -> int | None:
         return model.order**3

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import others
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation
 from compact_proofs.enclosure import provably
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.attention_stack import AttentionStack
-from compact_proofs.progress import track
 from compact_proofs.tasks.induction.paths import Vectors, vectors
 from compact_proofs.tasks.induction.task import Induction, InductionStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -39,15 +38,19 @@ class BruteForce(Enumeration[AttentionStack], InductionStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every input, through tables that prefixes share: exact, D^(n - 1)"
 
-    def evaluate(self, model: AttentionStack, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: AttentionStack, task: Task) -> Evaluation[int]:
         """Blocks of inputs that begin with the same tokens, and in each the places of the last token, one after another."""
         t, order = vectors(model), self._order(model)
         D, n = t.sizes
-        for block in track(range(order.needed), "blocks of inputs"):
+
+        def right(block: int) -> Generator[Tensor, None, None]:
             levels = _prefixes(D, n, order.fixed, block * order.stride % order.blocks)
             keys, logits = _offers(t, levels)
             for i in range(n - 2):
                 yield _last_row_right(t, levels[-1].tokens, i, keys, logits)
+
+        inputs = (n - 2) * math.perm(D - order.fixed, n - 1 - order.fixed)
+        return Evaluation(right, range(order.needed), lambda block: inputs, "blocks of inputs")
 
     def places(self, model: AttentionStack, task: Task, inputs: Tensor) -> Tensor:
         assert isinstance(task, Induction)

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from compact_proofs.enclosure import provably, upper
 from compact_proofs.length import address_table, charge_integers, stage
+from compact_proofs.results import result_class
 from compact_proofs.tasks.induction.cases import all_different
 
 
+@result_class
 @dataclass(frozen=True)
 class Chain:
     """For each case, a cost that is a sum over its free places in order, >= 0; the input is right where it is below 1.

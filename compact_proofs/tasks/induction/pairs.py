@@ -19,6 +19,7 @@ from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.models.weights import in_double
 from compact_proofs.progress import track
+from compact_proofs.shards import each
 from compact_proofs.tasks.induction.cases import answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain, chain_of
 from compact_proofs.tasks.induction.composition import Composition
@@ -67,12 +68,23 @@ class Costs(Certified):
     @cached_property
     def size(self) -> int:
         with stage("counting"):
-            total = whole(self.always.sum()) * self.task.case_size
-            for chain, some in zip(self.chains, self.listed & ~self.always, strict=True):
-                rows = [] if some.is_meta else [row for row, chosen in enumerate(some.tolist()) if chosen]
-                for start in range(0, len(rows), AT_ONCE):
-                    total += sum(chain[torch.tensor(rows[start : start + AT_ONCE])].count(self.enumerated, self.steps))
-        return total
+            whole_cases = whole(self.always.sum()) * self.task.case_size
+            return whole_cases + sum(each(self._count, self._batches(), "cases that are listed", self._can_be))
+
+    def _batches(self) -> list[tuple[int, list[int]]]:
+        """The cases that are counted input by input, few at a time: for each batch the place and the rows."""
+        found = []
+        for place, some in enumerate(self.listed & ~self.always):
+            rows = [] if some.is_meta else [row for row, chosen in enumerate(some.tolist()) if chosen]
+            found += [(place, rows[start : start + AT_ONCE]) for start in range(0, len(rows), AT_ONCE)]
+        return found
+
+    def _count(self, batch: tuple[int, list[int]]) -> int:
+        place, rows = batch
+        return sum(self.chains[place][torch.tensor(rows)].count(self.enumerated, self.steps))
+
+    def _can_be(self, batch: tuple[int, list[int]], number: int) -> bool:
+        return isinstance(number, int) and 0 <= number <= len(batch[1]) * self.task.case_size
 
     @property
     def exact(self) -> bool:
@@ -217,18 +229,30 @@ def case_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Cha
     rows = Rows(path_tables(model))
     composition = Composition(rows.t, hints) if composed else None
     D, n = rows.t.sizes
+    kind = Cases if composed else CircuitCases
+    places = [Place.of(rows, i, composition) for i in track(range(n - 2), "places")]
+    if not composed:
+        _ = rows.composition, rows.spreads  # which all cases read
+
+    def chain(part: tuple[int, slice]) -> Chain:
+        i, queries = part
+        cases = kind(places[i], answers(D, device=model.W_E.device), of_queries(queries), hints, queries)
+        return chain_of(key_costs(cases), free_places(n, i), D - 2)
+
+    def of_queries(queries: slice) -> slice:
+        return slice(queries.start * (D - 1), queries.stop * (D - 1))
+
+    def possible(part: tuple[int, slice], found: Chain) -> bool:
+        cases = of_queries(part[1])
+        return isinstance(found, Chain) and {len(t) for t in (found.start, *found.links)} == {cases.stop - cases.start}
+
+    parts = [(i, queries) for i in range(n - 2) for queries in _chunks(D, n)]
+    chains = list(each(chain, parts, "cases", possible))
     found = []
-    for i in track(range(n - 2), "places"):
-        place = Place.of(rows, i, composition)
-        free = free_places(n, i)
-        chains = []
-        for queries in _chunks(D, n):
-            kind = Cases if composed else CircuitCases
-            of_queries = slice(queries.start * (D - 1), queries.stop * (D - 1))
-            cases = kind(place, answers(D, device=model.W_E.device), of_queries, hints, queries)
-            chains.append(chain_of(key_costs(cases), free, D - 2))
-        links = [torch.cat(parts) for parts in zip(*(chain.links for chain in chains), strict=True)]
-        found.append(Chain(torch.cat([chain.start for chain in chains]), links))
+    for i in range(n - 2):
+        own = [c for c, (place, _) in zip(chains, parts, strict=True) if place == i]
+        links = [torch.cat(links) for links in zip(*(c.links for c in own), strict=True)]
+        found.append(Chain(torch.cat([c.start for c in own]), links))
     return found
 
 

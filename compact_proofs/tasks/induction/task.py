@@ -9,7 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import LARGEST_NUMBER
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
@@ -71,6 +73,15 @@ class Induction(ModelTask):
             number = number // (self.d_vocab - j)
         distinct = self.arrange(torch.stack(digits[::-1], -1))
         return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
+
+    def draw(self, n: int, draws: Draws) -> Tensor:
+        """By number; where numbers leave int64, every digit by itself, which is as uniform."""
+        if self.size <= LARGEST_NUMBER:
+            return super().draw(n, draws)
+        sizes = torch.tensor([*(self.d_vocab - j for j in range(self.n_ctx - 1)), self.n_ctx - 2])
+        digits = draws.below(sizes.expand(n, -1))
+        distinct = self.arrange(digits[:, :-1])
+        return torch.cat([distinct, distinct.gather(1, digits[:, -1:])], 1)
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """Numbers of inputs, the inverse of `numbered`."""

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import others
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation
 from compact_proofs.enclosure import provably
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.progress import track
 from compact_proofs.tasks.max_of_k.paths import attention_weights, paths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -39,11 +38,14 @@ class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every sequence, through the path matrices: exact, v^(K+1)"
 
-    def evaluate(self, model: AttentionOnlyTransformer, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: AttentionOnlyTransformer, task: Task) -> Evaluation[tuple[int, int, int]]:
+        """A part is a query, a maximum, and how many of their blocks are evaluated."""
         p = paths(model)
         w, r = attention_weights(p.EQKE, p.EQKP)
-        v, K, budget = model.d_vocab, model.n_ctx, self.part(task.size)
-        for q, m, number in track(_evaluated(v, K, budget), "sequences by (query, maximum)"):
+        v, K = model.d_vocab, model.n_ctx
+
+        def right(part: tuple[int, int, int]) -> Generator[Tensor, None, None]:
+            q, m, number = part
             with stage("differences"):
                 value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
                 F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
@@ -56,6 +58,12 @@ class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
                     for i, tokens in enumerate(block.free, start=len(block.start)):
                         sums = (sums[:, None] + D[i, tokens][None]).reshape(-1, v - 1)
                     yield provably(sums.amax(-1) < 0)
+
+        def inputs(part: tuple[int, int, int]) -> int:
+            q, m, number = part
+            return sum(block.size for block in itertools.islice(_blocks(q, m, K), number))
+
+        return Evaluation(right, _evaluated(v, K, self.part(task.size)), inputs, "sequences by (query, maximum)")
 
     def places(self, model: AttentionOnlyTransformer, task: Task, inputs: Tensor) -> Tensor:
         """By the block that a sequence is in, and its place there; -1 if that block is not evaluated."""

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.claim import largest_other
-from compact_proofs.core.enumeration import Enumeration
+from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.enclosure import provably
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.options import Share
-from compact_proofs.progress import track
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition, ModularAdditionStrategy
 from compact_proofs.tasks.shares import InputShare
@@ -33,15 +32,18 @@ class BruteForce(Enumeration[OneLayerMLP], ModularAdditionStrategy):
     name: ClassVar[str] = "brute-force"
     summary: ClassVar[str] = "every pair, in batches: exact, 2 m p^3"
 
-    def evaluate(self, model: OneLayerMLP, task: Task) -> Generator[Tensor, None, None]:
+    def evaluation(self, model: OneLayerMLP, task: Task) -> Evaluation[int]:
         """Pairs in an order that meets small and large numbers alike."""
         budget = self.part(task.size)
         inputs, labels = scattered(model.p, budget, device=model.W_E.device)
         logits_of = evaluator(model)
-        for start in track(range(0, budget, ROWS), "pairs, in batches"):
+
+        def right(start: int) -> Generator[Tensor, None, None]:
             rows = slice(start, start + ROWS)
             with stage("pairs"):
                 yield is_correct(logits_of(inputs[rows]), labels[rows])
+
+        return Evaluation(right, batches(budget, ROWS), lambda start: min(ROWS, budget - start), "pairs, in batches")
 
     def places(self, model: OneLayerMLP, task: Task, inputs: Tensor) -> Tensor:
         return task.numbers(inputs) * pow(stride(task.size), -1, task.size) % task.size

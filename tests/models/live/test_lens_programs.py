@@ -11,6 +11,7 @@ from lens import KINDS, live_model
 
 import compact_proofs as cp
 from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.errors import BadInput
 from compact_proofs.models.hooked import from_transformer_lens
@@ -114,3 +115,17 @@ def test_tracing_leaves_a_live_model_as_it_was(kind):
     assert all(type(b) is torch.nn.Parameter and torch.equal(a, b) for a, b in zip(before, live.parameters(), strict=True))
     from_transformer_lens(live)
     assert all(parameter.dtype == torch.float32 for parameter in live.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_with_hooks_is_not_taken_for_its_weights(kind):
+    live = live_model(kind, "attention-only")
+    live(TASK.inputs(0, 1))
+    assert from_transformer_lens(live)
+    live.add_hook("blocks.0.hook_resid_post", lambda value, hook: value)  # perhaps another one on inputs that nobody tried
+    with pytest.raises(BadInput, match="hooks were added"):
+        from_transformer_lens(live)
+    proven = cp.prove(live, TASK, Exhaustive())
+    assert proven.claim.function.architecture == "module"
+    live.reset_hooks()
+    assert from_transformer_lens(live)

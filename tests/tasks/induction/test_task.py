@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_stacks import random_stack
 
+from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.check_task import check_task
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.models.attention_stack import AttentionStackConfig
 from compact_proofs.tasks.induction import Circuit, Induction
@@ -131,3 +133,12 @@ def test_wrong_uses_are_named():
         Induction.of(torch.nn.Linear(2, 2))
     with pytest.raises(BadInput, match="d_head must be at least 1"):
         AttentionStackConfig(6, 4, 5, 0)
+
+
+def test_more_inputs_than_numbers_are_drawn_digit_by_digit():
+    task = Induction(32, 16)
+    assert task.size > 2**63
+    drawn = task.draw(400, Draws(b"seed"))
+    assert all(len(set(x[:-1])) == 15 for x in drawn.tolist())
+    assert torch.bincount(task.places(drawn), minlength=14).min() > 400 / 14 / 3
+    assert check_task(task) is False

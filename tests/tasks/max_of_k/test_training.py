@@ -155,5 +155,5 @@ def test_zoo_models_are_what_they_say(name):
 
 
 def test_unknown_zoo_model():
-    with pytest.raises(BadInput, match=r"no model 'max-of-9'; did you mean max-of-.*[?] compact-proofs zoo lists them"):
+    with pytest.raises(BadInput, match=r"no model 'max-of-9' \(did you mean max-of-.*[?]\); compact-proofs zoo lists them"):
         zoo.load("max-of-9")

@@ -1,4 +1,4 @@
-"""Workers of an existing Dask cluster. They compute; this program alone writes to the store."""
+"""Workers of an existing Dask cluster. They compute; this program alone keeps what they find."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from importlib.metadata import version
 from typing import Any
 
 from compact_proofs.errors import BadInput
-from compact_proofs.sweep.pool import WorkersLost
-from compact_proofs.sweep.work import Job, Outcome, Work, work
+from compact_proofs.workers.base import Done, Function, WorkersLost
 
 CONNECTING = 20
 """Seconds to wait for the scheduler, and for its first worker."""
-
-_CONTINUE = "run the same command again to continue"
 
 LOOKS, PAUSE = 5, 1.0
 """How often the workers are looked at before it is an error that one dies meanwhile, and the seconds between."""
@@ -28,7 +25,7 @@ class DaskWorkers:
     """The workers of a Dask cluster.
 
     A job whose worker dies is done again by another worker; one that has killed several workers (the scheduler's
-    ``allowed-failures``) fails. Within one worker, jobs take turns: start workers with one thread each.
+    ``allowed-failures``) is lost. Within one worker, jobs take turns: start workers with one thread each.
 
     Parameters
     ----------
@@ -36,6 +33,8 @@ class DaskWorkers:
         Of the scheduler, such as ``tcp://127.0.0.1:8786``.
     function
         What they do with a job.
+    advice
+        What to do if the cluster goes away, for that error.
 
     Raises
     ------
@@ -43,14 +42,14 @@ class DaskWorkers:
         If Dask is not installed, no cluster answers, it has no workers, or they have another version of this package.
     """
 
-    def __init__(self, address: str, function: Work = work) -> None:
+    def __init__(self, address: str, function: Function, advice: str) -> None:
         try:
             import distributed
         except ImportError:
-            raise BadInput("a sweep on a cluster needs Dask: pip install 'compact-proofs[dask]'") from None
-        self._function = function
+            raise BadInput("work on a cluster needs Dask: pip install 'compact-proofs[dask]'") from None
+        self._function, self._advice = function, advice
         self._done: queue.Queue[Any] = queue.Queue()
-        self._jobs: dict[str, tuple[Job, Any]] = {}
+        self._jobs: dict[str, tuple[Any, Any]] = {}
         try:
             self._client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
         except (OSError, ValueError) as e:
@@ -66,13 +65,23 @@ class DaskWorkers:
         """One job for each worker there is now: Dask suspects every job that is at a worker when it dies."""
         return max(1, len(self._client.ncores()))
 
-    def submit(self, job: Job) -> None:
+    @property
+    def ready(self) -> bool:
+        """Workers were seen when this was made."""
+        return True
+
+    def share(self, data: bytes) -> Any:
+        """Give bytes to the scheduler as the result of a task, which is made again if the worker that has it dies."""
+        return self._client.submit(_same, data, key=f"compact-proofs-{uuid.uuid4().hex}", pure=False)
+
+    def submit(self, job: Any, shared: Any = None) -> None:
         """Send the job to the scheduler."""
-        future = self._client.submit(self._function, job, key=f"compact-proofs-{uuid.uuid4().hex}", pure=False)
+        given = (job,) if shared is None else (job, shared)
+        future = self._client.submit(self._function, *given, key=f"compact-proofs-{uuid.uuid4().hex}", pure=False)
         self._jobs[str(future.key)] = job, future
         future.add_done_callback(self._done.put)
 
-    def wait(self) -> list[Outcome]:
+    def wait(self) -> list[Done]:
         """Wait until a job is done."""
         last_seen = time.monotonic()
         while True:
@@ -84,12 +93,12 @@ class DaskWorkers:
                 if self._client.ncores():
                     last_seen = time.monotonic()
                 elif time.monotonic() - last_seen > ALONE:
-                    raise WorkersLost("the Dask cluster has no workers left; " + _CONTINUE) from None
+                    raise WorkersLost("the Dask cluster has no workers left; " + self._advice) from None
                 continue
             if future.status in ("lost", "pending"):  # its worker died with the result, so another does it again
                 future.add_done_callback(self._done.put)
             else:
-                return [self._outcome(future)]
+                return [self._of(future)]
 
     def close(self) -> None:
         """Take back what was sent, and leave the cluster as it was."""
@@ -122,22 +131,25 @@ class DaskWorkers:
                 raise BadInput(f"compact_proofs cannot be used on the workers of {address}: {e}") from None
         raise BadInput(f"the workers of {address} come and go; start some that stay")
 
-    def _outcome(self, future: Any) -> Outcome:
+    def _of(self, future: Any) -> Done:
         job, _ = self._jobs.pop(future.key)
         if future.status == "cancelled":
             raise self._lost()
         if future.status == "error":
-            return Outcome(job.key, error=f"on the cluster: {future.exception()}")
+            return Done(job, lost=f"on the cluster: {future.exception()}")
         try:
-            outcome: Outcome = future.result()
-            return outcome
+            return Done(job, future.result())
         except Exception as e:
             if future.status == "cancelled":
                 raise self._lost() from None
-            return Outcome(job.key, error=f"on the cluster: {type(e).__name__}: {e}")
+            return Done(job, lost=f"on the cluster: {type(e).__name__}: {e}")
 
     def _lost(self) -> WorkersLost:
-        return WorkersLost("the connection to the Dask scheduler was lost; " + _CONTINUE)
+        return WorkersLost("the connection to the Dask scheduler was lost; " + self._advice)
+
+
+def _same(data: bytes) -> bytes:
+    return data
 
 
 def _version() -> str:

@@ -1,0 +1,91 @@
+"""One proof by one process and by two: ``python -m benchmarks.many_cores [NETWORK ...]``, results/many_cores.md.
+
+The processes are started before, as `cp.sharing` does for several calls. Rows of networks that are not named stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import compact_proofs as cp
+from benchmarks.timing import markdown
+from benchmarks.writing import RESULTS as FOLDER
+from benchmarks.writing import write_results
+from compact_proofs.core.prove import find_explanation
+from compact_proofs.shards import crew
+from compact_proofs.tasks.max_of_k import BruteForce
+
+RESULTS = FOLDER / "many_cores.md"
+CASES: tuple[tuple[str, cp.Strategy], ...] = (
+    ("max-of-4-seed-123", BruteForce()),
+    ("finite-majority-rnn", cp.Automatic()),
+    ("finite-max-2-heads-norm", cp.Automatic()),
+)
+JOBS = 2
+TICKS = os.sysconf("SC_CLK_TCK")
+
+TEXT = """# One proof on many cores
+
+`python -m benchmarks.many_cores [NETWORK ...]`. Seconds of one proof: of the processor, by one process; then by two that were
+started before, those of the asking process and of the busier of the two together, which is how long it takes on two idle cores.
+The certificates are the same, and the program stops if they are not.
+"""
+HEADER = ["network", "strategy", "operations, M", "one process, s", "asking, s", "busier of two, s", "ratio"]
+
+
+def main(names: list[str]) -> None:
+    """Measure the cases of some networks, or all, and write the table."""
+    rows = known()
+    for name, strategy in CASES:
+        if names and name not in names:
+            continue
+        loaded = cp.load(name)
+        explanation = find_explanation(loaded.model, loaded.task, strategy)
+        alone, seconds, _ = timed(loaded, strategy, explanation)
+        with cp.sharing(JOBS):
+            found = crew._crew.get()
+            assert found is not None
+            assert found.workers is not None
+            while not all(worker.started for worker in found.workers._workers):  # type: ignore[attr-defined]
+                _, _ = found.workers.ready, time.sleep(0.05)
+            shared, own, busiest = timed(loaded, strategy, explanation)
+        assert (alone.claim, alone.length) == (shared.claim, shared.length)
+        ratio = seconds / (own + busiest)
+        said = [f"{alone.length.total / 1e6:.1f}", f"{seconds:.1f}", f"{own:.1f}", f"{busiest:.1f}", f"{ratio:.2f}"]
+        rows[name] = [name, strategy.name, *said]
+        print(*rows[name], flush=True)
+    in_order = [rows[name] for name, _ in CASES if name in rows]
+    write_results("many_cores", f"{TEXT}\n{markdown(HEADER, in_order)}\n")
+
+
+def known() -> dict[str, list[str]]:
+    """The rows of the table as it is, by network."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {row[0]: row for row in cells[2:]}
+
+
+def timed(loaded: cp.LoadedModel, strategy: cp.Strategy, explanation: cp.Explanation) -> tuple[cp.Certificate, float, float]:
+    """A proof, and the processor seconds of this process and of the busiest of the others."""
+    before, own = others(), time.process_time()
+    proven = cp.prove(loaded, strategy=strategy, explanation=explanation)
+    own = time.process_time() - own
+    return proven, own, max((spent - before.get(process, 0) for process, spent in others().items()), default=0.0)
+
+
+def others() -> dict[int, float]:
+    """Processor seconds of each worker process so far."""
+    found = crew._crew.get()
+    workers = [] if found is None or found.workers is None else found.workers._workers  # type: ignore[attr-defined]
+    spent = {}
+    for worker in workers:
+        fields = Path(f"/proc/{worker.process.pid}/stat").read_text().rpartition(")")[2].split()
+        spent[worker.process.pid] = (int(fields[11]) + int(fields[12])) / TICKS
+    return spent
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

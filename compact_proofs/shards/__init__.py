@@ -1,0 +1,13 @@
+"""Proofs in parts: what strategies divide into a disjoint union, and who carries out the parts.
+
+each        `each`: a strategy's parts, one after the other or by workers
+crew        `sharing`: who carries them out, and what is kept of what is finished
+work        what a worker does with some parts
+passing     functions, tables and results as bytes
+"""
+
+from compact_proofs.shards.call import is_shared, proof
+from compact_proofs.shards.crew import nothing_kept, remembered, shared_by, sharing
+from compact_proofs.shards.each import each
+
+__all__ = ["each", "is_shared", "nothing_kept", "proof", "remembered", "shared_by", "sharing"]
