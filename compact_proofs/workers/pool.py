@@ -14,7 +14,8 @@ from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.workers.base import Done, Function, WorkersLost
+from compact_proofs.errors import WorkersLost
+from compact_proofs.workers.base import Done, Function
 
 _READY = "ready"
 
