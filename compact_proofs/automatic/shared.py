@@ -36,6 +36,7 @@ class Shared(Enumeration[nn.Module]):
     """
 
     name: ClassVar[str] = "shared"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "any network over tokens, every input, with everything shared that tables can share"
     reads_program: ClassVar[bool] = True
 
