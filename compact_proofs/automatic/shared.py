@@ -32,8 +32,8 @@ class Shared(Enumeration[nn.Module]):
     """Evaluate every input of the task by `Listing`: what inputs have in common is computed once.
 
     The best that can be done without understanding the network, and what a clever proof's length is to be compared with. Cost: for
-    transformers between a fiftieth (attention only, one layer or two) and a fifth (two layers with LayerNorm and MLPs) of brute force,
-    for recurrent networks a twentieth.
+    transformers between a fiftieth (attention only, one layer or two) and a fifth (two layers with LayerNorm and MLPs) of brute
+    force, for recurrent networks a twentieth.
     """
 
     name: ClassVar[str] = "shared"
