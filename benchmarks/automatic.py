@@ -1,6 +1,6 @@
-"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL ...]``, results/automatic.md.
+"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL[@TOKEN] ...]``, results/automatic.md.
 
-Each on its whole set of inputs, by the default options, with what the search took beside the proof.
+Each on its whole set of inputs, or on those that end in a token, by the default options, with what the search took beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
 from compact_proofs.length import count
 from compact_proofs.program import program_of
+from compact_proofs.sequences.automaton import Automaton
+from compact_proofs.sequences.task import FiniteTask, OverTokens
 from compact_proofs.tasks import load_model
 from compact_proofs.zoo import names
 
@@ -34,12 +36,26 @@ TEXT = """# Automatic proofs
 over those of the module on every input. Seconds are processor time of one core: of the search, which is free and not trusted, and
 of the proof.
 """
+PARTS = """
+`python -m benchmarks.automatic NAME@TOKEN ...`: on the inputs that end in one token, which alone pay the tables of the model and
+the labels of all sequences.
+"""
+
+
+def ending_in(task: FiniteTask, token: int) -> FiniteTask:
+    """The inputs of a task without validity that end in a token."""
+    ends = [int(t == token) for t in range(task.d_vocab)]
+    return FiniteTask(task.n_ctx, task.d_vocab, task.label, valid=Automaton.of([ends, ends], 0, [0, 1]))
 
 
 def row(name: str) -> list[str]:
     """Search and prove."""
-    loaded = load_model(name)
+    model, _, token = name.partition("@")
+    loaded = load_model(model)
     program, task = program_of(loaded.model, loaded.task), loaded.task
+    if token:
+        assert isinstance(task, OverTokens)
+        task = ending_in(task.as_finite(), int(token))
     inputs = task.inputs(0, min(SAMPLE, task.size))
     with count() as counter:
         program(inputs)
@@ -56,10 +72,10 @@ def row(name: str) -> list[str]:
 
 
 def known() -> dict[str, list[str]]:
-    """The rows of the table as it is, by network."""
+    """The rows of the tables as they are, by network."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return {row[0]: row for row in cells[2:]}
+    return {row[0]: row for row in cells if row != HEADER and not row[0].startswith("---")}
 
 
 def main() -> None:
@@ -70,7 +86,8 @@ def main() -> None:
         rows[name] = row(name)
         print(" | ".join(rows[name]), flush=True)
         table = markdown(HEADER, [rows[name] for name in every if name in rows])
-        write_results("automatic", f"{TEXT}\n{table}")
+        parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name])
+        write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}")
 
 
 if __name__ == "__main__":

@@ -162,11 +162,12 @@ def main() -> None:
         for line in PARTS[part]():
             lines[key(line)] = line
             print(line, flush=True)
-            write(lines.values(), build)
+            write(lines.values(), build, apart=bool(parts))
 
 
-def write(lines: Iterable[str], build: float) -> None:
-    """Write the file of results."""
+def write(lines: Iterable[str], build: float, *, apart: bool) -> None:
+    """Write the file of results; `apart` says that some lines are of earlier runs."""
+    earlier = "Some lines are of earlier commits than the one below, as parts were made apart.\n" if apart else ""
     write_results(
         "formal",
         f"""# Theorems checked by Coq
@@ -175,7 +176,7 @@ Made by `make formal-zoo` (Coq {Coq.find().version.split()[0]}). Processor secon
 include 0.7 s for loading libraries. The difference is Coq's count of right inputs minus the Python certificate's; counted by
 positions, each query has bounds of its own in Coq. Of a goal, the seconds are those of its enclosures and of its proof too.
 Compiling the development from nothing took {build:.0f} s of wall time.
-
+{earlier}
 | model | strategy | arithmetic | proven accuracy | difference | weights s | theorem s |
 | --- | --- | --- | ---: | ---: | ---: | ---: |
 """

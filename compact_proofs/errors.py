@@ -44,6 +44,10 @@ class CertificateRejected(CompactProofsError):
     """A certificate does not prove its claim for this model; the message says why."""
 
 
+class WorkersLost(CompactProofsError):
+    """Nobody is there to do the work: no worker process starts, all workers of a cluster are gone, or one after the other died."""
+
+
 class TooLarge(CompactProofsError):
     """A computation would take more memory than it may; the message says how much it may take."""
 

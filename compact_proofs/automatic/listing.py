@@ -132,7 +132,8 @@ class Listing:
                 tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
             elif node.op == "get_attr":
-                values[node] = self.program.tensors[str(node.target)]
+                constant = self.program.tensors[str(node.target)]
+                values[node] = constant.double() if constant.is_floating_point() else constant
             elif node.op == "call_function":
                 values[node] = self._operation(node, values)
             else:

@@ -86,7 +86,7 @@ def relaxed_search(
         "tree": tree.encode([root.written() for root in roots], network.v),
         "group": named,
         "choices": torch.zeros(0, dtype=torch.int64),
-        "numbers": torch.cat([judge.basis.flatten(), columns.flatten()]),
+        "numbers": torch.cat([judge.basis.flatten(), columns.flatten()]) if chosen else columns.flatten(),
     }
     return explanation, sum(group.value for group in groups)
 

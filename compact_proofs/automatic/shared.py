@@ -32,10 +32,12 @@ class Shared(Enumeration[nn.Module]):
     """Evaluate every input of the task by `Listing`: what inputs have in common is computed once.
 
     The best that can be done without understanding the network, and what a clever proof's length is to be compared with. Cost: for
-    one-layer transformers between a fortieth and a fifth of brute force, for recurrent networks a twentieth.
+    transformers between a fiftieth (attention only, one layer or two) and a fifth (two layers with LayerNorm and MLPs) of brute
+    force, for recurrent networks a twentieth.
     """
 
     name: ClassVar[str] = "shared"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "any network over tokens, every input, with everything shared that tables can share"
     reads_program: ClassVar[bool] = True
 

@@ -51,6 +51,7 @@ class Automatic(Strategy[Program]):
     """Most often that a box is divided in search of a better bound."""
 
     name: ClassVar[str] = "automatic"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 

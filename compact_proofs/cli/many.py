@@ -11,7 +11,7 @@ import typer
 
 from compact_proofs.cli.files import free_folder, made
 from compact_proofs.cli.output import note
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, TooLarge, WorkersLost
 
 Jobs = Annotated[
     int,
@@ -78,19 +78,23 @@ def free_to_go_on(folder: Path, *, resume: bool, force: bool) -> Path:
 def kept_in(folder: Path, *, resume: bool) -> Iterator[Path]:
     """Give the file in which the work inside keeps what is finished: that of an earlier run, or a new one.
 
-    It is removed when the work is done, or cannot be done. After an interruption it stays, and it is said how the work goes on.
+    It is removed when the work is done, or cannot be done, and so are folders that were made for it. It stays where the work can go
+    on: after an interruption, for which it is said how, and where workers or memory were missing.
     """
-    folder_is_new = not folder.exists()
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     unfinished = made(folder) / UNFINISHED
     if not resume:
         _remove(unfinished)
     try:
         with going_on("the same command with --resume"):
             yield unfinished
-    except BadInput:
+    except (KeyboardInterrupt, WorkersLost, TooLarge):
+        raise
+    except BaseException:
         _remove(unfinished)
-        if folder_is_new and not any(folder.iterdir()):
-            folder.rmdir()
+        for place in missing:
+            if not any(place.iterdir()):
+                place.rmdir()
         raise
     _remove(unfinished)
 

@@ -10,14 +10,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, WorkersLost
 from compact_proofs.length import ProofLength, TooLong, charge_length, count, current_stage, tightest, unseen
 from compact_proofs.memory import granted
 from compact_proofs.progress import counted
 from compact_proofs.shards.crew import Crew, current_crew
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.shards.work import Answer, Shard
-from compact_proofs.workers import WorkersLost
 
 ALONE = 0.5
 """Seconds that this process works alone: what takes no longer is not worth sending."""

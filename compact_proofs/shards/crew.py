@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from compact_proofs.errors import BadInput
 from compact_proofs.files.kept import Kept
 from compact_proofs.shards.passing import read_result, written
-from compact_proofs.shards.work import Shard, work
+from compact_proofs.shards.work import Shard, prepare, work
 from compact_proofs.workers import DaskWorkers, ProcessPool, Workers
 
 Value = TypeVar("Value")
@@ -102,7 +102,7 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
         if dask is not None:
             crew = Crew(ended.enter_context(closing(DaskWorkers(dask, work, AGAIN))), kept)
         elif jobs > 1:
-            pool = ended.enter_context(closing(ProcessPool(jobs, work, "what has jobs=")))
+            pool = ended.enter_context(closing(ProcessPool(jobs, work, "what has jobs=", prepare)))
             pool.start()
             crew = Crew(pool, kept)
         else:

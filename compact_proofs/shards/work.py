@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import pickle
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -70,6 +71,12 @@ class Answer:
     def length(self) -> ProofLength:
         """The operations that were made."""
         return ProofLength(self.by_stage or {})
+
+
+def prepare() -> None:
+    """Import what a proof needs before there is one, with what torch imports at the first call that it dispatches."""
+    for module in ("torch._dynamo", "cloudpickle", "compact_proofs.core.prove", "compact_proofs.automatic.strategy"):
+        importlib.import_module(module)
 
 
 def work(shard: Shard, function: bytes) -> Answer:

@@ -7,14 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from compact_proofs.errors import CompactProofsError
-
 one_at_a_time = threading.Lock()
 """To be held by whoever does a job: readings switch kernels of the whole process, so the threads of one Dask worker take turns."""
-
-
-class WorkersLost(CompactProofsError):
-    """Nobody is there to do the work."""
 
 
 class Job(Protocol):

@@ -8,8 +8,8 @@ import uuid
 from importlib.metadata import version
 from typing import Any
 
-from compact_proofs.errors import BadInput
-from compact_proofs.workers.base import Done, Function, WorkersLost
+from compact_proofs.errors import BadInput, WorkersLost
+from compact_proofs.workers.base import Done, Function
 
 CONNECTING = 20
 """Seconds to wait for the scheduler, and for its first worker."""

@@ -8,13 +8,14 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from compact_proofs.workers.base import Done, Function, WorkersLost
+from compact_proofs.errors import WorkersLost
+from compact_proofs.workers.base import Done, Function
 
 _READY = "ready"
 
@@ -36,10 +37,12 @@ class ProcessPool:
         What they do with a job; a function of a module, so that a new process finds it.
     caller
         What a script calls to start them, for the error that says that they do not start.
+    prepare
+        What a process does first, before it says that it has started.
     """
 
-    def __init__(self, size: int, function: Function, caller: str) -> None:
-        self._size = size
+    def __init__(self, size: int, function: Function, caller: str, prepare: Callable[[], None] | None = None) -> None:
+        self._size, self._prepare = size, prepare
         self._function = function
         self._caller = caller
         self._workers: list[_Worker] = []
@@ -61,7 +64,7 @@ class ProcessPool:
     def start(self) -> None:
         """Start all processes now, so that they are ready when there is work."""
         while len(self._workers) < self._size:
-            self._workers.append(_Worker(self._function))
+            self._workers.append(_Worker(self._function, self._prepare))
 
     def share(self, data: bytes) -> Path:
         """Write bytes into a file that is removed with the pool; a process reads it once."""
@@ -80,7 +83,7 @@ class ProcessPool:
                     return
                 self._drop(worker)
                 break
-        started = _Worker(self._function)
+        started = _Worker(self._function, self._prepare)
         started.job, started.shared = job, shared
         self._workers.append(started)
 
@@ -149,10 +152,10 @@ class ProcessPool:
 class _Worker:
     """A process, the pipe to it, and what it is at."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, prepare: Callable[[], None] | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, function, prepare), daemon=True)
         with _interrupts_blocked():  # inherited: Ctrl-C is for the program, which ends its workers
             self.process.start()
         theirs.close()
@@ -174,10 +177,12 @@ class _Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Any, function: Function) -> None:
+def _serve(pipe: Any, function: Function, prepare: Callable[[], None] | None) -> None:
     """Do jobs until the program closes the pipe or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if prepare is not None:
+        prepare()
     pipe.send(_READY)
     while True:
         try:

@@ -1,5 +1,6 @@
 """Averages of tables in listed inputs, and norms, products and averages of them: the same function for less."""
 
+import copy
 from itertools import combinations
 from unittest import mock
 
@@ -112,3 +113,16 @@ def test_faults_are_noticed(module, name, wrong):
     with mock.patch.object(module, name, wrong):
         error, _ = error_and_cost(kind)
     assert error > 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_price_of_an_input_is_known_from_shapes(kind):
+    inputs = every_input()
+    labels = inputs[:, 0] % 3
+    program = trace(network(kind).float(), inputs[0])
+    with sound():
+        made = Listing(program, V)
+        with count() as counter:
+            made.right(inputs, labels)
+    priced = Listing(copy.deepcopy(program).to("meta"), V).price(inputs)
+    assert counter.length.total == priced * len(inputs) > 0

@@ -71,6 +71,9 @@ def test_work_that_ends_early_leaves_nothing_behind(
     monkeypatch.setattr(Nothing, "verify", fail)
     inputs = [str(tiny_file) if a == "TINY" else "sub/result" if a == "result" else a for a in WRITERS[command]]
     run(*inputs, code=130 if isinstance(error, KeyboardInterrupt) else 3)
+    if command == "frontier" and isinstance(error, KeyboardInterrupt):  # which can go on
+        assert [file.name for file in Path().rglob("*") if file.is_file()] == ["unfinished.sqlite"]
+        return
     assert list(Path().iterdir()) == []
 
 

@@ -12,12 +12,12 @@ import pytest
 import sweep_work
 from sweep_work import tiny_plan, wait_until
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, WorkersLost
 from compact_proofs.sweep import run, status
 from compact_proofs.sweep.runner import AGAIN, execute
 from compact_proofs.sweep.store import Store
 from compact_proofs.sweep.work import work
-from compact_proofs.workers import DaskWorkers, WorkersLost
+from compact_proofs.workers import DaskWorkers
 from compact_proofs.workers import cluster as module
 
 distributed = pytest.importorskip("distributed")

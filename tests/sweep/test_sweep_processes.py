@@ -15,12 +15,12 @@ import pytest
 import sweep_work
 from sweep_work import PATIENCE, Here, tiny_plan, wait_until
 
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, WorkersLost
 from compact_proofs.sweep import read, status
 from compact_proofs.sweep.lock import Locked
 from compact_proofs.sweep.runner import execute
 from compact_proofs.sweep.store import Store
-from compact_proofs.workers import ProcessPool, WorkersLost
+from compact_proofs.workers import ProcessPool
 
 
 def is_alive(pid: int) -> bool:
