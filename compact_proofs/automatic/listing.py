@@ -54,7 +54,7 @@ from compact_proofs.automatic.narrow import ENTRYWISE, map_nodes, narrowed
 from compact_proofs.automatic.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.refusals import one_of
 from compact_proofs.core.claim import ACCURACY
-from compact_proofs.enclosure import lower, upper
+from compact_proofs.enclosure import lower, provably, upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
 from compact_proofs.length import count, stage
@@ -300,7 +300,7 @@ class Listing:
         least = lower(scores)
         spread = (largest - torch.where(least > -torch.inf, least, largest)).amax()
         with structure():
-            if not spread.is_meta and not bool(spread <= SPREAD):
+            if not spread.is_meta and not bool(provably(spread <= SPREAD)):
                 return None
         weights = torch.exp(scores - largest).flatten(2)[:, :, place.to(self.device)]
         of = Softmaxes(weights, x.first.reshape(-1), x.second.reshape(-1), group)

@@ -7,6 +7,7 @@ import compact_proofs as cp
 from compact_proofs.automatic.reading import read
 from compact_proofs.automatic.refusals import NotRead
 from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.automatic.tree import LIST
 from compact_proofs.errors import NoSoundRule
 from compact_proofs.program import program_of
 from tests.automatic.specimens import V, largest
@@ -58,3 +59,24 @@ def test_choices_by_tokens_are_listed_or_refused(way):
 def test_what_nothing_can_evaluate_is_refused_by_name(way, error, said):
     with pytest.raises(error, match=said):
         cp.prove(Chosen(way), largest("attention"), Automatic())
+
+
+def test_infinite_scores_are_listed():
+    """Scores whose spread has no bound: nothing is known of their shares, and nothing is claimed of them."""
+
+    class Attends(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.E = torch.nn.Parameter(torch.eye(V, dtype=torch.float64))
+            self.S = torch.nn.Parameter(torch.zeros(V, V, dtype=torch.float64))
+            with torch.no_grad():
+                self.S[1, 2] = torch.inf
+
+        def forward(self, tokens):
+            scores = self.S[tokens[:, -1:], tokens]
+            return (scores.softmax(1)[:, None] @ self.E[tokens])[:, 0]
+
+    task, model = largest("attention"), Attends()
+    own = {"roots": torch.tensor([0]), "tree": torch.tensor([[LIST, 0]] * 99), "group": torch.zeros(0, dtype=torch.int64)}
+    told = {**own, "choices": torch.zeros(0, dtype=torch.int64), "numbers": torch.zeros(0, dtype=torch.float64)}
+    assert cp.prove(model, task, Automatic(), explanation=told).bound <= cp.brute_force(model, task).bound
