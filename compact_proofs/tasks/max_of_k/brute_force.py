@@ -50,7 +50,7 @@ class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
                 value = p.EVOU[: m + 1] + (p.PVOU + p.EUPU[q])[:, None]  # [K, m + 1, v]
                 F = (w[q, : m + 1] * r[q, :, None])[:, :, None] * value
                 D = F[:, :, others(v)[m]] - F[:, :, m : m + 1]  # [K, m + 1, v - 1]
-            for block in itertools.islice(_blocks(q, m, K), number):
+            for block in _first_blocks(q, m, K, number):
                 with stage("sequences"):
                     sums = D[-1, q][None]
                     for i, t in enumerate(block.start):
@@ -61,7 +61,7 @@ class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
 
         def inputs(part: tuple[int, int, int]) -> int:
             q, m, number = part
-            return sum(block.size for block in itertools.islice(_blocks(q, m, K), number))
+            return sum(block.size for block in _first_blocks(q, m, K, number))
 
         return Evaluation(right, _evaluated(v, K, self.part(task.size)), inputs, "sequences by (query, maximum)")
 
@@ -70,7 +70,7 @@ class BruteForce(Enumeration[AttentionOnlyTransformer], MaxOfKStrategy):
         K, at = model.n_ctx, 0
         first: dict[tuple[int, int, int, tuple[int, ...]], tuple[int, Block]] = {}
         for q, m, blocks in _evaluated(model.d_vocab, K, self.part(task.size)):
-            for block in itertools.islice(_blocks(q, m, K), blocks):
+            for block in _first_blocks(q, m, K, blocks):
                 first[q, m, block.number, block.start] = at, block
                 at += block.size
         found = []
@@ -165,6 +165,11 @@ def _patterns(q: int, m: int, K: int) -> list[tuple[tuple[slice, ...], tuple[sli
             fixed += 1
         found.append((pattern[:fixed], pattern[fixed:]))
     return found
+
+
+def _first_blocks(q: int, m: int, K: int, number: int) -> Iterator[Block]:
+    """So many of them; there may be more than a machine number holds."""
+    return (block for _, block in zip(range(number), _blocks(q, m, K), strict=False))
 
 
 def _blocks(q: int, m: int, K: int) -> Iterator[Block]:
