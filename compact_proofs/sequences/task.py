@@ -85,6 +85,8 @@ class FiniteTask(Task):
         FiniteTask(4, 64, Maximum())                                  # one that ships (`labels.LABELS`)
         FiniteTask(8, 5, dfa=Automaton(step, start, labels))          # the label of an automaton's last state
 
+    What a task is made of cannot be exchanged later, nor by a subclass: it is named by what it was given.
+
     Parameters
     ----------
     n_ctx, d_vocab
@@ -98,8 +100,6 @@ class FiniteTask(Task):
         Boxes of sequences to be proven as a whole, found by hand: disjoint, and each of one label or `MIXED`. Proofs check that.
     dfa
         An `Automaton`, or (step, start, labels).
-
-    What a task is made of cannot be exchanged later, nor by a subclass: it is named by what it was given.
 
     Raises
     ------
