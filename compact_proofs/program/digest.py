@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, Node
 
+from compact_proofs.length import unseen
+
 _PLACEMENT = {"device", "layout", "pin_memory", "memory_format", "non_blocking"}
 """Arguments that say where numbers lie, and nothing about their values."""
 
@@ -55,5 +57,7 @@ def program_sha256(graph: Graph, tensors: Mapping[str, Tensor]) -> str:
         if node.op == "get_attr":
             tensor = tensors[str(node.target)]
             if not tensor.is_meta:  # which has no numbers
-                digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+                with unseen("the bits of a program's constants, to be hashed"):
+                    bits = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+                digest.update(bits)
     return digest.hexdigest()

@@ -45,6 +45,7 @@ UNSEEN = {
     "length/addresses.py": ["addresses, made from sizes alone"],
     "models/files.py": ["the bits of weights, to be hashed"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
+    "program/digest.py": ["the bits of a program's constants, to be hashed"],
     "shards/call.py": ["whether results are possible, by numbers of inputs"],
     "shards/passing.py": [
         "numbers written as bytes for another process, which counts whatever it does with them",
@@ -63,6 +64,7 @@ UNSEEN = {
 WITHOUT_MODES = {
     "automatic/lifted.py",  # a graph for many tokens, on fake tensors
     "automatic/narrow.py",  # the shapes of a graph's nodes, on meta tensors
+    "automatic/refusals.py",  # whether an operation takes real numbers, on meta tensors
     "automatic/search.py",  # the search of an explanation
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
