@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """What to say after a name that is not known: " (did you mean additive or cubic?)", or nothing where no name is near."""
-    near = get_close_matches(name, list(known), n=3)
+def meant(name: object, known: Iterable[str]) -> str:
+    """What to say after a name that is not known: " (did you mean additive or cubic?)", or nothing where no name is near.
+
+    What a file has in place of a name may be anything.
+    """
+    near = get_close_matches(name, list(known), n=3) if isinstance(name, str) else []
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
 

@@ -255,12 +255,18 @@ def test_coq_accepts_what_a_machine_proves(tiny: LoadedModel, coq, compiled, tmp
 
 
 def test_a_goal_that_no_machine_proves_is_open(tmp_path: Path):
-    """The gap is too small for attention to be sharp; and a network without attention has no such proof."""
+    """The gap is too small for attention to be sharp; and where no box is left, nothing is proved."""
     loaded = load_model("max-of-4-seed-123")
     statement = goal_of(loaded.model, loaded.task, maximum_kinds(4, 64, 1), tmp_path)
     assert statement.is_open
     with pytest.raises(BadInput, match="no goal"):
-        goal_of(*VOTES, partial(closable_kinds, n_ctx=2, d_vocab=4), tmp_path)
+        goal_of(*VOTES, partial(closable_kinds, n_ctx=2, d_vocab=4, least=4), tmp_path)
+
+
+def test_a_goal_without_attention_is_closed_by_machine(tmp_path: Path):
+    statement = goal_of(*VOTES, partial(closable_kinds, n_ctx=2, d_vocab=4), tmp_path)
+    assert not statement.is_open
+    assert statement.numerator == 12  # all but those with one token twice
 
 
 @pytest.mark.slow
