@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +34,22 @@ def tiny_certificate(tiny: LoadedModel) -> Certificate:
     certificate = prove(tiny.model, tiny.task, Additive(window=3, groups=3))
     assert certificate.claim.numerator > 100
     return certificate
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Callable[[], Any]:
+    """Start a Dask scheduler on the loopback interface with two worker processes, which see the environment of that moment."""
+    distributed = pytest.importorskip("distributed")
+
+    def start() -> Any:
+        return distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            local_directory=str(tmp_path),
+            silence_logs=50,
+        )
+
+    return start

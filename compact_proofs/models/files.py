@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
 from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.bits import bits_of
 from compact_proofs.files.untrusted import parse_json
-from compact_proofs.length import unseen
 from compact_proofs.models.architectures import architecture_of
 
 MAX_BYTES = 2**30
@@ -150,14 +150,10 @@ def weights_sha256(model: nn.Module) -> str:
     """
     digest = hashlib.sha256(b"compact-proofs weights 1\n")
     tensors = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
-    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     for name, tensor in sorted(tensors, key=lambda item: item[0]):
         header = [name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
-        with unseen("the bits of weights, to be hashed"):
-            real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-            bits = real.detach().cpu().contiguous().view(-1).view(integers[real.element_size()]).numpy()
         digest.update(json.dumps(header).encode() + b"\n")
-        digest.update(bits.astype(bits.dtype.newbyteorder("<")).tobytes())
+        digest.update(bits_of(tensor))
     return digest.hexdigest()
 
 

@@ -7,11 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.fx import Graph, Node
 
-from compact_proofs.length import unseen
+from compact_proofs.files.bits import bits_of
 
 _PLACEMENT = {"device", "layout", "pin_memory", "memory_format", "non_blocking"}
 """Arguments that say where numbers lie, and nothing about their values."""
@@ -57,7 +56,5 @@ def program_sha256(graph: Graph, tensors: Mapping[str, Tensor]) -> str:
         if node.op == "get_attr":
             tensor = tensors[str(node.target)]
             if not tensor.is_meta:  # which has no numbers
-                with unseen("the bits of a program's constants, to be hashed"):
-                    bits = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-                digest.update(bits)
+                digest.update(bits_of(tensor))
     return digest.hexdigest()

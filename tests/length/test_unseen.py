@@ -33,7 +33,7 @@ UNSEEN = {
         "the component on one input, for its sizes",
     ],
     "core/exhaustive.py": ["a task's inputs, made from their numbers"],
-    "files/container.py": ["the bits of an explanation, to be hashed"],
+    "files/bits.py": ["bits, to be hashed"],
     "inputs/numbering.py": ["numbers of inputs: addresses"],
     "inputs/task.py": ["inputs, made from their numbers"],
     "laws/quantiles.py": [
@@ -43,9 +43,7 @@ UNSEEN = {
         "numbers from their digits: k / 2^52 and (k + 1) / 2^52 are float64",
     ],
     "length/addresses.py": ["addresses, made from sizes alone"],
-    "models/files.py": ["the bits of weights, to be hashed"],
     "models/component.py": ["a check of inputs, which are data of the statement"],
-    "program/digest.py": ["the bits of a program's constants, to be hashed"],
     "shards/call.py": ["whether results are possible, by numbers of inputs"],
     "shards/passing.py": [
         "numbers written as bytes for another process, which counts whatever it does with them",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shard_work import TASK, Deadly, Network
@@ -11,23 +13,17 @@ from shard_work import TASK, Deadly, Network
 import compact_proofs as cp
 from compact_proofs.shards import call
 
-distributed = pytest.importorskip("distributed")
+pytest.importorskip("distributed")
 
 
-def test_a_proof_on_a_cluster_whose_workers_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proof_on_a_cluster_whose_workers_are_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask_cluster: Callable[[], Any]
+) -> None:
     monkeypatch.setattr(call, "ALONE", 0)
     monkeypatch.setenv("SHARD_PARENT", str(os.getpid()))
     strategy = Deadly(batch_size=4, log=str(tmp_path / "log"), times=3)
     alone = cp.brute_force(Network(), TASK, batch_size=4)
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        local_directory=str(tmp_path),
-        silence_logs=50,
-    ) as cluster:
+    with dask_cluster() as cluster:
         shared = cp.prove(Network(), TASK, strategy, dask=cluster.scheduler_address)
         assert os.getpid() not in {process for _, process in strategy.lines()}
         assert cp.check(shared, Network(), TASK, {"deadly": Deadly}, dask=cluster.scheduler_address).bound == shared.bound

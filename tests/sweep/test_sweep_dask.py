@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,9 @@ distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dask_cluster: Callable[[], Any]) -> Iterator[Any]:
     monkeypatch.setenv("SWEEP_LOG", str(tmp_path / "killed"))
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        local_directory=str(tmp_path),
-        silence_logs=50,
-    ) as made:
+    with dask_cluster() as made:
         yield made
 
 

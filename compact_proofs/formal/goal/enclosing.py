@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,13 +15,11 @@ from compact_proofs.errors import BadInput
 from compact_proofs.formal.goal.boxes import Box, Kind
 from compact_proofs.formal.goal.lead import Lead, by_axes, tokens_of
 from compact_proofs.formal.network.distribute import depends
-from compact_proofs.formal.network.language import Index, Network, Scalar, fixed, read
+from compact_proofs.formal.network.evaluation import Grid, entries, meaning_of
+from compact_proofs.formal.network.language import Network, Scalar, fixed, read
 
 OVER = 1000
 """Bounds are whole numbers of these parts."""
-
-Grid = Any
-"""An integer or a number, or an array of them."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ def _ends(value: tuple[list[int], Scalar], box: Box, env: Sequence[np.ndarray], 
     others = [x for x in range(outputs) if x != box.label] if depends(1, body) else [0]
     ranges = [np.array(others), *(np.arange(a, a + n) for a, n in (box.intervals[p] for p in tokens))]
     axes: list[Grid] = [box.label, *np.ix_(*ranges)]
-    found = np.asarray(_meaning(body, env, axes))
+    found = np.asarray(meaning_of(body, env, axes))
     return float(found.min()), float(found.max())
 
 
@@ -169,55 +166,5 @@ def constants(network: Network) -> list[np.ndarray]:
     """The weights and all definitions that do not depend on the input, in float64."""
     env = [w.value.double().numpy() for w in network.weights]
     for d in network.definitions[: network.constants]:
-        axes: list[Grid] = list(np.ix_(*map(np.arange, d.shape))) if d.shape else []
-        env.append(np.broadcast_to(_meaning(d.body, env, axes), d.shape))
+        env.append(entries(d, env))
     return env
-
-
-def _meaning(e: Scalar, env: Sequence[np.ndarray], axes: list[Grid]) -> Grid:
-    """Entries at grids of places, all at once."""
-    if e.head == "Read":
-        tensor, places = e.args
-        return env[tensor][tuple(_place(i, axes) for i in places)]  # type: ignore[index, union-attr]
-    if e.head == "Number":
-        return np.asarray(e.args[0] / e.args[1])  # type: ignore[operator]
-    if e.head == "Pi":
-        return np.asarray(math.pi)
-    if e.head == "Sum":
-        n, body = e.args
-        return sum(_meaning(body, env, [*axes, k]) for k in range(n))  # type: ignore[arg-type]
-    x = [np.asarray(_meaning(part, env, axes)) for part in e.parts()]
-    match e.head:
-        case "Plus":
-            return x[0] + x[1]
-        case "Minus":
-            return x[0] - x[1]
-        case "Times":
-            return x[0] * x[1]
-        case "Over":
-            return x[0] / x[1]
-        case "Relu":
-            return np.maximum(x[0], 0)
-        case "Exp":
-            return np.exp(x[0])
-        case "Sqrt":
-            return np.sqrt(x[0])
-    return np.vectorize(math.erf)(x[0])
-
-
-def _place(i: Index, axes: list[Grid]) -> Grid:
-    a = [_place(x, axes) if isinstance(x, Index) else x for x in i.args]
-    match i.head:
-        case "Axis":
-            return axes[a[0]]
-        case "Fixed":
-            return a[0]
-        case "Shifted":
-            return a[0] + a[1]
-        case "Scaled":
-            return a[0] * a[1]
-        case "Quotient":
-            return a[0] // a[1]
-        case "Remainder":
-            return a[0] % a[1]
-    raise AssertionError("constants read no token")

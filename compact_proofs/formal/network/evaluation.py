@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +12,14 @@ import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
-from compact_proofs.formal.network.language import Index, Network, Scalar
+from compact_proofs.formal.network.language import Definition, Index, Network, Scalar
 from compact_proofs.program import Program
 
 CLOSE = 1e-6
 """Relative difference of logits up to which a network and its program are the same in float64."""
+
+Grid = Any
+"""An integer or a number, or an array of them."""
 
 
 def logits(network: Network, tokens: Sequence[int]) -> np.ndarray:
@@ -26,12 +28,15 @@ def logits(network: Network, tokens: Sequence[int]) -> np.ndarray:
     Raises
     ------
     OverflowError
-        If an exponential is too large for a float.
+        If a number, such as an exponential, is too large for a float.
     """
     env = [w.value.to(torch.float64).numpy() for w in network.weights]
-    for d in network.definitions:
-        places = itertools.product(*map(range, d.shape))
-        env.append(np.array([meaning_of(d.body, env, p, tokens) for p in places]).reshape(d.shape))
+    try:
+        with np.errstate(over="raise"):
+            for d in network.definitions:
+                env.append(entries(d, env, tokens))
+    except FloatingPointError as e:
+        raise OverflowError(str(e)) from None
     return env[-1]
 
 
@@ -58,37 +63,25 @@ def compare(network: Network, program: Program, inputs: Tensor) -> None:
             )
 
 
-def _place(i: Index, axes: Sequence[int], tokens: Sequence[int]) -> int:
-    a: Any = [_place(x, axes, tokens) if isinstance(x, Index) else x for x in i.args]
-    match i.head:
-        case "Axis":
-            return axes[a[0]]
-        case "Token":
-            return tokens[a[0]]
-        case "Fixed":
-            return a[0]
-        case "Shifted":
-            return a[0] + a[1]
-        case "Scaled":
-            return a[0] * a[1]
-        case "Quotient":
-            return a[0] // a[1]
-    return a[0] % a[1]
+def entries(d: Definition, env: Sequence[np.ndarray], tokens: Sequence[int] = ()) -> np.ndarray:
+    """All entries of a definition, with the tensors before it and an input (none for what does not depend on it)."""
+    axes: list[Grid] = list(np.ix_(*map(np.arange, d.shape))) if d.shape else []
+    return np.broadcast_to(meaning_of(d.body, env, axes, tokens), d.shape)
 
 
-def meaning_of(e: Scalar, env: Sequence[np.ndarray], axes: tuple[int, ...], tokens: Sequence[int]) -> float:
-    """The number that an expression is, with entries of tensors, places of the axes, and an input."""
+def meaning_of(e: Scalar, env: Sequence[np.ndarray], axes: Sequence[Grid], tokens: Sequence[int] = ()) -> Grid:
+    """The number that an expression is, with entries of tensors, places of the axes, and an input; or all, at grids of places."""
     a: Any = e.args
     match e.head:
         case "Read":
-            return float(env[a[0]][tuple(_place(i, axes, tokens) for i in a[1])])
+            return env[a[0]][tuple(_place(i, axes, tokens) for i in a[1])]
         case "Number":
-            return a[0] / a[1]
+            return np.asarray(a[0] / a[1])
         case "Pi":
-            return math.pi
+            return np.asarray(math.pi)
         case "Sum":
-            return math.fsum(meaning_of(a[1], env, (*axes, k), tokens) for k in range(a[0]))
-    x = [meaning_of(part, env, axes, tokens) for part in a]
+            return sum(meaning_of(a[1], env, [*axes, k], tokens) for k in range(a[0]))
+    x = [np.asarray(meaning_of(part, env, axes, tokens)) for part in e.parts()]
     match e.head:
         case "Plus":
             return x[0] + x[1]
@@ -99,9 +92,27 @@ def meaning_of(e: Scalar, env: Sequence[np.ndarray], axes: tuple[int, ...], toke
         case "Over":
             return x[0] / x[1]
         case "Relu":
-            return max(x[0], 0.0)
+            return np.maximum(x[0], 0)
         case "Exp":
-            return math.exp(x[0])
-        case "Erf":
-            return math.erf(x[0])
-    return math.sqrt(x[0])
+            return np.exp(x[0])
+        case "Sqrt":
+            return np.sqrt(x[0])
+    return np.vectorize(math.erf)(x[0])
+
+
+def _place(i: Index, axes: Sequence[Grid], tokens: Sequence[int]) -> Grid:
+    a: Any = [_place(x, axes, tokens) if isinstance(x, Index) else x for x in i.args]
+    match i.head:
+        case "Axis":
+            return axes[a[0]]
+        case "Token":
+            return np.asarray(tokens)[a[0]]
+        case "Fixed":
+            return a[0]
+        case "Shifted":
+            return a[0] + a[1]
+        case "Scaled":
+            return a[0] * a[1]
+        case "Quotient":
+            return a[0] // a[1]
+    return a[0] % a[1]
