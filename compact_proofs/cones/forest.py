@@ -12,7 +12,8 @@ from torch import Tensor
 
 from compact_proofs.cones.cone import Cones, cut
 from compact_proofs.cones.tree import Stack, decode
-from compact_proofs.enclosure import lower
+from compact_proofs.enclosure import lower, upper
+from compact_proofs.errors import BadInput
 from compact_proofs.length import stage, unseen
 from compact_proofs.results import result_class
 
@@ -127,3 +128,20 @@ def lower_sum(numbers: Tensor) -> Fraction:
         return Fraction(0)
     with unseen("a lower bound, as a fraction"):
         return Fraction(max(float(lower(total)), 0.0))
+
+
+def upper_number(number: Tensor) -> Fraction:
+    """An upper bound of a number, exactly; 0 on meta tensors.
+
+    Raises
+    ------
+    BadInput
+        If there is none, because numbers overflowed.
+    """
+    if number.is_meta:
+        return Fraction(0)
+    with unseen("an upper bound, as a fraction"):
+        found = float(upper(number))
+        if not math.isfinite(found):
+            raise BadInput("the measure of what is left out has no bound: numbers overflowed")
+        return Fraction(found)

@@ -33,6 +33,24 @@ WIDEST = 16
 """Inputs at most."""
 
 
+def check_network(name: str, model: ScalarRecurrent, task: Task) -> None:
+    """Check that cones say something about a network on a task.
+
+    Raises
+    ------
+    BadInput
+        In the name of a strategy, saying why not.
+    """
+    if not isinstance(model, ScalarRecurrent) or not isinstance(task, OrderStatistic):
+        raise BadInput(f"{name}: is about a ScalarRecurrent network on {OrderStatistic.name}, not {type(model).__name__}")
+    if (model.config.n_ctx, model.config.d_out) != (task.n, task.n):
+        raise BadInput(f"{name}: the network reads {model.config.n_ctx} numbers, and the task has {task.n}")
+    if not task.law.rotation_invariant:
+        raise BadInput(f"{name}: measures directions, and rotations change the law of {task.describe()}")
+    if not 2 <= task.n <= WIDEST:
+        raise BadInput(f"{name}: from 2 to {WIDEST} numbers, not {task.n}")
+
+
 @dataclass(frozen=True)
 class ConeTree(Strategy[ScalarRecurrent]):
     """Cut the directions of the input into simplicial cones; where the network is right on a cone, its measure counts.
@@ -58,14 +76,7 @@ class ConeTree(Strategy[ScalarRecurrent]):
     summary: ClassVar[str] = "directions cut into cones; the network is run on the rays of each"
 
     def applies_to(self, model: ScalarRecurrent, task: Task) -> None:
-        if not isinstance(model, ScalarRecurrent) or not isinstance(task, OrderStatistic):
-            raise BadInput(f"{self.name}: is about a ScalarRecurrent network on {OrderStatistic.name}, not {type(model).__name__}")
-        if (model.config.n_ctx, model.config.d_out) != (task.n, task.n):
-            raise BadInput(f"{self.name}: the network reads {model.config.n_ctx} numbers, and the task has {task.n}")
-        if not task.law.rotation_invariant:
-            raise BadInput(f"{self.name}: measures directions, and rotations change the law of {task.describe()}")
-        if not 2 <= task.n <= WIDEST:
-            raise BadInput(f"{self.name}: from 2 to {WIDEST} numbers, not {task.n}")
+        check_network(self.name, model, task)
 
     def specs(self, model: ScalarRecurrent, task: Task) -> dict[str, Spec]:
         """The codes of the trees' nodes, in the order in which they are read, and how many of them each group of roots takes."""
