@@ -40,7 +40,7 @@ class Prices:
     worth
         What one more certified input is worth.
     each
-        What an input costs that is evaluated; infinite if that is more than it is worth.
+        What an input costs that is evaluated; infinite if that is more than it is worth, or if none may be.
     tables
         What must be made once before any input is.
     label
@@ -75,7 +75,7 @@ class Prices:
             drawn = torch.randint(0, task.d_vocab, (DRAWN, task.n_ctx), generator=torch.Generator().manual_seed(0))
             each *= Listing(program, task.d_vocab, zeros=True).price(drawn) / Listing(program, task.d_vocab).price(drawn)
         each += label
-        return cls(worth, each if each < worth else float("inf"), tables.length.total, label, most)
+        return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most)
 
     @property
     def missed(self) -> float:
