@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.boxes.roots import divided_by, valid_labels
+from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST, expand
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
-from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.roots import divided_by, valid_labels
+from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
-from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput
@@ -66,7 +66,7 @@ class Automatic(Strategy[Program]):
 
     def explain(self, model: Program, task: Task) -> dict[str, Tensor]:
         """Search for boxes and hints: free, deterministic, bounded in evaluations."""
-        from compact_proofs.automatic.search import search
+        from compact_proofs.automatic.search.find import search
 
         found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth), self.most)
         return {**found, "numbers": found["numbers"].nan_to_num(0.0, LARGEST, -LARGEST)}

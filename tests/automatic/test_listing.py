@@ -10,8 +10,8 @@ from random_programs import RandomModule
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.automatic.listed_zeros import without_zeros
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.zeros import without_zeros
 from compact_proofs.enclosure import enclose, sound
 from compact_proofs.length import count
 from compact_proofs.models.networks import empty_network
