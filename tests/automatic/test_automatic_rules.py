@@ -163,7 +163,9 @@ def symbols_outside(kind, seed, scale, corrupt):
     return wrong
 
 
-@pytest.mark.parametrize("kind", ["relu", "gelu", "norm", "two layers", "recurrent", "gru", "bag", "odd", "gated"])
+@pytest.mark.parametrize(
+    "kind", ["relu", "gelu", "norm", "two layers", "two causal layers", "recurrent", "gru", "bag", "odd", "gated"]
+)
 def test_symbols_lie_in_their_ranges(kind):
     assert symbols_outside(kind, 0, 0.5, 1.0) == 0
     assert symbols_outside(kind, 1, 1.5, 0.97) == 0

@@ -5,5 +5,6 @@ values                   what is known of a tensor before any input is given: ta
 steps                    what is carried out for each input
 maps                     linear maps, not carried out before it is known what reads them
 sums, averages           averages of tables by the shares of a softmax, and averages of such averages
+zeros                    products with vectors that have many zeros
 norms, products          norms of averages, and their products, which are the scores of a second layer
 """

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic.listing.values import Dense, Mapped, Reader, View
+from compact_proofs.automatic.listing.zeros import without_zeros
 from compact_proofs.automatic.reading.owners import structure
+from compact_proofs.enclosure import provably
 
 
 def mapped(x: Dense | View, W: Tensor) -> Mapped:
@@ -59,13 +61,15 @@ def carried_out(m: Mapped, steps: Any) -> Dense:
     return steps.add(step, m.shape, product.on)
 
 
-def product_of(x: Dense, W: Tensor, steps: Any) -> Dense:
-    """x W for x [B, K, d]."""
+def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
+    """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`) and W is finite."""
     (B, K, d), E = x.shape, W.shape[2]
+    zeros = zeros and bool(provably(W.isfinite()).all())  # 0 times infinity is not 0
 
     def step(inputs: Tensor, read: Reader) -> Tensor:
         rows = read(x).movedim(1, 0).reshape(B, -1, d)  # [B, N K, d]
-        return torch.bmm(rows, W).reshape(B, -1, K, E).movedim(0, 1)
+        products = torch.stack([without_zeros(rows[b], W[b]) for b in range(B)]) if zeros else torch.bmm(rows, W)
+        return products.reshape(B, -1, K, E).movedim(0, 1)
 
     return steps.add(step, torch.Size([B, K, E]), x.on)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -82,15 +83,21 @@ class Listing:
         Its input is int64 [n].
     v
         Number of tokens.
+    zeros
+        Whether the results of a relu that are 0 are left out of the products that read them: then the cost of an input depends on
+        the weights, and is at most what the meta device, which knows no numbers, says it is.
 
     Notes
     -----
     Making one costs its tables, in the stage "tables"; `logits` is counted in "list".
     """
 
-    def __init__(self, program: Program, v: int) -> None:
+    def __init__(self, program: Program, v: int, zeros: bool = False) -> None:
         self.program, self.v, self.n = program, v, program.input.shape[0]
         self.device = next((t.device for t in program.tensors.values()), torch.device("cpu"))
+        self._zeros = zeros and self.device.type != "meta"
+        self.may_have_zeros = False
+        """Is there a relu whose results are computed for each input?"""
         self._steps = Steps(v, self.n, self.device)
         with stage("tables"):
             self._logits = self._read()
@@ -187,7 +194,11 @@ class Listing:
             found = self._sum(args, kwargs, name == "sub", shape)
         if found is None and len(moving) == 1 and isinstance(moving[0], Affine) and name in LINEAR:
             found = self._linear(name, target, args, kwargs, moving[0], shape)
-        return found if found is not None else self._steps.each(target, args, kwargs, shape)
+        if found is None:
+            each = self._steps.each(target, args, kwargs, shape)
+            self.may_have_zeros = self.may_have_zeros or name == "relu"
+            found = replace(each, zeros=self._zeros and name == "relu")
+        return found
 
     def _norm(self, args: Any, shape: torch.Size) -> Value | None:
         """Layer norm of averages (`compact_proofs.automatic.listing.norms`): centred, divided by sigma, scaled, shifted."""

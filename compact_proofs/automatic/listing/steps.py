@@ -203,7 +203,7 @@ class Steps:
     def product(self, m: Mapped) -> Dense:
         """The product that a value is entries of; computed once, whoever reads others of its entries."""
         if id(m.x) not in self._products:
-            self._products[id(m.x)] = m.x, product_of(self._look(m.x), m.W, self)
+            self._products[id(m.x)] = m.x, product_of(self._look(m.x), m.W, self, m.x.x.zeros)
         return self._products[id(m.x)][1]
 
     def _look(self, x: View) -> Dense:

@@ -146,11 +146,14 @@ class Dense:
         Of the value for one input.
     on
         The positions whose tokens it depends on: inputs that agree there share it.
+    zeros
+        Is it known to be >= 0, and likely to be 0 in many entries?
     """
 
     step: int
     shape: torch.Size
     on: frozenset[int]
+    zeros: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,13 @@ from compact_proofs.enclosure import Enclosure, provably
 
 
 def chosen(condition: Any, yes: Any, no: Any, shape: torch.Size) -> list[tuple[Any, Tensor | None]] | None:
-    """`yes` where a condition holds, else `no`: values that add up to it, each with ones and zeros to multiply it by, or None.
+    """`yes` where a condition holds, else `no`: values that add up to it, each with where it counts (bool), or None if everywhere.
 
-    None if an input may change the condition, or where a number is infinite, as a mask of scores is.
+    Elsewhere it is to be replaced by 0, not to be multiplied by it: a number may be infinite, as that of a mask of scores is.
 
-    Cost: for constants three operations an entry.
+    None if an input may change the condition, or if a number may be none (NaN).
+
+    Cost: for constants two operations an entry.
     """
     holds = data_of(condition) if is_constant(condition) else None
     if holds is None or isinstance(holds, Enclosure) or holds.dtype != torch.bool:
@@ -32,10 +34,10 @@ def chosen(condition: Any, yes: Any, no: Any, shape: torch.Size) -> list[tuple[A
     terms: list[tuple[Any, Tensor | None]] = []
     for x, own in ((yes, holds), (no, ~holds)):
         if is_value(x) and not is_constant(x):
-            terms.append((x, own.double()))
+            terms.append((x, own))
             continue
         kept = torch.where(own, data_of(x) if is_value(x) else float(x), 0.0)
-        if not bool(provably(kept.abs() < torch.inf).all()):
+        if not bool(provably(kept == kept).all()):
             return None
         if not bool(provably(kept == 0).all()):
             terms.append((constant(kept), None))

@@ -216,9 +216,7 @@ class _Reader:
             condition, yes, no = args if name == "where" else (args[1], args[2], args[0])
             terms = chosen(condition, yes, no, shape)
             if terms is not None:
-                parts = [
-                    x if own is None else self.apply("mul", aten.mul.Tensor, (x, constant(own)), {}, shape) for x, own in terms
-                ]
+                parts = [x if own is None else self.only(x, own, shape) for x, own in terms]
                 return parts[0] if len(parts) == 1 else self.add(parts[0], parts[1], 1.0)
         if name == "mul" and isinstance(args[0], Shares) and (is_constant(args[1]) or not is_value(args[1])):
             product = shares_times(args[0], data_of(args[1]) if is_value(args[1]) else args[1])
@@ -253,6 +251,14 @@ class _Reader:
                 "are known; the strategy 'shared' evaluates every input"
             )
         return self.symbols(Opaque(target, opened, named, shape.numel()), shape)
+
+    def only(self, x: Value, own: Tensor, shape: torch.Size) -> Value:
+        """x in the shape that it is broadcast to, with zeros outside of `own`, a bool tensor of that shape."""
+        if isinstance(x, Shares) and x.shape == shape:
+            product = shares_times(x, own.double())
+            assert product is not None
+            return product
+        return self.linear(aten.where.ScalarOther, (own, x, 0.0), {}, x)
 
     def add(self, a: Any, b: Any, factor: float) -> Value:
         """a + factor b, of the smallest type that holds both."""

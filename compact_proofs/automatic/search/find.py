@@ -26,7 +26,9 @@ FEW_OUTPUTS, MANY_BOXES = 4, 32
 """Outputs, at most, and boxes of one label for each last token, at least, for which boxes of mixed label are tried."""
 
 
-def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float) -> dict[str, Tensor]:
+def search(
+    model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float, most: int
+) -> dict[str, Tensor]:
     """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
     with _disable_current_modes(), torch.no_grad():
         program = copy.deepcopy(model).double()
@@ -34,11 +36,11 @@ def search(model: Program, task: FiniteTask, hard: int, families: int, kept: int
         try:
             network = read(program, task.d_vocab, task.n_ctx - 1)
         except NotRead:
-            prices = Prices.of(program, task, worth)
+            prices = Prices.of(program, task, worth, most)
             if prices.each == float("inf"):
                 raise
             return listed_only(boxes, prices)
-        prices = Prices.of(program, task, worth)
+        prices = Prices.of(program, task, worth, most)
         if AverageReadout.applies(network):
             return MergedSearch(network, boxes, hard, families, prices).explanation()
         explanation, value = relaxed_search(network, boxes, kept, cuts, prices)

@@ -25,6 +25,8 @@ from compact_proofs.sequences.task import FiniteTask
 
 EXAMPLES, LABELLED = 2**18, 2**12
 """Inputs, one after the other, from which the price of one is taken; and from which that of a label is."""
+DRAWN = 2**9
+"""Inputs of all kinds, from which it is seen what zeros save."""
 LOOK = 3
 """Operations for each row, to tell which inputs of a box it does not prove (`compact_proofs.certified.positive_tables`)."""
 
@@ -38,21 +40,27 @@ class Prices:
     worth
         What one more certified input is worth.
     each
-        What an input costs that is evaluated; infinite if that is more than it is worth.
+        What an input costs that is evaluated; infinite if that is more than it is worth, or if none may be.
     tables
         What must be made once before any input is.
     label
         What the label of an input costs.
+    most
+        How many inputs are evaluated, at most.
     """
 
     worth: float
     each: float
     tables: float
     label: float = 0.0
+    most: int = MOST_LISTED
 
     @classmethod
-    def of(cls, program: Program, task: FiniteTask, worth: float) -> Prices:
-        """Measure on inputs one after the other, without their numbers: on all, as far as they are at most `EXAMPLES`."""
+    def of(cls, program: Program, task: FiniteTask, worth: float, most: int) -> Prices:
+        """Measure on inputs one after the other, without their numbers: on all, as far as they are at most `EXAMPLES`.
+
+        The share of this that zeros save is measured on others (`DRAWN`), with their numbers.
+        """
         middle = max(task.size // 2 - EXAMPLES // 2, 0)
         inputs = task.inputs(middle, middle + EXAMPLES)
         few = inputs[:LABELLED]
@@ -62,8 +70,12 @@ class Prices:
         with count() as tables:
             listing = Listing(shapes, task.d_vocab)
         label = labelling.length.total / len(few)
-        each = listing.price(inputs) + label
-        return cls(worth, each if each < worth else float("inf"), tables.length.total, label)
+        each = listing.price(inputs)
+        if listing.may_have_zeros:
+            drawn = torch.randint(0, task.d_vocab, (DRAWN, task.n_ctx), generator=torch.Generator().manual_seed(0))
+            each *= Listing(program, task.d_vocab, zeros=True).price(drawn) / Listing(program, task.d_vocab).price(drawn)
+        each += label
+        return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most)
 
     @property
     def missed(self) -> float:
@@ -122,7 +134,7 @@ class Prices:
             elif leaf.label == MIXED and not mixed:
                 leaf.kind = LIST if float(self.without(torch.tensor(float(leaf.size)))) > 0 else DROP
         rest = sum(leaf.size * (1 - leaf.share) for leaf in leaves if leaf.kind == REST)
-        room = MOST_LISTED - rest
+        room = self.most - rest
         for leaf in sorted((leaf for leaf in leaves if leaf.kind == LIST), key=lambda leaf: leaf.size):
             room -= leaf.size
             if room < 0:
