@@ -59,9 +59,9 @@ def label_cones(n: int, above: int) -> tuple[Cones, Tensor, Tensor]:
 def label_shares(n: int, above: int) -> list[Fraction]:
     """The shares of directions in the cones of `label_cones`, in their order, exactly.
 
-    *Proof.* Permutations of the coordinates do not change the law, so all cones of one sign have one share. Nor do changes of signs,
-    so that k of the n numbers are positive with probability C(n, k) / 2^n; and the number that `above` others exceed is positive
-    where more than `above` are.
+    *Proof.* Permutations of the coordinates do not change the law, so all cones of one sign have one share. Nor do changes of
+    signs, so that k of the n numbers are positive with probability C(n, k) / 2^n; and the number that `above` others exceed is
+    positive where more than `above` are.
     """
     positive = Fraction(sum(math.comb(n, k) for k in range(above + 1, n + 1)), 2**n)
     pairs = n * math.comb(n - 1, above)
