@@ -1,4 +1,4 @@
-"""The search for `Directions`: clusters of neurons whose output weights lie in few dimensions. Free and untrusted."""
+"""The search for clusters of neurons whose output weights lie in few dimensions. Free and untrusted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.core.strategy import finite
-from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.models.weights import in_double
+from compact_proofs.directions.network import PairNetwork
 
 RESTARTS = 24
 """Divisions that the search starts from, each drawn anew."""
@@ -17,25 +16,35 @@ SMALLEST = 1e-9
 """Relative size below which a number is not divided by."""
 
 
-def directions_of(model: PairMLP, clusters: int, q: int) -> dict[str, Tensor]:
-    """Find the hints of `Directions`.
+def directions_of(network: PairNetwork, clusters: int, q: int) -> dict[str, Tensor]:
+    """Find the hints of `compact_proofs.directions.Directions` for a network in float64.
 
     Neurons are divided by k-means with subspaces for means, each weighed by how much it depends on both operands together; that
     is also what the scales balance against the part of its outputs that the directions leave.
     """
-    with torch.no_grad():
-        double = in_double(model)
-        hidden = torch.relu(double.left()[:, None] + double.right())  # [n, n, m]
-        of_x, of_y, mean = hidden.mean(1), hidden.mean(0), hidden.mean((0, 1))
-        spread = (hidden - of_x[:, None] - of_y + mean).square().mean((0, 1)).sqrt()
-        G = double.U - double.U.mean(1, keepdim=True)
-        cluster, directions = divided(finite(G * spread[:, None]), clusters, q)
-        V = directions[cluster]  # [m, q, n]
-        rest = G - ((V @ G[:, :, None]).mT @ V).squeeze(1)
-        scale = (_floored(spread) / _floored(rest.square().mean(1).sqrt())).sqrt()
-        scale = finite(scale).clamp(min=SMALLEST)
-        means = torch.stack([of_x - mean / 2, of_y - mean / 2]) / scale
+    of_x, of_y, mean, spread = _interactions(network)
+    G = network.G - network.G.mean(1, keepdim=True)
+    cluster, directions = divided(finite(G * spread[:, None]), clusters, q)
+    rest = G.clone()
+    for k, V in enumerate(directions):
+        rest[cluster == k] -= G[cluster == k] @ V.mT @ V
+    scale = finite((_floored(spread) / _floored(rest.square().mean(1).sqrt())).sqrt()).clamp(min=SMALLEST)
+    means = torch.stack([of_x - mean / 2, of_y - mean / 2]) / scale
     return {"cluster": cluster, "directions": finite(directions), "scale": scale, "means": finite(means)}
+
+
+def _interactions(network: PairNetwork) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Means of the neurons over y [n, m], over x [n, m] and over both [m], and the deviation of what is left of each neuron [m]."""
+    every = torch.arange(network.n)
+    of_x, of_y, squares = [], torch.zeros(1), torch.zeros(1)
+    for x in every:
+        hidden = torch.relu(network.pre(x.expand(network.n), every))  # [n, m]
+        of_x.append(hidden.mean(0))
+        of_y, squares = of_y + hidden / network.n, squares + hidden.square().mean(0) / network.n
+    rows = torch.stack(of_x)
+    mean = rows.mean(0)
+    variance = squares - mean.square() - (rows - mean).square().mean(0) - (of_y - mean).square().mean(0)
+    return rows, of_y, mean, variance.clamp(min=0).sqrt()
 
 
 def divided(rows: Tensor, clusters: int, q: int) -> tuple[Tensor, Tensor]:
