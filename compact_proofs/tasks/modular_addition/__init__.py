@@ -37,7 +37,7 @@ from compact_proofs.dictionaries.options import dictionary_candidates, dictionar
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.modular_addition import training, tuning
-from compact_proofs.tasks.modular_addition.adapting import adapted_clusters
+from compact_proofs.tasks.modular_addition.adapting import adapted_directions
 from compact_proofs.tasks.modular_addition.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.directions import Directions
@@ -60,7 +60,7 @@ AFFORDABLE = 2e10
 def _default(model: OneLayerMLP) -> Strategy:
     if model.config.attention != "learned" and is_projected(model):
         return Kinks(len(used_frequencies(model)), fallback="tables")
-    return Directions()
+    return adapted_directions(model)
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
@@ -85,7 +85,7 @@ def _always(model: OneLayerMLP) -> Sequence[Strategy]:
     if 2 * model.config.d_mlp * model.p**3 <= AFFORDABLE:
         found.append(BruteForce())
     if model.config.attention != "learned":
-        found += [Quadrature(len(used_frequencies(model))), adapted_clusters(model)]
+        found += [Quadrature(len(used_frequencies(model))), Clusters(len(used_frequencies(model)))]
     return found
 
 
