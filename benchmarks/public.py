@@ -38,6 +38,7 @@ def cumulative_sum(folder: Path, n: int) -> Transformer:
     """November 2023: is the sum of the tokens so far negative, 0 or positive? It reads up to 20; here n, at the last of them."""
     state = torch.load(folder / PROBLEMS / "november23_cumsum" / "cumsum_model.pt", map_location="cpu", weights_only=True)
     state["pos_embed.W_pos"] = state["pos_embed.W_pos"][:n]
+    state["blocks.0.attn.mask"] = state["blocks.0.attn.mask"][:n, :n]
     sizes = {"n_layers": 1, "n_heads": 1, "d_model": 24, "d_head": 12, "d_mlp": 8, "n_ctx": n, "d_vocab": 11, "d_vocab_out": 3}
     fields = sizes | {"act_fn": "relu", "normalization_type": None}
     return transformer_from_hooked_state(state, fields, "the cumulative sum")
@@ -108,7 +109,7 @@ the default options. *share*: operations over those of the module on every input
 
 {sums}
 
-**Progress measures for grokking via mechanistic interpretability** (Nanda et al. 2023): the networks that the paper saved, one layer
+**Progress measures for grokking via mechanistic interpretability** (Nanda et al. 2023): networks that the paper saved, one layer
 with four heads of learned attention and an MLP of 512 ReLU neurons, on a + b mod 113. *share*: operations over those of brute force.
 
 {grokked_table}
