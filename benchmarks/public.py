@@ -110,7 +110,8 @@ the default options. *share*: operations over those of the module on every input
 {sums}
 
 **Progress measures for grokking via mechanistic interpretability** (Nanda et al. 2023): networks that the paper saved, one layer
-with four heads of learned attention and an MLP of 512 ReLU neurons, on a + b mod 113. *share*: operations over those of brute force.
+with four heads of learned attention and an MLP of 512 ReLU neurons, on a + b mod 113. *share*: operations over those of brute
+force.
 
 {grokked_table}
 """
