@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -117,10 +118,5 @@ def _among(x: Tensor, found: Tensor) -> bool:
 
 def inputs_of(boxes: Boxes) -> Tensor:
     """All inputs of boxes, int64 [N, n], one box after the other, up to the first that makes them more than `MOST_LISTED`."""
-    found, total = [torch.zeros(0, boxes.n_ctx, dtype=torch.int64)], 0
-    for b, size in enumerate(boxes.sizes):
-        total += size
-        if total > MOST_LISTED:
-            break
-        found.append(boxes.inputs(b))
-    return torch.cat(found)
+    totals = itertools.accumulate(boxes.sizes)
+    return boxes.inputs_of([b for b, total in enumerate(totals) if total <= MOST_LISTED])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,9 +77,17 @@ class Boxes:
 
     def inputs(self, b: int) -> Tensor:
         """Every input of box b, int64 [size, n], in lexicographic order. Cost: to read its sets, n v integer operations."""
-        charge_integers(self.n_ctx * self.d_vocab)
-        tokens = [position.nonzero()[0] for position in self.masks[b].numpy()]
-        return torch.from_numpy(np.stack([x.reshape(-1) for x in np.meshgrid(*tokens, indexing="ij")], -1))
+        return self.inputs_of([b])
+
+    def inputs_of(self, boxes: Sequence[int]) -> Tensor:
+        """The `inputs` of some boxes, one box after the other."""
+        charge_integers(len(boxes) * self.n_ctx * self.d_vocab)
+        masks = self.masks.numpy()
+        found = [np.zeros((0, self.n_ctx), dtype=np.int64)]
+        for b in boxes:
+            grid = np.meshgrid(*(position.nonzero()[0] for position in masks[b]), indexing="ij")
+            found.append(np.stack([x.reshape(-1) for x in grid], -1))
+        return torch.from_numpy(np.concatenate(found))
 
     def member(self, inputs: Tensor) -> Tensor:
         """Which inputs [N, n] belong to which boxes: bool [N, B]."""

@@ -221,7 +221,8 @@ class _Call:
     def _shard(self, start: int, stop: int) -> Shard:
         parts, counter = written(list(self._parts[start:stop])), tightest()
         limit = None if counter is None else counter.left
-        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, granted())
+        memory = min((most for most in (granted(), self._crew.memory) if most is not None), default=None)
+        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, memory)
 
     # ------------------------------------------------------------------------------------------------------------- answers
 
