@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.certified.lists import are_among, words_of
 from compact_proofs.core.enumeration import Enumeration, Evaluation, batches

@@ -15,7 +15,7 @@ from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
-from compact_proofs.tasks.order_statistic import ConeTree, OrderStatistic, cone_tree
+from compact_proofs.tasks.order_statistic import ConeTree, OrderStatistic, cone_tree, search
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones, run
 from compact_proofs.tasks.order_statistic.specimens import specimen
 
@@ -208,3 +208,17 @@ def test_tied_outputs_prove_nothing_for_their_label():
     found = cp.prove(model.requires_grad_(False), OrderStatistic(2, 0), ConeTree(smallest=1e-3))
     assert found.bound == 0
     assert violations(ConeTree(smallest=1e-3), Specimen(model), OrderStatistic(2, 0)) == []
+
+
+@pytest.mark.parametrize("seed", [1004, 1014, 1084, 1094, 1109])
+def test_huge_weights_do_not_keep_the_search_busy(seed):
+    """Their sums are rounded by more than 1e-11, and some overflow; every cut near a ray left the same question."""
+    model = specimen(seed).model
+    assert len(ConeTree().explain(model, OrderStatistic.of(model))["cuts"]) < 20000
+
+
+def test_the_search_ends_at_its_depth(trained):
+    with mock.patch.object(search, "DEEPEST", 3):
+        cuts = ConeTree().explain(trained.model, trained.task)["cuts"]
+    assert 12 < len(cuts) <= 12 * (2**4 - 1)
+    assert cp.prove(trained, strategy=ConeTree(), explanation={"cuts": cuts}).bound > 0
