@@ -20,6 +20,11 @@ UNSEEN = {
     "automatic/reading/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
+    "cones/forest.py": ["a lower bound, as a fraction", "an upper bound, as a fraction"],
+    "cones/triangulation.py": [
+        "a guess of the cone that holds an input, which is verified",
+        "an exact check of integers, charged by number",
+    ],
     "core/claim.py": [
         "an exact sum of lower bounds, as fractions",
         "whether labels, which are data of the statement, are outputs",
@@ -52,10 +57,8 @@ UNSEEN = {
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
-    "tasks/order_statistic/cone_tree.py": [
-        "a lower bound, as a fraction",
-        "the cones on which labels are known, which are data of the statement",
-    ],
+    "tasks/order_statistic/linear_pieces.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
+    "tasks/order_statistic/cone_tree.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
 }
 """Uses of ``unseen``, by file."""
 
