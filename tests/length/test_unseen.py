@@ -68,6 +68,7 @@ UNSEEN = {
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
+    "automatic/hints.py",  # how hints are found
     "automatic/reading/lifted.py",  # a graph for many tokens, on fake tensors
     "automatic/reading/narrow.py",  # the shapes of a graph's nodes, on meta tensors
     "automatic/reading/refusals.py",  # whether an operation takes real numbers, on meta tensors
