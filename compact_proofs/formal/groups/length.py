@@ -9,16 +9,26 @@ def compact_length(n: int, m: int, hints: GroupHints) -> int:
     """Operations in ``count_groups`` of ``formal/GroupTheorems.v``.
 
     Each operation on enclosures is 1: an addition, a product, a ReLU, a hull of two. A sum of k terms is k additions, as it starts
-    from 0; a hull of k terms k - 1; a number that is read from an integer 1. Each comparison of integers is 1.
+    from 0; a hull of k terms k - 1; a number that is read from an integer 1. Each comparison or addition of integers is 1.
     Cost: O(k n (P + Q)) for k readings of a circuit with P and Q points, O(n^2 (P + Q)), O(n m); never O(n^2 m).
     """
+    return enclosed_length(n, m, hints) + exact_length(n, m, hints)
+
+
+def enclosed_length(n: int, m: int, hints: GroupHints) -> int:
+    """Operations on enclosures."""
     weights = 3 * n * m + n
-    circuits = sum(_exact(n, c) + _circuit(n, c) for c in hints.circuits)
     adding = len(hints.circuits) * (2 * n * n + 4 * n + 1)
-    # Spreads over outputs of what is known of x, of y, and of neither; the least gap; sums for x, for y, and for every pair.
-    counting = 2 * n * n + n + 1 + (n - 2) + 3 * n + 2 * n * n
-    group = 1 + 2 * n + 3 * n * n + m * (1 + sum(c.readings for c in hints.circuits))
-    return weights + circuits + adding + counting + group
+    # The least gap, the spread of what is known of no input; spreads for each x and y, and their sums; sums for every pair.
+    counting = (n - 2) + n + 2 + 2 * n * n + 3 * n + 2 * n * n
+    return weights + sum(_circuit(n, c) for c in hints.circuits) + adding + counting
+
+
+def exact_length(n: int, m: int, hints: GroupHints) -> int:
+    """Operations on integers: the group's table, the circuits' actions, and that shares add up to 1."""
+    readings = sum(c.readings for c in hints.circuits)
+    shares = readings + m * (2 * readings + 1)
+    return 1 + 2 * n + 3 * n * n + sum(_exact(n, c) for c in hints.circuits) + shares
 
 
 def brute_force_length(n: int, m: int) -> int:
