@@ -107,7 +107,7 @@ SABOTAGE: dict[str, tuple[str, str, Callable[[re.Match[str]], str]]] = {
         r"rows_U_0 := \[\| [^|]*\|",
         lambda found: "rows_U_0 := [| " + "; ".join("0" for _ in found[0].split(";")) + " |",
     ),
-    "a weight with a missing entry": ("Weights.v", r"rows_bias_0 := \[\| [^;]*;", first("rows_bias_0 := [| ")),
+    "a weight with a missing entry": ("Weights.v", r"rows_bias_0 := \[\| [^;]*; [^;]*;", first("rows_bias_0 := [|")),  # m; e
     "a table of no group": ("Task.v", r"\[\| 0; 1; 2; 3; 4; 5 \| 0 \|\]", first("[| 0; 2; 1; 3; 4; 5 | 0 |]")),
     "another program": ("Program.v", r"Read E_r \[Token \(Fixed 1\)", first("Read E_r [Token (Fixed 0)")),
     "an image that is no permutation": (
