@@ -1,15 +1,15 @@
 (** * From a successful check of circuits to a theorem about a program's accuracy
 
     The program of a network on a group, as the exporter writes it for any sizes, computes the
-    logits that GroupSound.v argues about. *)
+    logits that GroupProven.v argues about. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
 From CompactProofs Require Import Network Tasks Enclosure GroupChecker.
-From CompactProofs Require Sums GroupTables GroupSound NetworkTheorems Places Instances.
+From CompactProofs Require Sums GroupTables GroupProven NetworkTheorems Places Instances.
 Import ListNotations.
 Open Scope R_scope.
 
-Module G := GroupSound.
+Module G := GroupProven.
 Module B := GroupTables.
 
 (** ** The program *)
