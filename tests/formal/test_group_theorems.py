@@ -22,7 +22,7 @@ from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.coq import Output
 from compact_proofs.formal.groups.group_source import hints_source
-from compact_proofs.formal.groups.group_statement import GroupStatement, formalize_group
+from compact_proofs.formal.groups.group_statement import formalize_group
 from compact_proofs.formal.groups.hints import GroupHints, group_hints
 from compact_proofs.formal.groups.length import brute_force_length, compact_length
 from compact_proofs.models.files import save_model
@@ -168,21 +168,25 @@ def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path:
     task = Groups.of(model)
     explanation = STRATEGY.explain(model, task)
     explanation["alike"] = torch.tensor([0])
-    hints = group_hints(model, task, explanation)
-    theorem = formalize_group(model, task, STRATEGY, explanation, 0, tmp_path)
-    statement = theorem.statement
-    assert isinstance(statement, GroupStatement)
-    generator, text = torch.Generator().manual_seed(1), statement.count()
+    hints, generator = group_hints(model, task, explanation), torch.Generator().manual_seed(1)
+    formalize_group(model, task, STRATEGY, explanation, 0, tmp_path)
     kinds = ("seen_left", "seen_right", "rows", "columns", "mean", "slope")
     variants = [hints, *(hostile(hints, generator, kind) for kind in kinds)]
-    counts = []
-    for variant in variants:
-        (tmp_path / "Hints.v").write_text(hints_source(variant))
-        (tmp_path / "Count.v").write_text(text)
-        for name in (*BUILT_ON, "Count.v"):
-            output = compiled(tmp_path / name)
-            assert output.accepted, output.text
-        counts.append(int(re.search(r"proven\s*=\s*(\d+)", output.text)[1]))
+    texts = [hints_source(variant).split("Open Scope nat_scope.")[1] for variant in variants]
+    head = hints_source(hints).split("Open Scope list_scope.")[0]
+    program = "Formalized.Program.model 6 9 Formalized.Task.table"
+    counted = "".join(
+        f"Module V{i}.{text}End V{i}.\nEval vm_compute in count_groups Instances.hardware {program} "
+        f"V{i}.bits V{i}.neutral V{i}.inverse V{i}.circuits.\n"
+        for i, text in enumerate(texts)
+    )
+    modules = "From CompactProofs Require Instances GroupTheorems.\nImport GroupTheorems.\nFrom Formalized Require Task Program.\n"
+    (tmp_path / "Variants.v").write_text(f"{head}{modules}Open Scope nat_scope.\n{counted}")
+    for name in ("Weights.v", "Task.v", "Program.v", "Variants.v"):
+        output = compiled(tmp_path / name)
+        assert output.accepted, output.text
+    counts = [int(n) for n in re.findall(r"= (\d+)%Z", output.text)]
+    assert len(counts) == len(variants)
     truth = int(evaluate(Specimen(model), task).possible.sum())
     assert all(0 <= count <= truth for count in counts)
     assert counts[0] == 36 or noise > 0.03
