@@ -14,7 +14,7 @@ import torch
 from benchmarks.timing import markdown
 from benchmarks.writing import RESULTS, write_results
 from compact_proofs import count, prove, zoo
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.decimals import decimal
 from compact_proofs.models.recurrent import Recurrent

@@ -15,8 +15,8 @@ from pathlib import Path
 from matplotlib import colormaps
 from matplotlib.patches import Rectangle
 
-from compact_proofs.automatic.diagram import boxes as boxes_of
-from compact_proofs.automatic.diagram import from_labels
+from compact_proofs.automatic.boxes.diagram import boxes as boxes_of
+from compact_proofs.automatic.boxes.diagram import from_labels
 from compact_proofs.report.drawing import INK, PAPER, new_axes, new_figure, settings, to_png
 from compact_proofs.sequences import label_function
 

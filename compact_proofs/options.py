@@ -62,7 +62,8 @@ class Options:
 
     def __str__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in self.options().items())
-        return f"{self.name}({given})" if given else self.name
+        name = getattr(self, "name", type(self).__name__)
+        return f"{name}({given})" if given else name
 
     @classmethod
     def from_options(cls: type[O], options: Mapping[str, Any]) -> O:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic import tree
+from compact_proofs.automatic.boxes import tree
 from compact_proofs.core.strategy import Explanation, Spec
 
 MOST_NODES = 2**22
@@ -20,7 +20,7 @@ def specs(n: int, v: int) -> dict[str, Spec]:
     roots
         1: the split trees divide boxes of mixed label, one for each last token; otherwise boxes of constant label.
     tree
-        The nodes of the split trees (`compact_proofs.automatic.tree`).
+        The nodes of the split trees (`compact_proofs.automatic.boxes.tree`).
     group
         For each leaf that is proven, in preorder, a number: leaves of one label that end in one token and have one number are
         bounded together.

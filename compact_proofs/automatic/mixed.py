@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.blocks import Network
+from compact_proofs.automatic.bounds.jobs import numbered_jobs
+from compact_proofs.automatic.bounds.margins import Readout, frames, margins
+from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
+from compact_proofs.automatic.bounds.rows import Jobs
+from compact_proofs.automatic.bounds.undecided import Undecided
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.jobs import numbered_jobs
-from compact_proofs.automatic.margins import Readout, frames, margins
-from compact_proofs.automatic.owners import structure
 from compact_proofs.automatic.proof import Piece, at_all_positions, possible, relaxed_batches, widest
-from compact_proofs.automatic.relaxed import Relaxed, Shared
-from compact_proofs.automatic.rows import Jobs
-from compact_proofs.automatic.undecided import Undecided
+from compact_proofs.automatic.reading.blocks import Network
+from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.certified import LARGEST_MIXED, disjoint, mixed_tables
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.shards import each

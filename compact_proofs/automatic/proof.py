@@ -10,17 +10,17 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.blocks import Network
+from compact_proofs.automatic.bounds.jobs import Batch, batches, jobs_of, tokens_of
+from compact_proofs.automatic.bounds.margins import Readout, frames, margins
+from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
+from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, margin_rows, merge
+from compact_proofs.automatic.bounds.rows import Jobs, weights_of
+from compact_proofs.automatic.bounds.undecided import Undecided, by_box, nothing, open_rows
+from compact_proofs.automatic.boxes.tree import PROVE, REST, Leaves
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.jobs import Batch, batches, jobs_of, tokens_of
-from compact_proofs.automatic.margins import Readout, frames, margins
-from compact_proofs.automatic.owners import structure
-from compact_proofs.automatic.relaxed import Relaxed, Shared
-from compact_proofs.automatic.rivals import AverageReadout, Families, margin_rows, merge
-from compact_proofs.automatic.rows import Jobs, weights_of
-from compact_proofs.automatic.tree import PROVE, REST, Leaves
-from compact_proofs.automatic.undecided import Undecided, by_box, nothing, open_rows
+from compact_proofs.automatic.reading.blocks import Network
+from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.certified import LARGEST_MIXED, BoxSet, Certified, disjoint, positive, positive_tables
 from compact_proofs.errors import BadInput
 from compact_proofs.sequences.boxes import MIXED, Boxes
@@ -106,7 +106,7 @@ def at_all_positions(tables: Tensor, context: int) -> Tensor:
 
 
 def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
-    """Logits that are averages: rivals merged in families (`compact_proofs.automatic.rivals`)."""
+    """Logits that are averages: rivals merged in families (`compact_proofs.automatic.bounds.rivals`)."""
     readout = AverageReadout.of(network)
     heads, outputs = readout.tables.shape[2:]
     with structure():
@@ -183,7 +183,7 @@ def merged(readout: AverageReadout, part: FamilyPart) -> Iterator[tuple[Jobs, Un
 
 
 def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
-    """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.relaxed`)."""
+    """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.bounds.relaxed`)."""
     width = widest(network)
     basis = numbers.take(frames(network), width, width)
     shared = Shared(network, basis)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.errors import BadInput

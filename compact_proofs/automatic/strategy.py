@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from compact_proofs.automatic import explanation as lists
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.boxes.roots import divided_by, valid_labels
+from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST, expand
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
-from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.roots import divided_by, valid_labels
+from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
-from compact_proofs.automatic.tree import LIST, PROVE, REST, expand
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput
@@ -49,9 +49,11 @@ class Automatic(Strategy[Program]):
     """Operations that may be spent to certify one more input: by bounds, or by evaluating it, where that costs no more."""
     cuts: Natural = 6
     """Most often that a box is divided in search of a better bound."""
+    most: Natural = MOST_LISTED
+    """Inputs that are evaluated one by one, at most."""
 
     name: ClassVar[str] = "automatic"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 
@@ -64,9 +66,9 @@ class Automatic(Strategy[Program]):
 
     def explain(self, model: Program, task: Task) -> dict[str, Tensor]:
         """Search for boxes and hints: free, deterministic, bounded in evaluations."""
-        from compact_proofs.automatic.search import search
+        from compact_proofs.automatic.search.find import search
 
-        found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth))
+        found = search(model, finite(task), self.hard, self.families, self.kept, self.cuts, float(self.worth), self.most)
         return {**found, "numbers": found["numbers"].nan_to_num(0.0, LARGEST, -LARGEST)}
 
     def verify(self, model: Program, task: Task, explanation: Explanation) -> Certified:
@@ -88,9 +90,9 @@ class Automatic(Strategy[Program]):
             for part, others in found:
                 sets.append(part)
                 rest.append(others)
-        one_by_one = torch.cat(rest)[:MOST_LISTED]
+        one_by_one = torch.cat(rest)[: min(self.most, MOST_LISTED)]
         if len(one_by_one):
-            sets.append(listed(Listing(model, known.d_vocab), known, one_by_one))
+            sets.append(listed(Listing(model, known.d_vocab, zeros=True), known, one_by_one))
         return disjoint(sets)
 
 

@@ -37,11 +37,14 @@ def by_jensen(cones: Cones) -> Tensor:
     n = cones.n
     mean = (cones.rays.sum(1).square().sum(-1) + cones.rays.square().sum((-1, -2))) / (n * (n + 1))
     power = mean ** (n // 2) * mean.sqrt() if n % 2 else mean ** (n // 2)
-    return cones.volume / (power * _constant(n, cones.rays.device))
+    return cones.volume / (power * share_constant(n, cones.rays.device))
 
 
-def _constant(n: int, device: torch.device) -> Tensor:
-    """1 / c = 2 pi^(n/2) (n-1)! / Gamma(n/2), where Gamma(n/2) is (n/2 - 1)!, or (n-2)!! sqrt(pi) / 2^((n-1)/2) for odd n."""
+def share_constant(n: int, device: torch.device) -> Tensor:
+    """1 / c of `by_jensen`: 2 pi^(n/2) (n-1)! / Gamma(n/2).
+
+    Gamma(n/2) is (n/2 - 1)! for even n, and (n-2)!! sqrt(pi) / 2^((n-1)/2) for odd n.
+    """
     if n % 2 == 0:
         return pi(device) ** (n // 2) * float(2 * math.factorial(n - 1) // math.factorial(n // 2 - 1))
     odd = math.prod(range(n - 2, 0, -2))

@@ -35,7 +35,7 @@ def share_of(task: Task) -> Exhaustive:
 
 def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
     """The report's section about automatic proofs."""
-    from compact_proofs.automatic.pictures import BoxesSection
+    from compact_proofs.automatic.report.section import BoxesSection
 
     return (BoxesSection(model, task),)
 

@@ -91,6 +91,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "silu": lambda: Transformer(transformer(d_mlp=4, act="silu", norm="rms")),
     "gated": lambda: Transformer(transformer(d_mlp=4, act="silu", gated=True)),
     "two layers": lambda: Transformer(transformer(n_layers=2, biases=True)),
+    "two causal layers": lambda: Transformer(transformer(n_layers=2, n_heads=2, biases=True, causal=True)),
     "recurrent": lambda: Recurrent(RecurrentConfig(d_vocab=V, n_ctx=N, d_out=V, d_model=5, cell="tanh")),
     "gru": lambda: Recurrent(RecurrentConfig(d_vocab=V, n_ctx=N, d_out=V, d_model=4, cell="gru")),
     "bag": Bag,

@@ -10,14 +10,14 @@ from markupsafe import escape
 from torch import Tensor
 
 import compact_proofs as cp
-from compact_proofs.automatic.account import Account
-from compact_proofs.automatic.branches import Branch, layout
+from compact_proofs.automatic.boxes.roots import roots
+from compact_proofs.automatic.boxes.tree import LIST, decode, encode, expand
+from compact_proofs.automatic.boxes.words import box_in_words, tokens_in_words
 from compact_proofs.automatic.explanation import specs
-from compact_proofs.automatic.pictures import BoxesSection, account_of, summary
-from compact_proofs.automatic.roots import roots
+from compact_proofs.automatic.report.account import Account
+from compact_proofs.automatic.report.branches import Branch, layout
+from compact_proofs.automatic.report.section import BoxesSection, account_of, summary
 from compact_proofs.automatic.strategy import finite
-from compact_proofs.automatic.tree import LIST, decode, encode, expand
-from compact_proofs.automatic.words import box_in_words, tokens_in_words
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of
 from compact_proofs.report.of_frontier import data_of

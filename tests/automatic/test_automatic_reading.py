@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from compact_proofs.automatic.blocks import Averages, Norm, Opaque
-from compact_proofs.automatic.evaluate import evaluate
-from compact_proofs.automatic.narrow import narrowed
-from compact_proofs.automatic.reading import read
+from compact_proofs.automatic.reading.blocks import Averages, Norm, Opaque
+from compact_proofs.automatic.reading.evaluate import evaluate
+from compact_proofs.automatic.reading.narrow import narrowed
+from compact_proofs.automatic.reading.operations import read
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import BadInput
 from compact_proofs.program import Program, trace

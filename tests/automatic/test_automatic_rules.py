@@ -5,20 +5,20 @@ from unittest import mock
 import pytest
 import torch
 
-from compact_proofs.automatic import lines as lines_module
-from compact_proofs.automatic import rows as rows_module
-from compact_proofs.automatic.evaluate import evaluate, function
+from compact_proofs.automatic.bounds import rows as rows_module
+from compact_proofs.automatic.bounds.jobs import jobs_of
+from compact_proofs.automatic.bounds.margins import frames
+from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
+from compact_proofs.automatic.bounds.rows import Jobs, Rows, Weights, additive, by_heads, ranges
+from compact_proofs.automatic.bounds.tangent import Frame, tangent
 from compact_proofs.automatic.explanation import Reader
 from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.jobs import jobs_of
-from compact_proofs.automatic.judging import axes
-from compact_proofs.automatic.lines import CURVATURE, lines, range_of
-from compact_proofs.automatic.margins import frames
 from compact_proofs.automatic.proof import widest
-from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.relaxed import Relaxed, Shared
-from compact_proofs.automatic.rows import Jobs, Rows, Weights, additive, by_heads, ranges
-from compact_proofs.automatic.tangent import Frame, tangent
+from compact_proofs.automatic.reading import lines as lines_module
+from compact_proofs.automatic.reading.evaluate import evaluate, function
+from compact_proofs.automatic.reading.lines import CURVATURE, lines, range_of
+from compact_proofs.automatic.reading.operations import read
+from compact_proofs.automatic.search.judging import axes
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.program import trace
 from compact_proofs.sequences.boxes import Boxes
@@ -163,7 +163,9 @@ def symbols_outside(kind, seed, scale, corrupt):
     return wrong
 
 
-@pytest.mark.parametrize("kind", ["relu", "gelu", "norm", "two layers", "recurrent", "gru", "bag", "odd", "gated"])
+@pytest.mark.parametrize(
+    "kind", ["relu", "gelu", "norm", "two layers", "two causal layers", "recurrent", "gru", "bag", "odd", "gated"]
+)
 def test_symbols_lie_in_their_ranges(kind):
     assert symbols_outside(kind, 0, 0.5, 1.0) == 0
     assert symbols_outside(kind, 1, 1.5, 0.97) == 0

@@ -1,9 +1,13 @@
 """`Automatic` against exhaustive evaluation, whatever the network and whatever it is told."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 
 from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.core.exhaustive import brute_force
+from compact_proofs.core.prove import prove
 from compact_proofs.core.soundness import Specimen, evaluate, explanations, violations
 from compact_proofs.program import program_of
 from tests.automatic.specimens import NETWORKS, largest, network, occurred
@@ -35,3 +39,21 @@ def test_wrong_hints_lose_and_never_lie(kind):
         told["group"] = torch.randint(0, 3, own["group"].shape, generator=generator)
         told["choices"] = own["choices"].flip(0)
         assert violations(strategy, specimen, task, told, truth) == []
+
+
+def test_boxes_alone_prove_causal_networks_of_two_layers():
+    task, strategy = largest("two causal layers"), Automatic(most=0, cuts=0, worth=10**7)
+    model = network("two causal layers", 3, 0.1)
+    certificate = prove(model, task, strategy)
+    assert "list" not in certificate.length.by_stage
+    assert certificate.bound == brute_force(model, task).bound > 0
+
+
+def test_no_more_inputs_are_listed_than_the_option_says():
+    task, model = largest("two layers"), network("two layers", 3, 0.5)
+    whole = prove(model, task, Automatic(worth=10**6))
+    some = prove(model, task, Automatic(worth=10**6, most=40))
+    assert whole.bound == brute_force(model, task).bound > some.bound
+    told = prove(model, task, Automatic(worth=10**6, most=40), explanation=whole.explanation)
+    assert 0 < told.bound <= Fraction(40, 125)
+    assert told.length.total < whole.length.total

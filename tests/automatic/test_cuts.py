@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.automatic import relaxed_search
-from compact_proofs.automatic.judging import Group
-from compact_proofs.automatic.nodes import Node
-from compact_proofs.automatic.tree import LIST, PROVE
+from compact_proofs.automatic.boxes.tree import LIST, PROVE
+from compact_proofs.automatic.search import relaxed as relaxed_search
+from compact_proofs.automatic.search.judging import Group
+from compact_proofs.automatic.search.nodes import Node
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.tasks import load_model
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.automatic.roots import by_last_token, overlap, roots
+from compact_proofs.automatic.boxes.roots import by_last_token, overlap, roots
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
 from compact_proofs.sequences.automaton import Automaton

@@ -7,8 +7,12 @@ from unittest import mock
 import pytest
 import torch
 
-from compact_proofs.automatic import listed_averages, listed_norms, listed_products, listed_steps, listing
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing import averages as listed_averages
+from compact_proofs.automatic.listing import norms as listed_norms
+from compact_proofs.automatic.listing import products as listed_products
+from compact_proofs.automatic.listing import program as listing
+from compact_proofs.automatic.listing import steps as listed_steps
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.enclosure import enclose, sound
 from compact_proofs.length import count
 from compact_proofs.models.networks import empty_network

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.automatic.nodes import Node
-from compact_proofs.automatic.prices import Prices
-from compact_proofs.automatic.rows import Jobs
+from compact_proofs.automatic.bounds.rows import Jobs
+from compact_proofs.automatic.boxes.tree import DROP, LIST, PROVE, REST
+from compact_proofs.automatic.search.nodes import Node
+from compact_proofs.automatic.search.prices import Prices
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of

@@ -1,5 +1,7 @@
 """Evaluating listed inputs with shared tables: the program's function, for less."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +10,8 @@ from random_programs import RandomModule
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.zeros import without_zeros
 from compact_proofs.enclosure import enclose, sound
 from compact_proofs.length import count
 from compact_proofs.models.networks import empty_network
@@ -198,3 +201,59 @@ def test_nothing_is_right_where_labels_are_wrong():
         assert listing.right(inputs, task.labels(inputs)).all()
         assert not listing.right(inputs, 1 - task.labels(inputs)).any()
         assert listing.right(inputs[:0], task.labels(inputs[:0])).shape == (0,)
+
+
+def test_products_without_zeros_are_products_and_cost_what_is_not_zero():
+    rows = torch.randn(200, 37, generator=torch.Generator().manual_seed(0), dtype=torch.float64).relu()
+    rows[:20] = 0
+    W = torch.randn(37, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    with count() as counter:
+        plain = without_zeros(rows, W)
+    assert torch.allclose(plain, rows @ W, rtol=1e-12, atol=1e-12)
+    assert counter.length.by_category["matmul"] == 2 * 5 * int((rows > 0).sum())
+    with sound():
+        spread = enclose(rows) * (enclose(1.0) / 3)
+        bounds = enclose(without_zeros(spread, W))
+    exact = [
+        [sum(Fraction(float(a)) * Fraction(float(w)) for a, w in zip(row, column, strict=True)) / 3 for column in W.T]
+        for row in rows[15:40]
+    ]
+    for lo, hi, values in zip(bounds.lo[15:40].tolist(), bounds.hi[15:40].tolist(), exact, strict=True):
+        assert all(a <= value <= b for a, value, b in zip(lo, values, hi, strict=True))
+    assert bounds.width.max() < 1e-12
+
+
+@pytest.mark.parametrize("name", ["finite-max-2-layers-norm-relu", "finite-max-rnn"])
+def test_leaving_out_zeros_saves_operations_and_changes_no_bound(name):
+    model, task = read_network(zoo.path(name))
+    inputs = torch.randint(0, task.d_vocab, (500, task.n_ctx), generator=torch.Generator().manual_seed(0))
+    program = trace(model, inputs[0])
+    found = []
+    with sound():
+        for zeros in (False, True):
+            listing = Listing(program, task.d_vocab, zeros)
+            assert listing.may_have_zeros
+            with count() as counter:
+                logits = enclose(listing.logits(inputs))
+            found.append((logits, counter.length.total))
+    (all_, much), (some, less) = found
+    assert less < 0.95 * much
+    assert (torch.maximum(all_.lo, some.lo) <= torch.minimum(all_.hi, some.hi)).all()
+    assert some.width.max() < 2 * float(all_.width.max())
+
+
+def test_an_infinite_weight_is_not_left_out_beside_a_zero():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.weight = nn.Embedding(V, 4), nn.Parameter(torch.full((4, 2), torch.inf))
+
+        def forward(self, tokens):
+            return torch.relu(self.embed(tokens).sum(1)) @ self.weight
+
+    module = randomised(Masked())
+    module.weight.data.fill_(torch.inf)
+    inputs = everything(N, V)
+    with sound():
+        bounds = enclose(Listing(trace(module, inputs[0]), V, zeros=True).logits(inputs))
+    assert (bounds.lo == -torch.inf).all() or (bounds.hi == torch.inf).all()

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.automatic.prices import Prices
-from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.relaxed_search import relaxed_search
-from compact_proofs.automatic.roots import by_last_token, roots, valid_labels
-from compact_proofs.automatic.search import can_be_mixed
+from compact_proofs.automatic.boxes.roots import by_last_token, roots, valid_labels
+from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST
+from compact_proofs.automatic.reading.operations import read
+from compact_proofs.automatic.search.find import can_be_mixed
+from compact_proofs.automatic.search.prices import Prices
+from compact_proofs.automatic.search.relaxed import relaxed_search
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.automatic.tree import LIST, PROVE, REST
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.program import program_of

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import compact_proofs as cp
-from compact_proofs.automatic.penalty import BoundPenalty
+from compact_proofs.automatic.search.penalty import BoundPenalty
 from compact_proofs.models.networks import empty_network
 from compact_proofs.models.transformer import TransformerConfig
 from compact_proofs.sequences.labels import Maximum

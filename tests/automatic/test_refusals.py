@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.automatic.reading import read
-from compact_proofs.automatic.refusals import NotRead
+from compact_proofs.automatic.boxes.tree import LIST
+from compact_proofs.automatic.reading.operations import read
+from compact_proofs.automatic.reading.refusals import NotRead
 from compact_proofs.automatic.strategy import Automatic
-from compact_proofs.automatic.tree import LIST
 from compact_proofs.errors import NoSoundRule
 from compact_proofs.program import program_of
 from tests.automatic.specimens import V, largest

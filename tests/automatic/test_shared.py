@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from compact_proofs.automatic.listing import Listing
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.shared import Shared, inputs_of, listed
 from compact_proofs.core.check import check
 from compact_proofs.core.exhaustive import brute_force

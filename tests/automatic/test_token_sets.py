@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from compact_proofs.automatic.token_sets import TokenSets
+from compact_proofs.automatic.bounds.token_sets import TokenSets
 from compact_proofs.length import count
 
 

@@ -65,6 +65,10 @@ def test_types_are_written_with_their_ranges():
     assert texts == ["int >= 1", "int >= 0", "float > 0, <= 1", "long | short", "str"]
 
 
+def test_options_without_a_name_are_written_with_their_class():
+    assert str(Recipe(steps=7)).startswith("Recipe(")
+
+
 def test_recipes_are_options_without_a_name():
     with pytest.raises(BadInput, match=r"^steps must be at least 1, not 0$"):
         Recipe(steps=0)

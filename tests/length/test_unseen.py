@@ -17,9 +17,14 @@ ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
     "core/arguments.py": ["the task's inputs and labels, looked at before the proof"],
-    "automatic/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
+    "automatic/reading/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
+    "cones/forest.py": ["a lower bound, as a fraction", "an upper bound, as a fraction"],
+    "cones/triangulation.py": [
+        "a guess of the cone that holds an input, which is verified",
+        "an exact check of integers, charged by number",
+    ],
     "core/claim.py": [
         "an exact sum of lower bounds, as fractions",
         "whether labels, which are data of the statement, are outputs",
@@ -52,18 +57,16 @@ UNSEEN = {
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
-    "tasks/order_statistic/cone_tree.py": [
-        "a lower bound, as a fraction",
-        "the cones on which labels are known, which are data of the statement",
-    ],
+    "tasks/order_statistic/linear_pieces.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
+    "tasks/order_statistic/cone_tree.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
 }
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
-    "automatic/lifted.py",  # a graph for many tokens, on fake tensors
-    "automatic/narrow.py",  # the shapes of a graph's nodes, on meta tensors
-    "automatic/refusals.py",  # whether an operation takes real numbers, on meta tensors
-    "automatic/search.py",  # the search of an explanation
+    "automatic/reading/lifted.py",  # a graph for many tokens, on fake tensors
+    "automatic/reading/narrow.py",  # the shapes of a graph's nodes, on meta tensors
+    "automatic/reading/refusals.py",  # whether an operation takes real numbers, on meta tensors
+    "automatic/search/find.py",  # the search of an explanation
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compact_proofs.automatic.tree import DROP, LIST, PROVE, REST, Cut, Tree, encode, expand, spec
+from compact_proofs.automatic.boxes.tree import DROP, LIST, PROVE, REST, Cut, Tree, encode, expand, spec
 from compact_proofs.errors import BadInput
 from compact_proofs.length import count
 from compact_proofs.sequences.boxes import MIXED, Boxes

@@ -23,6 +23,7 @@ from compact_proofs.length import TooLong
 from compact_proofs.shards import call, crew
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.tasks import KITS
+from compact_proofs.tasks.order_statistic import ConeTree
 
 REGISTERED = [(kit, kind) for kit in KITS.values() for kind in kit.strategies]
 
@@ -61,6 +62,19 @@ def test_every_strategy_proves_the_same_by_workers(kit: Any, kind: Any, workers:
             alone = prove(specimen.model, task, strategy, explanation=explanation)
         assert list(map(list, shared.length.by_stage.items())) == list(map(list, alone.length.by_stage.items()))
         assert same_file(alone, shared, tmp_path)
+
+
+def test_large_trees_of_cones_are_divided_by_their_roots(workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compact_proofs.tasks.order_statistic.search.TOGETHER", 100)
+    trained, strategy = cp.load("second-of-3"), ConeTree(smallest=1e-4, gain=1e-4)
+    explanation = find_explanation(trained.model, trained.task, strategy)
+    assert len(explanation["sizes"]) == 12
+    wait_for_workers()
+    shared = prove(trained.model, trained.task, strategy, explanation=explanation)
+    with crew.nothing_shared():
+        alone = prove(trained.model, trained.task, strategy, explanation=explanation)
+    assert same_file(alone, shared, tmp_path)
+    assert alone.length == shared.length
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -6,7 +6,9 @@ known. It is needed to make the files again, and for nothing else: ``pip install
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +23,68 @@ from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.tasks.finite.files import described, task_of
 
-LETTERS, LENGTH = "abcdefg", 6
-"""Tokens of the histogram, and how many of them a sequence has after the one that it begins with."""
+BEGINNING = "BOS"
+"""The token that every sequence begins with."""
 COMPARED = 256
 """Inputs on which a network is compared with what tracr makes of the program."""
 
 
 def histogram() -> tuple[Transformer, dict[str, Any]]:
     """How often the last token occurs: one layer of attention, and an MLP that reads the count off the share 1 / (1 + count)."""
-    from tracr.compiler import compiling, lib
+    from tracr.compiler import lib
 
-    compiled = compiling.compile_rasp_to_model(lib.make_hist(), set(LETTERS), max_seq_len=LENGTH, compiler_bos="BOS")
-    network = as_transformer(compiled, ["BOS", *LETTERS], LENGTH)
-    network.answers = {"name": "count-of-last", "parameters": {}, "first": 0}
-    task = task_of(network)
-    _compare(compiled, network, task, ["BOS", *LETTERS])
-    return network, {"source": "compiled by tracr from the program 'hist', which is right on every input"}
+    n = 6
+    return _network(lib.make_hist(), "hist", [BEGINNING, *"abcdefg"], n, range(n + 1), "count-of-last")
 
 
-def as_transformer(compiled: Any, tokens: list[str], n: int) -> Transformer:
+def sort() -> tuple[Transformer, dict[str, Any]]:
+    """The greatest token, which a program that sorts puts last: three layers that count how many tokens are below each one.
+
+    Equal tokens are told apart by their positions, and each position then attends to the token whose count it is.
+    """
+    from tracr.compiler import lib
+    from tracr.rasp import rasp
+
+    n, tokens = 5, [BEGINNING, *range(1, 7)]
+    program = lib.make_sort(rasp.tokens, rasp.tokens, max_seq_len=n, min_key=1)
+    return _network(program, "sort", tokens, n, tokens, "maximum")
+
+
+def dyck() -> tuple[Transformer, dict[str, Any]]:
+    """Are brackets balanced? Six layers: shares of both up to each position, compared there and at the end."""
+    from tracr.compiler import lib
+
+    return _network(lib.make_shuffle_dyck(["()"]), "shuffle_dyck", [*"()a", BEGINNING], 7, [False, True], "balanced")
+
+
+def _network(
+    program: Any, name: str, tokens: list[Any], n: int, outputs: Sequence[Any], label: str
+) -> tuple[Transformer, dict[str, Any]]:
+    """Compile a program over sequences of n tokens that follow one for their beginning, and compare the network with it."""
+    from tracr.compiler import compiling
+
+    compiled = compiling.compile_rasp_to_model(program, set(tokens) - {BEGINNING}, max_seq_len=n, compiler_bos=BEGINNING)
+    network = as_transformer(compiled, name, tokens, n, outputs)
+    network.answers = {"name": label, "parameters": {}, "first": tokens.index(BEGINNING)}
+    _compare(compiled, network, task_of(network), tokens, outputs)
+    return network, {"source": f"compiled by tracr from the program '{name}', which is right on every input"}
+
+
+def as_transformer(compiled: Any, program: str, tokens: list[Any], n: int, outputs: Sequence[Any]) -> Transformer:
     """Weights of a compiled model without LayerNorm and causal masks, under the names of `Transformer`.
 
     Parameters
     ----------
     compiled
-        What tracr's `compile_rasp_to_model` returns; its output is one number, of which a symbol of the residual stream tells.
+        What tracr's `compile_rasp_to_model` returns.
+    program
+        Its name: its result's values are the entries ``program_...:value`` of the residual stream.
     tokens
         Token t of the network is ``tokens[t]`` of the program.
     n
         Positions of the program; the network has one more before them.
+    outputs
+        Output number k of the network is ``outputs[k]`` of the program; one that the program never has gets the logit 0.
     """
     sizes = compiled.model_config
     if sizes.layer_norm or sizes.causal:
@@ -71,11 +106,13 @@ def as_transformer(compiled: Any, tokens: list[str], n: int) -> Transformer:
         for name, part in (("in", "linear_1"), ("out", "linear_2")):
             state[f"blocks.{layer}.W_{name}"] = weights[f"{of}mlp/{part}"]["w"]
             state[f"blocks.{layer}.b_{name}"] = weights[f"{of}mlp/{part}"]["b"]
-    outputs = list(compiled.output_encoder.encoding_map)
-    [name] = {label.rpartition(":")[0] for label in compiled.residual_labels} - {"tokens", "indices", ""}
+    [result] = {
+        of for of in (label.rpartition(":")[0] for label in compiled.residual_labels) if re.fullmatch(rf"{program}_\d+", of)
+    }
     state["W_U"] = torch.zeros(d, len(outputs))
     for number, output in enumerate(outputs):
-        state["W_U"][compiled.residual_labels.index(f"{name}:{output}"), number] = 1.0
+        if output in compiled.output_encoder.encoding_map:
+            state["W_U"][compiled.residual_labels.index(f"{result}:{output}"), number] = 1.0
     state["b_U"] = torch.zeros(len(outputs))
     network = Transformer(
         TransformerConfig(
@@ -98,18 +135,18 @@ def _tensor(x: Any) -> Tensor:
     return torch.from_numpy(np.array(x, dtype=np.float32))
 
 
-def _compare(compiled: Any, network: Transformer, task: FiniteTask, tokens: list[str]) -> None:
+def _compare(compiled: Any, network: Transformer, task: FiniteTask, tokens: list[Any], outputs: Sequence[Any]) -> None:
     """Raise `BadInput` if a network says anything else than the compiled model on some inputs."""
     inputs = task.examples(COMPARED)
     with torch.no_grad():
         said = network(inputs).argmax(1).tolist()
     for sequence, answer in zip(inputs.tolist(), said, strict=True):
         expected = compiled.apply([tokens[t] for t in sequence]).decoded[-1]
-        if answer != expected:
-            raise BadInput(f"tracr says {expected} of {sequence}, and the network {answer}")
+        if outputs[answer] != expected:
+            raise BadInput(f"tracr says {expected} of {sequence}, and the network {outputs[answer]}")
 
 
-COMPILED = {"finite-histogram": histogram}
+COMPILED = {"finite-histogram": histogram, "finite-sort": sort, "finite-dyck": dyck}
 
 
 def main() -> None:

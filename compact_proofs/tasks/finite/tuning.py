@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
-from compact_proofs.automatic.penalty import BoundPenalty
+from compact_proofs.automatic.search.penalty import BoundPenalty
 from compact_proofs.models.networks import Network
 from compact_proofs.options import Positive, Rate
 from compact_proofs.sequences.task import FiniteTask

@@ -49,7 +49,7 @@ CONVERTED = (
 )
 """Networks whose files are not made again by `compact_proofs.tasks.build_zoo`."""
 
-COMPILED = ("finite-histogram",)
+COMPILED = ("finite-histogram", "finite-sort", "finite-dyck")
 """Networks that were compiled from programs (`compact_proofs.tasks.finite.compiled`)."""
 
 ZOO = {name: partial(train, recipe) for name, recipe in RECIPES.items()}

@@ -1,15 +1,17 @@
 """Order statistics of random numbers: which is the second largest, or the median? By recurrent networks without biases.
 
-task         the law and the labels
-cones        cones on which the label is known; a network's bounds on cones
-cone_tree    `ConeTree`: cones are cut until the network is known on them
-search       where to cut
-descents     estimates of finished trees
-files        what a file says of the task
-specimens    small models that try to break proofs
-training     AlgZoo's recipe
-by_hand      a network made by hand, for any n
-zoo          the models that ship
+task           the law and the labels
+cones          cones on which the label is known; a network's bounds on cones
+cone_tree      `ConeTree`: cones are cut until the network is known on them
+search         where to cut
+linear_pieces  `LinearPieces`: label cones are divided where the network bends
+pieces         the cones on which it is linear
+descents       estimates of finished trees
+files          what a file says of the task
+specimens      small models that try to break proofs
+training       AlgZoo's recipe
+by_hand        a network made by hand, for any n
+zoo            the models that ship
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from compact_proofs.tasks.kit import TaskKit
 from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
 from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_table
 from compact_proofs.tasks.order_statistic.files import answer
+from compact_proofs.tasks.order_statistic.linear_pieces import LinearPieces
 from compact_proofs.tasks.order_statistic.specimens import specimen
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
 from compact_proofs.tasks.order_statistic.zoo import ZOO
 
-__all__ = ["KIT", "ConeTree", "OrderStatistic"]
+__all__ = ["KIT", "ConeTree", "LinearPieces", "OrderStatistic"]
 
 _SIZES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 _CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for size in _SIZES for choice in ("first", "relevant"))
@@ -37,6 +40,8 @@ _CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for si
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     """Options that matter at the size of a specimen."""
+    if kind is LinearPieces:
+        return [LinearPieces(gain=1e-3), LinearPieces(gain=1e-2, smallest=1e-2, pieces=40, measure="both")]
     return [ConeTree(smallest=1e-2, gain=1e-2, measure="both"), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
 
 
@@ -58,7 +63,7 @@ KIT = TaskKit(
     summary="name the second largest of random numbers, or another order statistic",
     architectures=(ScalarRecurrent,),
     task_of=OrderStatistic.of,
-    strategies=(ConeTree,),
+    strategies=(ConeTree, LinearPieces),
     default=_default,
     brute_force=lambda model: None,
     candidates=_candidates,

@@ -14,6 +14,11 @@ from compact_proofs.enclosure import lower, provably, upper
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 
 
+def number_of_label_cones(n: int, above: int) -> int:
+    """How many there are: 2 n C(n-1, above)."""
+    return 2 * n * math.comb(n - 1, above)
+
+
 def label_cones(n: int, above: int) -> tuple[Cones, Tensor, Tensor]:
     """Return cones that partition R^n, on each of which one place holds the number that `above` others exceed.
 

@@ -12,6 +12,7 @@ from compact_proofs.errors import BadInput
 from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.finite.files import answer, beginning_with, task_of
+from compact_proofs.tasks.finite.zoo import COMPILED
 
 
 def test_sequences_begin_with_the_token_that_a_file_names():
@@ -37,11 +38,19 @@ def test_a_compiled_histogram_is_proven_right_by_boxes():
     assert certificate.length.total - labels < 10 * 7**6  # what it takes beside labelling the sequences
 
 
-def test_a_program_is_compiled_into_the_file():
-    pytest.importorskip("tracr")
-    from compact_proofs.tasks.finite.compiled import histogram
+@pytest.mark.parametrize("name", ["finite-sort", "finite-dyck"])
+def test_deep_compiled_networks_are_proven_right_by_listing(name: str):
+    loaded = load_model(name)
+    certificate = cp.prove(loaded, strategy=cp.Shared())
+    assert certificate.claim.bound == 1
 
-    made, _ = histogram()
-    shipped = load_model("finite-histogram").model.state_dict()
-    assert made.state_dict().keys() == shipped.keys()
-    assert all(torch.equal(tensor, shipped[name]) for name, tensor in made.state_dict().items())
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_program_is_compiled_into_the_file(name: str):
+    pytest.importorskip("tracr")
+    from compact_proofs.tasks.finite.compiled import COMPILED as made
+
+    network, _ = made[name]()
+    shipped = load_model(name).model.state_dict()
+    assert network.state_dict().keys() == shipped.keys()
+    assert all(torch.equal(tensor, shipped[name]) for name, tensor in network.state_dict().items())

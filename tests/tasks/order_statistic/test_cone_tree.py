@@ -15,7 +15,7 @@ from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
-from compact_proofs.tasks.order_statistic import ConeTree, OrderStatistic, cone_tree
+from compact_proofs.tasks.order_statistic import ConeTree, OrderStatistic, cone_tree, search
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones, run
 from compact_proofs.tasks.order_statistic.specimens import specimen
 
@@ -89,19 +89,26 @@ def test_the_float_and_the_counted_readings_agree_with_the_proof(trained, certif
     assert shapes == certificate.length
 
 
+def together(cuts):
+    """An explanation: all trees are read together."""
+    return {"cuts": cuts, "sizes": torch.tensor([len(cuts)])}
+
+
 def hostile(tree, n):
-    """Trees made from a good one: everything checked, nothing but cuts, cuts elsewhere, a part of it, other edges."""
+    """Trees made from a good one: everything checked, nothing but cuts, cuts elsewhere, a part of it, other edges, other sizes."""
     kinds, rest = tree % 4, tree // 4
-    yield {"cuts": rest * 4 + CHECK}
-    yield {"cuts": rest * 4 + torch.where(kinds == CUT, CUT, CHECK)}
-    yield {"cuts": tree[: len(tree) // 2]}
-    yield {"cuts": (tree + 4 * 17) % (4 * n * n * 2**40)}
-    yield {"cuts": tree.flip(0)}
-    yield {"cuts": tree[:0]}
+    yield together(rest * 4 + CHECK)
+    yield together(rest * 4 + torch.where(kinds == CUT, CUT, CHECK))
+    yield together(tree[: len(tree) // 2])
+    yield together((tree + 4 * 17) % (4 * n * n * 2**40))
+    yield together(tree.flip(0))
+    yield together(tree[:0])
     parts = torch.tensor([1, PARTS - 1] * 200)
     edges = torch.arange(400) % n
-    yield {"cuts": encode(torch.full((400,), CUT), edges, (edges + 1) % n, parts, n)}
-    yield {"cuts": encode(torch.full((400,), 3), edges, (edges + 1) % n, parts, n)}
+    yield together(encode(torch.full((400,), CUT), edges, (edges + 1) % n, parts, n))
+    yield together(encode(torch.full((400,), 3), edges, (edges + 1) % n, parts, n))
+    for sizes in ([], [0, len(tree)], [len(tree), len(tree)], [2**25, 5], [3, 1, 2]):
+        yield {"cuts": tree, "sizes": torch.tensor(sizes, dtype=torch.int64)}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 7, 9])
@@ -184,7 +191,7 @@ def faults_of(strategy, seed):
         return [
             message
             for cuts in (tree, tree // 4 * 4 + torch.where(tree % 4 == CUT, CUT, CHECK))
-            for message in violations(strategy, s, task, {"cuts": cuts}, truth)
+            for message in violations(strategy, s, task, together(cuts), truth)
         ]
     except BadInput as e:  # more than 1 is measured
         return [str(e)]
@@ -200,7 +207,7 @@ def test_what_it_is_not_for_is_refused(trained):
     with pytest.raises(BadInput, match="most"):
         ConeTree(most=0)
     with pytest.raises(BadInput, match="cuts"):
-        cp.prove(trained, strategy=ConeTree(), explanation={"cuts": torch.tensor([-1])})
+        cp.prove(trained, strategy=ConeTree(), explanation=together(torch.tensor([-1])))
 
 
 def test_tied_outputs_prove_nothing_for_their_label():
@@ -208,3 +215,40 @@ def test_tied_outputs_prove_nothing_for_their_label():
     found = cp.prove(model.requires_grad_(False), OrderStatistic(2, 0), ConeTree(smallest=1e-3))
     assert found.bound == 0
     assert violations(ConeTree(smallest=1e-3), Specimen(model), OrderStatistic(2, 0)) == []
+
+
+@pytest.mark.parametrize("seed", [1004, 1014, 1084, 1094, 1109])
+def test_huge_weights_do_not_keep_the_search_busy(seed):
+    """Their sums are rounded by more than 1e-11, and some overflow; every cut near a ray left the same question."""
+    model = specimen(seed).model
+    assert len(ConeTree().explain(model, OrderStatistic.of(model))["cuts"]) < 20000
+
+
+def test_the_search_ends_at_its_depth(trained):
+    with mock.patch.object(search, "DEEPEST", 3):
+        cuts = ConeTree().explain(trained.model, trained.task)["cuts"]
+    assert 12 < len(cuts) <= 12 * (2**4 - 1)
+    assert cp.prove(trained, strategy=ConeTree(), explanation=together(cuts)).bound > 0
+
+
+@pytest.mark.parametrize("measure", ["jensen", "both"])
+def test_large_trees_are_read_apart(trained, certificate, measure):
+    """Each label cone has its own codes then, which prove what all prove together."""
+    strategy = ConeTree(smallest=1e-4, gain=1e-4, measure=measure)
+    together = cp.prove(trained, strategy=strategy)
+    with mock.patch.object(search, "TOGETHER", 100):
+        apart = cp.prove(trained, strategy=strategy)
+    assert len(apart.explanation["sizes"]) == 12
+    assert len(apart.explanation["cuts"]) == len(together.explanation["cuts"])
+    assert abs(float(apart.bound - together.bound)) < 1e-9
+    s = Specimen(trained.model)
+    assert violations(strategy, s, trained.task, apart.explanation) == []
+
+
+def test_a_limit_of_nodes_is_divided_among_the_cones(trained):
+    with mock.patch.object(search, "TOGETHER", 10):
+        cuts, sizes = ConeTree(most=600).explain(trained.model, trained.task).values()
+        assert len(cuts) == int(sizes.sum()) < 900
+        assert int(sizes.min()) > 1
+        limited = cp.prove(trained, strategy=ConeTree(most=600))
+    assert Fraction(6, 10) < limited.bound < Fraction(88, 100)

@@ -1,0 +1,263 @@
+"""Rows: linear functionals of averages and sums, bounded from below by additive functions on boxes.
+
+A row is a number for each head g, position i and token t, and one for no position: its value on an input x is
+
+    R(x) = base + sum_g avg_g G_g  +  sum_i A_i[x_i],     avg_g G = sum_i w_g[x_i] G_{g,i}[x_i] / D_g(x),   D_g(x) = sum_i w_g[x_i]
+
+where w_g > 0 are the head's weights. **The ratio rule.** For any number th (a hint), avg_g G = th + z / D with
+z(x) = sum_i w[x_i] (G_i[x_i] - th) additive. On a box, z is in [zl, zh] and D in [Dl, Dh], Dl > 0. So
+
+    z / D >= min(z / Dl, z / Dh),                                      (least)
+    z / D >= k z + m,  where k = 1/Dh, m = 0         if zl >= 0
+                             k = 1/Dl, m = 0         if zh <= 0
+                             k the chord's slope (zh/Dh - zl/Dl) / (zh - zl),  m = zl (1/Dl - k)   otherwise.         (chord)
+
+Proof of (chord): z/D >= min(z/Dl, z/Dh), which is concave in z and so above its chord between (zl, zl/Dl) and (zh, zh/Dh). At
+th = the least average on the box zl = 0 and (least) is exact. **One head** and no sum: D R = sum_i w (G_i + base) is additive, has
+the sign of R, and needs no hint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from compact_proofs.automatic.bounds.token_sets import TokenSets
+from compact_proofs.automatic.reading.blocks import Averages
+from compact_proofs.automatic.reading.owners import structure
+from compact_proofs.enclosure import lower, upper
+from compact_proofs.length import stage
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What is bounded together: boxes that end in one token and have one label share the tables of a job.
+
+    Attributes
+    ----------
+    query : int64 [J]
+        The context's token.
+    label : int64 [J]
+        The label.
+    masks : bool [B, n, v]
+        The boxes of all jobs; the context's mask holds the job's token only.
+    of : int64 [B]
+        The job of each box.
+    context
+        The context's position.
+    rest : bool [B], optional
+        Boxes whose inputs are wanted, as far as they are not proven; none unless given.
+    """
+
+    query: Tensor
+    label: Tensor
+    masks: Tensor
+    of: Tensor
+    context: int
+    rest: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def part(self, chosen: Tensor) -> Jobs:
+        """The jobs with the numbers `chosen` (int64, rising), numbered anew, with their boxes."""
+        with structure():
+            number = torch.full((len(self),), -1)
+            number[chosen] = torch.arange(len(chosen))
+            of = number[self.of]
+            own = of >= 0
+            rest = None if self.rest is None else self.rest[own]
+            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context, rest)
+
+    @cached_property
+    def sets(self) -> TokenSets:
+        """The distinct sets of tokens at the free positions."""
+        return TokenSets.find(self.masks[:, self.free], self.of)
+
+    @property
+    def free(self) -> list[int]:
+        """The positions but the context."""
+        return [i for i in range(self.masks.shape[1]) if i != self.context]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The heads' weights in each job, and the range of their sums on each box.
+
+    Attributes
+    ----------
+    free : [J, H, n - 1, v]
+        At the positions but the context.
+    own : [J, H]
+        The context's.
+    least, most : [B, H]
+        Bounds of D over a box: plain numbers.
+    """
+
+    free: Tensor
+    own: Tensor
+    least: Tensor
+    most: Tensor
+
+    def pick(self, job: Tensor, box: Tensor) -> Weights:
+        """Of jobs that are copies of the jobs `job`, with boxes that are copies of the boxes `box`."""
+        return Weights(self.free[job], self.own[job], self.least[box], self.most[box])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of each job (see the module's docstring).
+
+    Attributes
+    ----------
+    base : [J, R]
+    averages : [J, R, H, n - 1, v]
+        G at the free positions.
+    own : [J, R, H]
+        G of the context's token.
+    sums : [J, R, n - 1, v] or None
+        A; what the context adds is part of `base`.
+    """
+
+    base: Tensor
+    averages: Tensor
+    own: Tensor
+    sums: Tensor | None = None
+
+    def pick(self, job: Tensor, row: Tensor) -> Rows:
+        """Single rows: row ``row[j]`` of job ``job[j]`` (int64 [J']) as the one row of a job j."""
+        at = (job[:, None], row[:, None])
+        return Rows(self.base[at], self.averages[at], self.own[at], None if self.sums is None else self.sums[at])
+
+
+@dataclass(frozen=True)
+class AdditiveRows:
+    """Additive functions of the sign of rows, or below a positive multiple of them: ``constant + sum_i tables[i, x_i]``.
+
+    Attributes
+    ----------
+    constant : [B, R]
+    tables : [B, R, n - 1, v]
+    """
+
+    constant: Tensor
+    tables: Tensor
+
+
+def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weights:
+    """Gather the heads' weights for each job, and bound their sums.
+
+    Parameters
+    ----------
+    alone
+        There is one head and nothing else, so that no bounds are needed: they are left at infinity.
+
+    Notes
+    -----
+    Cost: that of `least` and `most` for each head.
+    """
+    with stage("weights"):
+        if not heads:
+            free = torch.zeros(len(jobs), 0, len(jobs.free), jobs.masks.shape[2], dtype=torch.float64)
+            none = free.new_zeros(len(jobs.of), 0)
+            return Weights(free, free[:, :, 0, 0], none, none)
+        every = torch.cat([h.weights for h in heads], -1)  # [Q, n, K, H]
+        of_query = every.movedim(-1, 1)  # [Q, H, n, K]
+        free = of_query[:, :, jobs.free][jobs.query]
+        own = of_query[:, :, jobs.context].diagonal(dim1=0, dim2=2).mT[jobs.query]
+        if alone:
+            unknown = torch.full((len(jobs.of), 1), torch.inf, dtype=torch.float64)
+            return Weights(free, own, unknown, unknown)
+        smallest, largest = least(free, jobs) + own[jobs.of], most(free, jobs) + own[jobs.of]
+        return Weights(free, own, lower(smallest), upper(largest))
+
+
+def least(tables: Tensor, jobs: Jobs) -> Tensor:
+    """The least value [B, R, ...] of ``sum_i tables[j, r, ..., i, x_i]`` on each box of job j.
+
+    Cost: a comparison for each entry of a set of tokens (`TokenSets`; boxes share theirs), and n - 2 additions for each box.
+    """
+    return jobs.sets.extremes(tables, torch.inf).sum(1)
+
+
+def most(tables: Tensor, jobs: Jobs) -> Tensor:
+    """The greatest value, likewise."""
+    return jobs.sets.extremes(tables, -torch.inf).sum(1)
+
+
+def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:
+    """Lower bounds [B, R] of rows on each box by (least), head by head.
+
+    Parameters
+    ----------
+    th : [J, R, H]
+        Hints.
+
+    Notes
+    -----
+    Cost: for each row, head, free position and token two operations in a job, and that of `least`.
+    """
+    z, own = _deviations(rows, th, weights)
+    lowest = least(z, jobs) + own[jobs.of]
+    part = torch.minimum(lowest / weights.least[:, None], lowest / weights.most[:, None])
+    total = (rows.base + th.sum(-1))[jobs.of] + part.sum(-1)
+    return total if rows.sums is None else total + least(rows.sums, jobs)
+
+
+def ranges(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> tuple[Tensor, Tensor]:
+    """Bounds lo, hi [J, R] of rows over all boxes of each job, by (least) and its mirror image: plain numbers.
+
+    Parameters
+    ----------
+    th : [2, J, R, H]
+        Hints for the lower and for the upper bound.
+
+    Notes
+    -----
+    Cost: twice that of `by_heads`, and a comparison for each row and box.
+    """
+    low = by_heads(rows, th[0], weights, jobs)
+    z, own = _deviations(rows, th[1], weights)
+    highest = most(z, jobs) + own[jobs.of]
+    part = torch.maximum(highest / weights.least[:, None], highest / weights.most[:, None])
+    high = (rows.base + th[1].sum(-1))[jobs.of] + part.sum(-1)
+    if rows.sums is not None:
+        high = high + most(rows.sums, jobs)
+    return lower(_over_boxes(low, jobs, "amin")), upper(_over_boxes(high, jobs, "amax"))
+
+
+def _over_boxes(bounds: Tensor, jobs: Jobs, which: str) -> Tensor:
+    start = torch.full((len(jobs), bounds.shape[1]), torch.inf if which == "amin" else -torch.inf, dtype=torch.float64)
+    return start.scatter_reduce(0, jobs.of[:, None].expand(bounds.shape), bounds, which)
+
+
+def _deviations(rows: Rows, th: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
+    """z's tables [J, R, H, n - 1, K] and the context's part [J, R, H]."""
+    z = weights.free[:, None] * (rows.averages - th[..., None, None])
+    return z, weights.own[:, None] * (rows.own - th)
+
+
+def additive(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> AdditiveRows:
+    """Additive functions below the rows on each box, by (chord).
+
+    Cost: as `by_heads`, that of `most`, and two operations for each entry in a box to add the heads' tables.
+    """
+    z, own = _deviations(rows, th, weights)
+    zl, zh = lower(least(z, jobs) + own[jobs.of]), upper(most(z, jobs) + own[jobs.of])  # numbers: a range that may be too large
+    small, large = (1 / weights.most)[:, None], (1 / weights.least)[:, None]
+    chord = (zh * small - zl * large) / (zh - zl)
+    slope = torch.where(zl >= 0, small, torch.where(zh <= 0, large, chord))
+    offset = torch.where((zl >= 0) | (zh <= 0), 0.0, zl * (large - slope))
+    constant = (rows.base + th.sum(-1))[jobs.of] + (offset + slope * own[jobs.of]).sum(-1)
+    tables = (slope[..., None, None] * z[jobs.of]).sum(2)
+    return AdditiveRows(constant, tables if rows.sums is None else tables + rows.sums[jobs.of])
+
+
+def of_one_head(rows: Rows, weights: Weights, jobs: Jobs) -> AdditiveRows:
+    """The rows of one head times D, exactly: two operations for each entry in a job."""
+    tables = weights.free[:, None, 0] * (rows.averages[:, :, 0] + rows.base[..., None, None])
+    own = weights.own[:, None, 0] * (rows.own[..., 0] + rows.base)
+    return AdditiveRows(own[jobs.of], tables[jobs.of])

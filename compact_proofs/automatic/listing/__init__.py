@@ -1,0 +1,10 @@
+"""Evaluation input by input, sharing whatever inputs have in common: exact, and cheaper than brute force.
+
+program                  `Listing`: a program, read operation by operation
+values                   what is known of a tensor before any input is given: tables over tokens, or a step for each input
+steps                    what is carried out for each input
+maps                     linear maps, not carried out before it is known what reads them
+sums, averages           averages of tables by the shares of a softmax, and averages of such averages
+zeros                    products with vectors that have many zeros
+norms, products          norms of averages, and their products, which are the scores of a second layer
+"""

@@ -1,0 +1,65 @@
+"""The search for boxes and hints, in ordinary arithmetic: deterministic, not counted, and untrusted."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from compact_proofs.automatic.bounds.rivals import AverageReadout
+from compact_proofs.automatic.boxes.roots import by_last_token, roots, valid_labels
+from compact_proofs.automatic.boxes.tree import LIST, encode
+from compact_proofs.automatic.reading.operations import read
+from compact_proofs.automatic.reading.refusals import NotRead
+from compact_proofs.automatic.search.merged import MergedSearch
+from compact_proofs.automatic.search.nodes import Node
+from compact_proofs.automatic.search.prices import Prices
+from compact_proofs.automatic.search.relaxed import relaxed_search
+from compact_proofs.certified import LARGEST_MIXED
+from compact_proofs.program import Program
+from compact_proofs.sequences.boxes import MIXED, Boxes
+from compact_proofs.sequences.task import FiniteTask
+
+FEW_OUTPUTS, MANY_BOXES = 4, 32
+"""Outputs, at most, and boxes of one label for each last token, at least, for which boxes of mixed label are tried."""
+
+
+def search(
+    model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float, most: int
+) -> dict[str, Tensor]:
+    """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
+    with _disable_current_modes(), torch.no_grad():
+        program = copy.deepcopy(model).double()
+        boxes = roots(task)
+        try:
+            network = read(program, task.d_vocab, task.n_ctx - 1)
+        except NotRead:
+            prices = Prices.of(program, task, worth, most)
+            if prices.each == float("inf"):
+                raise
+            return listed_only(boxes, prices)
+        prices = Prices.of(program, task, worth, most)
+        if AverageReadout.applies(network):
+            return MergedSearch(network, boxes, hard, families, prices).explanation()
+        explanation, value = relaxed_search(network, boxes, kept, cuts, prices)
+        if not can_be_mixed(task, boxes, network.logits.shape[0]):
+            return explanation
+        mixed, more = relaxed_search(network, by_last_token(task), kept, cuts, prices, lambda x: valid_labels(task, x))
+        return mixed if more > value else explanation
+
+
+def listed_only(boxes: Boxes, prices: Prices) -> dict[str, Tensor]:
+    """An explanation that bounds nothing: every input is evaluated by itself."""
+    leaves = [Node(boxes.masks[b], int(boxes.labels[b]), kind=LIST) for b in range(len(boxes))]
+    prices.settle(leaves, max((leaf.label for leaf in leaves), default=0) + 1)
+    none = torch.zeros(0, dtype=torch.int64)
+    tree = encode([leaf.kind for leaf in leaves], boxes.d_vocab)
+    return {"roots": none, "tree": tree, "group": none, "choices": none, "numbers": torch.zeros(0, dtype=torch.float64)}
+
+
+def can_be_mixed(task: FiniteTask, boxes: Boxes, outputs: int) -> bool:
+    """Is it worth trying boxes of mixed label? Where there are few outputs, and boxes of one label are many or none."""
+    small = task.space <= task.d_vocab * LARGEST_MIXED and outputs <= FEW_OUTPUTS
+    return small and (len(boxes) > MANY_BOXES * task.d_vocab or bool((boxes.labels == MIXED).all()))
