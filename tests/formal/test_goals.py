@@ -236,7 +236,9 @@ def test_enclosures_that_do_not_hold_are_rejected(coq, compiled, tmp_path: Path)
     ],
 )
 def test_boxes_that_do_not_count_are_rejected(kinds, coq, tmp_path: Path):
-    proof = BY_LRA.replace("repeat split; intro; intros; lra. Qed.", "Admitted.")
+    proof = BY_LRA.replace(
+        f"Theorem closed : goal.\nProof. {BY}", "Variable false : False.\nTheorem closed : goal.\nProof. destruct false."
+    )
     statement = votes(tmp_path, proof, kinds=kinds)
     with pytest.raises(CertificateRejected, match="Accuracy"):
         check_goal(statement, tmp_path)

@@ -160,7 +160,7 @@ def hostile(hints: GroupHints, generator: torch.Generator, numbers: str) -> Grou
 
 
 @pytest.mark.parametrize(
-    "noise", [0.0, 0.03, 0.05, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.04, 0.06, 0.07, 0.1, 0.2, 0.5))]
+    "noise", [0.03, 0.04, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.0, 0.042, 0.046, 0.1, 0.2, 0.5))]
 )
 def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path: Path):
     """Of networks that circuits explain in part, with the numbers that were fitted, and with any other numbers."""
@@ -180,16 +180,16 @@ def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path:
         f"V{i}.bits V{i}.neutral V{i}.inverse V{i}.circuits.\n"
         for i, text in enumerate(texts)
     )
-    modules = "From CompactProofs Require Instances GroupTheorems.\nImport GroupTheorems.\nFrom Formalized Require Task Program.\n"
+    modules = "From Coq Require Import ZArith.\nFrom CompactProofs Require Instances GroupTheorems.\nImport GroupTheorems.\nFrom Formalized Require Task Program.\n"
     (tmp_path / "Variants.v").write_text(f"{head}{modules}Open Scope nat_scope.\n{counted}")
     for name in ("Weights.v", "Task.v", "Program.v", "Variants.v"):
         output = compiled(tmp_path / name)
         assert output.accepted, output.text
-    counts = [int(n) for n in re.findall(r"= (\d+)%Z", output.text)]
+    counts = [int(n) for n in re.findall(r"= (\d+)(?:%Z)?\s", output.text)]
     assert len(counts) == len(variants)
     truth = int(evaluate(Specimen(model), task).possible.sum())
     assert all(0 <= count <= truth for count in counts)
-    assert counts[0] == 36 or noise > 0.03
+    assert counts[0] == {0.0: 36, 0.03: 36, 0.04: 23}.get(noise, counts[0])
 
 
 def test_from_a_certificate_on_the_command_line(model: PairMLP, proven: Certificate, coq, tmp_path: Path):
