@@ -180,7 +180,11 @@ def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path:
         f"V{i}.bits V{i}.neutral V{i}.inverse V{i}.circuits.\n"
         for i, text in enumerate(texts)
     )
-    modules = "From Coq Require Import ZArith.\nFrom CompactProofs Require Instances GroupTheorems.\nImport GroupTheorems.\nFrom Formalized Require Task Program.\n"
+    modules = "".join(
+        f"From {place}.\n"
+        for place in ("Coq Require Import ZArith", "CompactProofs Require Instances", "CompactProofs Require Import GroupTheorems")
+    )
+    modules += "From Formalized Require Task Program.\n"
     (tmp_path / "Variants.v").write_text(f"{head}{modules}Open Scope nat_scope.\n{counted}")
     for name in ("Weights.v", "Task.v", "Program.v", "Variants.v"):
         output = compiled(tmp_path / name)
