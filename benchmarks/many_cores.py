@@ -15,6 +15,7 @@ from benchmarks.timing import markdown
 from benchmarks.writing import RESULTS as FOLDER
 from benchmarks.writing import write_results
 from compact_proofs.core.prove import find_explanation
+from compact_proofs.memory import keep_freed_memory
 from compact_proofs.shards import crew
 from compact_proofs.tasks.max_of_k import BruteForce
 
@@ -39,6 +40,7 @@ HEADER = ["network", "strategy", "operations, M", "one, s", "two, s", "ratio", "
 
 def main(names: list[str]) -> None:
     """Measure the cases of some networks, or all, and write the table."""
+    keep_freed_memory()  # as the command line and the workers do
     rows = known()
     for name, strategy in CASES:
         if names and name not in names:

@@ -1,4 +1,4 @@
-"""A limit on the memory of a proof, enforced by the operating system before the memory is taken.
+"""The memory of a proof: a limit, enforced by the operating system before the memory is taken; and what is kept when it is freed.
 
 A file that comes in names options, and sizes follow from options: a certificate of a kilobyte can ask for a table of a terabyte.
 Nobody can read off its options which arrays a verifier makes, of torch, of numpy or of Python's integers; but all of them are made
@@ -7,6 +7,7 @@ of the process's address space, which the system bounds (on Linux; elsewhere not
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
 import threading
@@ -43,7 +44,7 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
     """
     around = _limit.get()
     if most is None:
-        most = min(USUAL, round(SHARE * available())) if around is None else around
+        most = usual() if around is None else around
     most = most if around is None else min(most, around)
     token = _limit.set(most)
     bound = _address_space() + most
@@ -60,6 +61,11 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
     finally:
         _bounds.leave(bound)
         _limit.reset(token)
+
+
+def usual(processes: int = 1) -> int:
+    """Bytes that each of some processes of this machine may take unless told otherwise."""
+    return min(USUAL, round(SHARE * available() / processes))
 
 
 def granted() -> int | None:
@@ -97,6 +103,26 @@ class _Bounds:
 
 
 _bounds = _Bounds()
+
+
+KEPT = 2**30
+"""Bytes that `keep_freed_memory` lets a process keep."""
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""Names of parameters of glibc's `mallopt` (malloc.h)."""
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep up to `KEPT` bytes of what it frees for what it takes next; False where the C library cannot.
+
+    A proof makes a table of some megabytes at almost every operation. By itself the C library gives each back to the system and
+    asks for the next, whose pages the system fills with zeros: up to a third of a proof's time. The setting is that of the whole
+    process: it is made by programs (the command line, worker processes), never by importing the package.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # a system with another C library
+        return False
+    return bool(mallopt(MMAP_THRESHOLD, KEPT)) and bool(mallopt(TRIM_THRESHOLD, KEPT))
 
 
 def available() -> int:

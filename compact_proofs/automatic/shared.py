@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,14 +13,15 @@ from torch import Tensor, nn
 
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
+from compact_proofs.certified.lists import are_among, words_of
 from compact_proofs.core.enumeration import Enumeration, Evaluation, batches
 from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
-from compact_proofs.length import charge_integers, list_stage, stage, unseen
+from compact_proofs.length import charge_integers, foresee, list_stage, stage, unseen
 from compact_proofs.program import program_of
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
-from compact_proofs.shards import each, is_shared
+from compact_proofs.shards import each
 
 MOST_LISTED = 2**24
 """Inputs that are listed where boxes are not proven, at most."""
@@ -58,9 +60,9 @@ class Shared(Enumeration[nn.Module]):
             yield listing.right(inputs, labels.to(listing.device))
 
         parts = batches(task.size, BATCH)
-        if is_shared():
-            list_stage("labels")
-            listing.know(map(inputs_from, parts))
+        foresee(task.size)  # an operation an input at least
+        list_stage("labels")
+        listing.know(map(inputs_from, parts))
         return Evaluation(right, parts, lambda start: min(BATCH, task.size - start), "inputs, in batches")
 
 
@@ -102,8 +104,7 @@ def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
             labels, valid = task.labels(x), task.valid(x)
         return x[valid & listing.right(x, labels)]
 
-    if is_shared():
-        listing.know(ordered.split(BATCH))
+    listing.know(ordered.split(BATCH))
     found = list(each(right, ordered.split(BATCH), "inputs, in batches", _among))
     return Listed(torch.cat(found)) if found else Nothing()
 
@@ -112,16 +113,10 @@ def _among(x: Tensor, found: Tensor) -> bool:
     """Are sequences [M, n] among others [N, n]?"""
     if not isinstance(found, Tensor) or found.dtype != x.dtype or found.shape[1:] != x.shape[1:]:
         return False
-    given = {row.tobytes() for row in x.numpy()}
-    return len(found) <= len(x) and all(row.tobytes() in given for row in found.numpy())
+    return len(found) <= len(x) and bool(are_among(found, words_of(x)).all())
 
 
 def inputs_of(boxes: Boxes) -> Tensor:
     """All inputs of boxes, int64 [N, n], one box after the other, up to the first that makes them more than `MOST_LISTED`."""
-    found, total = [torch.zeros(0, boxes.n_ctx, dtype=torch.int64)], 0
-    for b, size in enumerate(boxes.sizes):
-        total += size
-        if total > MOST_LISTED:
-            break
-        found.append(boxes.inputs(b))
-    return torch.cat(found)
+    totals = itertools.accumulate(boxes.sizes)
+    return boxes.inputs_of([b for b, total in enumerate(totals) if total <= MOST_LISTED])

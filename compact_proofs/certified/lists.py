@@ -117,17 +117,36 @@ class Listed(Certified):
     inputs: Tensor
 
     @cached_property
-    def _rows(self) -> frozenset[bytes]:
+    def _rows(self) -> np.ndarray:
+        """The entries as words of bytes, rising, each once."""
         charge_integers(self.inputs.numel())
-        return frozenset(row.tobytes() for row in self.inputs.cpu().contiguous().numpy())
+        return words_of(self.inputs)
 
     @cached_property
     def size(self) -> int:
         return len(self._rows)
 
     def member(self, inputs: Tensor) -> Tensor:
-        rows = inputs.cpu().contiguous().numpy()
-        return torch.tensor([row.tobytes() in self._rows for row in rows], dtype=torch.bool, device=inputs.device)
+        return torch.from_numpy(are_among(inputs, self._rows)).to(inputs.device)
+
+
+def words_of(inputs: Tensor) -> np.ndarray:
+    """Different sequences among int64 [N, n], each as one word of bytes, in rising order."""
+    return np.unique(_as_words(inputs))
+
+
+def are_among(inputs: Tensor, words: np.ndarray) -> np.ndarray:
+    """Which of the sequences int64 [N, n] are among `words_of` others: bool [N]."""
+    asked = _as_words(inputs)
+    if not len(words):
+        return np.zeros(len(asked), dtype=bool)
+    found: np.ndarray = words[np.searchsorted(words, asked).clip(max=len(words) - 1)] == asked
+    return found
+
+
+def _as_words(inputs: Tensor) -> np.ndarray:
+    rows = inputs.to(torch.int64).cpu().contiguous().numpy()
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from compact_proofs.cli import (
 from compact_proofs.cli.output import warn
 from compact_proofs.cli.streams import settle_streams
 from compact_proofs.errors import CertificateRejected, CompactProofsError, NotProven, TooLarge
-from compact_proofs.memory import refused
+from compact_proofs.memory import keep_freed_memory, refused
 
 FAILED = 1
 WRONG_USE = 2
@@ -137,4 +137,5 @@ app.add_typer(sweep.app, name="sweep")
 def run() -> None:
     """Run the command that ``sys.argv`` names."""
     settle_streams()
+    keep_freed_memory()
     app()

@@ -85,6 +85,7 @@ def search(
 
     **Example:** compact-proofs search max-of-4-seed-123 --proposer command --command "my-llm --json"
     """
+    from compact_proofs.core.code import code_sha256
     from compact_proofs.models.files import weights_sha256
     from compact_proofs.progress import progress_bars
     from compact_proofs.search import Archive, Judge, Space
@@ -106,7 +107,9 @@ def search(
             "models": [weights_sha256(other.model) for other in loaded],
             "shortest": shortest,
             "longest": longest,
+            "task": [first.task.name, dict(first.task.parameters())],
             "package_version": version("compact-proofs"),
+            "code_sha256": code_sha256(first.task, *first.kit.strategies),
         }
         free_file(archive, force=True, sources=(model,))  # which goes on with what is there
         made(archive.parent)

@@ -19,6 +19,7 @@ from compact_proofs.certified import Certified, Proven, Region
 from compact_proofs.core.arguments import check_strategy, check_subject
 from compact_proofs.core.certificate import Certificate, Reading, Run, Trial
 from compact_proofs.core.claim import Claim, Unproven
+from compact_proofs.core.code import code_sha256
 from compact_proofs.core.function import Function
 from compact_proofs.core.strategy import Explanation, Strategy, explanation_size
 from compact_proofs.enclosure import sound
@@ -130,7 +131,13 @@ def _attempt(
 
 
 def identity(model: nn.Module, task: Task, strategy: Strategy, explanation: Explanation) -> str:
-    """A hash of all that a proof depends on: the name under which it, or what is found on the way to it, can be kept."""
+    """A hash of all that a proof depends on: the name under which it, or what is found on the way to it, can be kept.
+
+    Raises
+    ------
+    BadInput
+        If code that is not this package's cannot be named (`code_sha256`).
+    """
     return _identity(Function.of(model, task), task, strategy, explanation)
 
 
@@ -140,7 +147,7 @@ def _identity(function: Function, task: Task, strategy: Strategy, explanation: E
         [task.name, dict(task.parameters())],
         [strategy.name, strategy.version, strategy.options()],
         explanation_sha256(dict(explanation)),
-        [version("compact-proofs"), torch.__version__],
+        [version("compact-proofs"), torch.__version__, code_sha256(strategy, task)],
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -207,6 +207,19 @@ def current_stage() -> str:
     return _stage.get()
 
 
+def foresee(n: int) -> None:
+    """Stop now if a limit does not leave n more operations, of which it is known that they will be made.
+
+    Raises
+    ------
+    TooLong
+        If there is such a limit.
+    """
+    counter = tightest()
+    if counter is not None and counter.left is not None and counter.left < n:
+        counter.stop()
+
+
 def tightest() -> Counter | None:
     """Of the counters that count now, the one whose limit is reached first; None if none has a limit."""
     limited = [counter for counter in _counters.get() if counter.left is not None]

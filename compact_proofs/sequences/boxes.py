@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from compact_proofs.errors import BadInput
+from compact_proofs.length import charge_integers
 
 MIXED = -1
 """In place of a label: the label differs between inputs of the box, which count under their own."""
@@ -73,13 +75,19 @@ class Boxes:
         """The exact number of inputs of each box."""
         return [math.prod(widths) for widths in self.widths.tolist()]
 
-    def tokens(self, b: int) -> list[Tensor]:
-        """The allowed tokens of box b at each position, ascending."""
-        return [position.nonzero()[:, 0] for position in self.masks[b]]
-
     def inputs(self, b: int) -> Tensor:
-        """Every input of box b, int64 [size, n], in lexicographic order."""
-        return torch.stack([x.reshape(-1) for x in torch.meshgrid(*self.tokens(b), indexing="ij")], -1)
+        """Every input of box b, int64 [size, n], in lexicographic order. Cost: to read its sets, n v integer operations."""
+        return self.inputs_of([b])
+
+    def inputs_of(self, boxes: Sequence[int]) -> Tensor:
+        """The `inputs` of some boxes, one box after the other."""
+        charge_integers(len(boxes) * self.n_ctx * self.d_vocab)
+        masks = self.masks.numpy()
+        found = [np.zeros((0, self.n_ctx), dtype=np.int64)]
+        for b in boxes:
+            grid = np.meshgrid(*(position.nonzero()[0] for position in masks[b]), indexing="ij")
+            found.append(np.stack([x.reshape(-1) for x in grid], -1))
+        return torch.from_numpy(np.concatenate(found))
 
     def member(self, inputs: Tensor) -> Tensor:
         """Which inputs [N, n] belong to which boxes: bool [N, B]."""

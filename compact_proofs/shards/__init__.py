@@ -6,8 +6,8 @@ work        what a worker does with some parts
 passing     functions, tables and results as bytes
 """
 
-from compact_proofs.shards.call import is_shared, proof
+from compact_proofs.shards.call import proof
 from compact_proofs.shards.crew import nothing_kept, remembered, shared_by, sharing
 from compact_proofs.shards.each import each
 
-__all__ = ["each", "is_shared", "nothing_kept", "proof", "remembered", "shared_by", "sharing"]
+__all__ = ["each", "nothing_kept", "proof", "remembered", "shared_by", "sharing"]

@@ -19,7 +19,7 @@ from compact_proofs.shards.passing import read_result, written
 from compact_proofs.shards.work import Answer, Shard
 
 ALONE = 0.5
-"""Seconds that this process works alone: what takes no longer is not worth sending."""
+"""Seconds that this process may work alone: what is not expected to take longer is not worth sending."""
 SHARDS = 16
 """Shards for each worker, so that none waits long for the last one, and little is lost with a worker."""
 MOST_DEATHS = 20
@@ -48,11 +48,6 @@ def proof(identity: Callable[[], str]) -> Iterator[None]:
         yield
     finally:
         _proof.reset(token)
-
-
-def is_shared() -> bool:
-    """May parts of `each` be carried out elsewhere, or be kept from before? What one leaves for the next is not there then."""
-    return current() is not None
 
 
 def current() -> Proof | None:
@@ -101,7 +96,7 @@ class _Call:
         self._crew, self._work = proof.crew, work
         self._function, self._parts, self._possible = function, parts, possible
         self._answers: dict[int, tuple[int, Answer]] = {}
-        self._done = 0
+        self._done = self._done_here = 0
         self._own: tuple[int, list[Any], list[ProofLength]] = (0, [], [])  # done here, and not kept yet
         self.advance: Callable[[int, str], None] = lambda done, status: None
 
@@ -113,7 +108,7 @@ class _Call:
             if at in self._answers:
                 at, results = self._take(at)
                 yield from results
-            elif self._crew.workers is not None and time.perf_counter() - begun >= ALONE and self._crew.workers.ready:
+            elif self._worth_sending(at, time.perf_counter() - begun):
                 yield from self._handed_out(at)
                 return
             else:
@@ -122,6 +117,13 @@ class _Call:
                     at += 1
                     yield result
 
+    def _worth_sending(self, at: int, seconds: float) -> bool:
+        """Is a worker ready, and have the parts taken long here, or will those from `at` on, as far as can be told?"""
+        if self._crew.workers is None:
+            return False
+        expected = seconds / self._done_here * (len(self._parts) - at) if self._done_here else 0.0
+        return max(seconds, expected) >= ALONE and self._crew.workers.ready
+
     # ---------------------------------------------------------------------------------------------------- in this process
 
     def _here(self, at: int, until: int, begun: float) -> Iterator[Any]:
@@ -129,6 +131,7 @@ class _Call:
         self._own, since = (at, [], []), time.perf_counter()
         for part in self._parts[at:until]:
             result, length = self._function_here(part)
+            self._done_here += 1
             self._progress(1)
             if length is not None:
                 self._own[1].append(result)
@@ -139,7 +142,7 @@ class _Call:
             if now - since >= KEPT_EVERY:
                 self.keep_own()
                 self._own, since = (at, [], []), now
-            if self._crew.workers is not None and now - begun >= ALONE and self._crew.workers.ready:
+            if self._worth_sending(at, now - begun):
                 break
         if time.perf_counter() - begun >= KEPT_EVERY:
             self.keep_own()
@@ -218,7 +221,8 @@ class _Call:
     def _shard(self, start: int, stop: int) -> Shard:
         parts, counter = written(list(self._parts[start:stop])), tightest()
         limit = None if counter is None else counter.left
-        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, granted())
+        memory = min((most for most in (granted(), self._crew.memory) if most is not None), default=None)
+        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, memory)
 
     # ------------------------------------------------------------------------------------------------------------- answers
 

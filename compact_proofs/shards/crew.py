@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from compact_proofs.errors import BadInput
 from compact_proofs.files.kept import Kept
+from compact_proofs.memory import granted, usual
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.shards.work import Shard, prepare, work
 from compact_proofs.workers import DaskWorkers, ProcessPool, Workers
@@ -31,6 +32,8 @@ class Crew:
         None: this process does everything.
     kept
         None: nothing is kept.
+    memory
+        Bytes that a worker may take at most; None: as many as the asking process.
     at_work
         The keys of all shards that workers are at, those of proofs that were given up among them.
     not_kept
@@ -39,6 +42,7 @@ class Crew:
 
     workers: Workers | None = None
     kept: Kept | None = None
+    memory: int | None = None
     at_work: set[str] = field(default_factory=set)
     not_kept: list[Callable[[], None]] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -79,7 +83,8 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
     Parameters
     ----------
     jobs
-        Processes on this machine, of one thread each; 1: this process alone. In a script, call it under
+        Processes on this machine, of one thread each, each with the memory that `compact_proofs.memory.limited_memory` says around
+        this, or its part of what is available; 1: this process alone. In a script, call it under
         ``if __name__ == "__main__":``, since the processes import the script.
     dask
         Address of a Dask scheduler, whose workers are used instead.
@@ -104,7 +109,7 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
         elif jobs > 1:
             pool = ended.enter_context(closing(ProcessPool(jobs, work, "what has jobs=", prepare)))
             pool.start()
-            crew = Crew(pool, kept)
+            crew = Crew(pool, kept, usual(jobs) if granted() is None else None)
         else:
             crew = replace(around, kept=kept, not_kept=[])
         token = _crew.set(crew)

@@ -15,7 +15,7 @@ import torch
 from compact_proofs.enclosure import sound
 from compact_proofs.errors import CompactProofsError
 from compact_proofs.length import ProofLength, count, stage
-from compact_proofs.memory import limited_memory
+from compact_proofs.memory import keep_freed_memory, limited_memory
 from compact_proofs.shards.passing import read_function, written
 from compact_proofs.workers import one_at_a_time
 
@@ -75,6 +75,7 @@ class Answer:
 
 def prepare() -> None:
     """Import what a proof needs before there is one, with what torch imports at the first call that it dispatches."""
+    keep_freed_memory()
     for module in ("torch._dynamo", "cloudpickle", "compact_proofs.core.prove", "compact_proofs.automatic.strategy"):
         importlib.import_module(module)
 

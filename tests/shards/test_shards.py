@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,10 +18,12 @@ import torch
 from shard_work import TASK, Deadly, Interrupted, Logged, Nested, Network, is_alive, wait_until
 
 import compact_proofs as cp
+from compact_proofs.core.code import code_sha256
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files.kept import Kept
 from compact_proofs.length import TooLong
+from compact_proofs.memory import limited_memory, usual
 from compact_proofs.shards import call, crew
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.tasks import KITS
@@ -273,6 +277,71 @@ def test_a_check_takes_nothing_from_a_file(tmp_path: Path, alone: cp.Certificate
         with pytest.raises(CertificateRejected, match="is not proven"):
             cp.check(forged, Network(), TASK)
         assert cp.check(alone, Network(), TASK).length == alone.length
+
+
+def test_what_other_code_has_finished_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one name, one version and one set of options: the strategy's file, or one that it imports, was changed."""
+    monkeypatch.syspath_prepend(tmp_path)
+    helper, own = tmp_path / "shard_helper_module.py", tmp_path / "shard_own_module.py"
+    helper.write_text("def all_right(task, n):\n    return n\n")
+    own.write_text(
+        "import torch\nimport compact_proofs as cp\nfrom shard_helper_module import all_right\n"
+        "class Hasty(cp.Strategy):\n"
+        "    name, summary, reads_program = 'hasty', 'counts what it is told', True\n"
+        "    def verify(self, model, task, explanation):\n"
+        "        return cp.Truth(torch.arange(8)[:, None, None].expand(8, 8, 8) < all_right(task, 3))\n"
+    )
+
+    def bound() -> float:
+        for name in ("shard_helper_module", "shard_own_module"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        strategy = importlib.import_module("shard_own_module").Hasty()
+        with cp.sharing(resume=tmp_path / "kept"):
+            return float(cp.prove(Network(), TASK, strategy).bound)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert bound() == bound() == 3 / 8
+    helper.write_text("def all_right(task, n):\n    return n - 1\n")
+    assert bound() == 2 / 8
+    own.write_text(own.read_text().replace("task, 3)", "task, 2)"))
+    assert bound() == 1 / 8
+
+
+def test_code_that_is_in_no_file_cannot_be_named() -> None:
+    """That of a notebook, which has no text to compare."""
+    module = ModuleType("shard_notebook")
+    sys.modules[module.__name__] = module
+    strategy = type("Own", (cp.Exhaustive,), {"__module__": module.__name__})
+    with pytest.raises(BadInput, match="Own: it is defined in no file"):
+        code_sha256(strategy())
+    del sys.modules[module.__name__]
+    assert code_sha256(cp.Exhaustive(), TASK) == code_sha256(cp.Automatic) == code_sha256()
+    assert code_sha256(Logged(batch_size=4)) not in (code_sha256(), code_sha256(cp.FiniteTask))
+
+
+def test_workers_share_the_memory_that_there_is(workers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a limit is around, which is that of each."""
+    monkeypatch.setattr("compact_proofs.memory.available", lambda: 4 * 2**30)
+    assert (usual(), usual(3)) == (3 * 2**30, 2**30)
+    seen = []
+
+    def submit(self: crew.Crew, shard: Any, shared: Any) -> None:
+        seen.append(shard.memory)
+        given(self, shard, shared)
+
+    given = crew.Crew.submit
+    monkeypatch.setattr(crew.Crew, "submit", submit)
+    found = crew._crew.get()
+    assert found is not None
+    assert found.memory is not None  # of the processes of this test
+    monkeypatch.setattr(found, "memory", 2**30)
+    wait_for_workers()
+    cp.brute_force(Network(), TASK, batch_size=64)
+    assert set(seen) == {2**30}
+    with limited_memory(2**29):
+        cp.brute_force(Network(), TASK, batch_size=64)
+    assert set(seen) == {2**30, 2**29}
 
 
 def test_damage_in_a_file_of_finished_work(tmp_path: Path) -> None:

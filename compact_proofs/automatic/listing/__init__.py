@@ -2,7 +2,7 @@
 
 program                  `Listing`: a program, read operation by operation
 values                   what is known of a tensor before any input is given: tables over tokens, or a step for each input
-steps                    what is carried out for each input
+steps, kinds             what is carried out for each input, once for those that agree where it depends on them
 maps                     linear maps, not carried out before it is known what reads them
 sums, averages           averages of tables by the shares of a softmax, and averages of such averages
 zeros                    products with vectors that have many zeros

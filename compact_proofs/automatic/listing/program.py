@@ -68,10 +68,6 @@ LINEAR = STRUCTURAL | words("mm bmm mul div sum mean neg")
 """Operations that are linear in each tensor argument while the others are constant (division: in the first)."""
 SPREAD = 300.0
 """By how much the scores of a softmax may differ, at most: products of two sums of their exponentials are still far from zero."""
-GATHERED = 2**22
-"""Numbers that are gathered at once, at most."""
-MOST_INPUTS = 2**13
-"""Inputs that are evaluated at once, at most."""
 
 
 class Listing:
@@ -105,14 +101,14 @@ class Listing:
     def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits."""
         with stage("list"):
-            batches = zip(inputs.split(self._batch), labels.split(self._batch), strict=True)
+            batches = zip(inputs.split(self._steps.batch), labels.split(self._steps.batch), strict=True)
             parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
     def know(self, batches: Iterable[Tensor]) -> None:
         """Make known all inputs that `right` will be given, in batches as they will be given: see `Steps.know`."""
         with stage("list"):
-            self._steps.know(x for inputs in batches for x in inputs.split(self._batch))
+            self._steps.know(x for inputs in batches for x in inputs.split(self._steps.batch))
 
     def price(self, inputs: Tensor) -> float:
         """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
@@ -124,11 +120,7 @@ class Listing:
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
-            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self._batch)])
-
-    @property
-    def _batch(self) -> int:
-        return max(1, min(MOST_INPUTS, GATHERED // self._steps.widest))
+            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self._steps.batch)])
 
     # ------------------------------------------------------------------------------------------------- reading the graph
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from compact_proofs.automatic.listing.kinds import Kinds, Seen, kinds_beside
 from compact_proofs.automatic.listing.maps import carried_out, product_of
 from compact_proofs.automatic.listing.sums import Sums, folded
 from compact_proofs.automatic.listing.values import (
@@ -34,10 +35,12 @@ from compact_proofs.length import charge_integers
 
 LARGEST_TABLE = 2**24
 """Entries of a table, at most."""
-Kinds: TypeAlias = dict[frozenset[int], tuple[Tensor, Tensor]]
-"""By positions: one input of each kind that must be computed, and the kind of each input."""
 KEPT = 2**25
 """Numbers of kinds of inputs that are kept, at most."""
+GATHERED = 2**22
+"""Numbers that are gathered at once, at most."""
+MOST_INPUTS = 2**13
+"""Inputs that are evaluated at once, at most."""
 
 
 class Steps:
@@ -61,18 +64,23 @@ class Steps:
         self._width: list[int] = []  # numbers that each step makes
         self._stored: dict[int, Tensor] = {}  # what each step made of the kinds that are kept
         self._rows: dict[frozenset[int], np.ndarray] = {}  # where the kind of some tokens is among them; -1: not yet
+        self._common: dict[frozenset[int], np.ndarray] | None = None  # codes of the kinds that `know` stored, rising
         self._decided, self._kept_on = 0, set[frozenset[int]]()
-        self._complete = False
         self._dense: dict[int, Dense] = {}
         self._kept: list[Any] = []  # so that an id stays the name of one value
         self._products: dict[int, tuple[View, Dense]] = {}
         self.sums = Sums(self, v, device)
 
+    @property
+    def batch(self) -> int:
+        """Inputs that are evaluated at once, so that few numbers are gathered."""
+        return max(1, min(MOST_INPUTS, GATHERED // self.widest))
+
     def run(self, inputs: Tensor, result: Dense) -> Tensor:
         """Compute a value [N, *shape] of inputs [N, n], step by step.
 
-        What depends on some positions only is computed once for all inputs that agree there: in this call, and in every later one
-        where there is room for all (`_kept_sets`).
+        What depends on some positions only is computed once for all inputs that agree there: in this call, and where there is room
+        for all (`_kept_sets`) also in others: in every later one, or what `know` found that several calls need.
         """
         if not len(inputs):
             return torch.zeros(0, *result.shape, dtype=torch.float64, device=self.device)
@@ -80,45 +88,67 @@ class Steps:
         kinds = {on: self._kinds(inputs, on, on in kept) for on in {on for _, on in self._steps}}
         done: list[Tensor] = []
         for number, (step, on) in enumerate(self._steps):
-            representatives, _ = kinds[on]
+            own = kinds[on]
 
-            def read(value: Dense, representatives: Tensor = representatives) -> Tensor:
-                _, kind = kinds[value.on]
-                return done[value.step][kind[representatives].to(self.device)]
+            def read(value: Dense, new: Tensor = own.new) -> Tensor:
+                return done[value.step][kinds[value.on].of[new].to(self.device)]
 
             before = self._stored.get(number)
-            if before is not None and not len(representatives):
+            if before is not None and own.before is not None:
+                before = before[own.before.to(self.device)]
+            if before is not None and not len(own.new):
                 done.append(before)
                 continue
-            found = step(inputs[representatives].to(self.device), read)
-            if on in kept:
-                found = found if before is None else torch.cat([before, found])
+            found = step(inputs[own.new].to(self.device), read)
+            found = found if before is None else torch.cat([before, found])
+            if on in kept and self._common is None:
                 self._stored[number] = found
             done.append(found)
-        _, kind = kinds[result.on]
-        return done[result.step][kind.to(self.device)]
+        return done[result.step][kinds[result.on].of.to(self.device)]
 
     def know(self, batches: Iterable[Tensor]) -> None:
-        """Compute what `run` would keep from call to call, for all inputs that it will be given: batches int64 [N, n].
+        """Compute what several calls of `run` will need, of all inputs that it will be given: batches int64 [N, n], one a call.
 
-        Afterwards `run` changes nothing, so that it can be called on the batches in any order, and in several processes. Both
-        together cost what `run` costs on the batches in this order: a step that is kept depends on kept steps alone.
+        Afterwards `run` changes nothing, so that it can be called on the batches in any order, and in several processes: what
+        only one batch needs is computed there. All together cost what `run` by itself costs on the batches in this order, and
+        compute the same in whatever order, or process.
         """
-        kept = self._kept_sets()
+        kept = sorted({on for _, on in self._steps} & self._kept_sets(), key=lambda on: (len(on), sorted(on)))
+        seen = {on: Seen(self.v ** len(on)) for on in kept}
         for inputs in batches:
-            kinds = {on: self._kinds(inputs, on, True) for on in {on for _, on in self._steps} & kept}
-            for number, (step, on) in enumerate(self._steps):
-                if on not in kept or not len(kinds[on][0]):
-                    continue
-                representatives, _ = kinds[on]
+            tokens = inputs.numpy()
+            for on in kept:
+                charge_integers(seen[on].add(self._codes(tokens, on)))
+        self._common = {on: seen[on].common for on in kept}
+        for number, (step, on) in enumerate(self._steps):
+            if on in kept and len(self._common[on]):
+                parts = torch.from_numpy(self._tokens(self._common[on], on)).split(self.batch)
+                self._stored[number] = torch.cat([step(part.to(self.device), self._reader(part)) for part in parts])
 
-                def read(value: Dense, representatives: Tensor = representatives, kinds: Kinds = kinds) -> Tensor:
-                    return self._stored[value.step][kinds[value.on][1][representatives].to(self.device)]
+    def _reader(self, inputs: Tensor) -> Reader:
+        """What some inputs need of what is known already."""
+        tokens = inputs.numpy()
 
-                found = step(inputs[representatives].to(self.device), read)
-                before = self._stored.get(number)
-                self._stored[number] = found if before is None else torch.cat([before, found])
-        self._complete = True
+        def read(value: Dense) -> Tensor:
+            assert self._common is not None
+            place = np.searchsorted(self._common[value.on], self._codes(tokens, value.on))
+            return self._stored[value.step][torch.from_numpy(place).to(self.device)]
+
+        return read
+
+    def _codes(self, tokens: np.ndarray, on: frozenset[int]) -> np.ndarray:
+        """The tokens at some positions as one number for each input, int64 [N]."""
+        code = np.zeros(len(tokens), dtype=np.int64)
+        for place, position in enumerate(sorted(on)):
+            code += tokens[:, position] * self.v**place
+        return code
+
+    def _tokens(self, code: np.ndarray, on: frozenset[int]) -> np.ndarray:
+        """Inputs int64 [N, n] that have given tokens at some positions, and 0 elsewhere."""
+        tokens = np.zeros((len(code), self.n), dtype=np.int64)
+        for place, position in enumerate(sorted(on)):
+            tokens[:, position] = code // self.v**place % self.v
+        return tokens
 
     def _kept_sets(self) -> set[frozenset[int]]:
         """Positions so few that values of all their tokens together are kept: the fewest first, as far as `KEPT` numbers reach.
@@ -138,33 +168,34 @@ class Steps:
                     self._kept_on.add(on)
             self._stored.clear()
             self._rows.clear()
+            self._common = None
         return self._kept_on
 
-    def _kinds(self, inputs: Tensor, on: frozenset[int], kept: bool) -> tuple[Tensor, Tensor]:
-        """One input of each kind that must be computed, and the number of each input's kind: a kind agrees at the positions `on`.
+    def _kinds(self, inputs: Tensor, on: frozenset[int], kept: bool) -> Kinds:
+        """Divide inputs by the tokens at the positions `on`.
 
         Cost: where not every input is a kind of its own, an integer operation a token; for kinds that are kept, where a table says
-        which are there, an integer operation for each input until all are, or were made known.
+        which are there, an integer operation for each input until all are, unless `know` has paid for it.
         """
         if len(on) == self.n:
             each = torch.arange(len(inputs))
-            return each, each
-        tokens = inputs[:, sorted(on)].cpu().numpy()
+            return Kinds(each, each)
+        tokens = inputs.cpu().numpy()
         if not kept:
-            charge_integers(tokens.size)
-            _, chosen, kind = np.unique(tokens, axis=0, return_index=True, return_inverse=True)
-            return torch.from_numpy(chosen), torch.from_numpy(kind.reshape(-1))
+            charge_integers(len(inputs) * len(on))
+            _, chosen, kind = np.unique(tokens[:, sorted(on)], axis=0, return_index=True, return_inverse=True)
+            return Kinds(torch.from_numpy(chosen), torch.from_numpy(kind.reshape(-1)))
+        code = self._codes(tokens, on)
+        if self._common is not None:
+            return kinds_beside(self._common[on], code)
         row = self._rows.setdefault(on, np.full(self.v ** len(on), -1))
-        code = tokens @ self.v ** np.arange(len(on))
         there = np.count_nonzero(row >= 0)
-        if there < len(row) and not self._complete:
+        if there < len(row):
             charge_integers(len(inputs))
         missing = np.flatnonzero(row[code] < 0)
-        if self._complete and len(missing):
-            raise ValueError("an input that was not among those made known")
         new, first = np.unique(code[missing], return_index=True)
         row[new] = there + np.arange(len(new))
-        return torch.from_numpy(missing[first]), torch.from_numpy(row[code])
+        return Kinds(torch.from_numpy(missing[first]), torch.from_numpy(row[code]))
 
     def add(self, step: Step, shape: torch.Size, on: frozenset[int]) -> Dense:
         """Add a step that depends on the tokens at the positions `on` only."""

@@ -105,7 +105,7 @@ def test_strategies_say_what_they_need():
     for strategy in (Clusters(), Kinks()):
         with pytest.raises(BadInput, match="attention depends on its input"):
             prove(learned, ModularAddition.of(learned), strategy)
-    assert KIT.default(learned).name == "brute-force"
+    assert KIT.default(learned).name == "directions"
     with pytest.raises(BadInput, match="only projected models"):
         transplant(zoo.load("mod-59-mlp-seed-0"), 31)
 
