@@ -206,6 +206,22 @@ def test_from_a_certificate_on_the_command_line(model: PairMLP, proven: Certific
     assert "The checker makes" in result.stderr
 
 
+def test_a_certificate_without_a_checker_is_run_and_that_is_said(model: PairMLP, tmp_path: Path):
+    factored = PairMLP(model.table, model.width, d_embed=model.width, dtype=torch.float64)
+    eye = torch.eye(model.width, dtype=torch.float64)
+    factored.load_state_dict({**model.state_dict(), "W_l": eye, "W_r": eye})
+    file = tmp_path / "model.safetensors"
+    save_model(factored, file, {"task": "groups"})
+    certificate = prove(factored, Groups.of(factored), STRATEGY).save(tmp_path / "proof.cert")
+    result = CliRunner().invoke(app, ["formalize", str(certificate), "--model", str(file), "-o", str(tmp_path / "t")])
+    assert result.exit_code == 0, result.stderr
+    assert "it takes folded networks" in " ".join(result.stderr.split())
+    assert not (tmp_path / "t" / "Hints.v").exists()
+    refused = CliRunner().invoke(app, ["formalize", str(file), "-s", "g-sets-linear", "-o", str(tmp_path / "u")])
+    assert refused.exit_code == 2
+    assert "PairMLP.folded" in refused.stderr
+
+
 def test_shorter_than_running_the_network(tmp_path: Path):
     """On the zoo's networks on S4 and A5: below |G|^2 evaluations, many times."""
     for name, times in (("s4-seed-0", 15), ("a5-seed-0", 150)):
