@@ -1,6 +1,7 @@
-"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL[@TOKEN] ...]``, results/automatic.md.
+"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL[@TOKEN][:OPTION=NUMBER ...] ...]``.
 
-Each on its whole set of inputs, or on those that end in a token, by the default options, with what the search took beside it.
+Each on its whole set of inputs, or on those that end in a token, by the default options or others, with what the search took beside
+it: results/automatic.md.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ PARTS = """
 the labels of all sequences.
 """
 
+OPTIONS = """
+`python -m benchmarks.automatic NAME:OPTION=NUMBER ...`: by other options of the strategy.
+"""
+
 
 def ending_in(task: FiniteTask, token: int) -> FiniteTask:
     """The inputs of a task without validity that end in a token."""
@@ -50,7 +55,9 @@ def ending_in(task: FiniteTask, token: int) -> FiniteTask:
 
 def row(name: str) -> list[str]:
     """Search and prove."""
-    model, _, token = name.partition("@")
+    asked, *options = name.split(":")
+    model, _, token = asked.partition("@")
+    strategy = Automatic(**{key: int(value) for key, value in (option.split("=") for option in options)})
     loaded = load_model(model)
     program, task = program_of(loaded.model, loaded.task), loaded.task
     if token:
@@ -61,9 +68,9 @@ def row(name: str) -> list[str]:
         program(inputs)
     naive = counter.length.total / len(inputs)
     started = time.process_time()
-    explanation = find_explanation(program, task, Automatic())
+    explanation = find_explanation(program, task, strategy)
     searched = time.process_time()
-    found = prove(program, task, Automatic(), explanation=explanation)
+    found = prove(program, task, strategy, explanation=explanation)
     proved = time.process_time()
     said = task.parameters()
     made = [f"{task.size:.3g}", decimal(found.bound), f"{found.length.total / 1e6:.1f}"]
@@ -81,13 +88,14 @@ def known() -> dict[str, list[str]]:
 def main() -> None:
     """Make the rows of the networks that are named, or of all, and write each into the table when it is there."""
     every = [*(name for name in names() if name.startswith("finite-")), *OTHERS]
-    rows = known()
     for name in sys.argv[1:] or every:
-        rows[name] = row(name)
-        print(" | ".join(rows[name]), flush=True)
+        found = row(name)
+        print(" | ".join(found), flush=True)
+        rows = known() | {name: found}
         table = markdown(HEADER, [rows[name] for name in every if name in rows])
-        parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name])
-        write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}")
+        parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name and ":" not in name])
+        others = markdown(HEADER, [rows[name] for name in sorted(rows) if ":" in name])
+        write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}\n{OPTIONS}\n{others}")
 
 
 if __name__ == "__main__":

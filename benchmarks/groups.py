@@ -19,8 +19,8 @@ from compact_proofs import zoo
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import run
 from compact_proofs.core.strategy import Strategy
-from compact_proofs.report.drawing import BLUE, GREEN, INK, MUTED, SKY, VERMILLION, new_axes, new_figure, settings, to_png
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
+from compact_proofs.report.drawing import BLUE, GREEN, INK, MUTED, ORANGE, SKY, VERMILLION, new_axes, new_figure, settings, to_png
+from compact_proofs.tasks.groups import BruteForce, Cosets, Directions, Groups, GSets, GSetsLinear
 from compact_proofs.tasks.groups.tables import circuits_text
 
 RESULTS = Path(__file__).parent / "results" / "groups.md"
@@ -33,6 +33,7 @@ STRATEGIES: dict[str, Strategy] = {
     "and the rest": GSets(),
     "cosets, single": Cosets(joint=False),
     "cosets, joint": Cosets(),
+    "directions": Directions(),
     "brute force": BruteForce(),
 }
 TIMED = ("linear, norms", "linear, exact", "and the rest", "cosets, joint", "brute force")
@@ -41,6 +42,7 @@ DRAWN = {
     "linear, exact": (BLUE, "o", "irreps as G-sets: linear, exact"),
     "every output": (GREEN, "o", "irreps as G-sets: for every output"),
     "cosets, joint": (VERMILLION, "s", "cosets"),
+    "directions": (ORANGE, "^", "few directions, and brute force on the rest"),
 }
 
 

@@ -19,7 +19,7 @@ from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.models.weights import in_double
 from compact_proofs.tasks import load_model
-from compact_proofs.tasks.groups import BruteForce, Cosets, Groups, GSets, GSetsLinear
+from compact_proofs.tasks.groups import BruteForce, Cosets, Directions, Groups, GSets, GSetsLinear
 from compact_proofs.tasks.groups.tables import circuits_text
 from compact_proofs.tasks.groups.training import TrainingConfig, train
 
@@ -45,9 +45,11 @@ STRATEGIES: dict[str, Strategy] = {
     "every output": GSets(rest=False),
     "and the rest": GSets(),
     "cosets": Cosets(),
+    "directions": Directions(12, rest=False),
     "brute force": BruteForce(),
 }
-STORIES = {"irreps": ("linear, norms", "linear, exact", "every output"), "cosets": ("cosets",)}
+OTHER_STORIES = ("cosets", "directions")
+STORIES = {"irreps": ("linear, norms", "linear, exact", "every output"), "cosets": ("cosets",), "few directions": ("directions",)}
 
 
 def model_file(name: str) -> Path:
@@ -97,9 +99,9 @@ def summary(rows: dict[str, list[dict[str, Certificate]]]) -> str:
     for group, models in rows.items():
         accuracy = [m["brute force"].bound for m in models]
         whole = [str(sum(m[s].bound == a for m, a in zip(models, accuracy, strict=True))) for s in list(STRATEGIES)[:3]]
-        cosets = str(sum(m["cosets"].bound == a for m, a in zip(models, accuracy, strict=True)))
-        table.append([group, str(len(models)), *whole, cosets])
-    return markdown(["group", "models", *list(STRATEGIES)[:3], "cosets"], table)
+        others = [str(sum(m[s].bound == a for m, a in zip(models, accuracy, strict=True))) for s in OTHER_STORIES]
+        table.append([group, str(len(models)), *whole, *others])
+    return markdown(["group", "models", *list(STRATEGIES)[:3], *OTHER_STORIES], table)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from compact_proofs import prove, zoo
 from compact_proofs.core.prove import measure
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Kinks, ModularAddition, Quadrature
+from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Directions, Kinks, ModularAddition, Quadrature
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.tables import analyse, frequencies
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
@@ -48,7 +48,7 @@ def heading(title: str, text: str, *columns: str) -> list[str]:
 
 
 def raw_models() -> list[str]:
-    """Any weights: the cluster proof."""
+    """Any weights: proofs by clusters, and by few directions."""
     text = "Networks as trained. Ratio: length of brute force over that of the proof."
     lines = heading("Raw models", text, "model", "strategy", "bound", "M operations", "ratio", "ms")
     for name in RECIPES:
@@ -62,6 +62,7 @@ def raw_models() -> list[str]:
             Clusters(K, 2, linear="ideal"),
             Clusters(K, 2, linear="ideal", rest="norms"),
             Clusters(K, 4, correct="exact"),
+            Directions(5),
             Quadrature(K),
         ):
             lines.append(row(name, model, strategy, brute))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+T = TypeVar("T")
 
 
 class Hints:
@@ -25,12 +29,19 @@ class Hints:
         """Are hints being found?"""
         return self._columns is None
 
+    def uncounted(self, find: Callable[[], T]) -> T:
+        """What `find` returns. It takes no part in the proof: what a proof costs is counted while its hints are found."""
+        if not self.searching:
+            raise AssertionError("a proof finds nothing")
+        with _disable_current_modes():
+            return find()
+
     def take(self, shape: tuple[int, ...], find: Callable[[], Tensor]) -> Tensor:
         """Return hints [jobs, *shape]; zeros where the explanation has too few columns."""
         if self._columns is None:
-            found = find().reshape(self.jobs, *shape)
-            self._found.append(found.nan_to_num(0.0, 1e100, -1e100).clamp(-1e100, 1e100).reshape(self.jobs, -1))
-            return self._found[-1].reshape(self.jobs, *shape)
+            found = self.uncounted(lambda: find().nan_to_num(0.0, 1e100, -1e100).clamp(-1e100, 1e100))
+            self._found.append(found.reshape(self.jobs, -1))
+            return found.reshape(self.jobs, *shape)
         size = torch.Size(shape).numel()
         part = self._columns[:, self._at : self._at + size]
         self._at += size

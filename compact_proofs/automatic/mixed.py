@@ -59,7 +59,7 @@ def proven_mixed(
         return _counted(own, all_labels(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), labels)
 
     parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible(part[0], [found]))
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]))
 
 
 def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> Piece:

@@ -13,7 +13,7 @@ from torch import Tensor
 from compact_proofs.automatic.bounds.jobs import Batch, batches, jobs_of, tokens_of
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
-from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, margin_rows, merge
+from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, margin_rows, merge
 from compact_proofs.automatic.bounds.rows import Jobs, weights_of
 from compact_proofs.automatic.bounds.undecided import Undecided, by_box, nothing, open_rows
 from compact_proofs.automatic.boxes.tree import PROVE, REST, Leaves
@@ -63,12 +63,12 @@ def proven(
     yield from found(network, jobs, Reader(choices), Reader(numbers), kept, worth)
 
 
-def possible(jobs: Jobs, found: list[Piece]) -> bool:
+def possible(jobs: list[Jobs], found: list[Piece]) -> bool:
     """Can this be what is proven of some jobs, and what is not? Their boxes, which are disjoint, hold no fewer inputs.
 
     Asked of what other processes found (`compact_proofs.shards.each`); sizes were counted there.
     """
-    inputs = sum(math.prod(row) for row in jobs.masks.sum(-1).tolist())
+    inputs = sum(math.prod(row) for own in jobs for row in own.masks.sum(-1).tolist())
     return 0 <= sum(part.size + len(others) for part, others in found) <= inputs and all(part.size >= 0 for part, _ in found)
 
 
@@ -121,6 +121,8 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
     if len(foreign):
         yield counted(foreign, nothing(foreign), worth)
     parts: list[FamilyPart] = []
+    with structure():
+        group = kinship(query, beta, number)
     for count in counts:
         with structure():
             alike = (number == count).nonzero()[:, 0]
@@ -129,19 +131,20 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
             own = (usable & (place[family] >= 0)).nonzero()[:, 0]
             hard = choices.take(len(alike), count).clamp(max=outputs - 1)
             th = numbers.take(len(own), 1 + count, heads if heads > 1 else 0)
-        families = Families(query[alike], hard, beta[alike])
-        parts += _family_parts(readout, jobs.part(own), place[family[own]], families, th)
+            families = Families(query[alike], hard, beta[alike])
+            parts.append(FamilyPart(jobs.part(own), families, place[family[own]], group[alike], th))
 
-    def pieces(part: FamilyPart) -> list[Piece]:
-        return [counted(batch, u, worth) for batch, u in merged(readout, part)]
+    def pieces(kindred: Kindred) -> list[Piece]:
+        return [counted(batch, u, worth) for batch, u in merged(readout, kindred)]
 
-    for found in each(pieces, parts, "families of rivals", lambda part, found: possible(part.jobs, found)):
+    units = list(_kindred(readout, parts))
+    for found in each(pieces, units, "families of rivals", lambda own, found: possible([p.jobs for p in own.parts], found)):
         yield from found
 
 
 @dataclass(frozen=True)
 class FamilyPart:
-    """The jobs of some families of rivals, which share the families' tables.
+    """The jobs of some families of rivals that have equally many hard outputs.
 
     Attributes
     ----------
@@ -151,6 +154,8 @@ class FamilyPart:
         The families.
     family : int64 [J]
         The family of each job, of the job's token.
+    group : int64 [F]
+        The group of kin of each family.
     th : [J, 1 + S, H]
         Hints for the ratio rule; H = 0 for one head.
     """
@@ -158,28 +163,53 @@ class FamilyPart:
     jobs: Jobs
     families: Families
     family: Tensor
+    group: Tensor
     th: Tensor
 
+    def within(self, start: int, stop: int) -> FamilyPart:
+        """The families of some groups, which are numbered anew, and their jobs."""
+        own = ((self.group >= start) & (self.group < stop)).nonzero()[:, 0]
+        place = torch.full((len(self.group),), -1)
+        place[own] = torch.arange(len(own))
+        chosen = (place[self.family] >= 0).nonzero()[:, 0]
+        families = Families(self.families.query[own], self.families.hard[own], self.families.beta[own])
+        return FamilyPart(self.jobs.part(chosen), families, place[self.family[chosen]], self.group[own] - start, self.th[chosen])
 
-def _family_parts(readout: AverageReadout, jobs: Jobs, family: Tensor, families: Families, th: Tensor) -> Iterator[FamilyPart]:
-    """Divide jobs by their families, few at a time."""
+
+@dataclass(frozen=True)
+class Kindred:
+    """Families that share the tables of their rivals, and their jobs."""
+
+    kin: Kin
+    parts: list[FamilyPart]
+
+
+def _kindred(readout: AverageReadout, parts: list[FamilyPart]) -> Iterator[Kindred]:
+    """Divide families by their kin: few groups at a time, and 16 at most."""
     n, v, heads, outputs = readout.tables.shape
-    for first, own in families.parts(LARGEST // (n * v * heads * outputs)):
+    step = max(1, min(LARGEST // (n * v * heads * outputs), 16))
+    with structure():
+        kin = Kin.of([p.families for p in parts], [p.group for p in parts])
+    for start in range(0, len(kin), step):
         with structure():
-            chosen = ((family >= first) & (family < first + len(own.query))).nonzero()[:, 0]
-            part = FamilyPart(jobs.part(chosen), own, family[chosen] - first, th[chosen])
-        yield part
+            own = [part for p in parts if len((part := p.within(start, start + step)).jobs)]
+            unit = Kindred(kin.part(start, start + step), own)
+        if own:
+            yield unit
 
 
-def merged(readout: AverageReadout, part: FamilyPart) -> Iterator[tuple[Jobs, Undecided]]:
+def merged(readout: AverageReadout, kindred: Kindred) -> Iterator[tuple[Jobs, Undecided]]:
     """Bound jobs by merged rivals, in batches."""
     n, v, heads, _ = readout.tables.shape
-    tables = merge(readout, part.families, part.jobs.context, tokens_of(part.jobs))
-    for batch in batches(part.jobs, part.th.shape[1] * heads * n * v, LARGEST):
-        own = slice(batch.start, batch.stop)
-        weights = weights_of(readout.heads, batch.jobs, heads == 1)
-        rows = margin_rows(readout, part.families, part.family[own], batch.jobs, tables)
-        yield batch.jobs, by_box(open_rows(rows, part.th[own], weights, batch.jobs), len(batch.jobs.of))
+    with structure():
+        tokens = torch.cat([tokens_of(part.jobs) for part in kindred.parts]).unique()
+    tables = merge(readout, kindred.kin, kindred.parts[0].jobs.context, tokens)
+    for part in kindred.parts:
+        for batch in batches(part.jobs, part.th.shape[1] * heads * n * v, LARGEST):
+            own = slice(batch.start, batch.stop)
+            weights = weights_of(readout.heads, batch.jobs, heads == 1)
+            rows = margin_rows(readout, part.families, part.family[own], part.group, batch.jobs, tables)
+            yield batch.jobs, by_box(open_rows(rows, part.th[own], weights, batch.jobs), len(batch.jobs.of))
 
 
 def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
@@ -195,7 +225,7 @@ def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kep
         return counted(own, margins(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), worth)
 
     parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible(part[0], [found]))
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]))
 
 
 def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:

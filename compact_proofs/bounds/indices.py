@@ -1,11 +1,11 @@
-"""Index tables that depend on sizes alone: other outputs, pairs of tokens, windows of tokens. Free, like all address tables."""
+"""Index tables: other outputs, pairs of tokens, windows of tokens, which depend on sizes alone and are free; neurons by cluster."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from compact_proofs.length import address_table
+from compact_proofs.length import address_table, charge_integers
 
 
 @address_table
@@ -41,3 +41,12 @@ def count_up(lengths: Tensor) -> Tensor:
     """0 ... n - 1 for each n of `lengths`, one after the other."""
     starts = torch.cumsum(lengths, 0) - lengths
     return torch.arange(int(lengths.sum())) - torch.repeat_interleave(starts, lengths)
+
+
+def by_cluster(cluster: Tensor, K: int) -> tuple[Tensor, list[int]]:
+    """Order neurons by their cluster, int64 [m]; return their numbers and the sizes of the K clusters. m integer operations."""
+    charge_integers(len(cluster))
+    members: list[list[int]] = [[] for _ in range(K)]
+    for i, k in enumerate(cluster.tolist()):
+        members[k].append(i)
+    return torch.tensor([i for group in members for i in group], dtype=torch.int64), [len(group) for group in members]

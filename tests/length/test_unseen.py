@@ -57,12 +57,18 @@ UNSEEN = {
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
+    "tasks/order_statistic/whole_cones.py": [
+        "a sum of exact fractions",
+        "the cones on which labels are known, which are data of the statement",
+        "weights that are whole numbers, as such",
+    ],
     "tasks/order_statistic/linear_pieces.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
     "tasks/order_statistic/cone_tree.py": ["the cones on which labels are known, which are data of the statement, and sizes"],
 }
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
+    "automatic/hints.py",  # how hints are found
     "automatic/reading/lifted.py",  # a graph for many tokens, on fake tensors
     "automatic/reading/narrow.py",  # the shapes of a graph's nodes, on meta tensors
     "automatic/reading/refusals.py",  # whether an operation takes real numbers, on meta tensors

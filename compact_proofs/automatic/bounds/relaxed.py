@@ -104,9 +104,7 @@ class Relaxed:
         self.rivals = torch.zeros(len(jobs), dtype=torch.int64)  # how many rivals of each job got rows of their own
         self.samples: list[Tensor] = []
         if hints.searching:
-            x = drawn(jobs, SAMPLES, torch.Generator().manual_seed(0))
-            _, symbols = evaluate(self.network, x.flatten(0, 1))
-            self.samples = [s.reshape(len(jobs), SAMPLES, -1) for s in symbols]
+            self.samples = hints.uncounted(self._drawn)
         for b, block in enumerate(self.network.blocks):
             if isinstance(block, Unary):
                 self._unary(b, block)
@@ -114,6 +112,12 @@ class Relaxed:
                 self._norm(b, block)
             elif isinstance(block, Opaque):
                 self._opaque(b, block)
+
+    def _drawn(self) -> list[Tensor]:
+        """The symbols of each block [J, SAMPLES, size] on inputs drawn from each job's boxes."""
+        x = drawn(self.jobs, SAMPLES, torch.Generator().manual_seed(0))
+        _, symbols = evaluate(self.network, x.flatten(0, 1))
+        return [s.reshape(len(self.jobs), SAMPLES, -1) for s in symbols]
 
     def about(self, label: int) -> Relaxed:
         """The same relaxations for jobs of another label: no relaxation depends on it."""

@@ -8,11 +8,12 @@ since avg_g of a constant is that constant, and a maximum of sums of averages is
 margin of label y over every z of a set is at least dir_y + sum_g avg_g (P_{g,y} - max_z (P_{g,z} + beta_{g,z})): a row. The maxima
 are those of a *family*: a token q, the betas of all heads but the last (hints; the last makes up for the sum), and a few *hard*
 outputs, left out of the maxima, which get rows of their own. They do not depend on the label, but for leaving it out itself.
+Families of one token with the same betas, as all are that have one head, are *kin*: the largest few numbers P_{g,z} + beta_{g,z} of
+all outputs are found once, and each label of each family takes the first of them that it does not leave out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,9 @@ from compact_proofs.automatic.reading.blocks import Averages, Network
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import upper
 from compact_proofs.length import stage
+
+FEW = 29
+"""Hard outputs of a family that has kin, at most."""
 
 
 @dataclass(frozen=True)
@@ -85,44 +89,123 @@ class Families:
     hard: Tensor
     beta: Tensor
 
-    def parts(self, room: int) -> Iterator[tuple[int, Families]]:
-        """The families in parts of at most `room`, and 16 (so that they are about similar tokens), each with its first number."""
-        step = max(1, min(room, 16))
-        for first in range(0, len(self.query), step):
-            own = slice(first, first + step)
-            yield first, Families(self.query[own], self.hard[own], self.beta[own])
+
+@dataclass(frozen=True)
+class Kin:
+    """Families of one token and the same betas, for several such tokens and betas.
+
+    Attributes
+    ----------
+    query : int64 [G]
+        q.
+    beta : [G, H - 1, outputs]
+    out : bool [G, outputs]
+        The outputs that are hard in each family.
+    more
+        How many others are hard in a family, at most.
+    """
+
+    query: Tensor
+    beta: Tensor
+    out: Tensor
+    more: int
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    @classmethod
+    def apart(cls, families: Families) -> Kin:
+        """Each family by itself."""
+        return cls(families.query, families.beta, _among(families.hard, families.beta.shape[2]), 0)
+
+    @classmethod
+    def of(cls, families: list[Families], group: list[Tensor]) -> Kin:
+        """Families by their groups, int64 [F] from 0; those of a group have one token and one beta."""
+        count = int(torch.cat(group).max()) + 1
+        shape = families[0].beta.shape[1:]
+        query, beta = torch.zeros(count, dtype=torch.int64), torch.zeros(count, *shape, dtype=torch.float64)
+        every = torch.ones(count, shape[1], dtype=torch.bool)
+        sets = [_among(own.hard, shape[1]) for own in families]
+        for own, at, hard in zip(families, group, sets, strict=True):
+            query[at], beta[at] = own.query, own.beta
+            for number, g in enumerate(at.tolist()):
+                every[g] &= hard[number]
+        more = [int((hard & ~every[at]).sum(1).max()) for at, hard in zip(group, sets, strict=True) if len(at)]
+        return cls(query, beta, every, max(more, default=0))
+
+    def part(self, start: int, stop: int) -> Kin:
+        """Some consecutive groups."""
+        return Kin(self.query[start:stop], self.beta[start:stop], self.out[start:stop], self.more)
+
+
+def _among(hard: Tensor, outputs: int) -> Tensor:
+    """Which outputs are among those listed, [F, S]: bool [F, outputs]."""
+    return torch.zeros(len(hard), outputs, dtype=torch.bool).scatter(1, hard, True)
+
+
+def kinship(query: Tensor, beta: Tensor, hard: Tensor) -> Tensor:
+    """A group for each family, int64 [F], from 0: by its token and betas, where it has at most `FEW` hard outputs.
+
+    Parameters
+    ----------
+    query : int64 [F]
+    beta : [F, H - 1, outputs]
+        Plain numbers.
+    hard : int64 [F]
+        How many hard outputs each has.
+    """
+    alone = torch.where(hard <= FEW, -1, torch.arange(len(query)))
+    bits = beta.flatten(1).contiguous().view(torch.int64)
+    return torch.cat([query[:, None], alone[:, None], bits], 1).unique(dim=0, return_inverse=True)[1]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """Upper bounds of max_z (P_{g,z} + beta_{g,z}) over the outputs of a family that are not hard: plain numbers.
+    """The greatest upper bounds of P_{g,z} + beta_{g,z} over the outputs z that kin do not all leave out: plain numbers.
 
     Attributes
     ----------
-    greatest, second : [F, H, n - 1, K]
-        At the free positions: the greatest and the second greatest of the bounds.
-    of : int64 [F, H, n - 1, K]
-        The output of the greatest.
-    own_greatest, own_second, own_of : [F, H]
+    outputs
+        Number of outputs.
+    bounds : [G, H, n - 1, K, k]
+        At the free positions, falling.
+    of : int64 [G, H, n - 1, K, k]
+        The output of each.
+    own_bounds, own_of : [G, H, k]
         The same for the context's token.
     """
 
-    greatest: Tensor
-    second: Tensor
+    outputs: int
+    bounds: Tensor
     of: Tensor
-    own_greatest: Tensor
-    own_second: Tensor
+    own_bounds: Tensor
     own_of: Tensor
 
-    def rivals(self, family: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """The greatest bounds of outputs other than the label, for jobs of given families: [J, H, n - 1, K] and [J, H]."""
-        free = torch.where(self.of[family] == label[:, None, None, None], self.second[family], self.greatest[family])
-        own = torch.where(self.own_of[family] == label[:, None], self.own_second[family], self.own_greatest[family])
-        return free, own
+    def rivals(self, group: Tensor, hard: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        """The greatest bounds of outputs but the label and the hard ones, for jobs of given groups: [J, H, n - 1, K] and [J, H].
+
+        Of the S + 2 greatest at most S + 1 are left out. Cost: S + 1 comparisons for each.
+
+        Parameters
+        ----------
+        group : int64 [J]
+        hard : int64 [J, S]
+        label : int64 [J]
+        """
+        with structure():
+            outside = ~_among(torch.cat([hard, label[:, None]], 1), self.outputs)
+
+        def first(bounds: Tensor, of: Tensor) -> Tensor:
+            at = of[group][..., : hard.shape[1] + 2]
+            job = torch.arange(len(at)).reshape(-1, *[1] * (at.dim() - 1))
+            place = outside[job, at].to(torch.int64).argmax(-1, keepdim=True)
+            return bounds[group].gather(-1, place)[..., 0]
+
+        return first(self.bounds, self.of), first(self.own_bounds, self.own_of)
 
 
-def merge(readout: AverageReadout, families: Families, context: int, tokens: Tensor) -> Merged:
-    """Merge the rivals of families.
+def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor) -> Merged:
+    """Merge the rivals of kin.
 
     Parameters
     ----------
@@ -131,34 +214,36 @@ def merge(readout: AverageReadout, families: Families, context: int, tokens: Ten
 
     Notes
     -----
-    Cost: three operations for each family, head, position, token of `tokens` and output.
+    A label of a family leaves out itself and the hard outputs: of those that kin do not all leave out at most `more` + 1. So the
+    greatest that is left is among the k = `more` + 2 greatest.
+
+    Cost: for each group, head, position, token of `tokens` and output an addition, and ceil(log2(k + 1)) comparisons.
     """
     with stage("merging"):
         n, v = readout.tables.shape[:2]
-        direct = readout.direct[families.query]
-        last = direct - families.beta.sum(1)
-        beta = torch.cat([families.beta, last[:, None]], 1)  # [F, H, outputs]
+        direct = readout.direct[kin.query]
+        last = direct - kin.beta.sum(1)
+        beta = torch.cat([kin.beta, last[:, None]], 1)  # [G, H, outputs]
         free = [i for i in range(n) if i != context]
         tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
-        greatest, second, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], families.hard)
-        own = _top(tables[:, context].movedim(1, 0)[families.query] + beta, families.hard)
+        k = min(2 + kin.more, tables.shape[3])
+        bounds, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], kin.out, k)
+        own = _top(tables[:, context].movedim(1, 0)[kin.query] + beta, kin.out, k)
         with structure():
             place = torch.zeros(v, dtype=torch.int64)
             place[tokens] = torch.arange(len(tokens))
-        return Merged(greatest[..., place], second[..., place], of[..., place], *own)
+        return Merged(tables.shape[3], bounds[..., place, :], of[..., place, :], *own)
 
 
-def _top(bounds: Tensor, hard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of bounds [F, ..., outputs], the hard ones left out: the greatest, the second greatest, and the place of the greatest."""
+def _top(bounds: Tensor, out: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Of bounds [G, ..., outputs], those of `out` left out: the k greatest, falling, and their places."""
     known = upper(bounds)
-    if hard.shape[1]:
-        out = (hard[..., None] == torch.arange(known.shape[-1])).any(1)  # [F, outputs]
-        known = known.masked_fill(out.reshape(len(out), *[1] * (known.dim() - 2), -1), -torch.inf)
-    found = known.topk(2, -1)
-    return found.values[..., 0], found.values[..., 1], found.indices[..., 0]
+    known = known.masked_fill(out.reshape(len(out), *[1] * (known.dim() - 2), -1), -torch.inf)
+    found = known.topk(k, -1)
+    return found.values, found.indices
 
 
-def margin_rows(readout: AverageReadout, families: Families, family: Tensor, jobs: Jobs, merged: Merged) -> Rows:
+def margin_rows(readout: AverageReadout, families: Families, family: Tensor, group: Tensor, jobs: Jobs, merged: Merged) -> Rows:
     """Rows below the margins of each job's label: over the merged outputs, then over each hard one.
 
     The row of a hard output that is the label itself is a copy of the first.
@@ -167,17 +252,19 @@ def margin_rows(readout: AverageReadout, families: Families, family: Tensor, job
     ----------
     family : int64 [J]
         A family of the job's token for each job.
+    group : int64 [F]
+        The group of each family, whose rivals are `merged`.
 
     Notes
     -----
-    Cost: one operation for each row, head, position and token.
+    Cost: one operation for each row, head, position and token, and that of `Merged.rivals`.
     """
     with stage("rows"):
         J = torch.arange(len(jobs))
         tables = readout.tables.permute(3, 2, 0, 1)  # [outputs, H, n, K]
         free, context = tables[:, :, jobs.free], tables[:, :, jobs.context].movedim(2, 0)  # [Q, outputs, H]
-        rival, own_rival = merged.rivals(family, jobs.label)
         hard = families.hard[family]  # [J, S]
+        rival, own_rival = merged.rivals(group[family], hard, jobs.label)
         same = hard == jobs.label[:, None]
         others = torch.where(same[..., None, None, None], rival[:, None], free[hard])
         own_others = torch.where(same[..., None], own_rival[:, None], context[jobs.query[:, None], hard])

@@ -129,18 +129,17 @@ class Judge:
         """Find hints for jobs, batch after batch, and estimate what they prove."""
         for batch in track(list(relaxed_batches(self.network, self._shared, jobs)), "boxes, in batches"):
             taken, generator = Hints(None, len(batch.jobs)), torch.Generator().manual_seed(0)
-            relaxed = Relaxed(self._shared, batch.jobs, taken)
-            if self.labels is None:
-                boxes = shares(batch.jobs, margins(relaxed, self._readout, self.kept), generator)
-            else:
-                boxes = shares_mixed(batch.jobs, all_labels(relaxed, self._readout, self.kept), self.labels, generator)
             with count() as counter:
-                again = Relaxed(self._shared, batch.jobs, Hints(taken.recorded(), len(batch.jobs)))
+                relaxed = Relaxed(self._shared, batch.jobs, taken)
                 if self.labels is None:
-                    margins(again, self._readout, self.kept)
+                    bounds = [margins(relaxed, self._readout, self.kept)]
                 else:
-                    all_labels(again, self._readout, self.kept)
-            yield Found(taken.recorded(), _costs(counter.length, again.rivals), boxes)
+                    bounds = all_labels(relaxed, self._readout, self.kept)
+            if self.labels is None:
+                boxes = shares(batch.jobs, bounds[0], generator)
+            else:
+                boxes = shares_mixed(batch.jobs, bounds, self.labels, generator)
+            yield Found(taken.recorded(), _costs(counter.length, relaxed.rivals), boxes)
 
 
 def _costs(length: ProofLength, rivals: Tensor) -> Tensor:

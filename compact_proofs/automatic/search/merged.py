@@ -12,7 +12,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.bounds.jobs import batches, numbered_jobs, tokens_of
 from compact_proofs.automatic.bounds.merged_hints import chosen, fitted
-from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, margin_rows, merge
+from compact_proofs.automatic.bounds.rivals import FEW, AverageReadout, Families, Kin, margin_rows, merge
 from compact_proofs.automatic.bounds.rows import Jobs, weights_of
 from compact_proofs.automatic.bounds.undecided import by_box, open_rows
 from compact_proofs.automatic.boxes import tree
@@ -27,6 +27,8 @@ LABELS = 6
 """A family is for at least so many labels, before any label gets one of its own."""
 MORE = (2, 6, 2**20)
 """Hard rivals of a label with a family of its own: tried one after the other where inputs are lost."""
+MORE_OF_KIN = (2, 6, 13, FEW, 2**20)
+"""The same for one head, where such families share the tables of their rivals."""
 
 
 @dataclass
@@ -75,7 +77,7 @@ class MergedSearch:
         numbers: list[Tensor] = []
         if len(self.jobs):
             plan = self._first()
-            for count in MORE:
+            for count in MORE_OF_KIN if self.heads == 1 else MORE:
                 plan = self._alone(plan, min(count, self.outputs - 2))
             plan = self._kinds(plan)
             names, family = self._named(plan)
@@ -99,7 +101,7 @@ class MergedSearch:
         entries = self.network.n * self.network.v * self.heads
         own = torch.bincount(plan.family)[plan.family] == 1
         hard = torch.tensor([len(plan.hard[f]) for f in plan.family.tolist()], dtype=torch.float64)
-        cost = entries * (4 * (1 + hard) + 3 * self.outputs * own)
+        cost = entries * (4 * (1 + hard) + 3 * self.outputs * (own & ~self._kin(hard)))
         kind, _ = self.prices.decide(self.jobs, cost, plan.share, plan.rows)
         for b, leaf in enumerate(self.leaf.tolist()):
             self.leaves[leaf].kind, self.leaves[leaf].share = int(kind[b]), float(plan.share[b])
@@ -136,15 +138,19 @@ class MergedSearch:
         th = torch.zeros(len(jobs), rows, self.heads, dtype=torch.float64)
         share, open_ = torch.zeros(2, len(jobs.of), dtype=torch.float64)
         entries = self.network.n * self.network.v * self.heads
-        for first, part in found.parts(LARGEST // (entries * self.outputs)):
+        step = max(1, min(LARGEST // (entries * self.outputs), 16))
+        for first in range(0, len(found.query), step):
+            own = slice(first, first + step)
+            part = Families(found.query[own], found.hard[own], found.beta[own])
             chosen_ = ((family >= first) & (family < first + len(part.query))).nonzero()[:, 0]
             some = jobs.part(chosen_)
-            tables = merge(self.readout, part, jobs.context, tokens_of(some))
+            tables = merge(self.readout, Kin.apart(part), jobs.context, tokens_of(some))
+            group = torch.arange(len(part.query))
             for batch in batches(some, rows * entries, LARGEST):
                 number = chosen_[batch.start : batch.stop]
                 generator = torch.Generator().manual_seed(0)
                 weights = weights_of(self.readout.heads, batch.jobs)
-                margins = margin_rows(self.readout, part, family[number] - first, batch.jobs, tables)
+                margins = margin_rows(self.readout, part, family[number] - first, group, batch.jobs, tables)
                 if self.heads > 1:
                     th[number] = chosen(margins, weights, batch.jobs, generator)
                 u = by_box(open_rows(margins, th[number], weights, batch.jobs), len(batch.jobs.of))
@@ -153,9 +159,14 @@ class MergedSearch:
                 share[box], open_[box] = found_.share, found_.rows
         return th, share, open_
 
+    def _kin(self, hard: Tensor | int) -> Tensor:
+        """Whether families with so many hard outputs share the tables of their rivals with others of their token."""
+        return torch.as_tensor(hard) <= (FEW if self.heads == 1 else -1)
+
     def _alone(self, plan: _Plan, hard: int) -> _Plan:
         """Families of their own for labels that lose more inputs than that costs."""
-        cost = self.network.n * self.network.v * self.heads * (1.5 * self.outputs + 4 * hard)
+        entries = self.network.n * self.network.v * self.heads
+        cost = entries * (4 * hard if bool(self._kin(hard)) else 1.5 * self.outputs + 4 * hard)
         lost = by_job(self.size * (1 - plan.share), self.jobs) * self.prices.missed
         losing = (lost > cost).nonzero()[:, 0]
         if not len(losing):

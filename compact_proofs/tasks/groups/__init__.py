@@ -9,6 +9,8 @@ separable     bounds that are a term of x plus a term of y
 margins       lower bounds of a network's margins from its circuits
 gsets         ours: irreducible representations as G-sets, in linear cost O(n m), and for every pair
 cosets        neurons as functions of cosets
+directions    neurons that write into few directions
+subspaces     finds these
 fitting       numbers of a circuit by least squares
 search        finds circuits in weights
 specimens     small models that try to break proofs
@@ -21,9 +23,11 @@ zoo           the models that ship
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from compact_proofs.algebra.group import Group, from_permutations, group_named
+from compact_proofs.core.prove import measure, trial
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.dictionaries import Dictionary
 from compact_proofs.dictionaries.options import dictionary_candidates, dictionary_variants
@@ -31,6 +35,7 @@ from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks.groups import training
 from compact_proofs.tasks.groups.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.groups.cosets import Cosets
+from compact_proofs.tasks.groups.directions import Directions
 from compact_proofs.tasks.groups.gsets import GSets, GSetsLinear
 from compact_proofs.tasks.groups.specimens import specimen
 from compact_proofs.tasks.groups.tables import heatmaps, tables
@@ -45,6 +50,7 @@ __all__ = [
     "KIT",
     "BruteForce",
     "Cosets",
+    "Directions",
     "GSets",
     "GSetsLinear",
     "Group",
@@ -54,13 +60,36 @@ __all__ = [
     "group_named",
 ]
 
-_OURS: tuple[Strategy, ...] = (GSetsLinear(), GSetsLinear(exact=False), GSets(), GSets(rest=False))
+_OURS: tuple[Strategy, ...] = (
+    GSetsLinear(),
+    GSetsLinear(exact=False),
+    GSets(),
+    GSets(rest=False),
+    Directions(),
+    *(Directions(clusters, q, rest=False) for clusters, q in ((6, 2), (8, 2), (12, 2), (3, 4), (4, 4))),
+)
 _COMPARED: tuple[Strategy, ...] = (
     LinearBaseline(),
     Cosets(joint=False),
     Cosets(),
     BruteForce(),
 )
+
+
+def _default(model: PairMLP) -> Strategy:
+    """The explanation whose proof is estimated to say most, and of these the shortest: G-sets, cosets, or few directions.
+
+    The last, which explains least, is asked only where neither other is shorter than brute force.
+    """
+    task = Groups.of(model)
+    asked: tuple[Strategy, ...] = (GSets(), Cosets())
+    trials = {s: trial(model, task, s) for s in asked}
+
+    def worth(strategy: Strategy) -> tuple[Fraction, int]:
+        return trials[strategy].bound, -trials[strategy].length.total
+
+    best = max(trials, key=worth)
+    return best if trials[best].length.total < measure(model, task, BruteForce()).total else Directions()
 
 
 def _variants(kind: type[Strategy], model: PairMLP) -> Sequence[Strategy]:
@@ -84,8 +113,8 @@ KIT = TaskKit(
     summary="name the product of two elements of a finite group",
     architectures=(PairMLP,),
     task_of=Groups.of,
-    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Dictionary),
-    default=lambda model: GSets(),
+    strategies=(BruteForce, LinearBaseline, GSets, GSetsLinear, Cosets, Directions, Dictionary),
+    default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=lambda model: (*_OURS, *dictionary_candidates(model, Groups.of(model))),
     always=lambda model: _COMPARED,

@@ -23,6 +23,7 @@ from compact_proofs.tasks.groups.task import Groups
 STORIES = {
     "irreps as G-sets": ("g-sets", "g-sets-linear"),
     "cosets": ("cosets",),
+    "few directions of output": ("directions",),
     "black box": ("brute-force", "linear"),
 }
 """The explanations that are compared, and their strategies."""

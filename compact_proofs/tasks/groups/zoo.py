@@ -23,6 +23,7 @@ RECIPES: dict[str, Callable[[], TrainingConfig]] = {
         for seed in range(4)
     },
     "c31-seed-0": partial(TrainingConfig, group="C31", width=128),
+    **{f"d{n}-seed-0": partial(TrainingConfig, group=f"D{n}", steps=4000) for n in (6, 8, 16)},
     "d12-seed-0": partial(TrainingConfig, group="D12", steps=5000),
     "c2xc2xs3-seed-0": partial(TrainingConfig, group="C2xC2xS3", steps=4000),
 }

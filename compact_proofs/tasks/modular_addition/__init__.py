@@ -5,7 +5,9 @@ folding       the network as tables, where attention is uniform
 waves         cosines and sines of the multiples of pi / p
 neuron_order  neurons in the order of their clusters
 brute_force   every pair; the linear baseline
-clusters      any weights: neurons by frequency, the rest by Cauchy-Schwarz
+attending     the network as tables, where attention depends on the input
+directions    any weights and attention: clusters of neurons that write into few directions
+clusters      neurons by frequency, the rest by Cauchy-Schwarz
 adapting      how many clusters and directions a network needs
 kinks         projected networks: every margin by a - b; the published integral
 layer         the MLP's part of it, for every p at once
@@ -35,9 +37,10 @@ from compact_proofs.dictionaries.options import dictionary_candidates, dictionar
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.modular_addition import training, tuning
-from compact_proofs.tasks.modular_addition.adapting import adapted_clusters
+from compact_proofs.tasks.modular_addition.adapting import adapted_directions
 from compact_proofs.tasks.modular_addition.brute_force import BruteForce, LinearBaseline
 from compact_proofs.tasks.modular_addition.clusters import Clusters
+from compact_proofs.tasks.modular_addition.directions import Directions
 from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
 from compact_proofs.tasks.modular_addition.projection import is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.specimens import specimen
@@ -48,25 +51,23 @@ from compact_proofs.tasks.modular_addition.zoo import ZOO
 if TYPE_CHECKING:
     from compact_proofs.report.section import Section
 
-__all__ = ["KIT", "BruteForce", "Clusters", "Kinks", "LinearBaseline", "ModularAddition", "Quadrature"]
+__all__ = ["KIT", "BruteForce", "Clusters", "Directions", "Kinks", "LinearBaseline", "ModularAddition", "Quadrature"]
 
 AFFORDABLE = 2e10
 """Longest brute force, in operations, that a frontier includes by default."""
 
 
 def _default(model: OneLayerMLP) -> Strategy:
-    if model.config.attention == "learned":
-        return BruteForce()
-    if is_projected(model):
+    if model.config.attention != "learned" and is_projected(model):
         return Kinks(len(used_frequencies(model)), fallback="tables")
-    return adapted_clusters(model)
+    return adapted_directions(model)
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
     """Options of the certificates, the most useful first."""
+    found: list[Strategy] = [Directions(), *(Directions(n, q, rest=False) for n, q in ((5, 2), (6, 2), (8, 2), (5, 4)))]
     if model.config.attention == "learned":
-        return [BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
-    found: list[Strategy] = []
+        return [*found, BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
     K = len(used_frequencies(model))
     if is_projected(model):
         found += [Kinks(K), Kinks(K, "tables"), Kinks(K, "tables", model.p), Kinks(K, "tables", model.p**2)]
@@ -84,7 +85,7 @@ def _always(model: OneLayerMLP) -> Sequence[Strategy]:
     if 2 * model.config.d_mlp * model.p**3 <= AFFORDABLE:
         found.append(BruteForce())
     if model.config.attention != "learned":
-        found += [Quadrature(len(used_frequencies(model))), adapted_clusters(model)]
+        found += [Quadrature(len(used_frequencies(model))), Clusters(len(used_frequencies(model)))]
     return found
 
 
@@ -94,6 +95,8 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
         return [LinearBaseline(0.3), LinearBaseline(1.0)]
     if kind is BruteForce:
         return [BruteForce()]
+    if kind is Directions:
+        return [Directions(2, 1), Directions(3, 2, rest=False)]
     if kind is Dictionary:
         return dictionary_variants(model, additive=model.config.attention != "learned")
     if model.config.attention == "learned":
@@ -128,7 +131,7 @@ KIT = TaskKit(
     summary="add two numbers modulo p",
     architectures=(OneLayerMLP,),
     task_of=ModularAddition.of,
-    strategies=(BruteForce, LinearBaseline, Clusters, Kinks, Quadrature, Dictionary),
+    strategies=(BruteForce, LinearBaseline, Clusters, Directions, Kinks, Quadrature, Dictionary),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

@@ -1,32 +1,30 @@
-"""Choose the options of the cluster proof for a network: how many clusters and directions its weights need."""
+"""Choose the options of a proof by few directions for a network: how many clusters and directions its weights need."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from compact_proofs.core.prove import trial
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.modular_addition.clusters import Clusters
-from compact_proofs.tasks.modular_addition.projection import used_frequencies
+from compact_proofs.tasks.modular_addition.directions import Directions
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 
-ENOUGH = Fraction(99, 100)
-"""An estimate with which the first strategy that has it is content."""
+TRIED = ((5, 2), (8, 2), (6, 4), (8, 6))
+"""Clusters and directions, the cheapest first."""
+FEW = 0.1
+"""The first whose pairs left over take less than this share of the proof is taken."""
 
 
-def adapted_clusters(model: OneLayerMLP) -> Clusters:
-    """The shortest cluster proof, of a few, whose float reading estimates at least `ENOUGH`; else that of the highest estimate.
+def adapted_directions(model: OneLayerMLP) -> Directions:
+    """The shortest proof of the exact accuracy, of a few; pairs that directions do not prove are evaluated, which takes long.
 
     A cluster writes two directions, the cosine and the sine of its own frequency, where its neurons answer as one. Where they do
     not ("pizza" networks, whose neurons' phases do not match), they write others too, and those of weaker frequencies matter.
     """
-    task, K = ModularAddition.of(model), len(used_frequencies(model))
-    best, highest = Clusters(K, 2), Fraction(-1)
-    for n, q in ((K, 2), (K, 4), (K + 1, 4), (K + 2, 6)):
-        strategy = Clusters(n, q)
-        estimate = trial(model, task, strategy).bound
-        if estimate > highest:
-            best, highest = strategy, estimate
-        if highest >= ENOUGH:
+    task = ModularAddition.of(model)
+    lengths = {}
+    for clusters, q in TRIED:
+        strategy = Directions(clusters, q)
+        length = trial(model, task, strategy).length
+        lengths[strategy] = length.total
+        if sum(length.by_stage.get("brute force", {}).values()) < FEW * length.total:
             break
-    return best
+    return min(lengths, key=lambda strategy: lengths[strategy])

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import by_cluster
 from compact_proofs.bounds.norms import sums_of_squares
 from compact_proofs.bounds.splitting import along
 from compact_proofs.certified import Certified, Counted, whole
@@ -18,7 +19,6 @@ from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.options import Natural, Positive
 from compact_proofs.tasks.modular_addition.folding import Folded, fold
-from compact_proofs.tasks.modular_addition.neuron_order import by_cluster
 from compact_proofs.tasks.modular_addition.search import explain_clusters
 from compact_proofs.tasks.modular_addition.task import AdditiveStrategy
 from compact_proofs.tasks.modular_addition.waves import Waves, pairs, unordered_pairs, waves

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import by_cluster
 from compact_proofs.certified import Certified, Classes, Truth, disjoint
 from compact_proofs.core.strategy import Explanation, Spec
 from compact_proofs.enclosure import provably
@@ -20,7 +21,7 @@ from compact_proofs.tasks.modular_addition.brute_force import is_correct
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.layer import Layer, Neurons, bound_layer, layer_specs
-from compact_proofs.tasks.modular_addition.neuron_order import by_cluster, where_true
+from compact_proofs.tasks.modular_addition.neuron_order import where_true
 from compact_proofs.tasks.modular_addition.response import Cluster, Range, kink_range, quadrature_range
 from compact_proofs.tasks.modular_addition.task import AdditiveStrategy, ModularAddition
 from compact_proofs.tasks.modular_addition.waves import Waves, class_size, multiplicity, pair_class, waves

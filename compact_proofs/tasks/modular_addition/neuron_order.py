@@ -1,4 +1,4 @@
-"""Neurons by their clusters: orders made of the explanation's integers."""
+"""Neurons by their clusters, laid out as rows; places where something holds."""
 
 from __future__ import annotations
 
@@ -7,16 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from compact_proofs.bounds.indices import by_cluster
 from compact_proofs.length import charge_integers
-
-
-def by_cluster(cluster: Tensor, K: int) -> tuple[Tensor, list[int]]:
-    """Order neurons by their cluster, int64 [m]; return their numbers and the sizes of the K clusters. m integer operations."""
-    charge_integers(len(cluster))
-    members: list[list[int]] = [[] for _ in range(K)]
-    for i, k in enumerate(cluster.tolist()):
-        members[k].append(i)
-    return torch.tensor([i for group in members for i in group], dtype=torch.int64), [len(group) for group in members]
 
 
 def where_true(mask: Tensor) -> Tensor:

@@ -69,5 +69,5 @@ class AdditiveStrategy(ModularAdditionStrategy):
         if model.config.attention == "learned":
             raise BadInput(
                 f"{self.name}: this model's attention depends on its input, so its neurons are not sums over the tokens; "
-                "only brute-force, linear and dictionary prove something about it"
+                "only directions, brute-force, linear and dictionary prove something about it"
             )

@@ -6,11 +6,14 @@ cone_tree      `ConeTree`: cones are cut until the network is known on them
 search         where to cut
 linear_pieces  `LinearPieces`: label cones are divided where the network bends
 pieces         the cones on which it is linear
+whole_cones    `WholeCones`: label cones as they are, for networks of whole numbers
+symbolic       bounds that see how neurons hang together
 descents       estimates of finished trees
 files          what a file says of the task
 specimens      small models that try to break proofs
 training       AlgZoo's recipe
-by_hand        a network made by hand, for any n
+by_hand        a network made by hand, for any n: a running largest and second largest
+by_pairs       another: all pairs are compared
 zoo            the models that ship
 """
 
@@ -30,9 +33,10 @@ from compact_proofs.tasks.order_statistic.linear_pieces import LinearPieces
 from compact_proofs.tasks.order_statistic.specimens import specimen
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
+from compact_proofs.tasks.order_statistic.whole_cones import WholeCones, is_whole
 from compact_proofs.tasks.order_statistic.zoo import ZOO
 
-__all__ = ["KIT", "ConeTree", "LinearPieces", "OrderStatistic"]
+__all__ = ["KIT", "ConeTree", "LinearPieces", "OrderStatistic", "WholeCones"]
 
 _SIZES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 _CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for size in _SIZES for choice in ("first", "relevant"))
@@ -40,14 +44,18 @@ _CANDIDATES = tuple(ConeTree(smallest=size, gain=size / 2, choice=choice) for si
 
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     """Options that matter at the size of a specimen."""
+    if kind is WholeCones:
+        return [WholeCones()] if is_whole(model) else []
     if kind is LinearPieces:
         return [LinearPieces(gain=1e-3), LinearPieces(gain=1e-2, smallest=1e-2, pieces=40, measure="both")]
     return [ConeTree(smallest=1e-2, gain=1e-2, measure="both"), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
 
 
 def _default(model: ScalarRecurrent) -> Strategy:
-    """A tree that takes seconds: trees grow with the dimension."""
+    """What takes seconds: trees grow with the dimension."""
     n = model.config.n_ctx
+    if n > 5 and is_whole(model):
+        return WholeCones()
     if n > 5:
         return ConeTree(smallest=1e-4, gain=1e-4, measure="both", most=2**13)
     return ConeTree() if n <= 4 else ConeTree(smallest=1e-5, gain=3e-6)
@@ -63,7 +71,7 @@ KIT = TaskKit(
     summary="name the second largest of random numbers, or another order statistic",
     architectures=(ScalarRecurrent,),
     task_of=OrderStatistic.of,
-    strategies=(ConeTree, LinearPieces),
+    strategies=(ConeTree, LinearPieces, WholeCones),
     default=_default,
     brute_force=lambda model: None,
     candidates=_candidates,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 
 import torch
@@ -55,6 +56,18 @@ def label_cones(n: int, above: int) -> tuple[Cones, Tensor, Tensor]:
     return Cones(torch.stack(rays), volume), torch.stack(inverses), torch.tensor(places)
 
 
+def label_shares(n: int, above: int) -> list[Fraction]:
+    """The shares of directions in the cones of `label_cones`, in their order, exactly.
+
+    *Proof.* Permutations of the coordinates do not change the law, so all cones of one sign have one share. Nor do changes of
+    signs, so that k of the n numbers are positive with probability C(n, k) / 2^n; and the number that `above` others exceed is
+    positive where more than `above` are.
+    """
+    positive = Fraction(sum(math.comb(n, k) for k in range(above + 1, n + 1)), 2**n)
+    pairs = n * math.comb(n - 1, above)
+    return [positive / pairs, (1 - positive) / pairs] * pairs
+
+
 @dataclass(frozen=True)
 class Network:
     """The weights of a network in the form that `run` multiplies by.
@@ -72,17 +85,22 @@ class Network:
 
     @classmethod
     def of(cls, model: ScalarRecurrent) -> Network:
-        """Cost: a few operations for each weight."""
-        W_in, W_h, W_U = model.W_in.double()[None], model.W_h.double(), model.W_U.double()
+        """Of a network. Cost: a few operations for each weight."""
+        return cls.made_of(model.W_in.double(), model.W_h.double(), model.W_U.double())
 
-        def block(sign: dict[str, float]) -> Tensor:
+    @classmethod
+    def made_of(cls, W_in: Tensor, W_h: Tensor, W_U: Tensor) -> Network:
+        """Of weights [d], [d, d], [d, n], float64 or int64."""
+        W_in = W_in[None]
+
+        def block(sign: dict[str, int]) -> Tensor:
             return torch.cat([W_h, W_h.clamp(**sign), W_in, W_in.clamp(**sign)])
 
         outputs = W_U.shape[1]
         label = torch.arange(outputs, device=W_U.device)
         others = (label[:, None] + label[1:]) % outputs
         margins = (W_U[:, :, None] - W_U[:, others]).permute(1, 0, 2)  # [label, d, rival]
-        return cls(torch.cat([block({"max": 0.0}), block({"min": 0.0})], 1), torch.cat([margins, margins.clamp(max=0.0)], 1))
+        return cls(torch.cat([block({"max": 0}), block({"min": 0})], 1), torch.cat([margins, margins.clamp(max=0)], 1))
 
 
 @dataclass(frozen=True)
@@ -118,7 +136,7 @@ def run(network: Network, rays: Tensor, labels: Tensor) -> Run:
     network
         Its weights.
     rays : real [B, n, n]
-        Of the cones.
+        Of the cones; int64 for a network of int64.
     labels : int64 [B]
         The right output of each.
 
@@ -148,7 +166,7 @@ def run(network: Network, rays: Tensor, labels: Tensor) -> Run:
         low.append(ZL)
         high.append(ZU)
         above = provably(ZU.amax(1) > -ZL.amin(1))[:, None]
-        L = torch.where(above, ZL, 0.0)
-        S = upper(ZU.clamp(min=0.0) - L)
+        L = torch.where(above, ZL, 0)
+        S = upper(ZU.clamp(min=0) - L)
     margins = lower(torch.cat([L, S], -1) @ network.answers[labels.to(rays.device)])
     return Run(low, high, L, S, margins)

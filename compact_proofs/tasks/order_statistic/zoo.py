@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from compact_proofs.tasks.order_statistic.by_hand import by_hand
+from compact_proofs.tasks.order_statistic.by_pairs import by_pairs
 from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, train
 
 RECIPES: dict[str, OrderStatisticRecipe] = {
@@ -16,7 +17,7 @@ RECIPES: dict[str, OrderStatisticRecipe] = {
 CONVERTED = ("second-of-3", "second-of-5")
 """Networks that were trained elsewhere by the same recipe, so that `compact_proofs.tasks.build_zoo` does not make them."""
 
-BY_HAND = {"second-of-10-by-hand": partial(by_hand, 10)}
+BY_HAND = {"second-of-10-by-hand": partial(by_hand, 10), "second-of-10-by-pairs": partial(by_pairs, 10)}
 """Networks that are made, and not trained."""
 
 ZOO = {name: partial(train, recipe) for name, recipe in RECIPES.items()}

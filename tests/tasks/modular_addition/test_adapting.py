@@ -5,7 +5,7 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.tasks.modular_addition import KIT, Clusters, ModularAddition
+from compact_proofs.tasks.modular_addition import KIT, Directions, ModularAddition
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.search import folded_in_float64, nearest_frequency
 
@@ -27,14 +27,13 @@ def with_more_directions(strength):
 def test_a_network_that_writes_more_directions_is_followed_in_more():
     model = with_more_directions(3.0)
     task, default = ModularAddition.of(model), KIT.default(model)
-    assert isinstance(default, Clusters)
+    assert isinstance(default, Directions)
     assert default.q > 2
-    usual = cp.prove(model, task, Clusters(default.frequencies, 2))
-    assert usual.bound < 0.8
-    assert cp.prove(model, task, default).bound > 0.99
+    usual, proof = (cp.prove(model, task, strategy) for strategy in (Directions(5, 2), default))
+    assert usual.bound == proof.bound > 0.99
+    assert proof.length.total < 0.7 * usual.length.total
 
 
 @pytest.mark.parametrize("name", ["mod-59-attn-seed-0", "mod-59-mlp-seed-1"])
 def test_the_networks_of_the_zoo_need_two(name):
-    model = zoo.load(name)
-    assert KIT.default(model) == Clusters(len(used_frequencies(model)), 2)
+    assert KIT.default(zoo.load(name)) == Directions(5, 2)

@@ -39,7 +39,7 @@ def test_folding_changes_nothing(seed):
         )
 
 
-@pytest.mark.parametrize("architecture", ["attn", "mlp"])
+@pytest.mark.parametrize("architecture", ["attn", "mlp", "learned"])
 def test_training_is_reproducible_and_keeps_test_curves(architecture, tmp_path):
     config = TrainingConfig(**(vars(TINY) | {"architecture": architecture}))
     first, second = train(config), train(config)
@@ -105,7 +105,7 @@ def test_strategies_say_what_they_need():
     for strategy in (Clusters(), Kinks()):
         with pytest.raises(BadInput, match="attention depends on its input"):
             prove(learned, ModularAddition.of(learned), strategy)
-    assert KIT.default(learned).name == "brute-force"
+    assert KIT.default(learned).name == "directions"
     with pytest.raises(BadInput, match="only projected models"):
         transplant(zoo.load("mod-59-mlp-seed-0"), 31)
 

@@ -26,7 +26,7 @@ def test_train_tune_prove_check(run):
     options = ("--p", 11, "--d-model", 16, "--d-mlp", 32, "--n-heads", 2, "--steps", 60, "--evaluation-samples", 100)
     run("train", "modular-addition", "-o", "raw.safetensors", *options)
     proven = json.loads(run("prove", "raw.safetensors", "-o", "raw.cert", "--json").stdout)
-    assert proven["strategy"] == "clusters"
+    assert proven["strategy"] == "directions"
     run("check", "raw.cert", "raw.safetensors")
     tuned = run("finetune", "modular-addition", "raw.safetensors", "-o", "tuned.safetensors", "--no-train").stdout
     assert "This is another network" in tuned
