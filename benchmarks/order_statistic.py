@@ -1,13 +1,16 @@
 """Proofs about networks that name order statistics: ``python -m benchmarks.order_statistic [NETWORK ...]``.
 
-Writes results/order_statistic.md. About ten minutes on one core, most of it for the two networks of five numbers, and 2 GB of memory.
-Rows of networks that are not named stay as they are.
+Writes results/order_statistic.md. About ten minutes on one core, most of it for the two networks of five numbers, and 2 GB of
+memory. Rows of networks that are not named stay as they are.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from functools import cache
+
+import torch
 
 import compact_proofs as cp
 from benchmarks.timing import markdown
@@ -34,15 +37,31 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
 ]
 TEXT = """# Order statistics
 
-Made by `python -m benchmarks.order_statistic [NETWORK ...]`. Processor seconds of one core. Sampled: the share of random inputs that
-is right, no proof. Runs: cones on which the network is run.
+Made by `python -m benchmarks.order_statistic [NETWORK ...]`. Processor seconds of one core. Sampled: the share of 2^22 random
+inputs that is right (standard error .0002), no proof. Runs: cones on which the network is run.
 """
 HEADINGS = ("model", "sampled", "strategy", "proven", "nodes", "runs", "operations", "search, s", "proof, s")
 
 
 def label(strategy: cp.Strategy) -> str:
     """A strategy with its options that are not the defaults."""
-    return str(strategy).replace("|", "/")
+    defaults = type(strategy)().options()
+    changed = [f"{name}={value}" for name, value in strategy.options().items() if value != defaults[name]]
+    return " ".join([strategy.name, *changed])
+
+
+@cache
+def sampled(name: str) -> float:
+    """The share of 2^22 random inputs that is right, which proves nothing."""
+    loaded = cp.load(name)
+    model, task, right = loaded.model.double(), loaded.task, 0
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(64):
+        x = torch.randn((2**16, model.config.n_ctx), generator=generator, dtype=torch.float64)
+        logits, labels = model(x), task.labels(x)[:, None]
+        own = logits.gather(1, labels)
+        right += int((own > logits.scatter(1, labels, -torch.inf)).all(1).sum())
+    return right / 2**22
 
 
 def row(name: str, strategy: cp.Strategy) -> list[str]:
@@ -60,7 +79,7 @@ def row(name: str, strategy: cp.Strategy) -> list[str]:
         nodes, runs = f"{len(kinds):,}", f"{int(((kinds == CHECK) | (kinds == REFINE)).sum()):,}"
     found = [
         name,
-        f"{loaded.metadata['final']['accuracy']:.4f}",
+        f"{sampled(name):.4f}",
         label(strategy),
         cp.decimal(certificate.bound, 6).rstrip("."),
         nodes,
@@ -82,11 +101,11 @@ def known() -> dict[tuple[str, str], list[str]]:
 
 def main(names: list[str]) -> None:
     """Write the table, after each row."""
-    rows = known()
     for name, strategy in PROOFS:
         if names and name not in names:
             continue
-        rows[name, label(strategy)] = row(name, strategy)
+        made = row(name, strategy)
+        rows = known() | {(name, label(strategy)): made}
         in_order = [rows[key] for n, s in PROOFS if (key := (n, label(s))) in rows]
         write_results("order_statistic", f"{TEXT}\n{markdown(HEADINGS, in_order)}")
 
