@@ -115,6 +115,7 @@ notebook-lens: $(VENV)-lens-3/.installed  ## The same for the notebook about Tra
 formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem of each kind (needs Coq: docs/formal.md).
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check --force
 	$(BIN)/compact-proofs formalize s4-seed-0 --output build/formal/s4-seed-0 --check --force
+	$(BIN)/compact-proofs formalize s4-seed-0 -s g-sets-linear --output build/formal/s4-seed-0-circuits --check --force
 
 formal-zoo: bench-formal  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning (needs Coq).
 

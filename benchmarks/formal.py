@@ -25,10 +25,12 @@ from compact_proofs.formal.checkers import formal_default
 from compact_proofs.formal.coq import ROOT, Coq, sources
 from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
 from compact_proofs.formal.goal.kinds import closable_kinds
+from compact_proofs.formal.groups.group_statement import GroupStatement, formalize_group
 from compact_proofs.formal.sources import formalize
 from compact_proofs.formal.theorem import Checked
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks import load_model
+from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK, Prefix, finetuning, training
 
 RESULTS = Path(__file__).parent / "results" / "formal.md"
@@ -49,6 +51,9 @@ NETWORKS = (
     "mod-59-attn-seed-0",
 )
 """Models that Coq runs on every input."""
+
+GROUPS = (*NETWORKS[:5], "a5-seed-0", "a5-seed-1", "s5-seed-1")
+"""Models that the compact checker of groups proves."""
 
 GOALS = ("max-of-4-seed-123", "finite-max-2-heads")
 """Models about which goals are closed by machine."""
@@ -99,6 +104,20 @@ def network_row(name: str) -> str:
         return _line(name, "every input", "hardware", theorem.check(), loaded.task.size, theorem.numerator)
 
 
+def group_row(name: str) -> str:
+    """Check the theorem about a network on a group, proved from its circuits; return its line of the table."""
+    loaded = load_model(name)
+    strategy = GSetsLinear(exact=False)
+    proven = prove(loaded.model, loaded.task, strategy)
+    numerator = proven.claim.numerator
+    with tempfile.TemporaryDirectory() as folder:
+        theorem = formalize_group(loaded.model, loaded.task, strategy, proven.explanation, numerator, Path(folder), title=name)
+        assert isinstance(theorem.statement, GroupStatement)
+        length, times = theorem.statement.length, theorem.statement.brute_force_length / theorem.statement.length
+        how = f"circuits, {length:,} operations (1/{times:.0f})"
+        return _line(name, how, "hardware", theorem.check(), loaded.task.size, numerator)
+
+
 def goal_row(name: str) -> str:
     """Check the theorem about a network whose goals are closed by machine; return its line of the table."""
     loaded = load_model(name)
@@ -141,6 +160,7 @@ def clean_build() -> float:
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "compact": lambda: map(row, cases()),
     "networks": lambda: map(network_row, NETWORKS),
+    "groups": lambda: map(group_row, GROUPS),
     "goals": lambda: map(goal_row, GOALS),
 }
 """The lines of the table, by how theorems are proved."""
@@ -174,7 +194,8 @@ def write(lines: Iterable[str], build: float, *, apart: bool) -> None:
 
 Made by `make formal-zoo` (Coq {Coq.find().version.split()[0]}). Processor seconds; those of the theorem
 include 0.7 s for loading libraries. The difference is Coq's count of right inputs minus the Python certificate's; counted by
-positions, each query has bounds of its own in Coq. Of a goal, the seconds are those of its enclosures and of its proof too.
+positions, each query has bounds of its own in Coq, and of circuits one table for each is compared. Of a goal, the seconds are those
+of its enclosures and of its proof too. Of circuits, operations are in brackets a share of those of running the network.
 Compiling the development from nothing took {build:.0f} s of wall time.
 {earlier}
 | model | strategy | arithmetic | proven accuracy | difference | weights s | theorem s |

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from compact_proofs.core.certificate import Certificate
+    from compact_proofs.core.strategy import Strategy
     from compact_proofs.formal.theorem import Checked, Formalization
     from compact_proofs.inputs.task import Task
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
@@ -60,7 +61,8 @@ def formalize(
             "--strategy",
             "-s",
             help="How to prove it. For one-layer transformers on max-of-k: **additive** (the default), **prefix** or "
-            "**brute-force**; for every other network: **brute-force**.",
+            "**brute-force**; for networks on groups **brute-force** (the default) or **g-sets-linear**, which is shorter; for all "
+            "other networks **brute-force**.",
             show_default=False,
         ),
     ] = None,
@@ -232,6 +234,8 @@ def _model(
 
     loaded = load()
     model = _transformer(loaded)
+    if strategy == "g-sets-linear" and loaded.task.name == "groups":
+        return _group(loaded, options, output, arithmetic)
     if model is None:
         return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
     default = formal_default(model)
@@ -254,18 +258,64 @@ def _certificate(
     file: Path, load: Callable[[], LoadedModel] | None, output: Path, arithmetic: Arithmetic
 ) -> tuple[Formalization, Certificate]:
     """A theorem with a certificate's bound."""
+    from compact_proofs.formal.groups.group_statement import without_checker
     from compact_proofs.formal.network.statement import statement_of
     from compact_proofs.formal.sources import formalize as write
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.tasks import strategies_for
+    from compact_proofs.tasks.groups.gsets import GSetsLinear
 
     loaded, proven = _recompute(file, load)
     model, numerator = _transformer(loaded), proven.claim.numerator
+    chosen = strategies_for(loaded.task)[proven.strategy].from_options(proven.options)
+    if isinstance(chosen, GSetsLinear):
+        reason = without_checker(loaded.model, loaded.task, chosen, proven.explanation)
+        if reason is None:
+            return _compact_group(loaded, chosen, proven, output, arithmetic), proven
+        note(f"There is no compact checker for this certificate: {reason}. So Coq runs the network on every input.")
     if model is None:
         statement = statement_of(loaded.model, loaded.task, title=loaded.name, arithmetic=arithmetic)
         return write_theorem(statement, numerator, output), proven
-    chosen = strategies_for(loaded.task)[proven.strategy].from_options(proven.options)
     return write(model, chosen, proven.explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
+
+
+def _group(loaded: LoadedModel, options: dict[str, Any], output: Path, arithmetic: Arithmetic) -> tuple[Formalization, Certificate]:
+    """A theorem about a network on a group, from circuits that are searched for."""
+    from compact_proofs.core.prove import find_explanation, prove
+    from compact_proofs.formal.groups.group_statement import without_checker
+    from compact_proofs.progress import progress_bars
+    from compact_proofs.tasks.groups.gsets import GSetsLinear
+
+    chosen = GSetsLinear.from_options({"exact": False} | options)
+    with progress_bars(f"proving by {chosen.name}"):
+        explanation = find_explanation(loaded.model, loaded.task, chosen)
+        reason = without_checker(loaded.model, loaded.task, chosen, explanation)
+        if reason is not None:
+            raise BadInput(f"{loaded.name}: {reason}; without --strategy, Coq runs the network on every pair")
+        proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
+    return _compact_group(loaded, chosen, proven, output, arithmetic), proven
+
+
+def _compact_group(
+    loaded: LoadedModel, chosen: Strategy, proven: Certificate, output: Path, arithmetic: Arithmetic
+) -> Formalization:
+    """A theorem about a network on a group, from a certificate's circuits."""
+    from compact_proofs.formal.groups.group_statement import GroupStatement, formalize_group
+
+    theorem = formalize_group(
+        loaded.model,
+        loaded.task,
+        chosen,
+        proven.explanation,
+        proven.claim.numerator,
+        output,
+        title=loaded.name,
+        arithmetic=arithmetic,
+    )
+    statement = theorem.statement
+    assert isinstance(statement, GroupStatement)
+    note(f"The checker makes {statement.length:,} operations; the network on every pair, {statement.brute_force_length:,}.")
+    return theorem
 
 
 def _network(
@@ -285,7 +335,10 @@ def _network(
     from compact_proofs.progress import progress_bars
 
     if strategy not in (None, "brute-force", "exhaustive") or options:
-        raise BadInput(f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option")
+        raise BadInput(
+            f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option "
+            "(on groups, --strategy g-sets-linear has a compact checker)"
+        )
     statement = statement_of(module, task, title=title, arithmetic=arithmetic)
     with progress_bars("proving by exhaustive"):
         proven = brute_force(module, task)
@@ -371,7 +424,11 @@ def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked,
     say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
     say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")
     say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {arithmetic} arithmetic.")
-    same = f"{claim.numerator} inputs, Coq {difference:+d} (rounding at the edge)" if difference else "the same number of inputs"
+    same = (
+        f"{claim.numerator} inputs, Coq {difference:+d} (it rounds, and may bound, in its own way)"
+        if difference
+        else "the same number of inputs"
+    )
     say(f"The certificate in Python proves {same}.")
     s = checked.seconds
     times = {"Weights.v": "weights read", "Count.v": "counted", "Accuracy.v": "theorem checked"}

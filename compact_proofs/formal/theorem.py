@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -132,6 +133,9 @@ def check_theorem(theorem: Formalization, *, fresh: bool = False) -> Checked:
     Where they differ, Accuracy.v is written again with Coq's. The theorem is then stated once more, in Assumptions.v, where
     only Coq's and the development's names are open, so that nothing in the folder can change what the words mean.
 
+    The files in the folder must be those that the statement gives, letter by letter. Coq reads none of them: it gets their texts in
+    a folder of its own, so that compiled files, links and folders beside them have no say.
+
     Parameters
     ----------
     theorem
@@ -142,59 +146,73 @@ def check_theorem(theorem: Formalization, *, fresh: bool = False) -> Checked:
     Raises
     ------
     BadInput
-        If Coq or its libraries are missing, or the folder holds compiled files that are not of this theorem.
+        If Coq or its libraries are missing.
     CertificateRejected
-        If Coq does not accept the files, or the theorem rests on something that it should not.
+        If a file is missing or was changed, Coq does not accept the files, or the theorem rests on something that it should not.
     """
     coq = Coq.find()
+    statement, numerator, folder = theorem.statement, theorem.numerator, theorem.folder
+    _compare(statement, folder)
     seconds: dict[str, float] = {}
-    paths = ((coq.build(fresh=fresh), ROOT), (theorem.folder, NAME))
-    statement, numerator = theorem.statement, theorem.numerator
-    _check_alone(theorem.folder, [*statement.parts, "Count.v", "Accuracy.v", "Assumptions.v"])
+    development = (coq.build(fresh=fresh), ROOT)
+    with tempfile.TemporaryDirectory(prefix="theorem-") as place:
 
-    def compiled(name: str, text: str | None = None) -> Output:
-        if text is not None:
-            write_atomically(theorem.folder / name, text.encode())
-        output = coq.compile(theorem.folder / name, *paths)
-        seconds[name] = seconds.get(name, 0.0) + output.seconds
-        return output
+        def compiled(name: str, text: str) -> Output:
+            (Path(place) / name).write_bytes(text.encode())
+            output = coq.compile(Path(place) / name, development, (Path(place), NAME))
+            seconds[name] = seconds.get(name, 0.0) + output.seconds
+            return output
 
-    def accepted(name: str, text: str | None = None) -> str:
-        output = compiled(name, text)
-        if not output.accepted:
-            raise CertificateRejected(f"{theorem.folder / name}: Coq does not accept it: {output.text.strip()[:1000]}")
-        return output.text
+        def accepted(name: str, text: str) -> str:
+            output = compiled(name, text)
+            if not output.accepted:
+                raise CertificateRejected(f"{folder / name}: Coq does not accept it: {output.text.strip()[:1000]}")
+            return output.text
 
-    for name in track([*statement.parts, "Accuracy.v", "Assumptions.v"], "Coq checks the theorem"):
-        if name == "Accuracy.v":
-            if statement.counts_first or not compiled(name).accepted:
-                numerator = _count(accepted("Count.v", statement.count()), theorem.folder / "Count.v")
-                accepted(name, statement.accuracy(numerator) if numerator != theorem.numerator else None)
-        elif name == "Assumptions.v":
-            printed = accepted(name, assumptions_source(statement, numerator))
-        else:
-            accepted(name)
+        def written(name: str, text: str) -> str:
+            write_atomically(folder / name, text.encode())
+            return text
+
+        for name in track([*statement.parts, "Accuracy.v", "Assumptions.v"], "Coq checks the theorem"):
+            if name == "Accuracy.v":
+                if statement.counts_first or not compiled(name, statement.accuracy(numerator)).accepted:
+                    numerator = _count(accepted("Count.v", written("Count.v", statement.count())), folder / "Count.v")
+                    accepted(name, written(name, statement.accuracy(numerator)))
+            elif name == "Assumptions.v":
+                printed = accepted(name, written(name, assumptions_source(statement, numerator)))
+            else:
+                accepted(name, statement.parts[name])
     found = read_assumptions(printed)
     if found.objections:
         listed = "; ".join(found.objections)
-        raise CertificateRejected(f"{theorem.folder / 'Accuracy.v'}: the theorem rests on what it must not: {listed}")
-    return Checked(numerator, theorem.statement.words(numerator), found.words, seconds, coq.version)
+        raise CertificateRejected(f"{folder / 'Accuracy.v'}: the theorem rests on what it must not: {listed}")
+    return Checked(numerator, statement.words(numerator), found.words, seconds, coq.version)
 
 
 def assumptions_source(statement: Statement, numerator: int) -> str:
-    """Write a file that states the theorem where no name of the folder is open, and asks what it rests on."""
-    files = " ".join(name.removesuffix(".v") for name in statement.parts)
+    """Write a file that states the theorem where no name of the folder is open, and asks what it rests on.
+
+    It is stated before files are read that it does not name: nothing in them can change how it is read.
+    """
+    words = statement.words(numerator)
+    files = [name.removesuffix(".v") for name in statement.parts]
+    named = [name for name in files if f"{NAME}.{name}." in words]
+    others = [name for name in files if name not in named]
     return f"""(** What the theorem says, and what it rests on. Of the names here, only those that begin with {NAME} are from this
     folder: nothing in it can change what the others mean. *)
 
 From Coq Require Import Reals List.
 From CompactProofs Require Import {" ".join(statement.open)}.
-From {NAME} Require {files} Accuracy.
+From {NAME} Require {" ".join(named)}.
 Import ListNotations.
 Open Scope R_scope.
 
-Theorem statement :
-  {statement.words(numerator)}.
+Definition claim : Prop :=
+  {words}.
+
+From {NAME} Require {" ".join([*others, "Accuracy"])}.
+
+Theorem statement : claim.
 Proof. exact {NAME}.Accuracy.accuracy_bound. Qed.
 
 Print Typing Flags.
@@ -202,12 +220,19 @@ Print Assumptions statement.
 """
 
 
-def _check_alone(folder: Path, files: list[str]) -> None:
-    """Refuse compiled files that could lend their names to an axiom."""
-    known = {folder / f"{name}o" for name in files}
-    others = sorted(str(file.relative_to(folder)) for file in folder.rglob("*.vo") if file not in known)
-    if others:
-        raise BadInput(f"{folder}: it holds compiled files that are not of the theorem ({', '.join(others)[:200]}); remove them")
+def _compare(statement: Statement, folder: Path) -> None:
+    """Refuse files that are not what the statement gives: what is checked is what is in the folder."""
+    for name in [*statement.parts, "Accuracy.v"]:
+        try:
+            text = (folder / name).read_bytes().decode()
+        except (OSError, UnicodeDecodeError):
+            raise CertificateRejected(f"{folder / name} is missing, or no text; write it again by the same command") from None
+        expected = statement.parts.get(name)
+        if expected is None:  # Accuracy.v, with any number
+            number = re.search(r">= (\d+) /", text)
+            expected = statement.accuracy(int(number[1])) if number else ""
+        if text != expected:
+            raise CertificateRejected(f"{folder / name} is not what this network and these options give; it was changed")
 
 
 def _count(printed: str, file: Path) -> int:

@@ -20,6 +20,7 @@ from compact_proofs.formal.goal.closing import margin
 from compact_proofs.formal.goal.enclosing import OVER, constants, filled
 from compact_proofs.formal.goal.goal_statement import GoalStatement, check_goal, goal_of, write_goal
 from compact_proofs.formal.goal.goal_text import COQ, LEAN, write
+from compact_proofs.formal.goal.grammar import refused
 from compact_proofs.formal.goal.kinds import closable_kinds
 from compact_proofs.formal.goal.lead import chain, lead, unroll
 from compact_proofs.formal.network.evaluation import logits, meaning_of
@@ -136,10 +137,15 @@ BY = "repeat split; intro; intros; lra."
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (f"{BY} Qed.", "Admitted.", "rests on"),
+        (f"{BY} Qed.", "Admitted.", "'Admitted' is not let through"),
         (
             f"Theorem closed : goal.\nProof. {BY}",
             "Axiom false : False.\nTheorem closed : goal.\nProof. destruct false.",
+            "'Axiom false : False' is not let through",
+        ),
+        (
+            f"Theorem closed : goal.\nProof. {BY}",
+            "Variable false : False.\nTheorem closed : goal.\nProof. destruct false.",
             "rests on",
         ),
         (f"{BY} Qed.", "Abort.", "does not accept"),
@@ -155,11 +161,48 @@ def test_only_a_proof_closes_a_goal(old: str, new: str, message: str, coq, tmp_p
         check_goal(statement, tmp_path)
 
 
-@pytest.mark.parametrize("command", ['Declare ML Module "a".', 'Add LoadPath "/a".', 'Load "a.v".', 'Redirect "a" Print nat.'])
-def test_a_proof_that_reaches_for_other_files_is_refused(command: str, tmp_path: Path):
+@pytest.mark.parametrize(
+    "command",
+    [
+        'Declare ML Module "a".',
+        'Add LoadPath "/a".',
+        'Load "a.v".',
+        'Redirect "a" Print nat.',
+        'Print Universes "a".',
+        "#[global] Unset Guard Checking.",
+        "Global Set Printing Width 1.",
+        "Local Set Printing All.",
+        "Unset Universe Checking.",
+        'Notation "x >= y" := (x = y).',
+        "Number Notation R f g : R_scope.",
+        "Delimit Scope evil with nat.",
+        "From Evil Require Import Goal.",
+        "Require Evil.",
+        "Module PrimFloat.",
+        "Parameter false : False.",
+        "(* a (* b *) *) - { 1: { Axiom false : False.",
+        '(* "*)" *) Declare Module M : T.',
+        "Lemma a : True (* no end",
+    ],
+)
+def test_a_proof_that_does_more_than_prove_is_refused(command: str, tmp_path: Path):
     statement = votes(tmp_path, BY_LRA.replace("Theorem", f"{command}\nTheorem"))
     with pytest.raises(CertificateRejected, match="not let through"):
         check_goal(statement, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        BY_LRA,
+        EXAMPLE.read_text(),
+        "Lemma a : 1.5 = 2. Proof. - { all: Lra.lra. } - 1-2: lra... Qed.",
+        '(* Axiom a. "*) Axiom b. (*" *) Lemma a : a. Proof using. [x]: exact "Axiom c. ". Unshelve. Qed.',
+        "Local Open Scope R_scope. Section S. Variable x : R. Let y := x. End S. Ltac f := idtac.",
+    ],
+)
+def test_what_states_and_proves_is_let_through(proof: str):
+    assert refused(proof) is None
 
 
 def test_a_changed_file_is_refused(coq, tmp_path: Path):
@@ -193,7 +236,9 @@ def test_enclosures_that_do_not_hold_are_rejected(coq, compiled, tmp_path: Path)
     ],
 )
 def test_boxes_that_do_not_count_are_rejected(kinds, coq, tmp_path: Path):
-    proof = BY_LRA.replace("repeat split; intro; intros; lra. Qed.", "Admitted.")
+    proof = BY_LRA.replace(
+        f"Theorem closed : goal.\nProof. {BY}", "Variable false : False.\nTheorem closed : goal.\nProof. destruct false."
+    )
     statement = votes(tmp_path, proof, kinds=kinds)
     with pytest.raises(CertificateRejected, match="Accuracy"):
         check_goal(statement, tmp_path)

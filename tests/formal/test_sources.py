@@ -82,7 +82,9 @@ def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     assert theorem.seconds() > 0
     stated = assumptions_source(theorem.statement, 123)
     assert words in stated
-    assert "From Formalized Require Weights Program Hints Accuracy." in stated  # no name of theirs is open
+    before, after = stated.split(words)
+    assert "From Formalized Require Program.\n" in before  # what is stated is read before other files are
+    assert "From Formalized Require Weights Hints Accuracy.\n" in after  # and no name of theirs is open
 
 
 def test_a_transformer_with_a_size_of_one_has_no_checker(tmp_path: Path):

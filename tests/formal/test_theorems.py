@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from compact_proofs.cli.app import app
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import prove
 from compact_proofs.core.soundness import Specimen, evaluate
-from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.errors import CertificateRejected
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.network.lowering import network_of
@@ -26,6 +27,7 @@ from compact_proofs.program import program_of
 from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK
 
+BUILT_ON = ("Weights.v", "Program.v", "Hints.v")
 GRID = Additive(counting="grid", window=3, groups=3, steps=16, reach=24)
 
 
@@ -49,6 +51,8 @@ def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate
     n = proven.claim.numerator
     text = (accepted / "Accuracy.v").read_text()
     folder = shutil.copytree(accepted, tmp_path / "more")
+    for name in BUILT_ON:
+        assert compiled(folder / name).accepted
     (folder / "Accuracy.v").write_text(text.replace(str(n), str(n + 1)))
     output = compiled(folder / "Accuracy.v")
     assert not output.accepted
@@ -57,9 +61,6 @@ def test_one_more_than_is_proven_is_rejected(accepted: Path, proven: Certificate
     assert not compiled(folder / "Accuracy.v").accepted
     (folder / "Accuracy.v").write_text(text.replace(str(n), str(n - 1)))
     assert compiled(folder / "Accuracy.v").accepted
-
-
-BUILT_ON = ("Weights.v", "Program.v", "Hints.v")
 
 
 @pytest.mark.parametrize(
@@ -140,11 +141,27 @@ def test_cheats_are_rejected(kind: str, tiny: LoadedModel, proven: Certificate, 
         check_theorem(theorem)
 
 
-def test_other_compiled_files_are_refused(tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+def test_what_else_is_in_the_folder_has_no_say(tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
+    """Compiled files that are newer than the theorem's would be loaded in their place: Coq does not look there."""
+    n = proven.claim.numerator
+    theorem = formalize(tiny.model, GRID, proven.explanation, n, tmp_path / "theorem")
+    for name in ("Program.vo", "Program.vio", "PrimFloat.vo"):
+        (tmp_path / "theorem" / name).write_bytes(b"no file of Coq's")
+        os.utime(tmp_path / "theorem" / name, (2**32, 2**32))
+    assert theorem.check().numerator == n
+
+
+@pytest.mark.parametrize("name", ["Weights.v", "Program.v", "Hints.v", "Accuracy.v"])
+def test_a_folder_that_was_changed_is_rejected(name: str, tiny: LoadedModel, proven: Certificate, coq, tmp_path: Path):
     theorem = formalize(tiny.model, GRID, proven.explanation, proven.claim.numerator, tmp_path)
-    (tmp_path / "PrimFloat.vo").touch()
-    with pytest.raises(BadInput, match=r"not of the theorem \(PrimFloat.vo\)"):
-        check_theorem(theorem)
+    text = (tmp_path / name).read_text()
+    for changed in (text + "\n", text.replace("Require", "Require  ", 1), 'Add LoadPath "/evil".\n' + text):
+        (tmp_path / name).write_text(changed)
+        with pytest.raises(CertificateRejected, match=f"{name} is not what this network"):
+            theorem.check()
+    (tmp_path / name).unlink()
+    with pytest.raises(CertificateRejected, match=f"{name} is missing"):
+        theorem.check()
 
 
 def test_the_development_is_compiled_anew(coq, monkeypatch, tmp_path: Path):
@@ -176,6 +193,8 @@ def test_hostile_hints_prove_only_what_is_true(accepted: Path, tiny: LoadedModel
         "From Formalized Require Hints.\nImport ListNotations.\n" + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
     )
     (folder / "Hostile.v").write_text(text)
+    for name in BUILT_ON:
+        assert compiled(folder / name).accepted
     output = compiled(folder / "Hostile.v")
     assert output.accepted, output.text
     counts = [int(n) for n in re.findall(r"= \(?(-?\d+)\)?%Z", output.text)]

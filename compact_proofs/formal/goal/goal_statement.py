@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from compact_proofs.formal.goal.boxes import Kind, check_kinds
 from compact_proofs.formal.goal.closing import BY_MACHINE, closing
 from compact_proofs.formal.goal.enclosing import Fact, constants, facts_of
 from compact_proofs.formal.goal.goal_source import CLOSED, enclosures_source, goal_source, lean_source
+from compact_proofs.formal.goal.grammar import refused
 from compact_proofs.formal.goal.lead import Lead, lead_of
 from compact_proofs.formal.network.distribute import depends
 from compact_proofs.formal.network.language import Network
@@ -26,9 +26,6 @@ from compact_proofs.formal.network.statement import NUMBER, OTHER, network_for
 from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
 from compact_proofs.formal.theorem import NAME, Checked, Formalization, check_theorem, write_theorem
 from compact_proofs.inputs.task import Task
-
-REACHING_OUT = re.compile(r"\b(ML|Load|LoadPath|Path|Redirect|Extraction|Extract|Drop|Cd)\b")
-"""Words of commands by which a proof could load code or files of its own, or write some."""
 
 PROOF, LEAN = "Closed.v", "Goal.lean"
 """The file with the proof of the goal, which is whoever's that proves it, and the goal for provers that speak Lean."""
@@ -226,20 +223,17 @@ def write_goal(statement: GoalStatement, folder: Path) -> Formalization:
 def check_goal(statement: GoalStatement, folder: Path, *, fresh: bool = False) -> Checked:
     """Let Coq check a theorem whose goal is proved in its folder.
 
-    Every file but the proof must be what is written for the network: a goal that was changed proves nothing. The proof may be
-    anyone's, so it has no commands that load code into Coq or reach other files (`REACHING_OUT`); what it assumes, Coq lists.
+    Every file but the proof must be what is written for the network: a goal that was changed proves nothing (`check_theorem`). The
+    proof may be anyone's, so it is read by a grammar first (`grammar.refused`); what it assumes, Coq lists.
 
     Raises
     ------
     CertificateRejected
-        If another file was changed, the proof has such a command, or as `check_theorem`.
+        If the proof has a command that is not let through, or as `check_theorem`.
     """
-    if reaching := REACHING_OUT.search(statement.closed):
-        raise CertificateRejected(f"{folder / PROOF}: {reaching[0]!r} is not let through; a proof reaches for no other files")
-    for name, text in {**statement.parts, "Accuracy.v": statement.accuracy(statement.numerator)}.items():
-        file = folder / name
-        if not file.is_file():
-            raise CertificateRejected(f"{file} is missing; write it by the same command without --check")
-        if file.read_text() != text:
-            raise CertificateRejected(f"{file} is not what this network and these options give; it was changed")
+    if sentence := refused(statement.closed):
+        raise CertificateRejected(
+            f"{folder / PROOF}: {sentence!r} is not let through; a proof states, defines and proves, sets no option, and assumes, "
+            "loads and writes nothing"
+        )
     return check_theorem(Formalization(folder, statement, statement.numerator), fresh=fresh)
