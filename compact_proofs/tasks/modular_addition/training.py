@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
-from compact_proofs.models.one_layer_mlp import OneLayerMLP, OneLayerMLPConfig
+from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP, OneLayerMLPConfig
 from compact_proofs.options import Positive
+from compact_proofs.tasks.modular_addition.attending import attending
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.task import ModularAddition
 from compact_proofs.train import (
@@ -36,7 +37,7 @@ INIT_SCALE = 0.8
 WARM_UP = 10
 """Steps over which the learning rate grows to its value."""
 
-Architecture = Literal["attn", "mlp"]
+Architecture = Literal["attn", "mlp", "learned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,8 @@ class TrainingConfig(Recipe):
     ----------
     p : int
         The modulus.
-    architecture : "attn" or "mlp"
-        A transformer layer with uniform attention, or an MLP on the sum of two embeddings.
+    architecture : "attn", "mlp" or "learned"
+        A transformer layer with uniform attention, an MLP on the sum of two embeddings, or a layer whose attention is learned too.
     d_model, d_mlp, n_heads : int
         Widths of the residual stream and of the MLP, and number of heads.
     train_share : float
@@ -89,8 +90,9 @@ class TrainingConfig(Recipe):
         """The sizes of the model."""
         if self.architecture == "mlp":
             return OneLayerMLPConfig(self.p, self.p, self.d_model, self.d_mlp, "none", biases=False)
+        attention: Attention = "uniform" if self.architecture == "attn" else "learned"
         return OneLayerMLPConfig(
-            self.p, self.p, self.d_model, self.d_mlp, "uniform", self.n_heads, self.d_model // self.n_heads, biases=True
+            self.p, self.p, self.d_model, self.d_mlp, attention, self.n_heads, self.d_model // self.n_heads, biases=True
         )
 
 
@@ -103,7 +105,7 @@ class GrokkingCurves(Curves):
 
 
 class FoldedModel(nn.Module):
-    """The same function as a model, by its folded tables: quicker on many pairs."""
+    """The same function as a model, by its tables: quicker on many pairs."""
 
     def __init__(self, model: OneLayerMLP) -> None:
         super().__init__()
@@ -111,7 +113,11 @@ class FoldedModel(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         """Compute the logits [n, p] of pairs [n, 2]."""
-        return folded_logits(fold(self.model), pairs)
+        if self.model.config.attention != "learned":
+            return folded_logits(fold(self.model), pairs)
+        neurons, logits, G = attending(self.model)
+        a, b = pairs.unbind(-1)
+        return torch.relu(neurons.at(a, b)) @ G + logits.at(a, b)
 
 
 def split(p: int, share: float, seed: int) -> tuple[Tensor, Tensor]:

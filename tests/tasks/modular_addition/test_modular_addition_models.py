@@ -39,7 +39,7 @@ def test_folding_changes_nothing(seed):
         )
 
 
-@pytest.mark.parametrize("architecture", ["attn", "mlp"])
+@pytest.mark.parametrize("architecture", ["attn", "mlp", "learned"])
 def test_training_is_reproducible_and_keeps_test_curves(architecture, tmp_path):
     config = TrainingConfig(**(vars(TINY) | {"architecture": architecture}))
     first, second = train(config), train(config)
