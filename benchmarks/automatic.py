@@ -1,4 +1,4 @@
-"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL[@TOKEN][:OPTION=NUMBER] ...]``.
+"""Automatic proofs of the networks over tokens: ``python -m benchmarks.automatic [MODEL[@TOKEN][:OPTION=NUMBER ...] ...]``.
 
 Each on its whole set of inputs, or on those that end in a token, by the default options or others, with what the search took beside
 it: results/automatic.md.
@@ -43,7 +43,7 @@ the labels of all sequences.
 """
 
 OPTIONS = """
-`python -m benchmarks.automatic NAME:OPTION=NUMBER ...`: by another option of the strategy.
+`python -m benchmarks.automatic NAME:OPTION=NUMBER ...`: by other options of the strategy.
 """
 
 
@@ -55,10 +55,9 @@ def ending_in(task: FiniteTask, token: int) -> FiniteTask:
 
 def row(name: str) -> list[str]:
     """Search and prove."""
-    asked, _, option = name.partition(":")
+    asked, *options = name.split(":")
     model, _, token = asked.partition("@")
-    key, _, value = option.partition("=")
-    strategy = Automatic(**{key: int(value)}) if option else Automatic()
+    strategy = Automatic(**{key: int(value) for key, value in (option.split("=") for option in options)})
     loaded = load_model(model)
     program, task = program_of(loaded.model, loaded.task), loaded.task
     if token:

@@ -38,6 +38,9 @@ class Shared(Enumeration[nn.Module]):
     force, for recurrent networks a twentieth.
     """
 
+    zeros: bool = False
+    """Leave out of products what a ReLU made zero: shorter, and shapes tell only what the length is at most."""
+
     name: ClassVar[str] = "shared"
     version: ClassVar[int] = 2
     summary: ClassVar[str] = "any network over tokens, every input, with everything shared that tables can share"
@@ -47,7 +50,7 @@ class Shared(Enumeration[nn.Module]):
         tokens_of(task)
 
     def evaluation(self, model: nn.Module, task: Task) -> Evaluation[int]:
-        listing = Listing(program_of(model, task), tokens_of(task))
+        listing = Listing(program_of(model, task), tokens_of(task), self.zeros)
 
         def inputs_from(start: int) -> Tensor:
             with unseen("a task's inputs, made from their numbers"):

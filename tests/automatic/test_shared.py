@@ -1,5 +1,7 @@
 """Brute force with shared tables, as a strategy."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -88,3 +90,12 @@ def test_its_length_is_known_from_shapes(config):
     certificate = prove(model, task, Shared())
     assert measure(model, task, Shared()) == certificate.length
     assert trial(model, task, Shared()).length == certificate.length
+
+
+def test_without_zeros_it_proves_the_same_for_less_than_shapes_say():
+    model, task = randomised(replace(TRANSFORMER, act="relu"), 3), FiniteTask(3, 4, Maximum())
+    assert violations(Shared(zeros=True), Specimen(model), task) == []
+    whole, less = prove(model, task, Shared()), prove(model, task, Shared(zeros=True))
+    assert less.bound == whole.bound > 0
+    assert less.length.by_category["matmul"] < whole.length.by_category["matmul"]
+    assert measure(model, task, Shared(zeros=True)) == measure(model, task, Shared())

@@ -38,6 +38,8 @@ def _share(model: Any) -> Strategy:
 def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     if kind is Automatic:
         return [Automatic(), Automatic(worth=1000), Automatic(hard=1, families=2, kept=2, worth=100, cuts=0)]
+    if kind is Shared:
+        return [Shared(), Shared(zeros=True)]
     return [Exhaustive(share=0.3)] if kind is Exhaustive else [kind()]
 
 
