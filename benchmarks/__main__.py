@@ -26,6 +26,7 @@ PARTS = (
     "order_statistic",
     "finetuned",
     "modular_addition",
+    "modular_addition_seeds",
     "induction",
     "groups",
     "groups_survey",
