@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from compact_proofs.cli import (
     INTERRUPTED,
     check,
+    compare,
     dictionary,
     estimate,
     explain,
@@ -125,6 +126,7 @@ app.command()(prove.prove)
 app.command()(sample.sample)
 app.command()(check.check)
 app.command()(frontier.frontier)
+app.command()(compare.compare)
 app.command()(search.search)
 app.command()(estimate.estimate)
 app.command()(explain.explain)

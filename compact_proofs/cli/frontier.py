@@ -14,7 +14,7 @@ from compact_proofs.cli.files import Force
 from compact_proofs.cli.many import Dask, Jobs, free_to_go_on, kept_in
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
-from compact_proofs.cli.output import Json, note, options_text, say, share_text, show_table, table, write_json
+from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.decimals import decimal
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def frontier(
     **Example:** compact-proofs frontier max-of-4-seed-123 -o report, then open report/index.html
     """
     from compact_proofs.cli.advice import advice
+    from compact_proofs.program import program_of
     from compact_proofs.progress import progress_bars
     from compact_proofs.report import DEFAULT_SECTIONS, TableSection, data_of, write_report
     from compact_proofs.search.autopilot import fill_frontier
@@ -108,9 +109,19 @@ def frontier(
         statements = [] if delta is None else _sampled(loaded, found, delta)
     known = None if accuracy is None else float(accuracy)
     proofs = found.to_json(known)
-    certificates = [c.save(folder / _file_name(c, found)) for c in found.best] if save_certificates else []
+    certificates = {id(c): c.save(folder / _file_name(c, found)) for c in found.best} if save_certificates else {}
     with_confidence = [s.to_json(as_float(accuracy)) | {"on_frontier": False} for s in statements]
-    data = data_of(found, title, known, baseline, with_confidence, loaded.kit.heatmaps(loaded.model))
+    files = [certificates[id(c)].name if id(c) in certificates else "" for c in found.certificates]
+    declared = [*(() if task is None else ("--task", task)), *(() if config is None else ("--config", config))]
+    chosen = {"--effort": (effort, 1.0), "--polish": (polish, 100), "--confidence": (confidence, None)}
+    given = [word for name, (value, usual) in chosen.items() if value != usual for word in (name, value)]
+    given += [] if with_brute_force is None else [f"--with{'' if with_brute_force else 'out'}-brute-force"]
+    commands = [("Made by", command("frontier", model, *declared, *given, "-o", folder))]
+    if certificates:
+        commands.append(("A certificate is checked by", command("check", "FILE.cert", model, *declared)))
+    program = program_of(loaded.model, loaded.task).text()
+    heatmaps = loaded.kit.heatmaps(loaded.model)
+    data = data_of(found, title, known, baseline, with_confidence, heatmaps, files, program, commands)
     tables = (TableSection(of_model) for of_model in loaded.kit.tables(loaded.model))
     page = write_report(data, folder, (*DEFAULT_SECTIONS, *loaded.kit.sections(loaded.model), *tables))
     poor = advice(loaded, found.highest, effort)
@@ -129,7 +140,7 @@ def frontier(
         say(f"\n{poor}", style="yellow")
     say(f"\nReport: {page}")
     if certificates:
-        note(f"Certificates of the frontier: {', '.join(map(str, certificates))}")
+        note(f"Certificates of the frontier: {', '.join(map(str, certificates.values()))}")
 
 
 def _strategies(loaded: LoadedModel, with_brute_force: bool | None) -> list[Strategy]:

@@ -114,7 +114,7 @@ class Margin(Score):
         return {"c": self.c} if self.c else {}
 
     def formula(self) -> str:
-        return f"[l_y > l_x{f' + {self.c}' if self.c else ''} for all x != y]"
+        return f"[l_y > l_j{f' + {self.c}' if self.c else ''} for all j != y]"
 
     @property
     def mean(self) -> str:

@@ -43,6 +43,8 @@ class Proof:
         for an estimate, which proves nothing.
     delta
         Of a statement with confidence.
+    certificate
+        The name of its certificate's file beside the report, if it has one.
     """
 
     strategy: str
@@ -62,6 +64,7 @@ class Proof:
     model_sha256: str
     on_frontier: bool
     delta: float | None = None
+    certificate: str = ""
 
     @property
     def sound(self) -> bool:
@@ -142,6 +145,10 @@ class ReportData:
         In the order in which they are shown.
     certificates
         The certificates behind the proofs, where they are at hand: sections read explanations from them.
+    program
+        The network in index notation, where it is at hand.
+    commands
+        What made the proofs and what checks them, each a word or two and a command.
 
     Raises
     ------
@@ -156,6 +163,8 @@ class ReportData:
     baseline: LinearBaseline | MeasuredBaseline | None = None
     heatmaps: tuple[Heatmap, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    program: str = ""
+    commands: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.proofs:

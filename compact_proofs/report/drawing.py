@@ -15,8 +15,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 # Okabe and Ito's colour-blind safe palette. In the page those in ADAPTIVE are CSS variables, which dark mode redefines.
-BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
-SKY, PURPLE, YELLOW = "#56b4e9", "#cc79a7", "#f0e442"
+BLUE, VERMILLION, GREEN, ORANGE = "#0072b2", "#b04a00", "#007a58", "#e69f00"
+SKY, PURPLE, YELLOW = "#56b4e9", "#a34c7d", "#f0e442"
 INK, MUTED, FAINT, PAPER = "#1b1f24", "#5f6873", "#d9dde2", "#ffffff"
 ADAPTIVE = {
     INK: "ink",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 from compact_proofs.core.claim import Claim, distribution
@@ -24,6 +26,9 @@ def data_of(
     baseline: tuple[float, float] | None = None,
     statements: Sequence[Mapping[str, Any]] = (),
     heatmaps: Sequence[Heatmap] = (),
+    files: Sequence[str] = (),
+    program: str = "",
+    commands: Sequence[tuple[str, str]] = (),
 ) -> ReportData:
     """What a report shows about the certificates of one model.
 
@@ -41,6 +46,10 @@ def data_of(
         Statements with confidence about the same model, in the ``--json`` format.
     heatmaps
         Pictures of the model.
+    files
+        For each certificate the name of its file beside the report, or nothing.
+    program, commands
+        As in `ReportData`.
 
     Raises
     ------
@@ -54,13 +63,17 @@ def data_of(
         raise BadInput("a report is about one function, but these certificates are about several; split them by model")
     if any(_about(c.claim) != _about(claim) for c in frontier.certificates):
         raise BadInput("a report is about one task and one score, but these certificates are about several; split them by these")
+    proofs = read_proofs([*frontier.to_json(accuracy), *statements])
+    names = chain(files, repeat(""))
     return ReportData(
         model_name=name,
         claim_words=f"For {distribution(claim.task, claim.parameters)}, and M {claim.function.describe()}: with logits l = M(x), "
         "the mean of the score below is at least the bound b.",
         claim_formula=f"E over x of {claim.formula()} ≥ b",
-        proofs=read_proofs([*frontier.to_json(accuracy), *statements]),
+        proofs=tuple(replace(proof, certificate=name) for proof, name in zip(proofs, names, strict=False)),
         baseline=None if baseline is None else LinearBaseline(*baseline),
         heatmaps=tuple(heatmaps),
         certificates=tuple(frontier.certificates),
+        program=program,
+        commands=tuple(commands),
     )

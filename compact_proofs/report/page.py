@@ -12,6 +12,7 @@ from compact_proofs.report.frontier import frontier_section
 from compact_proofs.report.header import header_section
 from compact_proofs.report.heatmaps import heatmaps_section
 from compact_proofs.report.length import length_section
+from compact_proofs.report.network import program_section
 from compact_proofs.report.proofs import proofs_section
 from compact_proofs.report.section import Section, render
 
@@ -21,6 +22,7 @@ DEFAULT_SECTIONS: tuple[Section, ...] = (
     proofs_section,
     length_section,
     heatmaps_section,
+    program_section,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from compact_proofs.report.data import Proof, ReportData, common_options
+from compact_proofs.report.saved import as_csv, as_json
 from compact_proofs.report.section import Block, render
 from compact_proofs.report.text import bound_text, count, options_text, ratio_text
 
@@ -71,7 +72,11 @@ def proofs_section(data: ReportData) -> Block:
     ]
     shared = [(strategy, options_text(options)) for strategy, options in common.items()]
     faults = [row for row in rows if row.proof.contradicts]
-    return Block("proofs", "Proofs", render("proofs.html", rows=rows, headings=_NUMERIC, faults=faults, common=shared))
+    files = {"proofs.csv": as_csv(data), "proofs.json": as_json(data)}
+    body = render(
+        "proofs.html", rows=rows, headings=_NUMERIC, faults=faults, common=shared, commands=data.commands, files=list(files)
+    )
+    return Block("proofs", "Proofs", body, files)
 
 
 def _own_options(proof: Proof, common: Mapping[str, Mapping[str, str]]) -> str:

@@ -349,6 +349,16 @@ def test_frontier(run: Any, tiny_file: Path) -> None:
     assert len(certificates) == len(best)
     for certificate in certificates:
         run("check", certificate, tiny_file)
+        assert f'href="{certificate.name}"' in page
+    assert "compact-proofs check FILE.cert" in page
+    assert "[l_y &gt; l_j for all j != y]" in page
+    assert "W_E" in page[page.index('<section id="program"') :]  # the function, operation by operation
+    compared = json.loads(run("compare", "out/report", "--json").stdout)
+    (line,) = compared["reports"]
+    assert line["best_bound"] == float(best[-1].bound)
+    assert line["lengths"]["0.999"] == next(p.length.total for p in best if p.bound >= 0.999 * everything.bound)
+    assert Path(compared["page"]).exists()
+    run("compare", "out/report", code=2)  # the folder is there already
 
 
 def test_frontier_for_a_person(run: Any, tiny_file: Path) -> None:

@@ -248,7 +248,7 @@ def test_statements_with_confidence_are_no_proofs(make, proofs, tmp_path):
     said = proof("additive", 16_700_000, 64**4, 2_000_000, reading="confidence", delta=1e-6, samples=200)
     content = write_report(make([*proofs, said]), tmp_path).read_text()
     assert "9 proofs, 1 statement with confidence, 2 estimates" in content
-    (row,) = re.findall(r'<tr class=" confidence">.*?</tr>', content, re.DOTALL)
+    (row,) = re.findall(r'<tr id="proof-\d+" class=" confidence">.*?</tr>', content, re.DOTALL)
     for words in ("false with probability 1e-06", "samples=200", "□", "with confidence, not proven"):
         assert words in row
     assert len(re.findall("Statements with confidence", content)) == 1

@@ -22,4 +22,8 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+for (const point of document.querySelectorAll("svg g[id]")) {
+  const number = /-(?:bound|missing)-(\d+)$/.exec(point.id);
+  if (number) point.addEventListener("click", () => { location.hash = `proof-${number[1]}`; });
+}
 document.documentElement.classList.add("js");

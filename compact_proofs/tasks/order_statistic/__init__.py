@@ -62,8 +62,11 @@ def _default(model: ScalarRecurrent) -> Strategy:
 
 
 def _candidates(model: ScalarRecurrent) -> Sequence[Strategy]:
-    """Trees from small to large ones."""
-    return _CANDIDATES
+    """Trees from small to large ones, and what is better where it applies."""
+    found: list[Strategy] = list(_CANDIDATES)
+    if model.config.n_ctx <= 4:
+        found += [LinearPieces(gain=gain) for gain in (1e-5, 3e-7, 3e-8)]
+    return [*found, WholeCones()] if is_whole(model) else found
 
 
 KIT = TaskKit(

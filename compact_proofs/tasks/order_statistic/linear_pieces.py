@@ -50,7 +50,7 @@ class LinearPieces(Strategy[ScalarRecurrent]):
     """Cones that are right are cut on while that raises the bound of their measure by so much."""
     smallest: Share = 1e-5
     """Where the network is not decided, cones of a smaller measure are not cut any more; few are undecided."""
-    pieces: Annotated[int, Field(ge=1, le=2**20)] = 2**14
+    pieces: Annotated[int, Field(ge=1, le=2**20)] = 2**15
     """Cones at most on which the network is linear, in one label cone; a label cone that has more is treated as by `ConeTree`."""
     most: Annotated[int, Field(ge=1, le=cone_tree.MOST_NODES)] = cone_tree.MOST_NODES
     """About how many nodes the trees may have."""
