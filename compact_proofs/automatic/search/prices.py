@@ -124,8 +124,8 @@ class Prices:
     def settle(self, roots: list[Node], outputs: int, mixed: bool = False) -> None:
         """Settle the kinds of all leaves: those that are in no group are listed or left out, and no more is listed than pays.
 
-        Rests of boxes come first, then small boxes; of the last box as many inputs are evaluated as there is room for. Boxes whose label is no output are left out, since none of their inputs can be
-        right. If `mixed`, boxes of mixed label are in groups.
+        Rests of boxes come first, then small boxes; of the last box as many inputs are evaluated as there is room for. Boxes whose
+        label is no output are left out, since none of their inputs can be right. If `mixed`, boxes of mixed label are in groups.
         """
         leaves = [leaf for root in roots for leaf in root.leaves()]
         for leaf in leaves:
