@@ -68,6 +68,21 @@ def test_links_of_the_readme_work_outside_of_the_repository() -> None:
     assert f"https://raw.githubusercontent.com/{REPOSITORY.partition('github.com/')[2]}/main/docs/frontier.png" in links
 
 
+def test_the_address_of_the_repository_is_that_of_the_package() -> None:
+    """pyproject.toml says it; these are the files that repeat it, since nobody can read it from there for them."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout, so that nobody says which files belong to it")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    repeating = set()
+    for name in tracked:
+        if name.endswith((".md", ".toml", ".yml", ".cff", ".py", ".ipynb", ".html", ".css")) and name != "CHANGELOG.md":
+            text = (ROOT / name).read_text()
+            found = set(re.findall(r"https://(?:github|raw\.githubusercontent)\.com/([\w.-]+/compact-proofs)\b", text))
+            assert found <= {REPOSITORY.partition("github.com/")[2]}, name
+            repeating |= {name} if found else set()
+    assert repeating == {"pyproject.toml", "CITATION.cff", "packages/zoo/README.md"}
+
+
 def test_versions_agree() -> None:
     assert f"\nversion: {cp.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert COMPANION["project"]["version"] == cp.__version__

@@ -134,3 +134,15 @@ def test_labels_are_one_integer_for_each_sequence():
     for wrong in (lambda x: x, lambda x: x[:, 0] / 2, lambda x: x.sum(), lambda x: 3):
         with pytest.raises(BadInput, match=r"integers \[10\]"):
             FiniteTask(3, 4, wrong).labels(inputs)
+
+
+def test_sequences_that_an_automaton_holds_are_numbered_however_many_they_are():
+    ends = [[0, 1]] * 2  # the state is the last token
+    few, many, more = (FiniteTask(n, 2, Maximum(), valid=Automaton.of(ends, 0, [0, 1])) for n in (4, 40, 80))
+    assert few.numbers(few.inputs(0, few.size)).tolist() == list(range(8))
+    assert few.numbers(few.sequences(0, 16)).tolist() == [number // 2 if number % 2 else -1 for number in range(16)]
+    last = many.inputs(many.size - 3, many.size)
+    assert many.numbers(last).tolist() == [2**39 - 3, 2**39 - 2, 2**39 - 1]
+    assert more.numbers(torch.ones(1, 80, dtype=torch.int64)).tolist() == [2**62]
+    drawn = many.draw(5, Draws(b"x"))
+    assert [many.inputs(number, number + 1)[0].tolist() for number in many.numbers(drawn).tolist()] == drawn.tolist()

@@ -144,7 +144,7 @@ def _among(hard: Tensor, outputs: int) -> Tensor:
 
 
 def kinship(query: Tensor, beta: Tensor, hard: Tensor) -> Tensor:
-    """A group for each family, int64 [F], from 0: by its token and betas, where it has at most `FEW` hard outputs.
+    """A group for each family, int64 [F], from 0 as they appear: by its token and betas, where it has at most `FEW` hard outputs.
 
     Parameters
     ----------
@@ -156,7 +156,9 @@ def kinship(query: Tensor, beta: Tensor, hard: Tensor) -> Tensor:
     """
     alone = torch.where(hard <= FEW, -1, torch.arange(len(query)))
     bits = beta.flatten(1).contiguous().view(torch.int64)
-    return torch.cat([query[:, None], alone[:, None], bits], 1).unique(dim=0, return_inverse=True)[1]
+    found, group = torch.cat([query[:, None], alone[:, None], bits], 1).unique(dim=0, return_inverse=True)
+    first = torch.full((len(found),), len(query)).scatter_reduce(0, group, torch.arange(len(query)), "amin")
+    return first.argsort().argsort()[group]
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ class Prices:
     def settle(self, roots: list[Node], outputs: int, mixed: bool = False) -> None:
         """Settle the kinds of all leaves: those that are in no group are listed or left out, and no more is listed than pays.
 
-        Rests of boxes come first, then small boxes. Boxes whose label is no output are left out, since none of their inputs can be
-        right. If `mixed`, boxes of mixed label are in groups.
+        Rests of boxes come first, then small boxes; of the last box as many inputs are evaluated as there is room for. Boxes whose
+        label is no output are left out, since none of their inputs can be right. If `mixed`, boxes of mixed label are in groups.
         """
         leaves = [leaf for root in roots for leaf in root.leaves()]
         for leaf in leaves:
@@ -136,9 +136,9 @@ class Prices:
         rest = sum(leaf.size * (1 - leaf.share) for leaf in leaves if leaf.kind == REST)
         room = self.most - rest
         for leaf in sorted((leaf for leaf in leaves if leaf.kind == LIST), key=lambda leaf: leaf.size):
-            room -= leaf.size
-            if room < 0:
+            if room <= 0:
                 leaf.kind = DROP
+            room -= leaf.size
         listed = rest + sum(leaf.size for leaf in leaves if leaf.kind == LIST)
         if listed * max(self.worth - self.each, 0.0) <= self.tables:
             for leaf in leaves:
