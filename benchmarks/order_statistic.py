@@ -30,8 +30,8 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
     ("second-of-4", LinearPieces()),
     ("second-of-10-by-hand", WholeCones()),
     ("second-of-10-by-pairs", WholeCones()),
-    ("second-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
     ("second-of-5", LinearPieces()),
+    ("second-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
     ("median-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
     ("median-of-5", LinearPieces()),
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import resource
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -120,3 +122,21 @@ def test_any_strategy_is_bounded(tiny: LoadedModel) -> None:
     assert prove(tiny.model, tiny.task, Greedy(size=1)).claim.numerator == 0
     with pytest.raises(TooLarge, match=r"more than 0.125 GiB"), limited_memory(GIB // 8):
         prove(tiny.model, tiny.task, Greedy(size=2**11))
+
+
+def test_freed_memory_is_kept_for_what_comes_next():
+    """The system gives fewer pages to a program that has asked for it, where its C library can."""
+    program = (
+        "import resource, sys, torch\nfrom compact_proofs.memory import keep_freed_memory\n"
+        "kept = sys.argv[1] == 'kept' and keep_freed_memory()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(20):\n    torch.ones(2**23)\n"
+        "print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
+    )
+    found = {}
+    for how in ("given back", "kept"):
+        shown = subprocess.run([sys.executable, "-c", program, how], capture_output=True, text=True, check=True).stdout.split()
+        found[how] = shown[0], int(shown[1])
+    if found["kept"][0] == "False":
+        pytest.skip("another C library than glibc")
+    assert found["kept"][1] < found["given back"][1] / 2

@@ -186,8 +186,10 @@ class Triangulated:
         if not len(at) or not len(self):
             return
         with unseen("a guess of the cone that holds an input, which is verified"):
-            inverses = torch.linalg.pinv(self.points[self._rows].double())
-            root = torch.stack([(x @ inverses).amin(1).argmax() for x in lower(inside)])
+            inverses = torch.linalg.inv_ex(self.points[self._rows].double()).inverse
+            inverses = inverses.where(inverses.isfinite().flatten(1).all(1)[:, None, None], -1.0)  # of a flat one
+            least = [torch.nn.functional.normalize(x @ inverses, dim=1).amin(1) for x in lower(inside)]
+            root = torch.stack([found.argmax() for found in least])
         P, place = self.points[self._rows[root]].double() * UNIT, torch.arange(self.n)
         replaced = torch.where((place[:, None] == place)[None, :, :, None], inside[:, None, None, :], P[:, None])
         found = determinants(replaced)  # [K, n]: with x in place of the k-th ray

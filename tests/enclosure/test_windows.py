@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from exact_functions import layer_norm
 from flint import arb
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracle import SHIFT, arbs, check, check_arb, inside, operand
 from torch import nn
@@ -262,5 +262,7 @@ def test_norms_of_intervals(seed: int, kind: str, spread: str) -> None:
     p = np.clip(np.random.default_rng(seed).random(), 0, 1) * (x.hi.numpy() / 2 - x.lo.numpy() / 2) * 2 + x.lo.numpy()
     p = np.clip(np.where(np.isfinite(p), p, x.lo.numpy()), x.lo.numpy(), x.hi.numpy())
     exact = arbs(p)
-    check_arb("group norm", F.group_norm(x, 2), rows_normalized(exact))
-    check_arb("instance norm", F.instance_norm(x), rows_normalized(exact))
+    expected = rows_normalized(exact)
+    assume(all(v.is_finite() for v in expected.flat))  # numbers so far apart that the oracle's digits do not tell their variance
+    check_arb("group norm", F.group_norm(x, 2), expected)
+    check_arb("instance norm", F.instance_norm(x), expected)
