@@ -1,5 +1,7 @@
 """Networks that cannot be read are listed where that pays, and refused by name otherwise."""
 
+from unittest import mock
+
 import pytest
 import torch
 
@@ -7,8 +9,10 @@ import compact_proofs as cp
 from compact_proofs.automatic.boxes.tree import LIST
 from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.reading.refusals import NotRead
+from compact_proofs.automatic.search import find
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.errors import NoSoundRule
+from compact_proofs.models.transformer import Transformer, TransformerConfig
 from compact_proofs.program import program_of
 from tests.automatic.specimens import V, largest
 
@@ -80,3 +84,18 @@ def test_infinite_scores_are_listed():
     own = {"roots": torch.tensor([0]), "tree": torch.tensor([[LIST, 0]] * 99), "group": torch.zeros(0, dtype=torch.int64)}
     told = {**own, "choices": torch.zeros(0, dtype=torch.int64), "numbers": torch.zeros(0, dtype=torch.float64)}
     assert cp.prove(model, task, Automatic(), explanation=told).bound <= cp.brute_force(model, task).bound
+
+
+def test_bounds_that_cost_more_than_all_inputs_are_worth_are_not_tried():
+    config = TransformerConfig(d_vocab=3, n_ctx=3, d_out=3, d_model=4, d_head=4, n_layers=2, d_mlp=8)
+    task = cp.FiniteTask(3, 3, lambda x: x.amax(1))
+    network = Transformer(config, dtype=torch.float64)
+    torch.manual_seed(0)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter)
+    program = program_of(network, task)
+    asked = {"hard": 1, "families": 1, "kept": 1, "cuts": 1, "most": 0}
+    with mock.patch.object(find, "relaxed_search", side_effect=RuntimeError("tried")):
+        assert find.search(program, task, worth=1.0, **asked)["group"].numel() == 0
+        with pytest.raises(RuntimeError, match="tried"):
+            find.search(program, task, worth=1e9, **asked)

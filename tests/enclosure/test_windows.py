@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from exact_functions import layer_norm
 from flint import arb
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import SHIFT, arbs, check, check_arb, inside, operand
 from torch import nn
@@ -261,8 +262,7 @@ def test_norms_of_intervals(seed: int, kind: str, spread: str) -> None:
     x = operand(rng, (2, 2, 3), kind, spread)
     p = np.clip(np.random.default_rng(seed).random(), 0, 1) * (x.hi.numpy() / 2 - x.lo.numpy() / 2) * 2 + x.lo.numpy()
     p = np.clip(np.where(np.isfinite(p), p, x.lo.numpy()), x.lo.numpy(), x.hi.numpy())
-    exact = arbs(p)
-    expected = rows_normalized(exact)
-    assume(all(v.is_finite() for v in expected.flat))  # numbers so far apart that the oracle's digits do not tell their variance
+    with flint.ctx.workprec(2400):  # equal numbers near 1e308 have deviations from their mean below 1e-5
+        expected = rows_normalized(arbs(p))
     check_arb("group norm", F.group_norm(x, 2), expected)
     check_arb("instance norm", F.instance_norm(x), expected)

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from compact_proofs.automatic.bounds.rivals import AverageReadout
 from compact_proofs.automatic.boxes.roots import by_last_token, roots, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, encode
+from compact_proofs.automatic.reading.blocks import Network
 from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.reading.refusals import NotRead
 from compact_proofs.automatic.search.merged import MergedSearch
@@ -29,7 +30,10 @@ FEW_OUTPUTS, MANY_BOXES = 4, 32
 def search(
     model: Program, task: FiniteTask, hard: int, families: int, kept: int, cuts: int, worth: float, most: int
 ) -> dict[str, Tensor]:
-    """Find an explanation for `compact_proofs.automatic.strategy.Automatic`."""
+    """Find an explanation for `compact_proofs.automatic.strategy.Automatic`.
+
+    Where bounds cost more than all inputs are worth, as those of deep networks on few inputs do, none are tried.
+    """
     with _disable_current_modes(), torch.no_grad():
         program = copy.deepcopy(model).double()
         boxes = roots(task)
@@ -43,6 +47,8 @@ def search(
         prices = Prices.of(program, task, worth, most)
         if AverageReadout.applies(network):
             return MergedSearch(network, boxes, hard, families, prices).explanation()
+        if least_cost(network) * number_of_jobs(boxes) > task.size * min(prices.worth, prices.each):
+            return listed_only(boxes, prices)
         explanation, value = relaxed_search(network, boxes, kept, cuts, prices)
         if not can_be_mixed(task, boxes, network.logits.shape[0]):
             return explanation
@@ -57,6 +63,19 @@ def listed_only(boxes: Boxes, prices: Prices) -> dict[str, Tensor]:
     none = torch.zeros(0, dtype=torch.int64)
     tree = encode([leaf.kind for leaf in leaves], boxes.d_vocab)
     return {"roots": none, "tree": tree, "group": none, "choices": none, "numbers": torch.zeros(0, dtype=torch.float64)}
+
+
+def least_cost(network: Network) -> int:
+    """What bounds of one job cost at least: each symbol's form is pulled back through all symbols before it."""
+    cost = before = 0
+    for block in network.blocks:
+        cost, before = cost + block.size * before, before + block.size
+    return cost
+
+
+def number_of_jobs(boxes: Boxes) -> int:
+    """How many pairs of a last token and a label the boxes have."""
+    return len(torch.stack([boxes.masks[:, -1].to(torch.int64).argmax(1), boxes.labels], 1).unique(dim=0))
 
 
 def can_be_mixed(task: FiniteTask, boxes: Boxes, outputs: int) -> bool:
