@@ -75,6 +75,10 @@ class Boxes:
         """The exact number of inputs of each box."""
         return [math.prod(widths) for widths in self.widths.tolist()]
 
+    def tokens(self, b: int) -> list[Tensor]:
+        """The allowed tokens of box b at each position, ascending."""
+        return [position.nonzero()[:, 0] for position in self.masks[b]]
+
     def inputs(self, b: int) -> Tensor:
         """Every input of box b, int64 [size, n], in lexicographic order. Cost: to read its sets, n v integer operations."""
         return self.inputs_of([b])
