@@ -97,7 +97,7 @@ def test_false_theorems_are_rejected(kind: str, accepted: Path, compiled: Compil
     assert accepts(folder, compiled)
 
 
-@pytest.mark.parametrize("arithmetic", [Arithmetic.software, Arithmetic.pure])
+@pytest.mark.parametrize("arithmetic", [pytest.param(Arithmetic.software, marks=pytest.mark.slow), Arithmetic.pure])
 def test_with_fewer_assumptions(arithmetic: Arithmetic, coq, tmp_path: Path):
     torch.manual_seed(0)
     module, task = Function(lambda x: (x[:, 0] + x[:, 1]).relu(), 4), Copy((4, 4), 1)

@@ -230,7 +230,7 @@ def test_coq_counts_what_python_counts(seed: int, coq, tmp_path: Path):
         assert abs(checked.numerator - found.claim.numerator) <= 2
 
 
-@pytest.mark.parametrize("window", [1, 3, 100])
+@pytest.mark.parametrize("window", [3, *(pytest.param(window, marks=pytest.mark.slow) for window in (1, 100))])
 def test_counting_by_positions(window: int, tiny: LoadedModel, coq, tmp_path: Path):
     """Coq bounds each query by itself, so that it proves at least what Python does, and no more than is true."""
     strategy = Additive(window, groups=2)
