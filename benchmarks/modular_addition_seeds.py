@@ -1,7 +1,7 @@
 """Modular addition over seeds: ``python -m benchmarks.modular_addition_seeds``, results/modular_addition_seeds.md.
 
-Trains what ``build/modular_addition`` does not hold (twenty minutes on one core), by the recipe, seeds in order and none left out; proves
-by the default.
+Trains what ``build/modular_addition`` does not hold (twenty minutes on one core), by the recipe, seeds in order and none left out;
+proves by the default.
 """
 
 from __future__ import annotations
