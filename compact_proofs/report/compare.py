@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compact_proofs.errors import BadInput
-from compact_proofs.files.atomic import write_atomically
 from compact_proofs.report.data import Proof
 from compact_proofs.report.drawing import (
     BLUE,
@@ -29,6 +28,7 @@ from compact_proofs.report.drawing import (
     to_png,
     to_svg,
 )
+from compact_proofs.report.page import write_page
 from compact_proofs.report.saved import Saved, read_saved
 from compact_proofs.report.section import render
 from compact_proofs.report.text import accuracy_text, bound_text, options_text, ratio_text, short_count
@@ -92,15 +92,7 @@ def write_comparison(reports: Sequence[tuple[str, Saved]], directory: str | Path
         claims=[(name, saved.claim) for name, saved in reports],
         count=short_count,
     )
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"cannot write the comparison to {folder}: {error.strerror or error}; choose another folder") from error
-    for name, content in files.items():
-        write_atomically(folder / name, content)
-    write_atomically(folder / "index.html", page.encode())
-    return folder / "index.html"
+    return write_page("comparison", page, files, directory)
 
 
 def best(saved: Saved) -> list[Proof]:
@@ -108,9 +100,14 @@ def best(saved: Saved) -> list[Proof]:
     return [proof for proof in saved.proofs if proof.sound and proof.on_frontier]
 
 
+def true_accuracy(saved: Saved) -> float | None:
+    """The true accuracy of a report's model; None where it is unknown."""
+    return next((proof.true_accuracy for proof in saved.proofs if proof.true_accuracy is not None), None)
+
+
 def shortest(saved: Saved, share: float) -> Proof | None:
     """The shortest proof of a share of the true accuracy (of 1, where it is unknown); None if there is none."""
-    accuracy = next((proof.true_accuracy for proof in saved.proofs if proof.true_accuracy is not None), None)
+    accuracy = true_accuracy(saved)
     wanted = share * (1.0 if accuracy is None else accuracy)
     return next((proof for proof in best(saved) if float(proof.bound) >= wanted), None)
 
@@ -157,7 +154,7 @@ def _description(reports: Sequence[tuple[str, Saved]], missing: bool) -> str:
 def _line(name: str, saved: Saved) -> dict[str, object]:
     """A report in one line of the table."""
     proofs = best(saved)
-    accuracy = next((proof.true_accuracy for proof in saved.proofs if proof.true_accuracy is not None), None)
+    accuracy = true_accuracy(saved)
     top = max(proofs, key=lambda proof: proof.bound, default=None)
     found = [shortest(saved, share) for share in SHARES]
     return {

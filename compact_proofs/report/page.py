@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compact_proofs.errors import BadInput
@@ -51,11 +51,16 @@ def write_report(data: ReportData, directory: str | Path, sections: Sequence[Sec
     blocks = [block for section in sections if (block := section(data)) is not None]
     files = {name: content for block in blocks for name, content in block.files.items()}
     page = render("page.html", title=data.model_name, blocks=blocks)
+    return write_page("report", page, files, directory)
+
+
+def write_page(what: str, page: str, files: Mapping[str, bytes], directory: str | Path) -> Path:
+    """Write ``index.html`` and the files beside it into a folder, which is made if it is missing; `BadInput` if it cannot be."""
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"cannot write the report to {folder}: {error.strerror or error}; choose another folder") from error
+        raise BadInput(f"cannot write the {what} to {folder}: {error.strerror or error}; choose another folder") from error
     for name, content in files.items():
         write_atomically(folder / name, content)
     write_atomically(folder / "index.html", page.encode())

@@ -124,8 +124,13 @@ class Run:
     margins: Tensor
 
     def right(self) -> Tensor:
-        """bool [B]: the network is proven right on the whole open cone: each margin is bounded by numbers >= 0, one of them > 0."""
-        return ((self.margins >= 0).all(1) & (self.margins > 0).any(1)).all(1)
+        """bool [B]: on which cones the network is proven right."""
+        return are_right(self.margins)
+
+
+def are_right(margins: Tensor) -> Tensor:
+    """bool [B]: on the whole open cone each margin, bounded at the rays by [B, n, n - 1], has numbers >= 0, one of them > 0."""
+    return ((margins >= 0).all(1) & (margins > 0).any(1)).all(1)
 
 
 def run(network: Network, rays: Tensor, labels: Tensor) -> Run:

@@ -70,8 +70,3 @@ def twins(network: Network) -> Tensor:
     opposite = provably(own[:, None] == -own[None]).all(-1)
     place = torch.arange(d, device=own.device)
     return torch.minimum(torch.where(opposite, place, d).amin(1), place)
-
-
-def right(margins: Tensor) -> Tensor:
-    """bool [B]: on the whole open cone each margin is bounded by numbers >= 0 at the rays, one of them > 0."""
-    return ((margins >= 0).all(1) & (margins > 0).any(1)).all(1)

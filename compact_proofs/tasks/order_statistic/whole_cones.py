@@ -18,8 +18,8 @@ from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tasks.order_statistic import cone_tree
-from compact_proofs.tasks.order_statistic.cones import Network, label_cones, label_shares
-from compact_proofs.tasks.order_statistic.symbolic import right, symbolic_margins
+from compact_proofs.tasks.order_statistic.cones import Network, are_right, label_cones, label_shares
+from compact_proofs.tasks.order_statistic.symbolic import symbolic_margins
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 
 LARGEST = 2**16
@@ -69,7 +69,7 @@ class WholeCones(Strategy[ScalarRecurrent]):
             rays = (rays + rays * (rays.abs().sum(2, keepdim=True) > 1)).to(torch.int64).to(model.W_in.device)
             shares = label_shares(task.n, task.above)
         with stage("network on rays"):
-            found = right(symbolic_margins(network, rays, labels))
+            found = are_right(symbolic_margins(network, rays, labels))
         if found.is_meta:
             return ConeRegion(Fraction(0), [])
         with unseen("a sum of exact fractions"):

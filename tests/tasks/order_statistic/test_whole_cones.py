@@ -101,7 +101,7 @@ class Strict(WholeCones):
     """A fault: a margin that is 0 at all rays is taken for positive."""
 
     def verify(self, *args):
-        with mock.patch.object(whole_cones, "right", lambda margins: (margins >= 0).all(1).all(1)):
+        with mock.patch.object(whole_cones, "are_right", lambda margins: (margins >= 0).all(1).all(1)):
             return super().verify(*args)
 
 
