@@ -23,6 +23,10 @@ class BadInput(CompactProofsError, ValueError):
     """A file, a model or an option that cannot be used; the message names it and the cure."""
 
 
+class LengthUnknown(BadInput):
+    """The length of a proof was asked for before it is made, and depends on what it finds; the message names the strategy."""
+
+
 class PackageSkipped(UserWarning):
     """An installed package has a task that cannot be used; all else can. The message names the package and the cure."""
 

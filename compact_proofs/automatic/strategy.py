@@ -18,7 +18,7 @@ from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
-from compact_proofs.errors import BadInput
+from compact_proofs.errors import BadInput, LengthUnknown
 from compact_proofs.inputs.task import Task
 from compact_proofs.options import Natural, Positive
 from compact_proofs.program import Program
@@ -73,7 +73,7 @@ class Automatic(Strategy[Program]):
 
     def verify(self, model: Program, task: Task, explanation: Explanation) -> Certified:
         if any(t.is_meta for t in model.tensors.values()):
-            raise BadInput("automatic: the length of a proof depends on what it finds, and is not known from shapes")
+            raise LengthUnknown("automatic: the length of a proof depends on what it finds, and is not known from shapes")
         known = finite(task)
         leaves = expand(divided_by(explanation, known), explanation["tree"])
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])

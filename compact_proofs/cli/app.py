@@ -28,6 +28,7 @@ from compact_proofs.cli import (
     zoo,
 )
 from compact_proofs.cli.output import warn
+from compact_proofs.cli.pages import address, page_about
 from compact_proofs.cli.streams import settle_streams
 from compact_proofs.errors import CertificateRejected, CompactProofsError, NotProven, TooLarge
 from compact_proofs.memory import keep_freed_memory, refused
@@ -75,6 +76,8 @@ def _show(ctx: Any, kind: str, error: Exception) -> None:
     if ctx.params.get("debug"):
         traceback.print_exc()
     warn(f"{kind}: {error}")
+    if (page := page_about(error)) is not None:
+        warn(f"See {address(page)}")
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import about
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
+from compact_proofs.errors import BadInput
 
 
 def explain(
@@ -17,7 +18,7 @@ def explain(
         list[str],
         typer.Argument(
             metavar="MODEL...",
-            help="Files of weights, or names of models of the zoo. Several: their mean and standard deviation.",
+            help="Files of weights, names of models of the zoo, or file.py:name. Several: their mean and standard deviation.",
             show_default=False,
         ),
     ],
@@ -29,10 +30,13 @@ def explain(
 
     More structure does not always mean a better bound: what an explanation leaves out has to be bounded as noise, and
     cheap bounds of noise compound. The tables show the residual of each explanation under every way to bound it, what
-    each step of a proof gives up, and the singular values of the circuits. They are informative; claims are for
-    **compact-proofs prove**.
+    each step of a proof gives up, and the singular values of the circuits. Of networks over tokens that have none of these,
+    they say in words into which boxes an automatic proof divides the inputs, and what it proves in each. They are
+    informative; claims are for **compact-proofs prove**.
 
     **Example:** compact-proofs explain max-of-4-seed-50 max-of-4-seed-104 max-of-4-seed-123
+
+    **Example:** compact-proofs explain mine.py:network --task mine.py:task
     """
     from compact_proofs.progress import progress_bars, track
     from compact_proofs.tables import number_text, spread
@@ -40,7 +44,13 @@ def explain(
 
     loaded = [load_model(m, task, config) for m in models]
     with progress_bars():
-        found = [m.kit.tables(m.model) for m in track(loaded, "models")]
+        found = [[*m.kit.tables(m.model), *m.kit.accounts(m.model)] for m in track(loaded, "models")]
+    for source, tables in zip(models, found, strict=True):
+        if not tables:
+            raise BadInput(
+                f"{source}: there is nothing to explain, since no strategy here looks into such a network or task; "
+                "a task over tokens, a FiniteTask, has automatic proofs, which say which inputs they reach"
+            )
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
     if as_json:
         write_json({"models": [about(m) for m in loaded], "tables": [asdict(s) for s in shown]})

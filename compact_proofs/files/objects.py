@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.errors import BadInput, CompactProofsError, meant
 
 
 def is_object(source: str) -> bool:
@@ -40,7 +40,7 @@ def load_object(source: str, kind: type, what: str) -> Any:
         raise BadInput(f"{source}: there is no file {file}")
     module = run_file(Path(file))
     if not hasattr(module, name):
-        raise BadInput(f"{source}: {file} defines no {name}")
+        raise BadInput(f"{source}: {file} defines no {name}{meant(name, vars(module))}")
     found = getattr(module, name)
     if callable(found) and not isinstance(found, kind):
         with _blaming(Path(file)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from compact_proofs.core.prove import measure, prove, subject
 from compact_proofs.core.strategy import Spec, Strategy
-from compact_proofs.errors import BadInput, CompactProofsError, TooLarge
+from compact_proofs.errors import BadInput, CompactProofsError, LengthUnknown, TooLarge
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import TooLong
 from compact_proofs.memory import limited_memory
@@ -39,7 +39,8 @@ class Judge:
     space
         The strategies that may be named.
     max_length
-        Proofs that are longer are not run; their length is known from shapes.
+        Proofs that are longer are not run, where their length is known from shapes, and are given up once they are, where it
+        depends on what they find.
     seconds
         Time for each model's explanation and proof, if there is to be a limit: a safety net against proposals that nobody vouches
         for, since what is out of time on a busy machine may be in time on a quiet one. Watched in the main thread of a program
@@ -84,9 +85,10 @@ class Judge:
     def _prove(self, strategy: Strategy, model: nn.Module, task: Task, proposal: Proposal) -> Any:
         model = subject(model, task, strategy)
         strategy.applies_to(model, task)
-        length = measure(model, task, strategy).total
-        if length > self.max_length:
-            raise TooLong(f"a proof of {length:,} operations is longer than {self.max_length:,.0f}")
+        with suppress(LengthUnknown):
+            length = measure(model, task, strategy).total
+            if length > self.max_length:
+                raise TooLong(f"a proof of {length:,} operations is longer than {self.max_length:,.0f}")
         explanation = None
         if proposal.explanation is not None:
             explanation = read_explanation(proposal.explanation, strategy.specs(model, task))

@@ -79,6 +79,9 @@ class ProofKit:
         A share of the inputs by brute force, cheap enough to run on any model; a 64th unless given; none for a task with a law.
     tables
         Tables about a model: for `compact-proofs explain` and the report.
+    accounts
+        Tables that a proof has to be made for, of what it does with the inputs: for `compact-proofs explain`. The report has the
+        proofs themselves, and sections about them.
     heatmaps
         Pictures of the model for the report.
     sections
@@ -99,6 +102,7 @@ class ProofKit:
     always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
     linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
     tables: Callable[[Any], Sequence[Table]] = lambda model: ()
+    accounts: Callable[[Any], Sequence[Table]] = lambda model: ()
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}

@@ -16,6 +16,7 @@ from compact_proofs.tasks.kit import ProofKit
 
 if TYPE_CHECKING:
     from compact_proofs.report.section import Section
+    from compact_proofs.tables import Table
 
 UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive, Automatic, Shared)
 """Strategies for any module and any task."""
@@ -40,6 +41,13 @@ def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
     return (BoxesSection(model, task),)
 
 
+def boxes_tables(model: nn.Module, task: Task) -> Sequence[Table]:
+    """What an automatic proof, made for it, does with the inputs."""
+    from compact_proofs.automatic.report.tables import boxes_tables
+
+    return boxes_tables(model, task)
+
+
 def universal_kit(task: Task) -> ProofKit:
     """What any module can be proved by on a task."""
     share = None if task.law is not None else share_of(task)
@@ -52,5 +60,6 @@ def universal_kit(task: Task) -> ProofKit:
         candidates=lambda model: LADDER if tokens else (),
         always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
+        accounts=lambda model: boxes_tables(model, task) if tokens else (),
         sections=lambda model: boxes_sections(model, task) if tokens else (),
     )

@@ -86,6 +86,7 @@ def test_frontier_sample_and_estimate(run: Any) -> None:
         (("mine.py:network",), "which task is it for"),
         (("mine.py:network", "--task", "max-of-k"), "which task is it for"),
         (("mine.py:nothing", "--task", "mine.py:task"), "mine.py defines no nothing"),
+        (("mine.py:netwrk", "--task", "mine.py:task"), "mine.py defines no netwrk (did you mean network"),
         (("mine.py:number", "--task", "mine.py:task"), "it is a int, not a torch.nn.Module"),
         (("absent.py:network", "--task", "mine.py:task"), "there is no file absent.py"),
         (("mine.py:network", "--task", "mine.py:number"), "it is a int, not a compact_proofs.Task"),
@@ -94,6 +95,43 @@ def test_frontier_sample_and_estimate(run: Any) -> None:
 @pytest.mark.usefixtures("mine")
 def test_what_is_missing_is_named(run: Any, arguments: tuple[str, ...], message: str) -> None:
     assert message in run("prove", *arguments, code=2).stderr
+
+
+TOKENS = """
+import torch
+import compact_proofs as cp
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.W = torch.nn.Parameter(4.0 ** torch.arange(8.0)[:, None] * torch.eye(8))
+
+    def forward(self, x):
+        return self.W[x].sum(1)  # a repeated token can outweigh the greatest
+
+
+task = cp.FiniteTask(n_ctx=5, d_vocab=8, label=lambda x: x.amax(1))
+"""
+
+
+def test_explanations_in_words_and_a_search(run: Any) -> None:
+    Path("tokens.py").write_text(TOKENS)
+    own = ("tokens.py:Network", "--task", "tokens.py:task")
+    done, worst, largest = json.loads(run("explain", *own, "--json").stdout)["tables"]
+    _, inputs, proven, lost = (sum(column) for column in zip(*(numbers for _, numbers in done["rows"]), strict=True))
+    assert (inputs, proven + lost) == (8**5, 8**5)
+    assert 0 < lost < 8**5
+    assert 0 < sum(numbers[-1] for _, numbers in worst["rows"]) <= lost
+    assert any(words.endswith("the last token is 7") for words in dict(largest["rows"]))
+    found = json.loads(run("search", *own, "-n", 2, "--json").stdout)
+    assert found["q"] > 0
+    assert {judged["result"]["status"] for judged in found["tried"]} == {"proved"}
+
+
+@pytest.mark.usefixtures("mine")
+def test_nothing_to_explain(run: Any) -> None:
+    assert "there is nothing to explain" in run("explain", "mine.py:network", "--task", "mine.py:task", code=2).stderr
 
 
 LATER = """

@@ -54,12 +54,13 @@ class Account:
         """
         leaves = expand(divided_by(explanation, task), explanation["tree"])
         proven, bounded = [0] * len(leaves.boxes), [0] * len(leaves.boxes)
+        one_by_one = [kind in (LIST, REST) for kind in leaves.kind.tolist()]
         for masks, counts in pieces(found, task.d_vocab):
             leaf = [leaves.boxes.member(part.to(torch.int8).argmax(-1)).to(torch.int8).argmax(1) for part in masks.split(CHUNK)]
             single = (masks.sum((-1, -2)) == task.n_ctx).tolist()
             for i, number, alone in zip(torch.cat(leaf).tolist(), counts, single, strict=True):
                 proven[i] += number
-                bounded[i] += 0 if alone else number
+                bounded[i] += 0 if alone and one_by_one[i] else number
         return cls(leaves, proven, bounded)
 
     @cached_property

@@ -1,0 +1,49 @@
+"""Tables for ``explain``: what an automatic proof does with the inputs, and the boxes where it loses and proves most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from compact_proofs.automatic.boxes.words import box_in_words
+from compact_proofs.automatic.report.account import DONE, Account
+from compact_proofs.automatic.report.section import account_of, summary
+from compact_proofs.automatic.strategy import Automatic, finite
+from compact_proofs.core.prove import prove
+from compact_proofs.inputs.task import Task
+from compact_proofs.tables import Table
+
+ROWS = 12
+"""Boxes in each table."""
+NUMBERS = ("inputs", "proven", "lost")
+
+
+def boxes_tables(model: nn.Module, task: Task) -> Sequence[Table]:
+    """Prove once, by the default options of `Automatic`, and say what became of the boxes; the costs are those of the proof."""
+    certificate = prove(model, task, Automatic())
+    account = account_of(model, finite(task), certificate)
+    done = Table(
+        "done",
+        "What is done with the inputs",
+        summary(account, certificate),
+        ("boxes that are", "boxes", *NUMBERS),
+        tuple(_done(account, kind) for kind in DONE if kind in account.leaves.kind),
+    )
+    places = (
+        ("worst", "Where most is lost", "The boxes of the inputs that the proof does not reach.", account.worst(ROWS)),
+        ("largest", "Where most is proven", "The boxes that one argument proves at once.", account.largest(ROWS)),
+    )
+    return [done, *(_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves)]
+
+
+def _done(account: Account, kind: int) -> tuple[str, tuple[float, ...]]:
+    leaves = (account.leaves.kind == kind).nonzero()[:, 0].tolist()
+    return DONE[kind], (len(leaves), *(sum(of[i] for i in leaves) for of in (account.sizes, account.proven, account.lost)))
+
+
+def _boxes(account: Account, name: str, title: str, caption: str, leaves: Sequence[int]) -> Table:
+    masks = account.leaves.boxes.masks
+    rows = [(box_in_words(masks[i]), (account.label(i), account.sizes[i], account.proven[i], account.lost[i])) for i in leaves]
+    headings = ("sequences where", "label", *NUMBERS)
+    return Table(name, title, f"{caption} No label: it differs within the box.", headings, tuple(rows))
