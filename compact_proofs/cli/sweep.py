@@ -28,7 +28,7 @@ PlanFile = Annotated[
     Path | None,
     typer.Option("--plan", help="A plan in a .toml or .json file, instead of the options that make one.", show_default=False),
 ]
-Task = Annotated[str, typer.Option(help="Task of the models.")]
+Task = Annotated[str, typer.Option(help="Task of the models: its name, or file.py:name, one of your own.")]
 Seeds = Annotated[
     str | None,
     typer.Option(help="Train a model for each of these seeds, such as **0-39** or **1,5,7-9**.", show_default=False),
@@ -36,7 +36,10 @@ Seeds = Annotated[
 Models = Annotated[
     list[str] | None,
     typer.Option(
-        "--model", "-m", help="A file of weights, or a name of the zoo, to prove about; repeat for more.", show_default=False
+        "--model",
+        "-m",
+        help="A file of weights, a name of the zoo, or file.py:name (with a --task of your own), to prove about; repeat for more.",
+        show_default=False,
     ),
 ]
 Strategies = Annotated[
@@ -65,6 +68,8 @@ _RUN = """Train and prove what the store does not have yet.
     file) costs its own rows only, is reported, and makes the exit code 1.
 
     **Example:** compact-proofs sweep run sweep.sqlite --seeds 0-39 --n-ctx 4 -s cubic -s 'additive window=4 groups=2'
+
+    **Example:** compact-proofs sweep run mine.sqlite --task mine.py:task -m mine.py:first -m mine.py:second -s automatic
     """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from compact_proofs.sweep.plan import canonical, model_key, proof_key
@@ -37,7 +36,7 @@ def problem(table: str, row: Mapping[str, Any]) -> str | None:
 def _key(table: str, row: Mapping[str, Any]) -> str | None:
     try:
         if table == "models":
-            return model_key(row["task"], row["recipe"], row["path"] and Path(row["path"]).name, row["content"])
+            return model_key(row["task"], row["recipe"], row["path"], row["content"])
         return proof_key(row["model"], row["strategy"], row["version"], row["options"])
     except (TypeError, ValueError):  # a text that has become bytes
         return None

@@ -18,9 +18,10 @@ from compact_proofs import zoo
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, meant
 from compact_proofs.files.documents import Strict
+from compact_proofs.files.objects import is_object
 from compact_proofs.files.untrusted import parse_json
-from compact_proofs.tasks import KITS
-from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks import kit_named
+from compact_proofs.tasks.kit import ProofKit, TaskKit
 
 SCHEMA = 3
 """Version of the units' keys and of the store's tables."""
@@ -35,23 +36,23 @@ class ModelUnit:
     Attributes
     ----------
     task
-        Its task.
+        The name of its task, or ``file.py:name``, absolute, of one's own.
     recipe
         Every field of the task's recipe, as JSON; None for a file.
     path
-        The file, absolute; None for a recipe.
+        The file, or ``file.py:name``, absolute; None for a recipe.
     """
 
     task: str
     recipe: str | None
     path: str | None = None
     content: str | None = None
-    """SHA-256 of the file's bytes, so that another file under the same name is another model."""
+    """SHA-256 of the bytes of the files, so that other files under the same names are another model (`content_sha256`)."""
 
     @property
     def key(self) -> str:
         """Hash of what determines the model."""
-        return model_key(self.task, self.recipe, self.path and Path(self.path).name, self.content)
+        return model_key(self.task, self.recipe, self.path, self.content)
 
 
 @dataclass(frozen=True)
@@ -106,26 +107,27 @@ class Plan:
         strategies
             For example ``[Cubic(), Additive(window=4, groups=2)]``.
         task
-            Of the models.
+            Of the models: its name, or ``file.py:name`` of one's own.
         seeds
             One model is trained for each, and for each combination of the recipe's values.
         recipe
             Fields of the task's recipe (``{"n_ctx": 4, "d_vocab": [32, 64]}``); a list holds values to combine. What is not
             given is as published.
         files
-            Models to be read: files of weights, or names of the zoo.
+            Models to be read: files of weights, names of the zoo, or, for a task of one's own, ``file.py:name``.
 
         Raises
         ------
         BadInput
             If there is no such task, field of the recipe, or file, or nothing to prove.
         """
-        kit = _kit(task)
+        kit = kit_named(task)
+        task = _absolute(task)
         recipe = dict(recipe or {})
         names = list(recipe)
         several = [value if isinstance(value, list) else [value] for value in recipe.values()]
         models = [
-            ModelUnit(task, recipe_json(kit, dict(zip(names, values, strict=True)) | {"seed": seed}))
+            ModelUnit(task, recipe_json(_trained(kit), dict(zip(names, values, strict=True)) | {"seed": seed}))
             for values in itertools.product(*several)
             for seed in seeds
         ]
@@ -179,8 +181,9 @@ class _Part(Strict):
     def plan(self, folder: Path) -> Plan:
         seeds = parse_seeds(self.seeds) if isinstance(self.seeds, str) else self.seeds
         files = [f if f in zoo.names() else folder / f for f in self.files]
-        strategies = [strategy(self.task, s.get("name", ""), {**s, "name": None}) for s in self.strategies]
-        return Plan.grid(strategies, task=self.task, seeds=seeds, recipe=self.recipe, files=files)
+        task = str(folder / self.task) if is_object(self.task) else self.task
+        strategies = [strategy(task, s.get("name", ""), {**s, "name": None}) for s in self.strategies]
+        return Plan.grid(strategies, task=task, seeds=seeds, recipe=self.recipe, files=files)
 
 
 class _PlanFile(Strict):
@@ -195,7 +198,7 @@ def strategy(task: str, name: str, options: Mapping[str, Any]) -> Strategy:
     BadInput
         If there is no such task, strategy or option.
     """
-    known = {s.name: s for s in _kit(task).strategies}
+    known = {s.name: s for s in kit_named(task).strategies}
     if name not in known:
         raise BadInput(
             f"{task} has no strategy {name!r}{meant(name, known)}; it has {', '.join(known)} (see compact-proofs strategies)"
@@ -249,9 +252,9 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def model_key(task: str, recipe: str | None, file: str | None, content: str | None) -> str:
-    """The key of a `ModelUnit`; `file` is the name of its file without the folder."""
-    return _key("model", task, recipe, file, content)
+def model_key(task: str, recipe: str | None, path: str | None, content: str | None) -> str:
+    """The key of a `ModelUnit`: files count by their names without the folder, and by what is in them."""
+    return _key("model", Path(task).name, recipe, path and Path(path).name, content)
 
 
 def proof_key(model: str, strategy: str, version: int, options: str) -> str:
@@ -263,19 +266,46 @@ def _key(*content: Any) -> str:
     return hashlib.sha256(canonical([SCHEMA, *content]).encode()).hexdigest()
 
 
-def _kit(task: str) -> TaskKit:
-    if task not in KITS:
-        raise BadInput(f"there is no task {task!r}; there are {', '.join(KITS)}")
-    return KITS[task]
+def content_sha256(*sources: str) -> str:
+    """SHA-256 of the bytes of files; of ``file.py:name``, those of the file that it names.
+
+    Raises
+    ------
+    BadInput
+        If one cannot be read.
+    """
+    digest = hashlib.sha256()
+    for source in sources:
+        try:
+            digest.update(_file_of(source).read_bytes())
+        except OSError as e:
+            raise BadInput(f"{source}: the model cannot be read ({e.strerror})") from None
+    return digest.hexdigest()
+
+
+def own_sources(path: str, task: str) -> tuple[str, ...]:
+    """The files that determine a model which is read: its own, and that of a task of one's own."""
+    return (path, task) if is_object(task) else (path,)
+
+
+def _trained(kit: ProofKit) -> TaskKit:
+    if not isinstance(kit, TaskKit):
+        raise BadInput(f"{kit.name}: a task of one's own has no recipe to train networks by; give some, by --model FILE.py:NAME")
+    return kit
 
 
 def _file_unit(task: str, source: str | Path) -> ModelUnit:
-    path = Path(source)
-    if not path.exists() and str(source) in zoo.names():
-        path = zoo.path(str(source))
-    try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as e:
-        raise BadInput(f"{source}: the model cannot be read ({e.strerror})") from None
-    return ModelUnit(task, None, str(path.resolve()), content)
+    path = str(source)
+    if not _file_of(path).exists() and path in zoo.names():
+        path = str(zoo.path(path))
+    path = _absolute(path) if is_object(path) else str(Path(path).resolve())
+    return ModelUnit(task, None, path, content_sha256(*own_sources(path, task)))
+
+
+def _file_of(source: str) -> Path:
+    return Path(source.rpartition(":")[0] if is_object(source) else source)
+
+
+def _absolute(source: str) -> str:
+    """The absolute form of ``file.py:name``; what is not of that form stays."""
+    return f"{_file_of(source).resolve()}:{source.rpartition(':')[2]}" if is_object(source) else source

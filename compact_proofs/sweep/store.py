@@ -185,13 +185,14 @@ class Store:
     def claim(self, keep_certificates: bool = False) -> Job | None:
         """Mark a wanted unit as running, a proof before another training; None if none can be done now."""
         found = self.rows(
-            "SELECT p.*, m.task, m.weights FROM proofs p JOIN models m ON p.model = m.key "
+            "SELECT p.*, m.task, m.path, m.content, m.weights, m.model_sha256 FROM proofs p JOIN models m ON p.model = m.key "
             "WHERE p.status = 'waiting' AND m.status = 'done' AND p.key IN (SELECT key FROM wanted) ORDER BY p.number LIMIT 1"
         )
         if found:
             (p,) = found
             self._start("proofs", p["key"])
-            return ProofJob(p["key"], p["task"], p["weights"], p["strategy"], p["version"], p["options"], keep_certificates)
+            columns = ("key", "task", "path", "content", "weights", "model_sha256", "strategy", "version", "options")
+            return ProofJob(**{column: p[column] for column in columns}, keep_certificate=keep_certificates)
         found = self.rows(
             "SELECT * FROM models WHERE status = 'waiting' AND key IN (SELECT key FROM wanted) ORDER BY number LIMIT 1"
         )

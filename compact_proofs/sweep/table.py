@@ -108,7 +108,8 @@ def export(store: str | Path, output: str | Path, columns: Sequence[str] | None 
 
 
 def _row(stored: dict[str, Any]) -> dict[str, Any]:
-    stored["source"] = None if stored["source"] is None else Path(stored["source"]).name
+    for column in ("task", "source"):  # of one's own, FILE.py:NAME: without the folder
+        stored[column] = None if stored[column] is None else Path(stored[column]).name
     return {
         name: json.loads(stored[name]) if kind == "json" and stored[name] is not None else stored[name]
         for name, kind in COLUMNS.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import time
@@ -19,16 +18,18 @@ from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import prove
 from compact_proofs.core.strategy import explanation_size
 from compact_proofs.errors import BadInput, CompactProofsError
+from compact_proofs.files.objects import is_object
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.files import model_bytes, read_model_bytes, weights_sha256
 from compact_proofs.models.loading import load_network
-from compact_proofs.sweep.plan import canonical, strategy
-from compact_proofs.tasks import KITS, load_model
+from compact_proofs.sweep.plan import canonical, content_sha256, own_sources, strategy
+from compact_proofs.tasks import KITS, LoadedModel, load_model
 from compact_proofs.workers import one_at_a_time
 
 
 @dataclass(frozen=True)
 class ModelJob:
-    """Train a model by a recipe (JSON), or read it from a file whose content was hashed."""
+    """Train a model by a recipe (JSON), or read it from a file, or an object of one's own file, whose content was hashed."""
 
     key: str
     task: str
@@ -39,11 +40,14 @@ class ModelJob:
 
 @dataclass(frozen=True)
 class ProofJob:
-    """Prove a bound of a model, given as the bytes of a .safetensors file."""
+    """Prove a bound of a model, given as the bytes of a .safetensors file; of one's own also by where its code is."""
 
     key: str
     task: str
+    path: str | None
+    content: str | None
     weights: bytes
+    model_sha256: str
     strategy: str
     version: int
     options: str
@@ -91,16 +95,17 @@ def work(job: Job) -> Outcome:
 
 def _model(job: ModelJob) -> Outcome:
     started = time.perf_counter()
-    model, metadata = _trained(job) if job.path is None else _from_file(job)
+    loaded = _trained(job) if job.path is None else _read(job.path, job.task, job.content)
+    model, metadata = loaded.model, loaded.metadata
     sampled, config = metadata.get("final"), metadata.get("config")
     accuracy = sampled.get("accuracy") if isinstance(sampled, dict) else None
     seed = config.get("seed") if isinstance(config, dict) else None
     row = {
-        "parameters": canonical(KITS[job.task].task_of(model).parameters()),
+        "parameters": canonical(loaded.task.parameters()),
         "seed": seed if isinstance(seed, int) else None,
-        "weights": model_bytes(model, {"task": job.task}),
+        "weights": model_bytes(model, {"task": loaded.task.name}),
         "metadata": json.dumps(metadata),
-        "measures": canonical(dict(KITS[job.task].measures(model))),
+        "measures": canonical(dict(loaded.kit.measures(model))),
         "model_sha256": weights_sha256(model),
         "sampled_accuracy": float(accuracy) if isinstance(accuracy, (int, float)) else None,
         "seconds": time.perf_counter() - started,
@@ -108,34 +113,44 @@ def _model(job: ModelJob) -> Outcome:
     return Outcome(job.key, row)
 
 
-def _trained(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
+def _trained(job: ModelJob) -> LoadedModel:
     kit = KITS[job.task]
     recipe = json.loads(job.recipe or "{}")
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
     result = kit.train(kit.recipe(**values))
-    return result.model, result.metadata()
+    return LoadedModel(job.task, result.model, kit.task_of(result.model), kit, result.metadata())
 
 
-def _from_file(job: ModelJob) -> tuple[nn.Module, dict[str, Any]]:
-    path = Path(job.path or "")
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != job.content:
+def _read(path: str, task: str, content: str | None) -> LoadedModel:
+    if content_sha256(*own_sources(path, task)) != content:
         raise BadInput(f"{path}: the file has changed since the sweep was planned; run the sweep again")
-    loaded = load_model(path, job.task)
-    return loaded.model, loaded.metadata
+    return load_model(path, task)
+
+
+def _stored(job: ProofJob) -> tuple[nn.Module, Task]:
+    """The model with the weights in the store, whatever a network of one's own makes of its numbers today."""
+    weights, declared = read_model_bytes(job.weights)
+    if job.path is not None and is_object(job.task):
+        loaded = _read(job.path, job.task, job.content)
+        loaded.model.load_state_dict(weights)
+        if weights_sha256(loaded.model) != job.model_sha256:
+            raise BadInput(f"{job.path}: it makes a network with other numbers each time, beside its state_dict; save them there")
+        return loaded.model, loaded.task
+    kit = KITS[job.task]
+    in_older_stores = {"architecture": kit.architectures[0].architecture}  # which do not name it: each task had one
+    model = load_network(weights, declared or in_older_stores, "the model in the store")
+    return model, kit.task_of(model)
 
 
 def _proof(job: ProofJob) -> Outcome:
-    kit = KITS[job.task]
-    weights, declared = read_model_bytes(job.weights)
-    in_older_stores = {"architecture": kit.architectures[0].architecture}  # which do not name it: each task had one
-    model = load_network(weights, declared or in_older_stores, "the model in the store")
+    model, task = _stored(job)
     chosen = strategy(job.task, job.strategy, json.loads(job.options))
     if chosen.version != job.version:
         raise BadInput(
             f"the plan asks for version {job.version} of {chosen.name}, this program has version {chosen.version}; "
             "run the sweep with its plan to prove by that"
         )
-    proven = prove(model, kit.task_of(model), chosen)
+    proven = prove(model, task, chosen)
     length = proven.length.to_json()
     dimension = proven.unexplained_dimension
     row = {

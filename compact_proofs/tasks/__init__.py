@@ -10,7 +10,7 @@ it there. A task in a package of its own needs less (docs/extending.md).
 """
 
 from compact_proofs.core.registry import strategies_for
-from compact_proofs.tasks.loading import LoadedModel, kit_for, load_model
+from compact_proofs.tasks.loading import LoadedModel, kit_for, kit_named, load_model
 from compact_proofs.tasks.shipped import KITS
 
-__all__ = ["KITS", "LoadedModel", "kit_for", "load_model", "strategies_for"]
+__all__ = ["KITS", "LoadedModel", "kit_for", "kit_named", "load_model", "strategies_for"]

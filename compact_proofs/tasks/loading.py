@@ -69,7 +69,7 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     """
     given = {"--task": task, "--config": config}
     arguments = (str(source), *(str(part) for option in given.items() if option[1] is not None for part in option))
-    own = load_object(task, Task, "a compact_proofs.Task") if task is not None and is_object(task) else None
+    own = load_task(task) if task is not None and is_object(task) else None
     if is_object(str(source)):
         if own is None:
             raise BadInput(f"{source}: which task is it for? Give a compact_proofs.Task of your own by --task FILE.py:NAME")
@@ -99,6 +99,35 @@ def load_model(source: str | Path, task: str | None = None, config: str | Path |
     if kit.name != metadata.get("task"):
         metadata.pop("true_accuracy", None)  # which is that on another task
     return LoadedModel(name, model, kit.task_of(model), kit, metadata, arguments)
+
+
+def load_task(source: str) -> Task:
+    """Load a task of one's own, given as ``file.py:name``: a `Task`, or a function that makes one.
+
+    Raises
+    ------
+    BadInput
+        If there is no such file or name, or it is no task.
+    """
+    own: Task = load_object(source, Task, "a compact_proofs.Task")
+    return own
+
+
+def kit_named(task: str) -> ProofKit:
+    """What models of a task can be proved by, whatever their architecture; the task is named, or is one's own (``file.py:name``).
+
+    Raises
+    ------
+    BadInput
+        If there is no such task.
+    """
+    if not is_object(task):
+        if task not in KITS:
+            raise BadInput(f"there is no task {task!r}{meant(task, KITS)}; there are {', '.join(KITS)}, and FILE.py:NAME, your own")
+        return KITS[task]
+    own = load_task(task)
+    known = kit_of(own.name)
+    return known if isinstance(known, ProofKit) and not isinstance(known, TaskKit) else universal_kit(own)
 
 
 def _models() -> dict[str, Callable[[], tuple[nn.Module, Task]]]:

@@ -22,6 +22,9 @@ _READY = "ready"
 FAILED_STARTS = 3
 """So many processes in a row may end before they have started, once others have: killed by chance, or for want of memory."""
 
+PATIENCE = 5.0
+"""Seconds that an idle process has to end."""
+
 
 class ProcessPool:
     """Worker processes, started when there is work for them or `start` is called.
@@ -172,9 +175,12 @@ class _Worker:
         return True
 
     def end(self) -> None:
+        """Let the process end by itself, which cleans up after itself, if it is idle; else, or if it takes long, kill it."""
+        self.pipe.close()
+        if self.started and self.job is None:
+            self.process.join(PATIENCE)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
 def _serve(pipe: Any, function: Function, prepare: Callable[[], None] | None) -> None:
