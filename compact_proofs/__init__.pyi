@@ -14,7 +14,20 @@ from .core.soundness import Specimen, violations
 from .core.strategy import Explanation, Spec, Strategy, whole
 from .decimals import decimal
 from .enclosure import Enclosure, count_below, enclose, lower, provably, sound, upper
-from .errors import BadInput, CertificateRejected, CompactProofsError, NoSoundRule, NotProvable, NotProven, TooLarge
+from .errors import (
+    BadInput,
+    CertificateRejected,
+    CompactProofsError,
+    IntegerOverflow,
+    LengthUnknown,
+    NoSoundRule,
+    NotProvable,
+    NotProven,
+    PackageSkipped,
+    TooLarge,
+    UnsoundMachine,
+    WorkersLost,
+)
 from .formal.formalizing import formalize
 from .inputs.check_task import check_task
 from .inputs.task import Task
@@ -47,12 +60,15 @@ __all__ = [
     "FiniteTask",
     "Frontier",
     "Function",
+    "IntegerOverflow",
+    "LengthUnknown",
     "LoadedModel",
     "LogLikelihood",
     "Margin",
     "NoSoundRule",
     "NotProvable",
     "NotProven",
+    "PackageSkipped",
     "Program",
     "ProofLength",
     "Score",
@@ -66,6 +82,8 @@ __all__ = [
     "Total",
     "Trial",
     "Truth",
+    "UnsoundMachine",
+    "WorkersLost",
     "address_table",
     "best_within",
     "brute_force",

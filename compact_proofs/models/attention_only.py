@@ -59,7 +59,7 @@ class AttentionOnlyConfig(Options):
 class AttentionOnlyTransformer(Architecture):
     """One attention head between an embedding and an unembedding; only the last position's logits are computed.
 
-    With q = t_K the last token and x_i = W_E[t_i] + W_pos[i]::
+    With q = t_K the last token and x_i = W_E[t_i] + W_pos[i]:
 
         score_i = (x_K W_Q) . (x_i W_K) / sqrt(d_head)        a = softmax(score)
         logits  = (x_K + (sum_i a_i x_i W_V) W_O) W_U

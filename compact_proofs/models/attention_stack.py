@@ -100,7 +100,7 @@ class AttentionHead(nn.Module):
 class AttentionStack(Architecture):
     """Layers of one causal attention head each; only the last position's logits are computed.
 
-    With r_0 = W_E[t] + W_pos and r_l = r_{l-1} + head_l(r_{l-1})::
+    With r_0 = W_E[t] + W_pos and r_l = r_{l-1} + head_l(r_{l-1}):
 
         logits = r_L[last] W_U
 

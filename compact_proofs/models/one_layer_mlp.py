@@ -90,11 +90,11 @@ class OneLayerMLPConfig(Options):
 class OneLayerMLP(Architecture):
     """An MLP on the sum of two embeddings, or on the residual stream of a transformer layer at its last position.
 
-    Without attention::
+    Without attention:
 
         logits = (relu((W_E[a] + W_E[b]) W_in + b_in) W_out + b_out) W_U
 
-    With it, x_i = W_E[t_i] + W_pos[i] for the tokens (a, b) or (a, b, "="), and x_n the last of them::
+    With it, x_i = W_E[t_i] + W_pos[i] for the tokens (a, b) or (a, b, "="), and x_n the last of them:
 
         z      = x_n + sum_h (sum_i pattern_h,i x_i W_V[h]) W_O[h]          pattern = 1/n, or softmax of the scores
         logits = (z + relu(z W_in + b_in) W_out + b_out) W_U

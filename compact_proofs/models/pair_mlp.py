@@ -18,8 +18,6 @@ from compact_proofs.models.component import Component, checked_places
 class PairMLP(Architecture):
     """Logits of z for a pair (x, y) of elements of a group of order n, with m hidden neurons.
 
-    ::
-
         l = E_l W_l  [n, m]        r = E_r W_r  [n, m]        f(. | x, y) = ReLU(l[x] + r[y]) U + bias
 
     A *folded* model holds l and r themselves as ``E_l`` and ``E_r``, and has no ``W_l`` and ``W_r``; that is what a proof is

@@ -50,7 +50,7 @@ class RecurrentConfig(Options):
 class Recurrent(Architecture):
     """A network with a state h, zero at the start, that a cell updates for each token t.
 
-    With x = W_E[t]::
+    With x = W_E[t]:
 
         relu, tanh    h <- act(h W_h + b_h + x W_x)
         gru           r, z = sigmoid of the first two thirds of (x W_x + b_x) + (h W_h + b_h)

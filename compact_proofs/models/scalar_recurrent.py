@@ -63,8 +63,6 @@ def own_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 class ScalarRecurrent(Architecture):
     """A ReLU network with a state h, zero at the start, that reads one real number x_t at a time.
 
-    ::
-
         h <- relu(h W_h + x_t W_in)        logits = h W_U  after the last number
 
     It has no biases, so that ``f(c x) = c f(x)`` for c >= 0. The parameters are zero until they are trained or loaded.

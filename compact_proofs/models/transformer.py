@@ -102,7 +102,7 @@ class Block(nn.Module):
 class Transformer(Architecture):
     """A pre-norm transformer that reads n tokens and answers at the last position.
 
-    With r = W_E[t] + W_pos, N the norm, and for each layer, in order::
+    With r = W_E[t] + W_pos, N the norm, and for each layer, in order:
 
         score_h,ji = (N(r)_j W_Q[h] + b_Q[h]) . (N(r)_i W_K[h] + b_K[h]) / sqrt(d_head)        (causal: -inf for i > j)
         r += sum_h softmax(score_h) (N(r) W_V[h] + b_V[h]) W_O[h] + b_O

@@ -80,8 +80,6 @@ def check_finite_form(task: Task, form: FiniteTask) -> None:
 class FiniteTask(Task):
     """Sequences of n tokens below v, uniform, each with a label.
 
-    ::
-
         FiniteTask(4, 64, lambda x: x.amax(1))                        # your own label function
         FiniteTask(4, 64, Maximum())                                  # one that ships (`labels.LABELS`)
         FiniteTask(8, 5, dfa=Automaton(step, start, labels))          # the label of an automaton's last state

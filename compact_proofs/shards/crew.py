@@ -70,8 +70,6 @@ _crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
 def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = None) -> Iterator[None]:
     """Let several processes carry out the proofs that are made inside: each its parts, and the results are the same.
 
-    ::
-
         with sharing(jobs=4):
             certificate = cp.prove(model, task)
 

@@ -144,7 +144,7 @@ class Plan:
         """Read a plan from a .toml or .json file.
 
         It holds a list ``part``, each with ``strategies`` and any of ``task``, ``seeds``, ``recipe`` and ``files``, as for
-        `grid`; seeds may be written "0-39"; paths are relative to the file::
+        `grid`; seeds may be written "0-39"; paths are relative to the file:
 
             [[part]]
             seeds = "0-39"

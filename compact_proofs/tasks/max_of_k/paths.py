@@ -17,7 +17,7 @@ from compact_proofs.models.attention_only import AttentionOnlyTransformer
 class Paths:
     """What the logits are made of.
 
-    With q = t_K the query token, scores and logits at the last position are::
+    With q = t_K the query token, scores and logits at the last position are:
 
         score_i = EQKE[q, t_i] + EQKP[q, i]        a = softmax_i(score)
         logits  = EUPU[q] + sum_i a_i (EVOU[t_i] + PVOU[i])

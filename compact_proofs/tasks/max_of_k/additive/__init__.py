@@ -1,16 +1,16 @@
 """The additive certificate: one ratio rho[t, m] says how much a token t can harm the maximum m, and harms add up.
 
-Fold the mean direct path into the values (attention sums to 1, so this is exact)::
+Fold the mean direct path into the values (attention sums to 1, so this is exact):
 
     EV'[t, x] = EVOU[t, x] + mean_q EUPU[q, x] + mean_i PVOU[i, x]
     delta_q = EUPU[q] - mean_q EUPU,    pi_i = PVOU[i] - mean_i PVOU
 
-With weights w_i > 0 (unnormalised attention), output x loses to the maximum m if and only if::
+With weights w_i > 0 (unnormalised attention), output x loses to the maximum m if and only if:
 
     sum_i w_i ( EV'[t_i, x] - EV'[t_i, m] + delta_q[x] - delta_q[m] + pi_i[x] - pi_i[m] ) < 0
 
 Let D[x] >= delta_q[x] - delta_q[m] + pi_i[x] - pi_i[m] for all queries of a group and all positions i, let
-G[m, x] = EV'[m, m] - EV'[m, x] > D[x] for every x != m, and::
+G[m, x] = EV'[m, m] - EV'[m, x] > D[x] for every x != m, and:
 
     rho[t, m] = max(0, max_{x != m} (EV'[t, x] - EV'[t, m] + D[x]) / (G[m, x] - D[x]))
 

@@ -132,7 +132,7 @@ class Classes(Complement):
 def right_by_paths(p: LazyPaths, inputs: Tensor) -> Tensor:
     """Return bool [n]: the label's logit is provably the largest.
 
-    Logits are multiplied by the softmax's denominator Z = sum_i w_i > 0, which changes no comparison::
+    Logits are multiplied by the softmax's denominator Z = sum_i w_i > 0, which changes no comparison:
 
         Z l = sum_i w_i (EVOU[t_i] + PVOU[i]) + Z EUPU[q]
 

@@ -2,7 +2,7 @@
 
 For the queries of a group, contributions are bounded together. Divide the additive condition by w[q, m] and by the query's own
 scale of positional factors; then low[i] <= r[q, i] <= high[i]. With y[t] an upper bound of w[q, t] / w[q, m] rho[t, m], and y_far
-of all t < m - G, a sequence is right if::
+of all t < m - G, a sequence is right if:
 
     sum over t_i = m of low[i]  -  sum over t_i != m of high[i] y[t_i]  >  0
 

@@ -35,7 +35,7 @@ class GuidedSampling(Estimator[AttentionOnlyTransformer]):
     Let n_s be the number of sequences of a pattern, and x_s by how much the best of the R rivals nearest to m beats m if the
     smaller tokens are all like one of them. The guess is p_s = 1 / (1 + exp(-x_s / softness)), so that of N sequences
     sum n_s p_s / N are wrong. Patterns are drawn with probabilities proportional to u_s = n_s sqrt(p_s (1 - p_s)), one in each of
-    `samples` equal parts of the sum of all u, and a sequence of each evenly. Then ::
+    `samples` equal parts of the sum of all u, and a sequence of each evenly. Then:
 
         errors = ( sum n_s p_s  +  mean over the samples of (wrong - p_s) n_s / u_s  *  sum u_s ) / N
 

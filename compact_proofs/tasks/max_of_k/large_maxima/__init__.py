@@ -2,7 +2,7 @@
 
 A sequence whose maximum is below `least` is given up: (least / d_vocab)^K of all. For the others, only tokens from
 start = least - window on stand in the window of some maximum. Of these the values are exact; smaller ones are bounded together.
-Queries are known by a centre for their group and the longest distance from it::
+Queries are known by a centre for their group and the longest distance from it:
 
     W_E[q] = c_g + f_q,  |f_q| <= F_g,      so that  f_q . (z - z') <= F_g (|z - k| + |z' - k|)  for any vectors z, z', k
 

@@ -37,7 +37,7 @@ class Peeling:
     With query = W_E + W_pos[-1] and key = W_E + mean_i W_pos[i] (a shift of all keys by one vector changes every row of EQKE by a
     constant, which no row difference sees). A direction u of a factor F splits ``F = u (u^T F) + F'`` with ``F' = F - u (u^T F)``
     *computed*: true for every vector u, a unit singular vector or garbage. Write query = U A + X, key = W B + Y (so many directions
-    each in the columns of U and W), W_Q = P C + Q', W_K = S D + K'. Then, one factor after the other::
+    each in the columns of U and W), W_Q = P C + Q', W_K = S D + K'. Then, one factor after the other:
 
         query W_Q W_K^T key^T = U (A W_Q W_K^T key^T)
                               + (X W_Q W_K^T B^T) W^T

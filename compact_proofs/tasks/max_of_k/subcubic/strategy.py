@@ -31,7 +31,7 @@ from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 class Subcubic(MaxOfKStrategy):
     """Count sequences by query q, maximum m and number c of other tokens, all of which are at most m - gap.
 
-    **The bound of a case.** Let a be the attention to positions that hold m. For x != m, with R[x] = EVOU[m, x] - EVOU[m, m]::
+    **The bound of a case.** Let a be the attention to positions that hold m. For x != m, with R[x] = EVOU[m, x] - EVOU[m, m]:
 
         l_x - l_m <= EUPU[q, x] - EUPU[q, m]               <= shared[x] - shared[m] + direct[q]   (`direct`: five choices)
                      + max_i (PVOU[i, x] - PVOU[i, m])     attention is a mean over positions
