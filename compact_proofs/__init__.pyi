@@ -1,3 +1,4 @@
+from .api.explain import explain
 from .api.frontier import frontier
 from .api.load import load
 from .api.prove import brute_force, check, prove, trial
@@ -38,6 +39,7 @@ from .progress import progress_bars
 from .search.autopilot import best_within, fill_frontier
 from .sequences import Automaton, FiniteTask
 from .shards import sharing
+from .tables import Explained
 from .tasks import LoadedModel
 
 __version__: str
@@ -56,6 +58,7 @@ __all__ = [
     "Counted",
     "Enclosure",
     "Exhaustive",
+    "Explained",
     "Explanation",
     "FiniteTask",
     "Frontier",
@@ -93,6 +96,7 @@ __all__ = [
     "count_below",
     "decimal",
     "enclose",
+    "explain",
     "fill_frontier",
     "formalize",
     "from_hooked_state",

@@ -1,4 +1,4 @@
-"""`Table` and `Heatmap`: numbers and pictures that help to understand a model and its proofs. Informative, not a claim."""
+"""Tables and pictures that help to understand a model and its proofs. Informative, not a claim."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 
+from compact_proofs.core.views import show
 from compact_proofs.errors import BadInput
 
 
@@ -66,6 +67,51 @@ class Heatmap:
             raise BadInput(f"heatmap {self.name}: it holds NaN or infinite values")
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture that is drawn already.
+
+    Attributes
+    ----------
+    name
+        Short, for the name of its file.
+    caption
+        What is seen, in one line; also for those who do not see it.
+    png
+        The file's bytes.
+    """
+
+    name: str
+    caption: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What `compact_proofs.explain` found; a notebook shows it, and ``print`` its tables. Informative: claims are for `prove`.
+
+    Attributes
+    ----------
+    tables
+        Where bounds are lost, how much structure the network has, or what a proof does with the inputs.
+    heatmaps
+        The network's matrices, for the tasks that have some.
+    pictures
+        Of the boxes of an automatic proof.
+    """
+
+    tables: tuple[Table, ...]
+    heatmaps: tuple[Heatmap, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n\n".join(_text(table) for table in self.tables)
+
+    def _repr_html_(self) -> str:
+        """Tables and pictures, for notebooks."""
+        return str(show(self, "html"))
+
+
 def spread(tables: Sequence[Table]) -> Table:
     """Mean and sample standard deviation, cell by cell, of one table of several models: two columns for each.
 
@@ -95,3 +141,15 @@ def number_text(n: float | None) -> str:
     if n == int(n) and abs(n) < 1e15:
         return f"{int(n):,}"
     return f"{n:.6f}" if 0.5 <= abs(n) <= 1 else f"{n:.4g}"
+
+
+def _text(table: Table) -> str:
+    cells = [table.headings, *((label, *map(number_text, numbers)) for label, numbers in table.rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.headings))]
+    lines = (
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )
+    return "\n".join((table.title, table.caption, *(line.rstrip() for line in lines)))

@@ -10,7 +10,6 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.models import about
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
-from compact_proofs.errors import BadInput
 
 
 def explain(
@@ -38,19 +37,14 @@ def explain(
 
     **Example:** compact-proofs explain mine.py:network --task mine.py:task
     """
+    from compact_proofs.api.explain import explain_loaded
     from compact_proofs.progress import progress_bars, track
     from compact_proofs.tables import number_text, spread
     from compact_proofs.tasks import load_model
 
     loaded = [load_model(m, task, config) for m in models]
     with progress_bars():
-        found = [[*m.kit.tables(m.model), *m.kit.accounts(m.model)] for m in track(loaded, "models")]
-    for source, tables in zip(models, found, strict=True):
-        if not tables:
-            raise BadInput(
-                f"{source}: there is nothing to explain, since no strategy here looks into such a network or task; "
-                "a task over tokens, a FiniteTask, has automatic proofs, which say which inputs they reach"
-            )
+        found = [explain_loaded(m).tables for m in track(loaded, "models")]
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
     if as_json:
         write_json({"models": [about(m) for m in loaded], "tables": [asdict(s) for s in shown]})

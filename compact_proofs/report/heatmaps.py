@@ -26,14 +26,15 @@ def heatmaps_section(data: ReportData) -> Block | None:
     files: dict[str, bytes] = {}
     with settings():
         for number, heatmap in enumerate(data.heatmaps, start=1):
-            figure = _draw(heatmap)
+            figure = heatmap_figure(heatmap)
             files[_file_name(heatmap, number, files)] = to_png(figure)
-            picture = inline_svg(figure, f"heatmap-{number}", _description(heatmap))
+            picture = inline_svg(figure, f"heatmap-{number}", heatmap_description(heatmap))
             cards.append({"caption": heatmap.caption, "picture": picture})
     return Block("heatmaps", "The model's matrices", render("heatmaps.html", cards=cards, files=files), files)
 
 
-def _draw(heatmap: Heatmap) -> Figure:
+def heatmap_figure(heatmap: Heatmap) -> Figure:
+    """Draw a matrix with its colour bar."""
     values = np.asarray(heatmap.values, dtype=float)
     rows, columns = values.shape
     shape = min(1.0, max(0.3, rows / columns))
@@ -61,7 +62,8 @@ def _draw(heatmap: Heatmap) -> Figure:
     return settle(figure)
 
 
-def _description(heatmap: Heatmap) -> str:
+def heatmap_description(heatmap: Heatmap) -> str:
+    """Say what a matrix is, for those who do not see it."""
     values = np.asarray(heatmap.values)
     rows, columns = values.shape
     return (

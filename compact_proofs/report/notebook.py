@@ -1,4 +1,4 @@
-"""How certificates and frontiers look in a notebook: HTML that needs no style sheet, with the picture in it; and their report."""
+"""How certificates, frontiers and explanations look in a notebook: HTML that needs no style sheet, with pictures in it; reports."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from compact_proofs.core.views import register_view
 from compact_proofs.decimals import decimal
 from compact_proofs.report.drawing import settings, to_png
 from compact_proofs.report.frontier import frontier_figure
+from compact_proofs.report.heatmaps import heatmap_description, heatmap_figure
 from compact_proofs.report.of_frontier import data_of
 from compact_proofs.report.page import write_report
 from compact_proofs.report.section import render
 from compact_proofs.report.text import options_text
+from compact_proofs.tables import Explained, number_text
 
 DPI = 90
 
@@ -39,6 +41,16 @@ def frontier_html(frontier: Frontier) -> str:
     return str(render("notebook_frontier.html", picture=picture, rows=rows))
 
 
+def explained_html(explained: Explained) -> str:
+    """The pictures side by side, and the tables."""
+    with settings():
+        drawn = [(heatmap_description(h), to_png(heatmap_figure(h), DPI)) for h in explained.heatmaps]
+    drawn += [(picture.caption, picture.png) for picture in explained.pictures]
+    pictures = [(caption, base64.b64encode(png).decode()) for caption, png in drawn]
+    tables = [(table, [(label, [*map(number_text, numbers)]) for label, numbers in table.rows]) for table in explained.tables]
+    return str(render("notebook_explained.html", pictures=pictures, tables=tables))
+
+
 def frontier_report(
     frontier: Frontier, folder: str | Path, *, accuracy: float | None = None, baseline: tuple[float, float] | None = None
 ) -> Path:
@@ -49,3 +61,4 @@ def frontier_report(
 register_view(Run, "html", run_html)
 register_view(Frontier, "html", frontier_html)
 register_view(Frontier, "report", frontier_report)
+register_view(Explained, "html", explained_html)

@@ -16,7 +16,7 @@ from compact_proofs.tasks.kit import ProofKit
 
 if TYPE_CHECKING:
     from compact_proofs.report.section import Section
-    from compact_proofs.tables import Table
+    from compact_proofs.tables import Picture, Table
 
 UNIVERSAL: tuple[type[Strategy], ...] = (Exhaustive, Automatic, Shared)
 """Strategies for any module and any task."""
@@ -41,11 +41,11 @@ def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
     return (BoxesSection(model, task),)
 
 
-def boxes_tables(model: nn.Module, task: Task) -> Sequence[Table]:
+def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
     """What an automatic proof, made for it, does with the inputs."""
-    from compact_proofs.automatic.report.tables import boxes_tables
+    from compact_proofs.automatic.report.tables import boxes_account
 
-    return boxes_tables(model, task)
+    return boxes_account(model, task)
 
 
 def universal_kit(task: Task) -> ProofKit:
@@ -60,6 +60,6 @@ def universal_kit(task: Task) -> ProofKit:
         candidates=lambda model: LADDER if tokens else (),
         always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
-        accounts=lambda model: boxes_tables(model, task) if tokens else (),
+        accounts=lambda model: boxes_account(model, task) if tokens else (),
         sections=lambda model: boxes_sections(model, task) if tokens else (),
     )

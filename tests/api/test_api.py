@@ -93,3 +93,37 @@ def test_the_version_is_that_of_the_package():
     from importlib.metadata import version
 
     assert cp.__version__ == version("compact-proofs")
+
+
+def test_an_explanation_in_words_and_pictures(mine: str) -> None:
+    loaded = cp.load(f"{mine}:Network", f"{mine}:task")
+    found = cp.explain(loaded)
+    assert "What is done with the inputs" in str(found)
+    assert found == cp.explain(loaded.model, loaded.task)
+    assert all(picture.png.startswith(b"\x89PNG") for picture in found.pictures)
+    page = found._repr_html_()
+    assert page.count("<table>") == len(found.tables) > 1
+    assert page.count("data:image/png;base64,") == len(found.pictures) > 0
+
+
+def test_an_explanation_by_the_circuits(tiny) -> None:
+    found = cp.explain(tiny)
+    assert found.tables
+    assert found._repr_html_().count("<img") == len(found.heatmaps) > 0
+
+
+def test_nothing_to_explain() -> None:
+    class Parity(cp.Task):
+        name, size = "parity", 4
+
+        def parameters(self):
+            return {}
+
+        def inputs(self, start, stop):
+            return torch.arange(start, min(stop, 4))[:, None].double()
+
+        def labels(self, inputs):
+            return inputs[:, 0].long() % 2
+
+    with pytest.raises(cp.BadInput, match="nothing to explain"):
+        cp.explain(torch.nn.Linear(1, 2), Parity())

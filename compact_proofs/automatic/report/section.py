@@ -61,7 +61,7 @@ class BoxesSection:
         account = account_of(self.model, task, certificate)
         cards, files = [], {}
         with settings():
-            for name, caption, figure in _pictures(account, task, certificate):
+            for name, caption, figure in pictures(account, task, certificate):
                 files[f"boxes-{name}.png"] = to_png(figure)
                 cards.append({"caption": caption, "picture": inline_svg(figure, f"boxes-{name}", caption)})
         tables = [
@@ -107,7 +107,8 @@ def _row(account: Account, leaf: int) -> dict[str, str]:
     }
 
 
-def _pictures(account: Account, task: FiniteTask, certificate: Certificate) -> list[tuple[str, str, Figure]]:
+def pictures(account: Account, task: FiniteTask, certificate: Certificate) -> list[tuple[str, str, Figure]]:
+    """What is lost for each label and last token, and one split tree: (name, caption, figure) of each that there is."""
     found = []
     if (labels := account.leaves.boxes.labels).max() >= 0:
         caption = "Share of the inputs of each label and last token that is lost; blank where there is none"

@@ -1,4 +1,4 @@
-"""Tables for ``explain``: what an automatic proof does with the inputs, and the boxes where it loses and proves most."""
+"""For ``explain``: what an automatic proof does with the inputs, the boxes where it loses and proves most, and pictures of them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from torch import nn
 
 from compact_proofs.automatic.boxes.words import box_in_words
 from compact_proofs.automatic.report.account import DONE, Account
-from compact_proofs.automatic.report.section import account_of, summary
+from compact_proofs.automatic.report.section import account_of, pictures, summary
 from compact_proofs.automatic.strategy import Automatic, finite
 from compact_proofs.core.prove import prove
 from compact_proofs.inputs.task import Task
-from compact_proofs.tables import Table
+from compact_proofs.report.drawing import settings, to_png
+from compact_proofs.tables import Picture, Table
 
 ROWS = 12
 """Boxes in each table."""
+DPI = 110
+"""Of the pictures."""
 NUMBERS = ("inputs", "proven", "lost")
 
 
-def boxes_tables(model: nn.Module, task: Task) -> Sequence[Table]:
+def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
     """Prove once, by the default options of `Automatic`, and say what became of the boxes; the costs are those of the proof."""
     certificate = prove(model, task, Automatic())
     account = account_of(model, finite(task), certificate)
@@ -34,7 +37,13 @@ def boxes_tables(model: nn.Module, task: Task) -> Sequence[Table]:
         ("worst", "Where most is lost", "The boxes of the inputs that the proof does not reach.", account.worst(ROWS)),
         ("largest", "Where most is proven", "The boxes that one argument proves at once.", account.largest(ROWS)),
     )
-    return [done, *(_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves)]
+    boxes = [_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves]
+    with settings():
+        drawn = [
+            Picture(f"boxes-{name}", said, to_png(figure, DPI))
+            for name, said, figure in pictures(account, finite(task), certificate)
+        ]
+    return [done, *boxes, *drawn]
 
 
 def _done(account: Account, kind: int) -> tuple[str, tuple[float, ...]]:

@@ -18,7 +18,7 @@ from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
-from compact_proofs.tasks.universal import LADDER, boxes_sections, boxes_tables, share_of
+from compact_proofs.tasks.universal import LADDER, boxes_account, boxes_sections, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -56,7 +56,7 @@ KIT = TaskKit(
     linear=_share,
     specimen=specimen,
     variants=_variants,
-    accounts=lambda model: boxes_tables(model, task_of(model)),
+    accounts=lambda model: boxes_account(model, task_of(model)),
     sections=lambda model: boxes_sections(model, task_of(model)),
     recipe=FiniteRecipe,
     train=train,
