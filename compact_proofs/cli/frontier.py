@@ -12,7 +12,7 @@ import typer
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force
 from compact_proofs.cli.many import Dask, Jobs, free_to_go_on, kept_in
-from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
+from compact_proofs.cli.models import ModelSource, about, as_float, title_of, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, parse_fraction
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.decimals import decimal
@@ -97,7 +97,7 @@ def frontier(
 
     delta = None if confidence is None else parse_fraction(confidence, "--confidence")
     loaded = load_model(model, task, config)
-    title = Path(loaded.name).stem
+    title = title_of(loaded.name)
     folder = free_to_go_on(output or Path(f"frontier-{title}"), resume=resume, force=force)
     with kept_in(folder, resume=resume) as unfinished, sharing(jobs, dask, unfinished):
         with progress_bars():

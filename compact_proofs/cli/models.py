@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from compact_proofs.files.objects import is_object
 
 if TYPE_CHECKING:
     from compact_proofs.core.certificate import Run
@@ -63,3 +66,9 @@ def _from_metadata(given: Any) -> Fraction | None:
     except (TypeError, ValueError, LookupError, ArithmeticError):
         return None
     return accuracy if 0 <= accuracy <= 1 else None
+
+
+def title_of(name: str) -> str:
+    """What a model is called where its file's ending says nothing: ``mine`` for mine.safetensors, ``mine-net`` for mine.py:net."""
+    file, _, own = name.rpartition(":")
+    return f"{Path(file).stem}-{own}" if is_object(name) else Path(name).stem

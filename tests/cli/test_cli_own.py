@@ -76,6 +76,8 @@ def test_frontier_sample_and_estimate(run: Any) -> None:
     found = json.loads(run("frontier", *own, "--effort", 0, "--json", "-o", "report").stdout)
     assert found["proofs"][0]["true_accuracy"] == 0.8
     assert Path("report/index.html").is_file()
+    run("frontier", *own, "--effort", 0)
+    assert Path("frontier-mine-Network/index.html").is_file()
     assert "of 9 right" in run("sample", *own, "-s", "nothing", "-n", 9, "--delta", "1e-3").stdout
     assert "estimate" in run("estimate", *own).stdout
 

@@ -39,11 +39,9 @@ def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
     )
     boxes = [_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves]
     with settings():
-        drawn = [
-            Picture(f"boxes-{name}", said, to_png(figure, DPI))
-            for name, said, figure in pictures(account, finite(task), certificate)
-        ]
-    return [done, *boxes, *drawn]
+        drawn = pictures(account, finite(task), certificate)
+        pngs = [Picture(f"boxes-{name}", caption, to_png(figure, DPI)) for name, caption, figure in drawn]
+    return [done, *boxes, *pngs]
 
 
 def _done(account: Account, kind: int) -> tuple[str, tuple[float, ...]]:
