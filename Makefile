@@ -107,10 +107,10 @@ golden: $(VENV)/.installed  ## Record again what every strategy proves about eve
 	$(RUN) -m tests.golden.make
 
 notebook: $(VENV)/.installed  ## Run the tour of examples/ again and store what it shows.
-	OMP_NUM_THREADS=1 $(BIN)/jupyter execute --inplace examples/tour.ipynb
+	$(RUN) -m benchmarks.notebook examples/tour.ipynb
 
 notebook-lens: $(VENV)-lens-3/.installed  ## The same for the notebook about TransformerLens.
-	OMP_NUM_THREADS=1 $(VENV)-lens-3/bin/jupyter execute --inplace examples/transformer_lens.ipynb
+	OMP_NUM_THREADS=1 $(VENV)-lens-3/bin/python -m benchmarks.notebook examples/transformer_lens.ipynb
 
 formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a theorem of each kind (needs Coq: docs/formal.md).
 	$(BIN)/compact-proofs formalize $(MODEL) --output build/formal/$(MODEL) --check --force

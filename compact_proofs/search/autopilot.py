@@ -191,7 +191,7 @@ def fill_frontier(
     """
     chosen = thin(explore(model, task, strategies, effort), points)
     each = effort * OPERATIONS / max(1, len(chosen))
-    work: list[tuple[Strategy, dict[str, Tensor] | None]] = [(s, None) for s in always]
+    work: list[tuple[Strategy, dict[str, Tensor] | None]] = [(s, None) for s in dict.fromkeys(always)]
     for c in track(chosen, "explanations polished") if moves else chosen:
         affordable = min(moves, int(each / (EACH + c.length)))
         work.append((c.strategy, polish(model, task, c.strategy, c.explanation, moves=affordable)))
