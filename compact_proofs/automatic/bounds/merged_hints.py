@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from compact_proofs.automatic.bounds.rivals import AverageReadout, Families
-from compact_proofs.automatic.bounds.rows import Jobs, Rows, Weights, additive, by_heads
+from compact_proofs.automatic.bounds.rows import Deviations, Jobs, Rows, Weights, additive, by_heads
 
 STEPS = 60
 """Steps of gradient descent on the betas."""
@@ -24,25 +27,66 @@ def least_averages(rows: Rows, weights: Weights, jobs: Jobs) -> Tensor:
     its bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
     magnitude the iteration stops short, and the sums cancel.
     """
-    allowed = jobs.masks[:, None, None, jobs.free]
-    # Single precision suffices for hints; where a token is not allowed, G is out of reach.
-    G = torch.where(allowed, rows.averages[jobs.of].float(), LARGE)  # [B, R, H, n - 1, K]
-    w = torch.where(allowed, weights.free[jobs.of][:, None].float(), 1.0)
+    choices = list(_choices(rows, weights, jobs))
     own, own_w = rows.own[jobs.of].float(), weights.own[jobs.of][:, None].float()
-    x = G.argmin(-1, keepdim=True)
-    wide = w.expand(G.shape)
-    hull = torch.minimum(own, G.gather(-1, x)[..., 0].amin(-1))
+
+    def put_together(parts: list[Tensor]) -> Tensor:
+        """What each pair of a box and a position gives, as [B, R, H, n - 1]."""
+        whole = own.new_empty(len(jobs.of) * len(jobs.free), *own.shape[1:])
+        for choice, part in zip(choices, parts, strict=True):
+            whole[choice.pair] = part
+        return whole.reshape(len(jobs.of), len(jobs.free), *own.shape[1:]).movedim(1, -1).contiguous()
+
+    found = [choice.at_least(choice.G) for choice in choices]
+    hull = torch.minimum(own, put_together([G for G, _, _ in found]).amin(-1))
     for _ in range(NEWTON):
-        g, weight = G.gather(-1, x)[..., 0], wide.gather(-1, x)[..., 0]
+        g, weight = (put_together([values[k] for values in found]) for k in range(2))
         th = (own * own_w + (g * weight).sum(-1)) / (own_w + weight.sum(-1))
-        z = (G - th[..., None, None]).mul_(w)
-        x = z.argmin(-1, keepdim=True)
-    least = z.gather(-1, x)[..., 0].sum(-1) + own_w * (own - th)
+        flat = th.repeat_interleave(len(jobs.free), 0)
+        found = [choice.at_least((choice.G - flat[choice.pair][..., None]).mul_(choice.w)) for choice in choices]
+    least = put_together([z for _, _, z in found]).sum(-1) + own_w * (own - th)
     reached = th + least.clamp(max=0) / weights.least[:, None]
     th = torch.where(reached < hull + 1e-6 * hull.abs(), hull, th).double()
     shape = (len(jobs), *th.shape[1:])
     index = jobs.of.reshape(-1, *[1] * (th.dim() - 1)).expand(th.shape)
     return torch.full(shape, torch.inf, dtype=th.dtype).scatter_reduce(0, index, th, "amin")
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Some pairs of a box and a position, by their numbers [P], and the tokens that they allow: equally many, or filled up.
+
+    Single precision suffices for hints; where a token is not allowed, G is out of reach.
+
+    Attributes
+    ----------
+    pair : int64 [P]
+    G : [P, R, H, k]
+    w : [P, 1, H, k]
+    """
+
+    pair: Tensor
+    G: Tensor
+    w: Tensor
+
+    def at_least(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """G, w and z [P, R, H] at the tokens where z [P, R, H, k] is least."""
+        lowest, x = z.min(-1)
+        x = x[..., None]
+        return self.G.gather(-1, x)[..., 0], self.w.expand(z.shape).gather(-1, x)[..., 0], lowest
+
+
+def _choices(rows: Rows, weights: Weights, jobs: Jobs) -> Iterator[_Choice]:
+    """Tables of the tokens that boxes allow, and no others: those of about equally many together."""
+    G, w = rows.averages.movedim((3, 4), (1, 2)), weights.free.movedim((2, 3), (1, 2))  # [J, n - 1, K, R, H], [J, n - 1, K, H]
+    number, first = jobs.sets.of.flatten(), 0
+    for job, position, tokens, meant in jobs.sets.parts:
+        pair = ((number >= first) & (number < first + len(job))).nonzero()[:, 0]
+        at, of = (job, position, tokens), number[pair] - first
+        own_G = torch.where(meant[..., None, None], G[at].float(), LARGE).movedim(1, -1).contiguous()
+        own_w = torch.where(meant[..., None], w[at].float(), 1.0).movedim(1, -1).contiguous()
+        yield _Choice(pair, own_G[of], own_w[of][:, None])
+        first += len(job)
 
 
 def balanced(th: Tensor, base: Tensor) -> Tensor:
@@ -127,8 +171,8 @@ def chosen(rows: Rows, weights: Weights, jobs: Jobs, generator: torch.Generator,
     mean = _by_job(at_samples.mean(1), jobs)
     best, score = lowest, None
     for th in (lowest, balanced(lowest, rows.base), balanced(mean, rows.base), mean):
-        heads = by_heads(rows, th, weights, jobs)
-        found = additive(rows, th, weights, jobs)
+        z = Deviations.of(rows, th, weights, jobs)
+        heads, found = by_heads(rows, th, weights, jobs, z), additive(rows, th, weights, jobs, z)
         value = found.constant[:, None] + _at(found.tables, x)  # [B, N, R]
         share = (value > 0).double().mean(1) + 1e-3 * value.mean(1).clamp(-1, 1)
         mine = _by_job(torch.where(heads > 0, 10.0, share), jobs)

@@ -188,20 +188,55 @@ def most(tables: Tensor, jobs: Jobs) -> Tensor:
     return jobs.sets.extremes(tables, -torch.inf).sum(1)
 
 
-def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:
+@dataclass(frozen=True)
+class Deviations:
+    """z of rows at their hints (see the module's docstring), and its range on each box, computed once for all that ask.
+
+    Attributes
+    ----------
+    free : [J, R, H, n - 1, K]
+    own : [J, R, H]
+        The context's part.
+    jobs
+        Of the rows.
+    """
+
+    free: Tensor
+    own: Tensor
+    jobs: Jobs
+
+    @classmethod
+    def of(cls, rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Deviations:
+        """At hints th [J, R, H]. Cost: two operations for each entry."""
+        free = weights.free[:, None] * (rows.averages - th[..., None, None])
+        return cls(free, weights.own[:, None] * (rows.own - th), jobs)
+
+    @cached_property
+    def lowest(self) -> Tensor:
+        """The least value on each box, [B, R, H]."""
+        return least(self.free, self.jobs) + self.own[self.jobs.of]
+
+    @cached_property
+    def highest(self) -> Tensor:
+        """The greatest value on each box, [B, R, H]."""
+        return most(self.free, self.jobs) + self.own[self.jobs.of]
+
+
+def by_heads(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs, z: Deviations | None = None) -> Tensor:
     """Lower bounds [B, R] of rows on each box by (least), head by head.
 
     Parameters
     ----------
     th : [J, R, H]
         Hints.
+    z
+        Of these rows at these hints, if they are known already.
 
     Notes
     -----
     Cost: for each row, head, free position and token two operations in a job, and that of `least`.
     """
-    z, own = _deviations(rows, th, weights)
-    lowest = least(z, jobs) + own[jobs.of]
+    lowest = (z or Deviations.of(rows, th, weights, jobs)).lowest
     part = torch.minimum(lowest / weights.least[:, None], lowest / weights.most[:, None])
     total = (rows.base + th.sum(-1))[jobs.of] + part.sum(-1)
     return total if rows.sums is None else total + least(rows.sums, jobs)
@@ -220,8 +255,7 @@ def ranges(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> tuple[Tensor
     Cost: twice that of `by_heads`, and a comparison for each row and box.
     """
     low = by_heads(rows, th[0], weights, jobs)
-    z, own = _deviations(rows, th[1], weights)
-    highest = most(z, jobs) + own[jobs.of]
+    highest = Deviations.of(rows, th[1], weights, jobs).highest
     part = torch.maximum(highest / weights.least[:, None], highest / weights.most[:, None])
     high = (rows.base + th[1].sum(-1))[jobs.of] + part.sum(-1)
     if rows.sums is not None:
@@ -234,25 +268,19 @@ def _over_boxes(bounds: Tensor, jobs: Jobs, which: str) -> Tensor:
     return start.scatter_reduce(0, jobs.of[:, None].expand(bounds.shape), bounds, which)
 
 
-def _deviations(rows: Rows, th: Tensor, weights: Weights) -> tuple[Tensor, Tensor]:
-    """z's tables [J, R, H, n - 1, K] and the context's part [J, R, H]."""
-    z = weights.free[:, None] * (rows.averages - th[..., None, None])
-    return z, weights.own[:, None] * (rows.own - th)
-
-
-def additive(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> AdditiveRows:
-    """Additive functions below the rows on each box, by (chord).
+def additive(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs, z: Deviations | None = None) -> AdditiveRows:
+    """Additive functions below the rows on each box, by (chord); `z` as for `by_heads`.
 
     Cost: as `by_heads`, that of `most`, and two operations for each entry in a box to add the heads' tables.
     """
-    z, own = _deviations(rows, th, weights)
-    zl, zh = lower(least(z, jobs) + own[jobs.of]), upper(most(z, jobs) + own[jobs.of])  # numbers: a range that may be too large
+    z = z or Deviations.of(rows, th, weights, jobs)
+    zl, zh = lower(z.lowest), upper(z.highest)  # numbers: a range that may be too large
     small, large = (1 / weights.most)[:, None], (1 / weights.least)[:, None]
     chord = (zh * small - zl * large) / (zh - zl)
     slope = torch.where(zl >= 0, small, torch.where(zh <= 0, large, chord))
     offset = torch.where((zl >= 0) | (zh <= 0), 0.0, zl * (large - slope))
-    constant = (rows.base + th.sum(-1))[jobs.of] + (offset + slope * own[jobs.of]).sum(-1)
-    tables = (slope[..., None, None] * z[jobs.of]).sum(2)
+    constant = (rows.base + th.sum(-1))[jobs.of] + (offset + slope * z.own[jobs.of]).sum(-1)
+    tables = (slope[..., None, None] * z.free[jobs.of]).sum(2)
     return AdditiveRows(constant, tables if rows.sums is None else tables + rows.sums[jobs.of])
 
 
