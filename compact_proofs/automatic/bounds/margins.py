@@ -122,10 +122,11 @@ def margins(relaxed: Relaxed, readout: Readout, kept: int) -> Undecided:
 
     def find() -> Tensor:
         found = torch.zeros(len(jobs), kept, heads, dtype=torch.float64)
-        if heads and len(pairs):
-            th = chosen(rows, single.weights, pairs, torch.Generator().manual_seed(0))[:, 0]
-            few = slot < kept
-            found[job[few], slot[few]] = th[few]
+        few = (slot < kept).nonzero()[:, 0]
+        if heads and len(few):
+            own_boxes = (slot < kept)[pairs.of].nonzero()[:, 0]
+            own = rows.pick(few, torch.zeros_like(few)), single.weights.pick(few, own_boxes), pairs.part(few)
+            found[job[few], slot[few]] = chosen(*own, torch.Generator().manual_seed(0))[:, 0]
         return found
 
     th = hints.take((kept, heads), find)
