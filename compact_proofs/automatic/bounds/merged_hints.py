@@ -27,22 +27,22 @@ def least_averages(rows: Rows, weights: Weights, jobs: Jobs) -> Tensor:
     its bound is below the least G of the box, which an average cannot be, that is taken instead: with weights over many orders of
     magnitude the iteration stops short, and the sums cancel.
     """
-    choices = list(_choices(rows, weights, jobs))
+    choices, places = list(_choices(rows, weights, jobs)), len(jobs.free)
     own, own_w = rows.own[jobs.of].float(), weights.own[jobs.of][:, None].float()
 
     def put_together(parts: list[Tensor]) -> Tensor:
         """What each pair of a box and a position gives, as [B, R, H, n - 1]."""
-        whole = own.new_empty(len(jobs.of) * len(jobs.free), *own.shape[1:])
+        whole = own.new_empty(len(own) * places, *own.shape[1:])
         for choice, part in zip(choices, parts, strict=True):
             whole[choice.pair] = part
-        return whole.reshape(len(jobs.of), len(jobs.free), *own.shape[1:]).movedim(1, -1).contiguous()
+        return whole.reshape(len(own), places, *own.shape[1:]).movedim(1, -1).contiguous()
 
     found = [choice.at_least(choice.G) for choice in choices]
     hull = torch.minimum(own, put_together([G for G, _, _ in found]).amin(-1))
     for _ in range(NEWTON):
         g, weight = (put_together([values[k] for values in found]) for k in range(2))
         th = (own * own_w + (g * weight).sum(-1)) / (own_w + weight.sum(-1))
-        flat = th.repeat_interleave(len(jobs.free), 0)
+        flat = th.repeat_interleave(places, 0)
         found = [choice.at_least((choice.G - flat[choice.pair][..., None]).mul_(choice.w)) for choice in choices]
     least = put_together([z for _, _, z in found]).sum(-1) + own_w * (own - th)
     reached = th + least.clamp(max=0) / weights.least[:, None]
@@ -78,14 +78,15 @@ class _Choice:
 
 def _choices(rows: Rows, weights: Weights, jobs: Jobs) -> Iterator[_Choice]:
     """Tables of the tokens that boxes allow, and no others: those of about equally many together."""
-    G, w = rows.averages.movedim((3, 4), (1, 2)), weights.free.movedim((2, 3), (1, 2))  # [J, n - 1, K, R, H], [J, n - 1, K, H]
     number, first = jobs.sets.of.flatten(), 0
     for job, position, tokens, meant in jobs.sets.parts:
         pair = ((number >= first) & (number < first + len(job))).nonzero()[:, 0]
-        at, of = (job, position, tokens), number[pair] - first
-        own_G = torch.where(meant[..., None, None], G[at].float(), LARGE).movedim(1, -1).contiguous()
-        own_w = torch.where(meant[..., None], w[at].float(), 1.0).movedim(1, -1).contiguous()
-        yield _Choice(pair, own_G[of], own_w[of][:, None])
+        own = number[pair] - first
+        x, outside = tokens[own][:, None, None], ~meant[own][:, None, None]
+        G = rows.averages[job[own, 0], :, :, position[own, 0]].float()
+        w = weights.free[job[own, 0], :, position[own, 0]][:, None].float()
+        G, w = (t.gather(-1, x.expand(*t.shape[:3], -1)) for t in (G, w))
+        yield _Choice(pair, G.masked_fill_(outside, LARGE), w.masked_fill_(outside, 1.0))
         first += len(job)
 
 
