@@ -16,6 +16,7 @@ from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
 from compact_proofs.length import count
+from compact_proofs.memory import keep_freed_memory
 from compact_proofs.program import program_of
 from compact_proofs.sequences.automaton import Automaton
 from compact_proofs.sequences.task import FiniteTask, OverTokens
@@ -87,6 +88,7 @@ def known() -> dict[str, list[str]]:
 
 def main() -> None:
     """Make the rows of the networks that are named, or of all, and write each into the table when it is there."""
+    keep_freed_memory()  # as the command line does
     every = [*(name for name in names() if name.startswith("finite-")), *OTHERS]
     for name in sys.argv[1:] or every:
         found = row(name)
