@@ -247,7 +247,7 @@ def _counted(masks: Tensor, boxes: list[SumBox], steps: int, exact: bool, worth:
         price = direct_cost(box)
         if way is not directly and price <= MOST_AGAIN and (box.size - number) * (1 - 1 / box.rows) * worth > price:
             way, found, number = directly, box, directly(box)
-        kept.append(found)
+        kept.append(found.packed())
         counts.append(number)
         exactly &= way is directly or box.rows == 1
     return SumBoxes(masks, tuple(kept), tuple(counts), exactly)

@@ -71,6 +71,12 @@ class SumBox:
         """The same box with some of its rows, by their numbers."""
         return SumBox(self.tokens, self.constant[rows], [t[rows] for t in self.tables])
 
+    def packed(self) -> SumBox:
+        """The same numbers in as few bytes as hold them: of boxes that are kept there may be many thousands."""
+        largest = max((int(np.abs(t).max(initial=0)) for t in self.tables), default=0)
+        kind = next(kind for kind in (np.int16, np.int32, np.int64) if largest <= np.iinfo(kind).max)
+        return SumBox(self.tokens, self.constant, [t.astype(kind) for t in self.tables])
+
     def holds(self, inputs: np.ndarray) -> np.ndarray:
         """Do all rows hold at sequences [N, n] of the box? bool [N]."""
         total = np.repeat(self.constant[:, None], len(inputs), 1)
@@ -177,7 +183,7 @@ def coarser(box: SumBox, steps: int) -> SumBox:
     m = np.maximum(-(-top // steps), 1)
     charge_integers(2 * (box.rows + sum(t.size for t in box.tables)))
     tables = [-(-(peak[:, None] - t) // m[:, None]) for t, peak in zip(box.tables, most, strict=True)]  # deficits, rounded up
-    tables = [-np.minimum(t, -NEVER) for t in tables]
+    tables = [-np.minimum(t, np.maximum(-(-top // m), 0)[:, None]) for t in tables]  # a larger deficit says no more
     return SumBox(box.tokens, np.where(top > 0, -(-top // m), NEVER), tables)
 
 

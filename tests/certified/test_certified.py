@@ -199,12 +199,15 @@ def test_every_way_of_counting_counts_what_holds(seed, rows, widths, scale, bias
         ]
     )
     assert (box.holds(inputs) == held).all()
+    assert (box.packed().holds(inputs) == held).all()
     assert directly(box) == held.sum()
     assert (table_of(box).reshape(-1) == held).all()
     assert by_halves(box) <= held.sum()
     rough = coarser(box, 16)
     assert not (rough.holds(inputs) & ~held).any()
     assert on_grid(rough) <= rough.holds(inputs).sum()
+    assert (rough.packed().holds(inputs) == rough.holds(inputs)).all()
+    assert all(t.itemsize == 2 for t in rough.packed().tables)
     if rows == 1:
         assert by_halves(box) == held.sum()
         assert on_grid(rough) == rough.holds(inputs).sum()
