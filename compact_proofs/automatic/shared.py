@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.automatic.listing.last_norm import TwoSteps
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.certified.lists import are_among, words_of
@@ -84,7 +85,7 @@ def tokens_of(task: Task) -> int:
     return v
 
 
-def listed(listing: Listing, task: FiniteTask, inputs: Tensor) -> Certified:
+def listed(listing: Listing | TwoSteps, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
     They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the

@@ -11,7 +11,7 @@ from torch import Tensor
 from compact_proofs.automatic import explanation as lists
 from compact_proofs.automatic.boxes.roots import divided_by, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST, expand
-from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.last_norm import quickest
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading.operations import read
@@ -92,7 +92,7 @@ class Automatic(Strategy[Program]):
                 rest.append(others)
         one_by_one = torch.cat(rest)[: min(self.most, MOST_LISTED)]
         if len(one_by_one):
-            sets.append(listed(Listing(model, known.d_vocab, zeros=True), known, one_by_one))
+            sets.append(listed(quickest(model, known.d_vocab), known, one_by_one))
         return disjoint(sets)
 
 

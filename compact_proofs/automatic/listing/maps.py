@@ -17,7 +17,10 @@ from torch import Tensor
 from compact_proofs.automatic.listing.values import Dense, Mapped, Reader, View
 from compact_proofs.automatic.listing.zeros import without_zeros
 from compact_proofs.automatic.reading.owners import structure
-from compact_proofs.enclosure import provably
+from compact_proofs.enclosure import Enclosure, lower, provably, upper
+
+NARROW = 2
+"""Products with so many columns cost no more than it does to find zeros."""
 
 
 def mapped(x: Dense | View, W: Tensor) -> Mapped:
@@ -62,9 +65,9 @@ def carried_out(m: Mapped, steps: Any) -> Dense:
 
 
 def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
-    """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`) and W is finite."""
+    """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`), and W is finite and not too narrow for that."""
     (B, K, d), E = x.shape, W.shape[2]
-    zeros = zeros and bool(provably(W.isfinite()).all())  # 0 times infinity is not 0
+    zeros = zeros and E > NARROW and _is_finite(W)  # 0 times infinity is not 0
 
     def step(inputs: Tensor, read: Reader) -> Tensor:
         rows = read(x).movedim(1, 0).reshape(B, -1, d)  # [B, N K, d]
@@ -72,6 +75,11 @@ def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
         return products.reshape(B, -1, K, E).movedim(0, 1)
 
     return steps.add(step, torch.Size([B, K, E]), x.on)
+
+
+def _is_finite(W: Tensor) -> bool:
+    ends = (lower(W), upper(W)) if isinstance(W, Enclosure) else (W,)
+    return all(bool(provably(end.isfinite()).all()) for end in ends)
 
 
 def contracted(a: Any, m: Mapped, steps: Any, shape: torch.Size) -> Dense | None:

@@ -98,12 +98,21 @@ class Listing:
         with stage("tables"):
             self._logits = self._read()
 
-    def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits."""
+    def right(self, inputs: Tensor, labels: Tensor, alone: bool = False) -> Tensor:
+        """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits.
+
+        Parameters
+        ----------
+        alone
+            Share nothing with other calls.
+        """
         with stage("list"):
             batches = zip(inputs.split(self._steps.batch), labels.split(self._steps.batch), strict=True)
-            parts = [ACCURACY.correct(self._steps.run(x, self._logits), y) for x, y in batches]
+            parts = [self._proven(self._steps.run(x, self._logits, alone), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
+
+    def _proven(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return ACCURACY.correct(logits, labels)
 
     def know(self, batches: Iterable[Tensor]) -> None:
         """Make known all inputs that `right` will be given, in batches as they will be given: see `Steps.know`."""
@@ -113,8 +122,7 @@ class Listing:
     def price(self, inputs: Tensor) -> float:
         """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
         with count() as counter:
-            logits = self._steps.run(inputs, self._logits)
-            ACCURACY.correct(logits, torch.zeros(len(inputs), dtype=torch.int64, device=self.device))
+            self._proven(self._steps.run(inputs, self._logits), torch.zeros(len(inputs), dtype=torch.int64, device=self.device))
         return counter.length.total / len(inputs)
 
     def logits(self, inputs: Tensor) -> Tensor:
@@ -125,19 +133,25 @@ class Listing:
     # ------------------------------------------------------------------------------------------------- reading the graph
 
     def _read(self) -> Dense:
+        nodes = list(narrowed(self.program.graph, once=True).nodes)
+        return self._steps.dense(self._values(nodes)[nodes[-1].all_input_nodes[0]])
+
+    def _values(self, nodes: Iterable[Node]) -> dict[Node, Any]:
+        """What is known of the results of nodes, which come in order and with all that they read; an output has none."""
         values: dict[Node, Any] = {}
-        for node in narrowed(self.program.graph, once=True).nodes:
+        for node in nodes:
             if node.op == "placeholder":
                 tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
             elif node.op == "get_attr":
-                constant = self.program.tensors[str(node.target)]
-                values[node] = constant.double() if constant.is_floating_point() else constant
+                values[node] = self._constant_of(node)
             elif node.op == "call_function":
                 values[node] = self._operation(node, values)
-            else:
-                return self._steps.dense(values[node.all_input_nodes[0]])
-        raise AssertionError("a graph ends with its output")
+        return values
+
+    def _constant_of(self, node: Node) -> Tensor:
+        constant = self.program.tensors[str(node.target)]
+        return constant.double() if constant.is_floating_point() else constant
 
     def _operation(self, node: Node, values: dict[Node, Any]) -> Any:
         if node.target is operator.getitem:

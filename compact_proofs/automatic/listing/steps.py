@@ -76,15 +76,16 @@ class Steps:
         """Inputs that are evaluated at once, so that few numbers are gathered."""
         return max(1, min(MOST_INPUTS, GATHERED // self.widest))
 
-    def run(self, inputs: Tensor, result: Dense) -> Tensor:
+    def run(self, inputs: Tensor, result: Dense, alone: bool = False) -> Tensor:
         """Compute a value [N, *shape] of inputs [N, n], step by step.
 
         What depends on some positions only is computed once for all inputs that agree there: in this call, and where there is room
-        for all (`_kept_sets`) also in others: in every later one, or what `know` found that several calls need.
+        for all (`_kept_sets`) also in others: in every later one, or what `know` found that several calls need; in no others if the
+        call is to be `alone`.
         """
         if not len(inputs):
             return torch.zeros(0, *result.shape, dtype=torch.float64, device=self.device)
-        kept = self._kept_sets()
+        kept = set[frozenset[int]]() if alone else self._kept_sets()
         kinds = {on: self._kinds(inputs, on, on in kept) for on in {on for _, on in self._steps}}
         done: list[Tensor] = []
         for number, (step, on) in enumerate(self._steps):
@@ -93,7 +94,7 @@ class Steps:
             def read(value: Dense, new: Tensor = own.new) -> Tensor:
                 return done[value.step][kinds[value.on].of[new].to(self.device)]
 
-            before = self._stored.get(number)
+            before = self._stored.get(number) if on in kept else None
             if before is not None and own.before is not None:
                 before = before[own.before.to(self.device)]
             if before is not None and not len(own.new):

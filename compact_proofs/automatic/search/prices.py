@@ -14,7 +14,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.bounds.rows import Jobs
 from compact_proofs.automatic.boxes.tree import DROP, LIST, PROVE, REST
-from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.last_norm import TwoSteps, quickest
 from compact_proofs.automatic.search.nodes import Node
 from compact_proofs.automatic.shared import MOST_LISTED
 from compact_proofs.certified import LARGEST_MIXED
@@ -68,12 +68,14 @@ class Prices:
             task.labels(few)
         shapes = copy.deepcopy(program).to("meta")
         with count() as tables:
-            listing = Listing(shapes, task.d_vocab)
+            listing = quickest(shapes, task.d_vocab)
         label = labelling.length.total / len(few)
         each = listing.price(inputs)
+        drawn = torch.randint(0, task.d_vocab, (DRAWN, task.n_ctx), generator=torch.Generator().manual_seed(0))
         if listing.may_have_zeros:
-            drawn = torch.randint(0, task.d_vocab, (DRAWN, task.n_ctx), generator=torch.Generator().manual_seed(0))
-            each *= Listing(program, task.d_vocab, zeros=True).price(drawn) / Listing(program, task.d_vocab).price(drawn)
+            each *= quickest(program, task.d_vocab).price(drawn) / quickest(program, task.d_vocab, zeros=False).price(drawn)
+        if isinstance(listing, TwoSteps):
+            each += quickest(program, task.d_vocab).left(drawn, task.labels(drawn)) * listing.second.price(inputs)
         each += label
         return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most)
 

@@ -1,0 +1,263 @@
+"""Margins of a network that ends with a layer norm, without the norm.
+
+With r in R^d the norm's argument, w and b its scale and shift, U and c what makes logits of its result, 1 the vector of ones,
+
+    logit_k = (C^T r)_k / sigma(r) + e_k,     C = (I - 1 1^T / d) diag(w) U,   e = U^T b + c,   sigma(r)^2 = |r - mean|^2 / d + eps,
+
+so that the margin of y over z, times sigma > 0, is
+
+    C_y.r - C_z.r + (e_y - e_z) sigma  >=  C_y.r - C_z.r + min(e_y - e_z, 0) s       for any s >= sigma.                   (1)
+
+Now r is a sum of parts x_p W_p and a constant r0 (x_p the hidden neurons of an MLP, for one), so C^T r is a sum of x_p (W_p C), of as
+many columns as there are outputs but one, and sigma <= s with
+
+    s^2 = (|r0| + sum_p |W_p| |x_p|)^2 / d + eps,
+
+since taking the mean off lengthens no vector. With few outputs that is much less than r. An input of which (1) does not prove every
+margin is evaluated as any other.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Node
+
+from compact_proofs.automatic.bounds.tangent import operator_norm
+from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.values import Dense, Reader, moves, shape_of
+from compact_proofs.automatic.reading.narrow import narrowed
+from compact_proofs.core.claim import margins
+from compact_proofs.enclosure import provably
+from compact_proofs.program import Program
+from compact_proofs.program.simplify import name_of
+
+aten = torch.ops.aten
+
+ALIKE = {"reshape", "view", "_unsafe_view", "squeeze", "unsqueeze", "clone", "contiguous"}
+"""Operations that keep the entries of a vector in their order."""
+LARGEST_SHARE = 0.5
+"""Of what it costs to make r and logits of it; what (1) costs must be less."""
+
+
+@dataclass
+class Parts:
+    """A vector as a sum: of vectors, of vectors times matrices, and of constants; each a node."""
+
+    alone: list[Node] = field(default_factory=list)
+    times: list[tuple[Node, Node]] = field(default_factory=list)
+    constants: list[Node] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, node: Node) -> Parts:
+        """Of a node that is a vector, in whatever shape."""
+        found, size = cls(), _size(node)
+        waiting = [node]
+        while waiting:
+            at = waiting.pop()
+            name, args = name_of(at) if at.op == "call_function" else "", at.args
+            if at.op == "get_attr":
+                found.constants.append(at)
+            elif name in ALIKE:
+                waiting.append(args[0])
+            elif name == "add" and not at.kwargs and len(args) == 2 and all(_is_vector(x, size) for x in args):
+                waiting += args
+            elif name == "mm" and args[1].op == "get_attr":
+                found.times.append((args[0], args[1]))
+            elif name == "addmm" and not at.kwargs and args[2].op == "get_attr" and _is_vector(args[0], size):
+                found.times.append((args[1], args[2]))
+                waiting.append(args[0])
+            else:
+                found.alone.append(at)
+        return found
+
+
+@dataclass
+class Ending:
+    """The end of a network: logits from a layer norm.
+
+    Attributes
+    ----------
+    parts
+        Of the norm's argument.
+    weight, bias
+        Of the norm.
+    eps
+    unembedding : Node
+        U, [d, outputs].
+    constants
+        Nodes [outputs] whose sum is c.
+    """
+
+    parts: Parts
+    weight: Node | None
+    bias: Node | None
+    eps: float
+    unembedding: Node
+    constants: list[Node]
+
+    @classmethod
+    def of(cls, program: Program) -> Ending | None:
+        """Of a program; None if it does not end so, or if that would save little."""
+        nodes = list(narrowed(program.graph, once=True).nodes)
+        logits = Parts.of(nodes[-1].all_input_nodes[0])
+        if logits.alone or len(logits.times) != 1:
+            return None
+        normed, unembedding = logits.times[0]
+        while normed.op == "call_function" and name_of(normed) in ALIKE:
+            normed = normed.args[0]  # type: ignore[assignment]
+        if normed.target is not operator.getitem or normed.args[1] != 0 or name_of(normed.args[0]) != "native_layer_norm":
+            return None
+        r, shape, weight, bias, eps = normed.args[0].args
+        if len(shape) != 1 or _size(r) != shape[0] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):
+            return None
+        parts, d, outputs = Parts.of(r), shape[0], _size(nodes[-1].all_input_nodes[0])
+        hidden = sum(_size(x) for x, _ in parts.times)
+        if outputs < 2 or not hidden or hidden * outputs > LARGEST_SHARE * d * (hidden + outputs):
+            return None
+        return cls(parts, weight, bias, float(eps), unembedding, logits.constants)
+
+
+class Numerators(Listing):
+    """Evaluates (1) on many inputs.
+
+    Parameters
+    ----------
+    ending
+        Of the program, from `Ending.of`.
+
+    Notes
+    -----
+    Cost, besides the parts x_p: 2 m (outputs - 1) operations for a part of m numbers, 2 m for its length, and about 6 an output.
+    """
+
+    def __init__(self, program: Program, v: int, ending: Ending, zeros: bool) -> None:
+        self._ending = ending
+        super().__init__(program, v, zeros)
+
+    def _proven(self, found: Tensor, labels: Tensor) -> Tensor:
+        """From numerators against the last output [N, outputs - 1], and squares of lengths [N, parts]."""
+        few = self._shift.shape[0] - 1
+        numerators = torch.cat([found[:, :few], torch.zeros(len(found), 1, dtype=torch.float64, device=self.device)], 1)
+        longest = self._constant_length + (found[:, few:].clamp(min=0).sqrt() * self._stretch).sum(1)
+        sigma = (longest.square() / self._width + self._ending.eps).sqrt()
+        shift = margins(self._shift.expand(len(found), few + 1), labels)
+        return provably(margins(numerators, labels) + shift.clamp(max=0) * sigma[:, None] > 0).all(-1)
+
+    def _read(self) -> Dense:
+        end, parts = self._ending, self._ending.parts
+        vectors = [x for x, _ in parts.times]
+        values = self._values(_ancestors([*vectors, *parts.alone]))
+        U = self._constant_of(end.unembedding)
+        d = len(U)
+        scaled = U if end.weight is None else self._constant_of(end.weight)[:, None] * U
+        C = scaled - scaled.mean(0, keepdim=True)
+        shift = U.new_zeros(U.shape[1]) if end.bias is None else self._constant_of(end.bias) @ U
+        self._shift = shift + sum(self._constant_of(c).flatten() for c in end.constants)
+        self._width = d
+        C = C[:, :-1] - C[:, -1:]
+        constant = sum((self._constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
+        self._constant_length = constant.square().sum().sqrt()
+        rows = [(self._row(values[x]), self._constant_of(W)) for x, W in parts.times]
+        maps, stretch = [W @ C for _, W in rows], [operator_norm(W) for _, W in rows]
+        terms = [x for x, _ in rows]
+        if parts.alone:
+            total = self._row(values[parts.alone[0]])
+            for x in parts.alone[1:]:
+                total = self._call("add", aten.add.Tensor, (total, self._row(values[x])), shape_of(total))
+            terms.append(total)
+            maps.append(C)
+            stretch.append(U.new_ones(()))
+        self._stretch = torch.stack(stretch)
+        known, shape = constant @ C, torch.Size([1, C.shape[1]])
+        products = [self._steps.dense(self._call("mm", aten.mm.default, (x, W), shape)) for x, W in zip(terms, maps, strict=True)]
+        squares = [self._steps.dense(self._square(x)) for x in terms]
+
+        def together(inputs: Tensor, read: Reader) -> Tensor:
+            numerators = known
+            for x in products:
+                numerators = numerators + read(x).flatten(1)
+            return torch.cat([numerators, *(read(x).flatten(1) for x in squares)], 1)
+
+        on = frozenset[int]().union(*(x.on for x in (*products, *squares)))
+        return self._steps.add(together, torch.Size([shape[1] + len(squares)]), on)
+
+    def _row(self, x: Any) -> Any:
+        """A vector as [1, size]."""
+        shape = torch.Size([1, shape_of(x).numel()])
+        return x if shape_of(x) == shape else self._call("reshape", aten.reshape.default, (x, list(shape)), shape)
+
+    def _square(self, x: Any) -> Any:
+        """|x|^2 of a row [1, size], as [1, 1]."""
+        column = self._call("reshape", aten.reshape.default, (x, [shape_of(x)[1], 1]), torch.Size([shape_of(x)[1], 1]))
+        return self._call("mm", aten.mm.default, (x, column), torch.Size([1, 1]))
+
+    def _call(self, name: str, target: Any, args: tuple[Any, ...], shape: torch.Size) -> Any:
+        return self._apply(name, target, args, {}, [x for x in args if moves(x)], shape)
+
+
+class TwoSteps:
+    """A listing that first tries `Numerators`, and evaluates logits where these do not prove an input right.
+
+    What the second step needs is shared within a call only, so that no call depends on others.
+    """
+
+    def __init__(self, program: Program, v: int, ending: Ending, zeros: bool) -> None:
+        self.first, self.second = Numerators(program, v, ending, zeros), Listing(program, v, zeros)
+
+    def right(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Which of the inputs [N, n] are proven right: bool [N]."""
+        found = self.first.right(inputs, labels)
+        left = (~found).nonzero()[:, 0]
+        if len(left):
+            found[left] = self.second.right(inputs[left], labels[left], alone=True)
+        return found
+
+    def know(self, batches: Iterable[Tensor]) -> None:
+        """As `Listing.know`."""
+        self.first.know(batches)
+
+    @property
+    def may_have_zeros(self) -> bool:
+        """As in `Listing`, in the first step."""
+        return self.first.may_have_zeros
+
+    def price(self, inputs: Tensor) -> float:
+        """As `Listing.price`, of the first step."""
+        return self.first.price(inputs)
+
+    def left(self, inputs: Tensor, labels: Tensor) -> float:
+        """The share of inputs that the first step does not prove right: of those whose label is an output (0 if there are none)."""
+        named = (labels >= 0) & (labels < self.second.program.output.shape[0])
+        right = self.first.right(inputs[named], labels[named])
+        return 1 - float(right.double().mean()) if len(right) else 0.0
+
+
+def quickest(program: Program, v: int, zeros: bool = True) -> Listing | TwoSteps:
+    """The listing that costs least, where it may depend on the weights what an input costs; `zeros` as for `Listing`."""
+    ending = Ending.of(program)
+    return Listing(program, v, zeros) if ending is None else TwoSteps(program, v, ending, zeros)
+
+
+def _ancestors(nodes: list[Node]) -> list[Node]:
+    """The nodes and all that they read, in order."""
+    needed, waiting = set(nodes), list(nodes)
+    while waiting:
+        for node in waiting.pop().all_input_nodes:
+            if node not in needed:
+                needed.add(node)
+                waiting.append(node)
+    return [node for node in nodes[0].graph.nodes if node in needed]
+
+
+def _size(node: Any) -> int:
+    return node.meta["val"].numel()  # type: ignore[no-any-return]
+
+
+def _is_vector(x: Any, size: int) -> bool:
+    return isinstance(x, Node) and _size(x) == size
