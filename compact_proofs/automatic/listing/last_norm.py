@@ -235,7 +235,7 @@ class TwoSteps:
         """The share of inputs that the first step does not prove right: of those whose label is an output (0 if there are none)."""
         named = (labels >= 0) & (labels < self.second.program.output.shape[0])
         right = self.first.right(inputs[named], labels[named])
-        return 1 - float(right.double().mean()) if len(right) else 0.0
+        return 1 - int(right.sum()) / len(right) if len(right) else 0.0
 
 
 def quickest(program: Program, v: int, zeros: bool = True) -> Listing | TwoSteps:
