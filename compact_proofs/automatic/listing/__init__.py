@@ -1,6 +1,7 @@
 """Evaluation input by input, sharing whatever inputs have in common: exact, and cheaper than brute force.
 
 program                  `Listing`: a program, read operation by operation
+last_norm                margins of a network that ends with a layer norm, without the norm
 values                   what is known of a tensor before any input is given: tables over tokens, or a step for each input
 steps, kinds             what is carried out for each input, once for those that agree where it depends on them
 maps                     linear maps, not carried out before it is known what reads them

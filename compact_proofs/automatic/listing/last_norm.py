@@ -8,8 +8,8 @@ so that the margin of y over z, times sigma > 0, is
 
     C_y.r - C_z.r + (e_y - e_z) sigma  >=  C_y.r - C_z.r + min(e_y - e_z, 0) s       for any s >= sigma.                   (1)
 
-Now r is a sum of parts x_p W_p and a constant r0 (x_p the hidden neurons of an MLP, for one), so C^T r is a sum of x_p (W_p C), of as
-many columns as there are outputs but one, and sigma <= s with
+Now r is a sum of parts x_p W_p and a constant r0 (x_p the hidden neurons of an MLP, for one), so C^T r is a sum of x_p (W_p C), of
+as many columns as there are outputs but one, and sigma <= s with
 
     s^2 = (|r0| + sum_p |W_p| |x_p|)^2 / d + eps,
 
