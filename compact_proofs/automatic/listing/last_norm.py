@@ -30,7 +30,7 @@ from torch.fx import Node
 
 from compact_proofs.automatic.bounds.tangent import operator_norm
 from compact_proofs.automatic.listing.program import Listing
-from compact_proofs.automatic.listing.values import Dense, Reader, moves, shape_of
+from compact_proofs.automatic.listing.values import Affine, Dense, Reader, moves, shape_of
 from compact_proofs.automatic.reading.narrow import narrowed
 from compact_proofs.core.claim import margins
 from compact_proofs.enclosure import provably
@@ -41,6 +41,8 @@ aten = torch.ops.aten
 
 ALIKE = {"reshape", "view", "_unsafe_view", "squeeze", "unsqueeze", "clone", "contiguous"}
 """Operations that keep the entries of a vector in their order."""
+NARROW = 2
+"""Products with so many columns cost no more than it does to find zeros."""
 LARGEST_SHARE = 0.5
 """Of what it costs to make r and logits of it; what (1) costs must be less."""
 
@@ -174,8 +176,8 @@ class Numerators(Listing):
             maps.append(C)
             stretch.append(U.new_ones(()))
         self._stretch = torch.stack(stretch)
-        known, shape = constant @ C, torch.Size([1, C.shape[1]])
-        products = [self._steps.dense(self._call("mm", aten.mm.default, (x, W), shape)) for x, W in zip(terms, maps, strict=True)]
+        known = constant @ C
+        products = [self._mapped(x, W) for x, W in zip(terms, maps, strict=True)]
         squares = [self._steps.dense(self._square(x)) for x in terms]
 
         def together(inputs: Tensor, read: Reader) -> Tensor:
@@ -185,7 +187,14 @@ class Numerators(Listing):
             return torch.cat([numerators, *(read(x).flatten(1) for x in squares)], 1)
 
         on = frozenset[int]().union(*(x.on for x in (*products, *squares)))
-        return self._steps.add(together, torch.Size([shape[1] + len(squares)]), on)
+        return self._steps.add(together, torch.Size([len(known) + len(squares)]), on)
+
+    def _mapped(self, x: Any, W: Tensor) -> Dense:
+        """x W for a row [1, size]: of few columns without looking for zeros in x, which would cost as much."""
+        shape = torch.Size([1, W.shape[1]])
+        if isinstance(x, Affine) or shape[1] > NARROW:
+            return self._steps.dense(self._call("mm", aten.mm.default, (x, W), shape))
+        return self._steps.each(aten.mm.default, (x, W), {}, shape)
 
     def _row(self, x: Any) -> Any:
         """A vector as [1, size]."""

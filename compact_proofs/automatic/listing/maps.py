@@ -19,9 +19,6 @@ from compact_proofs.automatic.listing.zeros import without_zeros
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import Enclosure, lower, provably, upper
 
-NARROW = 2
-"""Products with so many columns cost no more than it does to find zeros."""
-
 
 def mapped(x: Dense | View, W: Tensor) -> Mapped:
     """x W, not carried out."""
@@ -65,9 +62,9 @@ def carried_out(m: Mapped, steps: Any) -> Dense:
 
 
 def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
-    """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`), and W is finite and not too narrow for that."""
+    """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`) and W is finite."""
     (B, K, d), E = x.shape, W.shape[2]
-    zeros = zeros and E > NARROW and _is_finite(W)  # 0 times infinity is not 0
+    zeros = zeros and _is_finite(W)  # 0 times infinity is not 0
 
     def step(inputs: Tensor, read: Reader) -> Tensor:
         rows = read(x).movedim(1, 0).reshape(B, -1, d)  # [B, N K, d]
