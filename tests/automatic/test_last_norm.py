@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from compact_proofs import zoo
-from compact_proofs.automatic.listing.last_norm import Ending, Numerators, TwoSteps, quickest
+from compact_proofs.automatic.listing.last_norm import Ending, Numerators, TwoSteps, left_by, quickest
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.enclosure import sound
 from compact_proofs.length import count
@@ -48,7 +48,7 @@ def test_two_steps_prove_what_logits_prove(options):
             first = found.first.right(inputs, labels)
             assert not (first & ~right).any()
             assert torch.equal(found.right(inputs, labels), right)
-            assert found.left(inputs, labels) == pytest.approx(1 - int(first.sum()) / len(first))
+            assert left_by(program, V, inputs, labels) == pytest.approx(1 - int(first.sum()) / len(first))
         proven = [proven[0] + int(first.sum()), proven[1] + int(right.sum())]
     assert 0 < proven[0] < proven[1]
 

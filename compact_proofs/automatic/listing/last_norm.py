@@ -62,7 +62,7 @@ class Parts:
         waiting = [node]
         while waiting:
             at = waiting.pop()
-            name, args = name_of(at) if at.op == "call_function" else "", at.args
+            name, args = name_of(at) if at.op == "call_function" else "", _args(at)
             if at.op == "get_attr":
                 found.constants.append(at)
             elif name in ALIKE:
@@ -112,10 +112,10 @@ class Ending:
             return None
         normed, unembedding = logits.times[0]
         while normed.op == "call_function" and name_of(normed) in ALIKE:
-            normed = normed.args[0]  # type: ignore[assignment]
-        if normed.target is not operator.getitem or normed.args[1] != 0 or name_of(normed.args[0]) != "native_layer_norm":
+            normed = _args(normed)[0]
+        if normed.target is not operator.getitem or normed.args[1] != 0 or name_of(_args(normed)[0]) != "native_layer_norm":
             return None
-        r, shape, weight, bias, eps = normed.args[0].args
+        r, shape, weight, bias, eps = _args(_args(normed)[0])
         if len(shape) != 1 or _size(r) != shape[0] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):
             return None
         parts, d, outputs = Parts.of(r), shape[0], _size(nodes[-1].all_input_nodes[0])
@@ -240,17 +240,21 @@ class TwoSteps:
         """As `Listing.price`, of the first step."""
         return self.first.price(inputs)
 
-    def left(self, inputs: Tensor, labels: Tensor) -> float:
-        """The share of inputs that the first step does not prove right: of those whose label is an output (0 if there are none)."""
-        named = (labels >= 0) & (labels < self.second.program.output.shape[0])
-        right = self.first.right(inputs[named], labels[named])
-        return 1 - int(right.sum()) / len(right) if len(right) else 0.0
-
 
 def quickest(program: Program, v: int, zeros: bool = True) -> Listing | TwoSteps:
     """The listing that costs least, where it may depend on the weights what an input costs; `zeros` as for `Listing`."""
     ending = Ending.of(program)
     return Listing(program, v, zeros) if ending is None else TwoSteps(program, v, ending, zeros)
+
+
+def left_by(program: Program, v: int, inputs: Tensor, labels: Tensor) -> float:
+    """The share of inputs that `Numerators` do not prove right: of those whose label is an output (0 if there are none)."""
+    ending = Ending.of(program)
+    named = (labels >= 0) & (labels < program.output.shape[0])
+    if ending is None or not bool(named.any()):
+        return 0.0
+    right = Numerators(program, v, ending, zeros=True).right(inputs[named], labels[named])
+    return 1 - int(right.sum()) / len(right)
 
 
 def _ancestors(nodes: list[Node]) -> list[Node]:
@@ -264,8 +268,12 @@ def _ancestors(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes[0].graph.nodes if node in needed]
 
 
-def _size(node: Any) -> int:
-    return node.meta["val"].numel()  # type: ignore[no-any-return]
+def _args(node: Node) -> tuple[Any, ...]:
+    return node.args
+
+
+def _size(node: Node) -> int:
+    return int(node.meta["val"].numel())
 
 
 def _is_vector(x: Any, size: int) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.bounds.rows import Jobs
 from compact_proofs.automatic.boxes.tree import DROP, LIST, PROVE, REST
-from compact_proofs.automatic.listing.last_norm import TwoSteps, quickest
+from compact_proofs.automatic.listing.last_norm import TwoSteps, left_by, quickest
 from compact_proofs.automatic.search.nodes import Node
 from compact_proofs.automatic.shared import MOST_LISTED
 from compact_proofs.certified import LARGEST_MIXED
@@ -75,7 +75,7 @@ class Prices:
         if listing.may_have_zeros:
             each *= quickest(program, task.d_vocab).price(drawn) / quickest(program, task.d_vocab, zeros=False).price(drawn)
         if isinstance(listing, TwoSteps):
-            each += quickest(program, task.d_vocab).left(drawn, task.labels(drawn)) * listing.second.price(inputs)
+            each += left_by(program, task.d_vocab, drawn, task.labels(drawn)) * listing.second.price(inputs)
         each += label
         return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most)
 
