@@ -104,5 +104,6 @@ def test_no_more_is_listed_than_pays():
         LIST,
     ]
     assert kinds(Prices(100.0, 50.0, 1e9), leaf(0, 4, LIST), leaf(1, 4, REST)) == [DROP, PROVE]
+    assert kinds(Prices(100.0, 50.0, 0.0, inputs=10**12), leaf(0, 4, LIST), leaf(1, 4, REST)) == [DROP, PROVE]  # no bound shows it
     assert kinds(Prices(100.0, INFINITE, 0.0), leaf(MIXED, 4, PROVE)) == [DROP]
     assert math.isinf(Prices(100.0, INFINITE, 0.0).each)

@@ -27,6 +27,8 @@ EXAMPLES, LABELLED = 2**18, 2**12
 """Inputs, one after the other, from which the price of one is taken; and from which that of a label is."""
 DRAWN = 2**9
 """Inputs of all kinds, from which it is seen what zeros save."""
+UNSEEN = 1e-9
+"""A list of a smaller share of the inputs is not made: no bound shows it."""
 LOOK = 3
 """Operations for each row, to tell which inputs of a box it does not prove (`compact_proofs.certified.positive_tables`)."""
 
@@ -47,6 +49,8 @@ class Prices:
         What the label of an input costs.
     most
         How many inputs are evaluated, at most.
+    inputs
+        How many the task has.
     """
 
     worth: float
@@ -54,6 +58,7 @@ class Prices:
     tables: float
     label: float = 0.0
     most: int = MOST_LISTED
+    inputs: int = 0
 
     @classmethod
     def of(cls, program: Program, task: FiniteTask, worth: float, most: int) -> Prices:
@@ -77,7 +82,7 @@ class Prices:
         if isinstance(listing, TwoSteps):
             each += left_by(program, task.d_vocab, drawn, task.labels(drawn)) * listing.second.price(inputs)
         each += label
-        return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most)
+        return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most, task.size)
 
     @property
     def missed(self) -> float:
@@ -142,6 +147,6 @@ class Prices:
                 leaf.kind = DROP
             room -= leaf.size
         listed = rest + sum(leaf.size for leaf in leaves if leaf.kind == LIST)
-        if listed * max(self.worth - self.each, 0.0) <= self.tables:
+        if listed * max(self.worth - self.each, 0.0) <= self.tables or listed < UNSEEN * self.inputs:
             for leaf in leaves:
                 leaf.kind = {REST: PROVE, LIST: DROP}.get(leaf.kind, leaf.kind)
