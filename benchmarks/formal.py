@@ -22,16 +22,18 @@ from compact_proofs.core.strategy import Strategy
 from compact_proofs.decimals import decimal
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import formal_default
+from compact_proofs.formal.compact import formalize_compact
 from compact_proofs.formal.coq import ROOT, Coq, sources
 from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
 from compact_proofs.formal.goal.kinds import closable_kinds
-from compact_proofs.formal.groups.group_statement import GroupStatement, formalize_group
-from compact_proofs.formal.sources import formalize
-from compact_proofs.formal.theorem import Checked
+from compact_proofs.formal.theorem import Checked, Measured
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks import load_model
+from compact_proofs.tasks.groups.directions import Directions as GroupDirections
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, MaxOfK, Prefix, finetuning, training
+from compact_proofs.tasks.modular_addition.adapting import adapted_directions
 
 RESULTS = Path(__file__).parent / "results" / "formal.md"
 PER_QUERY = Additive(8, 64, "joint", "grid", 64, 96)
@@ -52,8 +54,11 @@ NETWORKS = (
 )
 """Models that Coq runs on every input."""
 
-GROUPS = (*NETWORKS[:5], "a5-seed-0", "a5-seed-1", "s5-seed-1")
+GROUPS = (*NETWORKS[:5], "a5-seed-0", "a5-seed-1", "s5-seed-0", "s5-seed-1", "s5-seed-2", "s5-seed-3")
 """Models that the compact checker of groups proves."""
+
+DIRECTIONS = ("mod-59-mlp-seed-0", "mod-59-attn-seed-0")
+"""Models that are proved from directions of their neurons' outputs."""
 
 GOALS = ("max-of-4-seed-123", "finite-max-2-heads")
 """Models about which goals are closed by machine."""
@@ -89,7 +94,9 @@ def row(case: Case) -> str:
     task = MaxOfK.of(model)
     proven = prove(model, task, strategy)
     with tempfile.TemporaryDirectory() as folder:
-        theorem = formalize(model, strategy, proven.explanation, proven.claim.numerator, Path(folder), arithmetic=arithmetic)
+        theorem = formalize_compact(
+            model, task, strategy, proven.explanation, proven.claim.numerator, Path(folder), arithmetic=arithmetic
+        )
         checked = theorem.check()
     used = ("window", "groups", "steps", "reach") if strategy.options().get("counting") == "grid" else ("window",)
     options = "".join(f" {k}={v}" for k, v in strategy.options().items() if k in used)
@@ -104,18 +111,24 @@ def network_row(name: str) -> str:
         return _line(name, "every input", "hardware", theorem.check(), loaded.task.size, theorem.numerator)
 
 
-def group_row(name: str) -> str:
-    """Check the theorem about a network on a group, proved from its circuits; return its line of the table."""
+def pair_row(name: str, strategy: Strategy, how: str) -> str:
+    """Check the theorem about a network on pairs, proved from a strategy's explanation; return its line of the table."""
     loaded = load_model(name)
-    strategy = GSetsLinear(exact=False)
     proven = prove(loaded.model, loaded.task, strategy)
     numerator = proven.claim.numerator
     with tempfile.TemporaryDirectory() as folder:
-        theorem = formalize_group(loaded.model, loaded.task, strategy, proven.explanation, numerator, Path(folder), title=name)
-        assert isinstance(theorem.statement, GroupStatement)
+        theorem = formalize_compact(loaded.model, loaded.task, strategy, proven.explanation, numerator, Path(folder), title=name)
+        assert isinstance(theorem.statement, Measured)
         length, times = theorem.statement.length, theorem.statement.brute_force_length / theorem.statement.length
-        how = f"circuits, {length:,} operations (1/{times:.0f})"
-        return _line(name, how, "hardware", theorem.check(), loaded.task.size, numerator)
+        said = f"{how}, {length:,} operations (1/{times:.0f})"
+        return _line(name, said, "hardware", theorem.check(), loaded.task.size, numerator)
+
+
+def directions_row(name: str) -> str:
+    """The line of a theorem proved from the directions that fit a model."""
+    model = zoo.load(name)
+    strategy = adapted_directions(model) if isinstance(model, OneLayerMLP) else GroupDirections(12)
+    return pair_row(name, strategy, f"directions {strategy.clusters} x {strategy.q}")
 
 
 def goal_row(name: str) -> str:
@@ -160,7 +173,8 @@ def clean_build() -> float:
 PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "compact": lambda: map(row, cases()),
     "networks": lambda: map(network_row, NETWORKS),
-    "groups": lambda: map(group_row, GROUPS),
+    "groups": lambda: (pair_row(name, GSetsLinear(exact=False), "circuits") for name in GROUPS),
+    "directions": lambda: map(directions_row, DIRECTIONS),
     "goals": lambda: map(goal_row, GOALS),
 }
 """The lines of the table, by how theorems are proved."""

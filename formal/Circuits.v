@@ -11,7 +11,7 @@
     - [written]: the sum over a circuit's neurons, as its parts that are known, and errors. *)
 
 From Coq Require Import Reals List Bool Lia Lra Permutation.
-From CompactProofs Require Import Sums.
+From CompactProofs Require Import Sums CauchySchwarz.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -19,31 +19,6 @@ Open Scope R_scope.
 
 Definition sum2 (P Q : nat) (f : nat -> nat -> R) : R :=
   sum_over (seq 0 P) (fun b => sum_over (seq 0 Q) (f b)).
-
-Lemma sum_over_minus {X} (l : list X) f g :
-  sum_over l (fun a => f a - g a) = sum_over l f - sum_over l g.
-Proof.
-  induction l as [|a l IH]; [unfold sum_over; cbn; ring|]. rewrite !sum_over_cons, IH. ring.
-Qed.
-
-Lemma sum_over_times_r {X} c (l : list X) f : sum_over l (fun a => f a * c) = sum_over l f * c.
-Proof. rewrite Rmult_comm, <- sum_over_times. apply sum_over_ext. intros. ring. Qed.
-
-Lemma sum_over_nonneg {X} (l : list X) f : (forall a, 0 <= f a) -> 0 <= sum_over l f.
-Proof.
-  intros Each. induction l as [|a l IH]; [unfold sum_over; cbn; lra|].
-  rewrite sum_over_cons. specialize (Each a). lra.
-Qed.
-
-Lemma sum_over_permutation {X} (l l' : list X) f :
-  Permutation l l' -> sum_over l f = sum_over l' f.
-Proof.
-  intros Same. induction Same as [|a l l' Same IH|a b l|l l' l'' Same IH Same' IH'].
-  - reflexivity.
-  - rewrite !sum_over_cons. now rewrite IH.
-  - rewrite !sum_over_cons. ring.
-  - now rewrite IH.
-Qed.
 
 Lemma sum2_ext P Q f g :
   (forall b k, (b < P)%nat -> (k < Q)%nat -> f b k = g b k) -> sum2 P Q f = sum2 P Q g.
@@ -88,41 +63,10 @@ Qed.
 
 (** ** Cauchy and Schwarz *)
 
-Lemma cauchy_step A B C a b :
-  0 <= A -> 0 <= B -> C * C <= A * B -> (C + a * b) * (C + a * b) <= (A + a * a) * (B + b * b).
-Proof.
-  intros Pos_A Pos_B Bound.
-  enough (Cross : 2 * C * (a * b) <= A * (b * b) + B * (a * a)) by nra.
-  set (p := A * (b * b)). set (q := B * (a * a)).
-  assert (0 <= p) by (apply Rmult_le_pos; [assumption|apply Rle_0_sqr]).
-  assert (0 <= q) by (apply Rmult_le_pos; [assumption|apply Rle_0_sqr]).
-  apply Rsqr_incr_0_var; [|lra]. apply (Rle_trans _ (4 * (p * q))).
-  - replace (4 * (p * q)) with (4 * ((A * B) * Rsqr (a * b))) by (unfold p, q, Rsqr; ring).
-    replace (Rsqr (2 * C * (a * b))) with (4 * ((C * C) * Rsqr (a * b))) by (unfold Rsqr; ring).
-    apply Rmult_le_compat_l; [lra|]. apply Rmult_le_compat_r; [apply Rle_0_sqr|exact Bound].
-  - pose proof (Rle_0_sqr (p - q)) as Square. unfold Rsqr in *. lra.
-Qed.
-
-Lemma cauchy_schwarz {X} (l : list X) f g :
-  sum_over l (fun a => f a * g a) * sum_over l (fun a => f a * g a) <=
-  sum_over l (fun a => f a * f a) * sum_over l (fun a => g a * g a).
-Proof.
-  induction l as [|a l IH]; [unfold sum_over; cbn; lra|]. rewrite !sum_over_cons.
-  assert (forall h : X -> R, 0 <= sum_over l (fun a => h a * h a))
-    by (intros h; apply sum_over_nonneg; intros; apply Rle_0_sqr).
-  rewrite !(Rplus_comm (_ a * _ a)). now apply cauchy_step.
-Qed.
-
 Lemma cauchy_schwarz2 P Q f g :
   Rabs (sum2 P Q (fun b k => f b k * g b k)) <=
   sqrt (sum2 P Q (fun b k => f b k * f b k)) * sqrt (sum2 P Q (fun b k => g b k * g b k)).
-Proof.
-  rewrite !sum2_pairs. set (l := list_prod _ _). rewrite <- sqrt_mult.
-  - rewrite <- sqrt_Rsqr_abs. apply sqrt_le_1_alt.
-    exact (cauchy_schwarz l (fun p => f (fst p) (snd p)) (fun p => g (fst p) (snd p))).
-  - apply sum_over_nonneg. intros. apply Rle_0_sqr.
-  - apply sum_over_nonneg. intros. apply Rle_0_sqr.
-Qed.
+Proof. rewrite !sum2_pairs. apply product_of_norms. Qed.
 
 (** ** ReLU *)
 

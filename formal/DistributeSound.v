@@ -181,14 +181,21 @@ End Input.
 
 (** ** Accuracy *)
 
+Lemma right_of_distributed M fast constants kept label t :
+  distributes M fast constants kept = true ->
+  right_b M label t = right_b (with_program M fast) label t.
+Proof.
+  intros Same. unfold right_b. cbn [with_program outputs]. f_equal.
+  induction (seq 0 (outputs M)) as [|x l IH]; [reflexivity|]. cbn [forallb]. rewrite IH.
+  now rewrite !(distributes_sound t M fast constants kept _ Same).
+Qed.
+
 Lemma accuracy_of_distributed M fast constants kept domain label :
   distributes M fast constants kept = true ->
   accuracy M domain label = accuracy (with_program M fast) domain label.
 Proof.
   intros Same. unfold accuracy. do 3 f_equal. apply filter_ext. intros t.
-  unfold right_b. cbn [with_program outputs]. f_equal.
-  induction (seq 0 (outputs M)) as [|x l IH]; [reflexivity|]. cbn [forallb]. rewrite IH.
-  now rewrite !(distributes_sound t M fast constants kept _ Same).
+  exact (right_of_distributed M fast constants kept label t Same).
 Qed.
 
 (** ** The theorem *)

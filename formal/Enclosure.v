@@ -6,6 +6,7 @@
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
 From CompactProofs Require Import Statement Sums.
+From CompactProofs Require Export Rows.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -53,35 +54,7 @@ Definition entry_of {A : enclosures} (row : list (T A)) (j : nat) : T A := nth j
 Section Rows.
   Context {A : enclosures} {contains : T A -> R -> Prop} (Sd : sound A contains).
 
-  (** [encloses l f xs]: entry by entry, the row l encloses the numbers f x for x in xs. *)
-  Definition encloses {X} (l : list (T A)) (f : X -> R) (xs : list X) : Prop := Forall2 (fun a x => contains a (f x)) l xs.
-
-  Lemma encloses_length {X} l (f : X -> R) xs : encloses l f xs -> length l = length xs.
-  Proof. intros E. induction E; cbn; [reflexivity|now f_equal]. Qed.
-
-  Lemma encloses_ext {X} l (f g : X -> R) xs : (forall x, In x xs -> f x = g x) -> encloses l f xs -> encloses l g xs.
-  Proof.
-    intros H E. induction E as [|a x l xs Ha E IH]; constructor; [rewrite <- H; [exact Ha|now left]|].
-    apply IH. intros; apply H; now right.
-  Qed.
-
-  Lemma encloses_tabulate {X} (F : X -> T A) (f : X -> R) xs :
-    (forall x, In x xs -> contains (F x) (f x)) -> encloses (map F xs) f xs.
-  Proof. intros H. induction xs; cbn; constructor; [apply H; now left|]. apply IHxs. intros; apply H; now right. Qed.
-
-  Lemma encloses_map {X} (F : T A -> T A) (G : R -> R) l (f : X -> R) xs :
-    (forall a r, contains a r -> contains (F a) (G r)) -> encloses l f xs -> encloses (map F l) (fun x => G (f x)) xs.
-  Proof. intros H E. induction E; cbn; constructor; auto. Qed.
-
-  Fixpoint map2 {X Y Z} (F : X -> Y -> Z) (l : list X) (l' : list Y) : list Z :=
-    match l, l' with a :: l, b :: l' => F a b :: map2 F l l' | _, _ => [] end.
-
-  Lemma encloses_map2 {X} (F : T A -> T A -> T A) (G : R -> R -> R) l l' (f g : X -> R) xs :
-    (forall a b r s, contains a r -> contains b s -> contains (F a b) (G r s)) ->
-    encloses l f xs -> encloses l' g xs -> encloses (map2 F l l') (fun x => G (f x) (g x)) xs.
-  Proof.
-    intros H E. revert l'. induction E as [|a x l xs Ha E IH]; intros l' E'; inversion E'; subst; cbn; constructor; auto. now apply IH.
-  Qed.
+  Notation encloses := (encloses (contains := contains)).
 
   Lemma encloses_nth l f n i : encloses l f (seq 0 n) -> (i < n)%nat -> contains (entry_of l i) (f i).
   Proof.
@@ -90,30 +63,6 @@ Section Rows.
       destruct i as [|i]; cbn [nth]; [now rewrite Nat.add_0_r|].
       replace (s + S i)%nat with (S s + i)%nat by lia. apply IH; [assumption|lia]. }
     apply (H 0%nat).
-  Qed.
-
-  (** Without entry number m. *)
-  Fixpoint omit {X} (m : nat) (l : list X) : list X :=
-    match l, m with [], _ => [] | _ :: l, O => l | a :: l, S m => a :: omit m l end.
-
-  Lemma encloses_omit {X} m l (f : X -> R) xs : encloses l f xs -> encloses (omit m l) f (omit m xs).
-  Proof. intros E. revert m. induction E; intros [|m]; cbn; try constructor; auto. now apply IHE. Qed.
-
-  Lemma in_omit_seq n m x : In x (omit m (seq 0 n)) <-> (x < n)%nat /\ x <> m.
-  Proof.
-    assert (H : forall s, In x (omit m (seq s n)) <-> (s <= x < s + n)%nat /\ x <> (s + m)%nat).
-    { revert m. induction n as [|n IH]; intros m s; destruct m as [|m]; cbn [seq omit]; [cbn; lia..| |].
-      - rewrite in_seq. lia.
-      - cbn [In]. rewrite IH. lia. }
-    rewrite H. lia.
-  Qed.
-
-  Lemma encloses_forall {X} (P : T A -> bool) (Q : R -> Prop) l (f : X -> R) xs :
-    (forall a r, P a = true -> contains a r -> Q r) -> forallb P l = true -> encloses l f xs -> forall x, In x xs -> Q (f x).
-  Proof.
-    intros H HP E. induction E as [|a x l xs Ha E IH]; cbn in HP; intros y [].
-    - subst. apply andb_true_iff in HP. destruct HP as [HP _]. now apply (H a).
-    - apply andb_true_iff in HP. now apply IH.
   Qed.
 
   (** ** Inner products *)

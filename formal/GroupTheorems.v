@@ -1,15 +1,15 @@
 (** * From a successful check of circuits to a theorem about a program's accuracy
 
     The program of a network on a group, as the exporter writes it for any sizes, computes the
-    logits that GroupProven.v argues about. *)
+    logits that GroupSound.v argues about. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From CompactProofs Require Import Network Tasks Enclosure GroupChecker.
-From CompactProofs Require Sums GroupTables GroupProven NetworkTheorems Places Instances.
+From CompactProofs Require Import Network Tasks Enclosure GroupChecker Pairs.
+From CompactProofs Require GroupTables GroupSound Instances.
 Import ListNotations.
 Open Scope R_scope.
 
-Module G := GroupProven.
+Module G := GroupSound.
 Module B := GroupTables.
 
 (** ** The program *)
@@ -69,16 +69,13 @@ Section Check.
            && shares_whole bits m circuits
         then
           let f := fraction_bits M in
-          let right := proven n bits (matrix_t f n m a) (matrix_t f n m b) (matrix_t f m n c)
-                         (vector_t f d) e circuits in
-          Z.of_nat (length (filter (fun t => right (nth 0 t 0%nat) (nth 1 t 0%nat))
-                                   (inputs [n; n])))
+          count_pairs n n (proven n bits (matrix_t f n m a) (matrix_t f n m b) (matrix_t f m n c)
+                             (vector_t f d) e circuits)
         else 0%Z
     | _ => 0%Z
     end.
 
-  Definition check_groups (N total : Z) : bool :=
-    shaped M && (0 <? total)%Z && (total =? Z.of_nat n * Z.of_nat n)%Z && (N <=? count_groups)%Z.
+  Definition check_groups (N total : Z) : bool := check_pairs M n n count_groups N total.
 
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
@@ -147,28 +144,12 @@ Section Check.
     apply andb_prop in Checks. destruct Checks as [Dims Divides].
     unfold same_dims in Dims. destruct (list_eq_dec _ _ _) as [Is|]; [|discriminate].
     injection Is as Dims_a Dims_b Dims_c Dims_d. clear Dims. cbv zeta.
-    set (right := proven _ _ _ _ _ _ _ _).
-    apply Nat2Z.inj_le.
-    enough (Each : forall t, In t (inputs [n; n]) ->
-      right (nth 0 t 0%nat) (nth 1 t 0%nat) = true -> right_b M (composition table) t = true).
-    { clear -Each. induction (inputs [n; n]) as [|t l IH]; [constructor|]. cbn [filter].
-      specialize (IH (fun t In_l => Each t (or_intror In_l))).
-      specialize (Each t (or_introl eq_refl)).
-      destruct (right (nth 0 t 0%nat) (nth 1 t 0%nat)).
-      - rewrite Each by reflexivity. cbn [length]. lia.
-      - destruct (right_b M (composition table) t); cbn [length]; lia. }
-    intros t In_t Proven. apply NetworkTheorems.right_b_spec.
-    cbn [inputs] in In_t. apply in_flat_map in In_t. destruct In_t as [x [Hx In_t]].
-    apply in_map_iff in In_t. destruct In_t as [rest [<- In_t]].
-    apply in_flat_map in In_t. destruct In_t as [y [Hy In_t]].
-    cbn [map In] in In_t. destruct In_t as [<-|[]].
-    apply in_seq in Hx. apply in_seq in Hy. cbn [nth] in Proven.
+    apply count_pairs_sound. intros x y Hx Hy Proven.
     assert (Products : forall x y, (x < n)%nat -> (y < n)%nat -> (image table x y < n)%nat).
     { intros x' y' Hx' Hy'. unfold divides in Divides. cbv zeta in Divides.
       do 3 (apply andb_prop in Divides; destruct Divides as [Divides _]).
       apply andb_prop in Divides. destruct Divides as [_ Closed]. apply Nat.ltb_lt.
       exact (B.forallb_seq _ _ (B.forallb_seq _ _ Closed x' Hx') y' Hy'). }
-    change (composition table [x; y]) with (image table x y).
     assert (Outputs : outputs M = n) by (rewrite Program; reflexivity).
     unfold Network.right. rewrite Outputs.
     change (composition table [x; y]) with (image table x y).
@@ -186,17 +167,7 @@ Section Check.
     shaped M = true /\
     (accuracy M (inputs [n; n]) (composition table) >= IZR N / IZR total)%R.
   Proof using Sd.
-    intros Program Check. unfold check_groups in Check.
-    apply andb_prop in Check. destruct Check as [Check Enough].
-    apply andb_prop in Check. destruct Check as [Check Size].
-    apply andb_prop in Check. destruct Check as [Shaped Positive].
-    apply Z.leb_le in Enough. apply Z.eqb_eq in Size. apply Z.ltb_lt in Positive.
-    split; [exact Shaped|]. pose proof (count_groups_sound Program) as Count.
-    assert (Length : Z.of_nat (length (inputs [n; n])) = total).
-    { rewrite Places.length_inputs, Size. unfold product. cbn [fold_right]. lia. }
-    unfold accuracy. rewrite !INR_IZR_INZ, Length. apply Rle_ge, Rmult_le_compat_r.
-    - apply Rlt_le, Rinv_0_lt_compat, (IZR_lt 0), Positive.
-    - apply IZR_le. lia.
+    intros Program. apply accuracy_of_pairs. exact (count_groups_sound Program).
   Qed.
 End Check.
 

@@ -1,8 +1,9 @@
 (** * Instances of the enclosure interface: coq-interval over three formats of numbers
 
     [Hardware]: binary64 numbers of the processor. Assumes the specification of Coq's primitive floats. The daily one.
-    [Software]: floating-point numbers with BigZ mantissas. Assumes the specification of Coq's primitive 63-bit integers. Ten times slower.
-    [Pure]: floating-point numbers with Z mantissas; assumes nothing of any machine number. A hundred times slower. *)
+    [Software]: floating-point numbers with BigZ mantissas. Assumes the specification of Coq's primitive 63-bit integers. Fifteen times
+    slower.
+    [Pure]: floating-point numbers with Z mantissas; assumes nothing of any machine number. Sixty times slower. *)
 
 From Coq Require Import Reals ZArith Lra.
 From Interval Require Import Float.Primitive_ops Float.Specific_ops Float.Specific_bigint Float.Specific_stdz

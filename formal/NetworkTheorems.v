@@ -20,6 +20,17 @@ Proof.
     destruct Not. apply Less; [lia|assumption].
 Qed.
 
+(** Of [total] inputs, at least N are right. *)
+Lemma accuracy_at_least M domain label N total :
+  (0 < total)%Z -> total = Z.of_nat (length domain) ->
+  (N <= Z.of_nat (length (filter (right_b M label) domain)))%Z ->
+  (accuracy M domain label >= IZR N / IZR total)%R.
+Proof.
+  intros Positive Size Enough. unfold accuracy. rewrite !INR_IZR_INZ, <- Size.
+  apply Rle_ge, Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, (IZR_lt 0), Positive|].
+  now apply IZR_le.
+Qed.
+
 (** ** Lists *)
 
 Lemma last_nth {X} (l : list X) d : last l d = nth (length l - 1) l d.
@@ -216,10 +227,8 @@ Section Counting.
     apply andb_prop in Check. destruct Check as [Check Size].
     apply andb_prop in Check. destruct Check as [Shaped Positive].
     apply Z.leb_le in Enough. apply Z.eqb_eq in Size. apply Z.ltb_lt in Positive.
-    split; [exact Shaped|]. pose proof (count_right_sound M values constants domain label) as Count.
-    unfold accuracy. rewrite !INR_IZR_INZ, <- Size. apply Rle_ge, Rmult_le_compat_r.
-    - apply Rlt_le, Rinv_0_lt_compat, (IZR_lt 0), Positive.
-    - apply IZR_le. lia.
+    split; [exact Shaped|]. apply accuracy_at_least; [exact Positive|exact Size|].
+    pose proof (count_right_sound M values constants domain label). lia.
   Qed.
 End Counting.
 

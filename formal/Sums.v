@@ -1,6 +1,6 @@
 (** Finite sums of real numbers. *)
 
-From Coq Require Import Reals List Lia Lra.
+From Coq Require Import Reals List Permutation Lia Lra.
 From CompactProofs Require Import Statement.
 Import ListNotations.
 Open Scope R_scope.
@@ -39,6 +39,38 @@ Qed.
 
 Lemma sum_over_map {A B} (g : A -> B) l f : sum_over (map g l) f = sum_over l (fun a => f (g a)).
 Proof. unfold sum_over. now rewrite map_map. Qed.
+
+Lemma sum_over_minus {X} (l : list X) f g :
+  sum_over l (fun a => f a - g a) = sum_over l f - sum_over l g.
+Proof.
+  induction l as [|a l IH]; [unfold sum_over; cbn; ring|]. rewrite !sum_over_cons, IH. ring.
+Qed.
+
+Lemma sum_over_times_r {X} c (l : list X) f : sum_over l (fun a => f a * c) = sum_over l f * c.
+Proof. rewrite Rmult_comm, <- sum_over_times. apply sum_over_ext. intros. ring. Qed.
+
+Lemma sum_over_nonneg {X} (l : list X) f : (forall a, 0 <= f a) -> 0 <= sum_over l f.
+Proof.
+  intros Each. induction l as [|a l IH]; [unfold sum_over; cbn; lra|].
+  rewrite sum_over_cons. specialize (Each a). lra.
+Qed.
+
+Lemma sum_over_permutation {X} (l l' : list X) f :
+  Permutation l l' -> sum_over l f = sum_over l' f.
+Proof.
+  intros Same. induction Same as [|a l l' Same IH|a b l|l l' l'' Same IH Same' IH'].
+  - reflexivity.
+  - rewrite !sum_over_cons. now rewrite IH.
+  - rewrite !sum_over_cons. ring.
+  - now rewrite IH.
+Qed.
+
+Lemma sum_over_flat_map {X Y} (F : X -> list Y) (xs : list X) f :
+  sum_over (flat_map F xs) f = sum_over xs (fun a => sum_over (F a) f).
+Proof.
+  induction xs as [|a xs IH]; [reflexivity|]. cbn [flat_map].
+  now rewrite sum_over_app, sum_over_cons, IH.
+Qed.
 
 Lemma sum_ext n f g : (forall i, (i < n)%nat -> f i = g i) -> sum n f = sum n g.
 Proof. intros H. apply sum_over_ext. intros i Hi. apply in_seq in Hi. apply H. lia. Qed.

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
     from compact_proofs.core.certificate import Certificate
     from compact_proofs.core.strategy import Strategy
-    from compact_proofs.formal.theorem import Checked, Formalization
+    from compact_proofs.formal.theorem import Checked, Formalization, Statement
     from compact_proofs.inputs.task import Task
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks import LoadedModel
+
+COMPACT: dict[str, dict[str, Any]] = {"g-sets-linear": {"exact": False}, "directions": {}}
+"""Strategies with a compact checker for networks on pairs, with the options that differ from their own."""
 
 
 def formalize(
@@ -61,8 +64,8 @@ def formalize(
             "--strategy",
             "-s",
             help="How to prove it. For one-layer transformers on max-of-k: **additive** (the default), **prefix** or "
-            "**brute-force**; for networks on groups **brute-force** (the default) or **g-sets-linear**, which is shorter; for all "
-            "other networks **brute-force**.",
+            "**brute-force**; for other networks **brute-force** (the default), or, which is shorter, **directions** on groups and "
+            "on modular addition, or **g-sets-linear** on groups.",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +74,7 @@ def formalize(
         Arithmetic,
         typer.Option(
             help="What the checker computes with. **hardware**: the processor's floating-point numbers. **software**: Coq's, on "
-            "machine integers, 10 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
+            "machine integers, 15 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
         ),
     ] = Arithmetic.hardware,
     goal: Annotated[
@@ -228,94 +231,75 @@ def _model(
 ) -> tuple[Formalization, Certificate]:
     """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
     from compact_proofs.core.prove import find_explanation, prove
-    from compact_proofs.formal.checkers import checker_for, formal_default
-    from compact_proofs.formal.sources import formalize as write
+    from compact_proofs.formal.compact import compact_statement
+    from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.progress import progress_bars
 
     loaded = load()
-    model = _transformer(loaded)
-    if strategy == "g-sets-linear" and loaded.task.name == "groups":
-        return _group(loaded, options, output, arithmetic)
-    if model is None:
+    chosen = _chosen(loaded, strategy, options)
+    if chosen is None:
         return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
+    with progress_bars(f"proving by {chosen.name}"):
+        explanation = find_explanation(loaded.model, loaded.task, chosen)
+        statement = compact_statement(  # which refuses before anything is proved
+            loaded.model, loaded.task, chosen, explanation, title=loaded.name, arithmetic=arithmetic
+        )
+        proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
+    _note_length(statement)
+    return write_theorem(statement, proven.claim.numerator, output), proven
+
+
+def _chosen(loaded: LoadedModel, strategy: str | None, options: dict[str, Any]) -> Strategy | None:
+    """The strategy whose compact checker is meant; None if Coq is to run the network on every input."""
+    from compact_proofs.formal.checkers import formal_default
+
+    known = {s.name: s for s in loaded.kit.strategies} if loaded.kit else {}
+    model = _transformer(loaded)
+    if model is None:
+        if strategy not in COMPACT or strategy not in known:
+            return None
+        return known[strategy].from_options(COMPACT[strategy] | options)
     default = formal_default(model)
     if strategy is None or strategy == default.name:
-        chosen = type(default).from_options(default.options() | options)
-    else:
-        known = {s.name: s for s in loaded.kit.strategies}
-        if strategy not in known:
-            raise BadInput(f"{loaded.task.name} has no strategy {strategy!r}; formalize takes additive, prefix and brute-force")
-        chosen = known[strategy].from_options(options)
-    explanation = find_explanation(loaded.model, loaded.task, chosen)
-    checker_for(chosen, model, explanation)  # refuses before anything is proved
-    with progress_bars(f"proving by {chosen.name}"):
-        proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
-    numerator = proven.claim.numerator
-    return write(model, chosen, explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
+        return type(default).from_options(default.options() | options)
+    if strategy not in known:
+        raise BadInput(f"{loaded.task.name} has no strategy {strategy!r}; formalize takes additive, prefix and brute-force")
+    return known[strategy].from_options(options)
 
 
 def _certificate(
     file: Path, load: Callable[[], LoadedModel] | None, output: Path, arithmetic: Arithmetic
 ) -> tuple[Formalization, Certificate]:
     """A theorem with a certificate's bound."""
-    from compact_proofs.formal.groups.group_statement import without_checker
+    from compact_proofs.formal.compact import compact_statement
     from compact_proofs.formal.network.statement import statement_of
-    from compact_proofs.formal.sources import formalize as write
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.tasks import strategies_for
-    from compact_proofs.tasks.groups.gsets import GSetsLinear
 
     loaded, proven = _recompute(file, load)
-    model, numerator = _transformer(loaded), proven.claim.numerator
     chosen = strategies_for(loaded.task)[proven.strategy].from_options(proven.options)
-    if isinstance(chosen, GSetsLinear):
-        reason = without_checker(loaded.model, loaded.task, chosen, proven.explanation)
-        if reason is None:
-            return _compact_group(loaded, chosen, proven, output, arithmetic), proven
-        note(f"There is no compact checker for this certificate: {reason}. So Coq runs the network on every input.")
-    if model is None:
+    transformer = _transformer(loaded) is not None
+    statement: Statement | None = None
+    if transformer or chosen.name in COMPACT:
+        try:
+            statement = compact_statement(
+                loaded.model, loaded.task, chosen, proven.explanation, title=loaded.name, arithmetic=arithmetic
+            )
+        except BadInput as reason:
+            if transformer:
+                raise
+            note(f"{reason}. So Coq runs it on every input.")
+    if statement is None:
         statement = statement_of(loaded.model, loaded.task, title=loaded.name, arithmetic=arithmetic)
-        return write_theorem(statement, numerator, output), proven
-    return write(model, chosen, proven.explanation, numerator, output, title=loaded.name, arithmetic=arithmetic), proven
+    _note_length(statement)
+    return write_theorem(statement, proven.claim.numerator, output), proven
 
 
-def _group(loaded: LoadedModel, options: dict[str, Any], output: Path, arithmetic: Arithmetic) -> tuple[Formalization, Certificate]:
-    """A theorem about a network on a group, from circuits that are searched for."""
-    from compact_proofs.core.prove import find_explanation, prove
-    from compact_proofs.formal.groups.group_statement import without_checker
-    from compact_proofs.progress import progress_bars
-    from compact_proofs.tasks.groups.gsets import GSetsLinear
+def _note_length(statement: Statement) -> None:
+    from compact_proofs.formal.theorem import Measured
 
-    chosen = GSetsLinear.from_options({"exact": False} | options)
-    with progress_bars(f"proving by {chosen.name}"):
-        explanation = find_explanation(loaded.model, loaded.task, chosen)
-        reason = without_checker(loaded.model, loaded.task, chosen, explanation)
-        if reason is not None:
-            raise BadInput(f"{loaded.name}: {reason}; without --strategy, Coq runs the network on every pair")
-        proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
-    return _compact_group(loaded, chosen, proven, output, arithmetic), proven
-
-
-def _compact_group(
-    loaded: LoadedModel, chosen: Strategy, proven: Certificate, output: Path, arithmetic: Arithmetic
-) -> Formalization:
-    """A theorem about a network on a group, from a certificate's circuits."""
-    from compact_proofs.formal.groups.group_statement import GroupStatement, formalize_group
-
-    theorem = formalize_group(
-        loaded.model,
-        loaded.task,
-        chosen,
-        proven.explanation,
-        proven.claim.numerator,
-        output,
-        title=loaded.name,
-        arithmetic=arithmetic,
-    )
-    statement = theorem.statement
-    assert isinstance(statement, GroupStatement)
-    note(f"The checker makes {statement.length:,} operations; the network on every pair, {statement.brute_force_length:,}.")
-    return theorem
+    if isinstance(statement, Measured):
+        note(f"The checker makes {statement.length:,} operations; the network on every pair, {statement.brute_force_length:,}.")
 
 
 def _network(
@@ -337,7 +321,7 @@ def _network(
     if strategy not in (None, "brute-force", "exhaustive") or options:
         raise BadInput(
             f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option "
-            "(on groups, --strategy g-sets-linear has a compact checker)"
+            "(on groups and modular addition, --strategy directions has a compact checker; on groups g-sets-linear)"
         )
     statement = statement_of(module, task, title=title, arithmetic=arithmetic)
     with progress_bars("proving by exhaustive"):

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput
@@ -21,7 +20,8 @@ from compact_proofs.formal.checkers import ASSUMING, Checker, checker_for
 from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.source import program_source, weights_source
 from compact_proofs.formal.network.statement import NUMBER, network_for
-from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
+from compact_proofs.formal.theorem import NAME
+from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k import MaxOfK
 
@@ -118,38 +118,19 @@ def fits_statement(model: AttentionOnlyTransformer) -> bool:
     return min(model.d_vocab, model.n_ctx, model.d_model, model.d_head) > 1
 
 
-def formalize(
-    model: AttentionOnlyTransformer,
-    strategy: Strategy,
-    explanation: Mapping[str, Tensor],
-    numerator: int,
-    folder: Path,
-    *,
-    title: str = "a model",
-    arithmetic: Arithmetic = Arithmetic.hardware,
-) -> Formalization:
-    """Write the theorem that at least `numerator` of all inputs are answered rightly.
-
-    Parameters
-    ----------
-    model, strategy, explanation
-        As for `compact_proofs.prove`; the strategy must have a verified checker.
-    numerator
-        What the strategy proved.
-    folder
-        An existing folder; files of the same names are replaced.
-    title
-        Names the model in a comment.
-    arithmetic
-        What the checker computes with.
+def transformer_statement(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Mapping[str, Tensor], title: str, arithmetic: Arithmetic
+) -> TransformerStatement:
+    """State the accuracy of a one-layer transformer on Max-of-K, proved by the verified checker of a strategy.
 
     Raises
     ------
     BadInput
-        If there is no verified checker, a size is 1, or the files cannot be written.
+        If the strategy has none, or a size is 1.
     """
+    if not isinstance(task, MaxOfK) or not isinstance(model, AttentionOnlyTransformer):
+        raise BadInput(f"{strategy.name} on {task.name} has none")
     checker = checker_for(strategy, model, explanation)
     if not fits_statement(model):
-        raise BadInput(f"{title}: the compact checkers are for transformers whose sizes are all above 1; cp.formalize takes any")
-    network = network_for(model, MaxOfK.of(model))
-    return write_theorem(TransformerStatement(model, network, title, checker, arithmetic), numerator, folder)
+        raise BadInput("it takes transformers whose sizes are all above 1")
+    return TransformerStatement(model, network_for(model, task), title, checker, arithmetic)

@@ -6,7 +6,7 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.files.atomic import write_atomically
@@ -55,6 +55,17 @@ class Statement(Protocol):
     def seconds(self) -> float:
         """About how long the check takes."""
         ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A statement whose checker's operations are counted, beside those of running the network on every input."""
+
+    @property
+    def length(self) -> int: ...
+
+    @property
+    def brute_force_length(self) -> int: ...
 
 
 @dataclass(frozen=True)

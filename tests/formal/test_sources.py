@@ -15,10 +15,10 @@ from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.assumptions import FLAGS, Assumptions, read_assumptions
 from compact_proofs.formal.checkers import checker_for
+from compact_proofs.formal.compact import formalize_compact
 from compact_proofs.formal.coq import PACKAGES, Coq, sources
 from compact_proofs.formal.network.language import Definition, Network, Weight, axis, read
 from compact_proofs.formal.network.source import fraction_bits, program_source, weights_source
-from compact_proofs.formal.sources import formalize
 from compact_proofs.formal.theorem import assumptions_source
 from compact_proofs.models.attention_only import AttentionOnlyConfig, AttentionOnlyTransformer
 from compact_proofs.tasks import LoadedModel
@@ -72,7 +72,9 @@ def test_a_title_cannot_leave_its_comment():
 
 
 def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
-    theorem = formalize(tiny.model, GRID, GRID.explain(tiny.model, tiny.task), 123, tmp_path, arithmetic=Arithmetic.pure)
+    theorem = formalize_compact(
+        tiny.model, tiny.task, GRID, GRID.explain(tiny.model, tiny.task), 123, tmp_path, arithmetic=Arithmetic.pure
+    )
     text, model = (tmp_path / "Accuracy.v").read_text(), "Formalized.Program.model"
     words = f"shaped {model} = true /\\\n  accuracy {model} (inputs [8; 8; 8]%nat) maximum >= 123 / 8 ^ 3."
     assert words in text
@@ -91,7 +93,7 @@ def test_a_transformer_with_a_size_of_one_has_no_checker(tmp_path: Path):
     model = AttentionOnlyTransformer(AttentionOnlyConfig(4, 3, 2, 1))
     task = MaxOfK.of(model)
     with pytest.raises(BadInput, match="whose sizes are all above 1"):
-        formalize(model, GRID, GRID.explain(model, task), 1, tmp_path)
+        formalize_compact(model, task, GRID, GRID.explain(model, task), 1, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -24,10 +23,9 @@ from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.source import program_source, task_source, weights_source
 from compact_proofs.formal.network.statement import NUMBER, network_for
 from compact_proofs.formal.network.tasks import task_in_coq
-from compact_proofs.formal.theorem import NAME, Formalization, write_theorem
+from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.pair_mlp import PairMLP
-from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.task import Groups
 
 
@@ -114,53 +112,23 @@ Open Scope R_scope.
         return " ".join([sizes, *(f"{NAME}.Hints.{name}" for name in ("bits", "neutral", "inverse", "circuits"))])
 
 
-def without_checker(model: nn.Module, task: Task, strategy: Strategy, explanation: Mapping[str, Tensor]) -> str | None:
-    """Why there is no compact checker for an explanation of a model on a task by a strategy; None if there is one."""
-    if not isinstance(task, Groups) or not isinstance(model, PairMLP) or not isinstance(strategy, GSetsLinear):
-        return f"{strategy.name} on {task.name} has none"
-    if model.d_embed is not None:
-        return "it takes folded networks, and this one's embeddings are products (PairMLP.folded makes a folded one)"
-    if min(model.order, model.width) < 2:
-        return "it takes groups of two elements or more, and networks of two neurons or more"
-    try:
-        group_hints(model, task, explanation)
-    except BadInput as reason:
-        return str(reason)
-    return None
+def group_statement(
+    model: nn.Module, task: Task, strategy: Strategy, explanation: Mapping[str, Tensor], title: str, arithmetic: Arithmetic
+) -> GroupStatement:
+    """State the accuracy of a network on a group, proved from the circuits of an explanation of ``g-sets-linear``.
 
-
-def formalize_group(
-    model: nn.Module,
-    task: Task,
-    strategy: Strategy,
-    explanation: Mapping[str, Tensor],
-    numerator: int,
-    folder: Path,
-    *,
-    title: str = "a network",
-    arithmetic: Arithmetic = Arithmetic.hardware,
-) -> Formalization:
-    """Write the theorem that at least `numerator` of all pairs are answered rightly, proved from circuits.
-
-    Parameters
-    ----------
-    model, task, strategy, explanation
-        As for `compact_proofs.prove`; the strategy is ``g-sets-linear``, with any option: the checker bounds in its own way.
-    numerator
-        What the strategy proved; the check writes Coq's own count in its place.
-    folder, title, arithmetic
-        As for `compact_proofs.formal.sources.formalize`.
+    The strategy's options do not matter: the checker bounds in its own way.
 
     Raises
     ------
     BadInput
-        If there is no compact checker (`without_checker`), or the files cannot be written.
+        If there is no compact checker for it.
     """
-    reason = without_checker(model, task, strategy, explanation)
-    if reason is not None:
-        raise BadInput(f"{title} has no compact checker: {reason}; by cp.formalize, Coq runs the network on every pair")
-    assert isinstance(model, PairMLP)
-    assert isinstance(task, Groups)
+    if not isinstance(task, Groups) or not isinstance(model, PairMLP):
+        raise BadInput(f"{strategy.name} on {task.name} has none")
+    if model.d_embed is not None:
+        raise BadInput("it takes folded networks, and this one's embeddings are products (PairMLP.folded makes a folded one)")
+    if min(model.order, model.width) < 2:
+        raise BadInput("it takes groups of two elements or more, and networks of two neurons or more")
     hints = group_hints(model, task, explanation)
-    statement = GroupStatement(model, task, network_for(model, task), hints, title, arithmetic)
-    return write_theorem(statement, numerator, folder)
+    return GroupStatement(model, task, network_for(model, task), hints, title, arithmetic)
