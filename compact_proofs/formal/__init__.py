@@ -4,7 +4,9 @@
 
 network     any network: its program in index notation, proved by running it on every input
 goal        bounds on boxes of inputs, up to a goal about real numbers that any prover may close
-groups      networks on groups, proved from a certificate's circuits by a compact checker
+compact     theorems by a compact checker: which strategies have one
+groups      networks on groups, proved from a certificate's circuits
+directions  networks on two tokens, proved from few directions of what neurons write
 checkers    which strategies for one-layer transformers have a verified checker, and how they and their hints are written
 sources     theorems about one-layer transformers: weights, hints, statement and proof
 theorem     a theorem in a folder, and its check

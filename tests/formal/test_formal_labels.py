@@ -80,7 +80,7 @@ class Counts(nn.Module):
         return self.table[t].sum(1)
 
 
-@pytest.mark.parametrize("name", ["contains", "valid"])
+@pytest.mark.parametrize("name", [pytest.param("contains", marks=pytest.mark.slow), "valid"])
 def test_theorems_with_labels(name: str, coq, compiled, tmp_path: Path):
     module, task = Counts(), FiniteTask(3, 3, labels.Contains(1), valid=EVEN_ZEROS if name == "valid" else None)
     n = int(brute_force(module, task).claim.numerator)

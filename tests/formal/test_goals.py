@@ -148,7 +148,7 @@ BY = "repeat split; intro; intros; lra."
             "Variable false : False.\nTheorem closed : goal.\nProof. destruct false.",
             "rests on",
         ),
-        (f"{BY} Qed.", "Abort.", "does not accept"),
+        pytest.param(f"{BY} Qed.", "Abort.", "does not accept", marks=pytest.mark.slow),
         (BY, "lia.", "does not accept"),
         (f"goal.\nProof. {BY}", "True.\nProof. exact I.", "does not accept"),
     ],
