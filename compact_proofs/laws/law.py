@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.draws import Draws
+from compact_proofs.enclosure import pi
 from compact_proofs.errors import BadInput
 from compact_proofs.laws.quantiles import normal_quantiles, uniform_digits, uniform_quantiles
 
@@ -29,6 +30,23 @@ class OneDimensional(ABC):
     @abstractmethod
     def draw(self, shape: tuple[int, ...], draws: Draws) -> Tensor:
         """Draw independent numbers that have the law exactly, and are enclosed in the sound reading."""
+
+    @property
+    def log_concave_in_logarithm(self) -> bool:
+        """Are f(e^z) and f(-e^z) log-concave functions of z, for the density f? Then scaled boxes can be measured."""
+        return False
+
+    def distribution(self, x: Tensor) -> Tensor:
+        """P[X <= x], if the law says it."""
+        raise BadInput(f"the law {self.words} does not say its distribution function (OneDimensional.distribution)")
+
+    def density(self, x: Tensor) -> Tensor:
+        """The density at numbers that are exactly known or enclosed, if the law says it."""
+        raise BadInput(f"the law {self.words} does not say its density (OneDimensional.density)")
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        """About the number that X is below with a probability, plain float64, if the law says it: for looking, not for proofs."""
+        raise BadInput(f"the law {self.words} does not say its quantiles (OneDimensional.quantile)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,23 @@ class Normal(OneDimensional):
         x = normal_quantiles(uniform_digits(shape, draws))
         return x if (self.mean, self.deviation) == (0, 1) else self.mean + self.deviation * x
 
+    @property
+    def log_concave_in_logarithm(self) -> bool:
+        """With mean 0: the logarithm of f(+-e^z) is -e^(2 z) / (2 deviation^2) and a constant."""
+        return self.mean == 0
+
+    def distribution(self, x: Tensor) -> Tensor:
+        """(1 + erf((x - mean) / (deviation sqrt 2))) / 2."""
+        root = torch.full((), 2.0, dtype=torch.float64, device=x.device).sqrt()
+        return (1 + torch.erf((x - self.mean) / (self.deviation * root))) / 2
+
+    def density(self, x: Tensor) -> Tensor:
+        """exp(-((x - mean) / deviation)^2 / 2) / (deviation sqrt(2 pi))."""
+        return (-((x - self.mean) / self.deviation).square() / 2).exp() / (self.deviation * (2 * pi(x.device)).sqrt())
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        return self.mean + self.deviation * torch.special.ndtri(probability)
+
 
 @dataclass(frozen=True)
 class Uniform(OneDimensional):
@@ -89,6 +124,24 @@ class Uniform(OneDimensional):
         """low (1 - U) + high U."""
         u = uniform_quantiles(uniform_digits(shape, draws))
         return self.low * (1 - u) + self.high * u
+
+    @property
+    def log_concave_in_logarithm(self) -> bool:
+        """The logarithm of f(+-e^z) is a constant on an interval of z, and -inf elsewhere."""
+        return True
+
+    def distribution(self, x: Tensor) -> Tensor:
+        """(x - low) / (high - low), from 0 to 1."""
+        low = torch.full((), self.low, dtype=torch.float64, device=x.device)
+        return ((x - low) / (self.high - low)).clamp(0, 1)
+
+    def density(self, x: Tensor) -> Tensor:
+        """1 / (high - low) between the ends."""
+        low = torch.full((), self.low, dtype=torch.float64, device=x.device)
+        return torch.where((x >= self.low) & (x <= self.high), 1 / (self.high - low), 0.0)
+
+    def quantile(self, probability: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * probability
 
 
 class Law(ABC):

@@ -51,12 +51,15 @@ def read_configuration(architecture: Any, configuration: Any, source: str) -> Co
     Raises
     ------
     BadInput
-        If a field is missing, unknown, or of the wrong type: every field must be there, since a default might be another function.
+        If a field is missing, unknown, or of the wrong type: every field must be there, since a default might be another function,
+        unless the weights show what it is (``left_out``).
     """
     if architecture not in CONFIGURATIONS:
         raise BadInput(f"{source}: the architecture {architecture!r} is unknown; known are {', '.join(CONFIGURATIONS)}")
     kind = CONFIGURATIONS[architecture]
     known = {f.name for f in fields(kind)}
+    if isinstance(configuration, Mapping):
+        configuration = {**getattr(kind, "left_out", {}), **configuration}
     if not isinstance(configuration, Mapping) or configuration.keys() != known:
         given = set(configuration) if isinstance(configuration, Mapping) else set()
         problem = ", ".join([*(f"missing {x}" for x in sorted(known - given)), *(f"unknown {x}" for x in sorted(given - known))])

@@ -1,10 +1,11 @@
-"""Recurrent networks without biases that read real numbers, one after the other: AlgZoo's architecture."""
+"""Recurrent networks that read real numbers, one after the other: AlgZoo's architecture, which has no biases, and with biases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ class ScalarRecurrentConfig:
     ----------
     n_ctx, d_model, d_out : int
         Numbers that are read; width of the state; outputs.
+    bias : bool
+        Are constants added? Configurations of networks without them leave it out.
 
     Raises
     ------
@@ -31,6 +34,8 @@ class ScalarRecurrentConfig:
     n_ctx: int
     d_model: int
     d_out: int
+    bias: bool = False
+    left_out: ClassVar[Mapping[str, bool]] = MappingProxyType({"bias": False})
 
     def __post_init__(self) -> None:
         for name in ("n_ctx", "d_model", "d_out"):
@@ -40,10 +45,13 @@ class ScalarRecurrentConfig:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of every parameter, by name, in the order of the computation."""
-        return {"W_in": (self.d_model,), "W_h": (self.d_model, self.d_model), "W_U": (self.d_model, self.d_out)}
+        found: dict[str, tuple[int, ...]] = {"W_in": (self.d_model,), "W_h": (self.d_model, self.d_model)}
+        found["W_U"] = (self.d_model, self.d_out)
+        return found | ({"b_in": (self.d_model,), "b_h": (self.d_model,), "b_U": (self.d_out,)} if self.bias else {})
 
 
 _OF_LAYERS = {"rnn.weight_ih_l0": "W_in", "rnn.weight_hh_l0": "W_h", "linear.weight": "W_U"}
+_BIASES = {"rnn.bias_ih_l0": "b_in", "rnn.bias_hh_l0": "b_h", "linear.bias": "b_U"}
 
 
 def own_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -51,9 +59,10 @@ def own_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
     Any others are left as they are, for whoever builds the network to refuse. No number is changed.
     """
-    if state.keys() != _OF_LAYERS.keys():
+    names = _OF_LAYERS | _BIASES if _BIASES.keys() & state.keys() else _OF_LAYERS
+    if state.keys() != names.keys():
         return state
-    named = {own: state[name] for name, own in _OF_LAYERS.items()}
+    named = {own: state[name] for name, own in names.items()}
     column = named["W_in"]
     if column.dim() == 2 and column.shape[1] == 1:
         named["W_in"] = column[:, 0]
@@ -65,7 +74,9 @@ class ScalarRecurrent(Architecture):
 
         h <- relu(h W_h + x_t W_in)        logits = h W_U  after the last number
 
-    It has no biases, so that ``f(c x) = c f(x)`` for c >= 0. The parameters are zero until they are trained or loaded.
+    Without biases ``f(c x) = c f(x)`` for c >= 0. With biases, b_h + b_in is added in each step, and b_U to the logits.
+
+    The parameters are zero until they are trained or loaded.
 
     Parameters
     ----------
@@ -79,6 +90,9 @@ class ScalarRecurrent(Architecture):
     W_in: Tensor
     W_h: Tensor
     W_U: Tensor
+    b_in: Tensor
+    b_h: Tensor
+    b_U: Tensor
 
     def __init__(
         self, config: ScalarRecurrentConfig, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
@@ -86,6 +100,7 @@ class ScalarRecurrent(Architecture):
         super().__init__()
         self.config = config
         self.above: int | None = None
+        self.of_each: Any = None
         for name, shape in config.shapes.items():
             self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=dtype, device=device)))
 
@@ -96,9 +111,9 @@ class ScalarRecurrent(Architecture):
         Parameters
         ----------
         rnn
-            One layer, one direction, ReLU, without biases, reading single numbers.
+            One layer, one direction, ReLU, reading single numbers.
         unembedding
-            From the last state to the logits, without a bias.
+            From the last state to the logits; with a bias if the layer has some, and without if it has none.
         n_ctx
             How many numbers are read.
 
@@ -111,22 +126,23 @@ class ScalarRecurrent(Architecture):
             "one layer": rnn.num_layers == 1,
             "one direction": not rnn.bidirectional,
             "ReLU": rnn.nonlinearity == "relu",
-            "no biases": not rnn.bias and unembedding.bias is None,
+            "biases in both or in none": rnn.bias == (unembedding.bias is not None),
             "inputs of one number": rnn.input_size == 1,
             "an unembedding of its state": unembedding.in_features == rnn.hidden_size,
         }
         missing = [what for what, there in given.items() if not there]
         if missing:
             raise BadInput(f"a {cls.architecture} network has {', '.join(given)}; these layers do not have {', '.join(missing)}")
-        state = own_names({**rnn.state_dict(prefix="rnn."), "linear.weight": unembedding.weight})
-        config = ScalarRecurrentConfig(n_ctx=n_ctx, d_model=rnn.hidden_size, d_out=unembedding.out_features)
+        state = own_names(rnn.state_dict(prefix="rnn.") | unembedding.state_dict(prefix="linear."))
+        config = ScalarRecurrentConfig(n_ctx=n_ctx, d_model=rnn.hidden_size, d_out=unembedding.out_features, bias=rnn.bias)
         model = cls(config, unembedding.weight.dtype)
         model.load_state_dict({name: t.detach() for name, t in state.items()})
         return model
 
     def configuration(self) -> dict[str, Any]:
         """The configuration as plain JSON values: with the weights, all that the function depends on."""
-        return asdict(self.config)
+        left_out = self.config.left_out.items()
+        return {name: value for name, value in asdict(self.config).items() if (name, value) not in left_out}
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits after the last number.
@@ -149,7 +165,10 @@ class ScalarRecurrent(Architecture):
         if x.ndim == 0 or x.shape[-1] != self.config.n_ctx:
             raise BadInput(f"inputs of shape {list(x.shape)}: this model reads {self.config.n_ctx} numbers")
         read = x.to(self.W_in.dtype)[..., None] * self.W_in  # [..., n_ctx, d_model]
+        if self.config.bias:
+            read = read + (self.b_in + self.b_h)
         state = torch.relu(read[..., 0, :])
         for t in range(1, self.config.n_ctx):
             state = torch.relu(state @ self.W_h + read[..., t, :])
-        return state @ self.W_U
+        logits = state @ self.W_U
+        return logits + self.b_U if self.config.bias else logits

@@ -33,6 +33,22 @@ WIDEST = 16
 """Inputs at most."""
 
 
+def check_sizes(name: str, model: ScalarRecurrent, task: Task, widest: int) -> None:
+    """Check that a network is of the kind and size that a strategy takes.
+
+    Raises
+    ------
+    BadInput
+        In the name of the strategy, saying why not.
+    """
+    if not isinstance(model, ScalarRecurrent) or not isinstance(task, OrderStatistic):
+        raise BadInput(f"{name}: is about a ScalarRecurrent network on {OrderStatistic.name}, not {type(model).__name__}")
+    if (model.config.n_ctx, model.config.d_out) != (task.n, task.n):
+        raise BadInput(f"{name}: the network reads {model.config.n_ctx} numbers, and the task has {task.n}")
+    if not 2 <= task.n <= widest:
+        raise BadInput(f"{name}: from 2 to {widest} numbers, not {task.n}")
+
+
 def check_network(name: str, model: ScalarRecurrent, task: Task) -> None:
     """Check that cones say something about a network on a task.
 
@@ -41,14 +57,12 @@ def check_network(name: str, model: ScalarRecurrent, task: Task) -> None:
     BadInput
         In the name of a strategy, saying why not.
     """
-    if not isinstance(model, ScalarRecurrent) or not isinstance(task, OrderStatistic):
-        raise BadInput(f"{name}: is about a ScalarRecurrent network on {OrderStatistic.name}, not {type(model).__name__}")
-    if (model.config.n_ctx, model.config.d_out) != (task.n, task.n):
-        raise BadInput(f"{name}: the network reads {model.config.n_ctx} numbers, and the task has {task.n}")
+    check_sizes(name, model, task, WIDEST)
+    if model.config.bias:
+        raise BadInput(f"{name}: a network with biases does not answer x and c x alike; box-tree takes it")
+    assert isinstance(task, OrderStatistic)
     if not task.law.rotation_invariant:
-        raise BadInput(f"{name}: measures directions, and rotations change the law of {task.describe()}")
-    if not 2 <= task.n <= WIDEST:
-        raise BadInput(f"{name}: from 2 to {WIDEST} numbers, not {task.n}")
+        raise BadInput(f"{name}: measures directions, and rotations change the law of {task.describe()}; box-tree takes other laws")
 
 
 @dataclass(frozen=True)

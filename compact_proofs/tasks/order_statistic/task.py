@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from compact_proofs.enclosure import lower, provably
 from compact_proofs.errors import BadInput
-from compact_proofs.laws import Law, LawTask, standard_normal
+from compact_proofs.laws import Independent, Law, LawTask, Normal, OneDimensional
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 
 
 @dataclass(frozen=True)
 class OrderStatistic(LawTask):
-    """n independent standard normal numbers; the label is the place of the one that `above` others exceed.
+    """n independent numbers of one law; the label is the place of the one that `above` others exceed.
 
     Attributes
     ----------
@@ -24,6 +24,8 @@ class OrderStatistic(LawTask):
         How many numbers.
     above
         0 for the largest, 1 for the second largest, (n - 1) / 2 for the median of an odd number.
+    of_each
+        The law of each number.
 
     Raises
     ------
@@ -33,6 +35,7 @@ class OrderStatistic(LawTask):
 
     n: int
     above: int = 1
+    of_each: OneDimensional = field(default_factory=Normal)
     name: ClassVar[str] = "order-statistic"
 
     def __post_init__(self) -> None:
@@ -55,11 +58,11 @@ class OrderStatistic(LawTask):
                 'nothing says which order statistic the network was trained on; say "above" (1: the second largest) in '
                 "its metadata, or make an OrderStatistic"
             )
-        return cls(model.config.n_ctx, model.above)
+        return cls(model.config.n_ctx, model.above, model.of_each or Normal())
 
     @property
     def law(self) -> Law:
-        return standard_normal(self.n)
+        return Independent((self.of_each,) * self.n)
 
     def settings(self) -> Mapping[str, int | str]:
         return {"n": self.n, "above": self.above}
