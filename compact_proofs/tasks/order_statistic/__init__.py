@@ -11,7 +11,8 @@ box_tree       `BoxTree`: the part of each box counts on which linear bounds of 
 box_search     where to split
 whole_cones    `WholeCones`: label cones as they are, for networks of whole numbers
 symbolic       bounds that see how neurons hang together
-descents       estimates of finished trees
+descents       estimates of finished trees of cones
+box_descents   and of boxes
 files          what a file says of the task
 specimens      small models that try to break proofs
 training       AlgZoo's recipe
@@ -31,6 +32,7 @@ from compact_proofs.laws import Independent, Normal
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tables import Table
 from compact_proofs.tasks.kit import TaskKit
+from compact_proofs.tasks.order_statistic.box_descents import FinishedBoxes, box_table
 from compact_proofs.tasks.order_statistic.box_tree import BoxTree
 from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
 from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_table
@@ -79,12 +81,12 @@ def _default(model: ScalarRecurrent) -> Strategy:
 
 
 def _tables(model: ScalarRecurrent) -> Sequence[Table]:
-    return (tree_table(model),) if _by_direction(model) else ()
+    return (*((tree_table(model),) if _by_direction(model) else ()), box_table(model))
 
 
 def _estimators(model: ScalarRecurrent) -> Sequence[Estimator[Any]]:
     trees = [FinishedTree(size) for size in _SIZES[1::2]] if _by_direction(model) else []
-    return (Constant(), *trees, Sampling())
+    return (Constant(), *trees, *(FinishedBoxes(size) for size in _SIZES[1::2]), Sampling())
 
 
 def _candidates(model: ScalarRecurrent) -> Sequence[Strategy]:

@@ -31,6 +31,33 @@ NOISE = 1e-11
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What is found of B boxes.
+
+    Attributes
+    ----------
+    mass, proven : float64 [B]
+        Lower bounds of the probability of each, and of the part of it that is right.
+    right : float64 [B]
+        The share of some points of it at which the network is right.
+    code : int64 [B]
+        The code of its node if it is not split.
+    divisible : bool [B]
+        Can it be split there?
+    coordinate, part : int64 [B]
+        Where to split it.
+    """
+
+    mass: Tensor
+    proven: Tensor
+    right: Tensor
+    code: Tensor
+    divisible: Tensor
+    coordinate: Tensor
+    part: Tensor
+
+
+@dataclass(frozen=True)
 class BoxSearch:
     """How trees of splits are found: a box is split while more than `gain` of its probability is right and not yet proven.
 
@@ -71,30 +98,28 @@ class BoxSearch:
             read += len(boxes)
             if read >= most and stop:
                 raise Busy
-            code, worth, coordinate, part = self._at(boxes)
-            at = (worth & (depth < DEEPEST) & torch.tensor(read < most)).nonzero()[:, 0]
-            code[at] = encode_split(coordinate[at], part[at], boxes.n)
-            codes.append(code)
+            found = self.look(boxes)
+            to_win = found.mass * (found.right * POINTS + 0.3) / (POINTS + 0.6) - found.proven
+            worth = (to_win > self.gain) & found.divisible & (depth < DEEPEST) & torch.tensor(read < most)
+            at = worth.nonzero()[:, 0]
+            coordinate, part = found.coordinate[at], found.part[at]
+            codes.append(found.code.index_put((at,), encode_split(coordinate, part, boxes.n)))
             if len(at):
-                halves = split(boxes[at], coordinate[at], part[at])
+                halves = split(boxes[at], coordinate, part)
                 columns = (torch.cat([getattr(half, name) for half in halves]) for name in ("low", "high", "place"))
                 stack.push(*columns, depth[at].repeat(2) + 1)
         return torch.cat(codes)
 
-    def _at(self, boxes: Boxes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of B boxes: the code of each if it is not split, whether it is worth splitting, and where."""
+    def look(self, boxes: Boxes) -> Looked:
+        """Bound the network on boxes, and choose where to split each."""
         first, stride, middle = self._scales(boxes)
         found = run(self.network, boxes)
         mask = ~(found.margins.least(boxes) > NOISE)
         everything = torch.arange(len(boxes))
         nodes = scales(first, stride, boxes, self.precision.groups * self.precision.cells)
-        mass = cell_masses(self.law, boxes, nodes).sum(1)
         zero = torch.zeros_like(first)
         node = Node(everything, everything[:0], first, stride, mask, zero, zero)
         proven = right_masses(self.law, boxes, found.margins, node, self.precision).nan_to_num(0.0)
-        y = self._points(boxes, middle)
-        right = self._right(boxes, y, middle).double().mean(1)
-        worth = mass * (right * POINTS + 0.3) / (POINTS + 0.6) - proven > self.gain
         coordinate = self._coordinate(boxes, found)
         column = coordinate[:, None]
         low, high = boxes.low.gather(1, column)[:, 0], boxes.high.gather(1, column)[:, 0]
@@ -102,9 +127,15 @@ class BoxSearch:
         median = torch.cat([self._quantiles(boxes, middle, half)[:, 0], middle[:, None]], 1)
         ratio = (median.gather(1, column)[:, 0] - low) / (high - low)
         part = (FINEST * ratio.nan_to_num(0.5).clamp(0, 1)).round().to(torch.int64)
-        part = torch.where((part > 0) & (part < FINEST), part, FINEST // 2)
-        code = torch.where(proven > 0, encode_check(first, stride, mask), DROP)
-        return code, worth & (high > low), coordinate, part
+        return Looked(
+            mass=cell_masses(self.law, boxes, nodes).sum(1),
+            proven=proven,
+            right=self._right(boxes, self._points(boxes, middle), middle).double().mean(1),
+            code=torch.where(proven > 0, encode_check(first, stride, mask), DROP),
+            divisible=high > low,
+            coordinate=coordinate,
+            part=torch.where((part > 0) & (part < FINEST), part, FINEST // 2),
+        )
 
     def _scales(self, boxes: Boxes) -> tuple[Tensor, Tensor, Tensor]:
         """Which scales are measured: the first, the stride, and the mean of the logarithm's scale, as a scale."""

@@ -25,7 +25,7 @@ from compact_proofs.options import Share
 from compact_proofs.shards import each
 from compact_proofs.tasks.order_statistic import cone_tree
 from compact_proofs.tasks.order_statistic.box_search import BoxSearch
-from compact_proofs.tasks.order_statistic.boxes import Backwards, label_boxes, run
+from compact_proofs.tasks.order_statistic.boxes import Backwards, label_boxes, number_of_label_boxes, run
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 
 GROUPS = 32
@@ -67,18 +67,24 @@ class BoxTree(Strategy[ScalarRecurrent]):
     def explain(self, model: ScalarRecurrent, task: Task) -> dict[str, Tensor]:
         assert isinstance(task, OrderStatistic)
         with torch.no_grad():
-            search = BoxSearch(Backwards.of(model), check_law(self.name, task.law), self.gain, self._precision)
+            search = BoxSearch(Backwards.of(model), check_law(self.name, task.law), self.gain, self.precision)
             codes, sizes = search.forest(label_boxes(task.n, task.above), self.most, GROUPS)
         return {"splits": codes, "sizes": sizes}
 
     def search_operations(self, model: ScalarRecurrent, task: Task, length: int) -> int:
-        """As if each node were bounded once."""
+        """As if nodes were those that a surface cuts in about 1 / gain of each label box's parts, (1 / gain)^((n-2) / n)."""
         assert isinstance(task, OrderStatistic)
-        n, d = task.n, model.config.d_model
-        return self.most * (2 * n * n * d**3 + n * self.groups * self.steps * (100 * n + self.steps * n))
+        n = task.n
+        nodes = min(self.most, number_of_label_boxes(n, task.above) * self.gain ** (-(n - 2) / n))
+        return round(nodes * self.box_operations(n, model.config.d_model))
+
+    def box_operations(self, n: int, d: int) -> int:
+        """About how many operations a box takes that is checked."""
+        return 6 * n * n * d**3 + 20 * n * self.groups * self.steps
 
     @property
-    def _precision(self) -> Precision:
+    def precision(self) -> Precision:
+        """How finely probabilities are bounded."""
         return Precision(self.groups, self.cells, self.steps)
 
     def verify(self, model: ScalarRecurrent, task: Task, explanation: Explanation) -> Proven:
@@ -88,7 +94,8 @@ class BoxTree(Strategy[ScalarRecurrent]):
         `compact_proofs.tasks.order_statistic.boxes.run`'s, and `compact_proofs.boxes.forest.verify_trees` adds up lower bounds of
         probabilities: in several groups of boxes, which have no input in common, the codes of each after those of the one before.
 
-        *Cost.* For each check about 2 n^2 d^3 operations for linear bounds, and what `compact_proofs.boxes.forest.right_masses` costs.
+        *Cost.* For each check about 2 n^2 d^3 operations for linear bounds, and what
+        `compact_proofs.boxes.forest.right_masses` costs.
         """
         assert isinstance(task, OrderStatistic)
         law = check_law(self.name, task.law)
@@ -108,7 +115,7 @@ class BoxTree(Strategy[ScalarRecurrent]):
 
         def grow(part: tuple[Tensor, Tensor]) -> BoxTrees:
             chosen, some = part
-            return verify_trees(law, roots[chosen], some, bounds, task.n - 1, self._precision)
+            return verify_trees(law, roots[chosen], some, bounds, task.n - 1, self.precision)
 
         trees = list(each(grow, parts, "trees of splits"))
         bound = rounded_down(sum((tree.measure for tree in trees), Fraction(0)))

@@ -27,6 +27,8 @@ class OrderStatisticRecipe(Recipe):
         How many exceed the answer.
     d_model : int
         Width of the state.
+    bias : bool
+        Are constants added in each step and to the logits? AlgZoo's networks have none.
 
     The rest is in `compact_proofs.train.Recipe`. AlgZoo takes 10^6 steps.
     """
@@ -34,6 +36,7 @@ class OrderStatisticRecipe(Recipe):
     n: int = 3
     above: int = 1
     d_model: int = 4
+    bias: bool = False
     steps: int = 12000
     batch_size: int = 1024
     learning_rate: float = 0.04
@@ -63,7 +66,7 @@ def sampler(task: OrderStatistic) -> Sampler:
 
 def initial_network(recipe: OrderStatisticRecipe) -> ScalarRecurrent:
     """Make the untrained float32 network of the seed: all weights uniform within 1 / sqrt(d_model), as PyTorch's layers start."""
-    model = ScalarRecurrent(ScalarRecurrentConfig(n_ctx=recipe.n, d_model=recipe.d_model, d_out=recipe.n))
+    model = ScalarRecurrent(ScalarRecurrentConfig(n_ctx=recipe.n, d_model=recipe.d_model, d_out=recipe.n, bias=recipe.bias))
     model.above = recipe.above
     generator = make_generator(recipe.seed, "init")
     bound = 1 / math.sqrt(recipe.d_model)

@@ -10,6 +10,8 @@ from compact_proofs.tasks.order_statistic.training import OrderStatisticRecipe, 
 
 RECIPES: dict[str, OrderStatisticRecipe] = {
     "second-of-4": OrderStatisticRecipe(n=4, d_model=6, steps=10_000, seed=2),
+    "second-of-3-biased": OrderStatisticRecipe(n=3, bias=True, steps=10_000),
+    "second-of-10": OrderStatisticRecipe(n=10, d_model=16, steps=20_000),
     "median-of-5": OrderStatisticRecipe(n=5, above=2, d_model=8, steps=10_000),
 }
 """How each is trained."""
