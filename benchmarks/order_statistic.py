@@ -29,7 +29,7 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
     ("second-of-3", ConeTree(smallest=1e-8, gain=1e-8)),
     ("second-of-3", LinearPieces()),
     ("second-of-3", BoxTree()),
-    ("second-of-3", BoxTree(gain=1e-7, cells=32, groups=12)),
+    ("second-of-3", BoxTree(gain=1e-6, cells=16)),
     ("second-of-3-biased", BoxTree()),
     ("second-of-3-biased", BoxTree(gain=1e-6)),
     ("second-of-3 uniform", BoxTree()),

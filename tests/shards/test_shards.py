@@ -27,7 +27,7 @@ from compact_proofs.memory import limited_memory, usual
 from compact_proofs.shards import call, crew
 from compact_proofs.shards.passing import read_result, written
 from compact_proofs.tasks import KITS
-from compact_proofs.tasks.order_statistic import ConeTree
+from compact_proofs.tasks.order_statistic import BoxTree, ConeTree
 
 REGISTERED = [(kit, kind) for kit in KITS.values() for kind in kit.strategies]
 
@@ -68,11 +68,18 @@ def test_every_strategy_proves_the_same_by_workers(kit: Any, kind: Any, workers:
         assert same_file(alone, shared, tmp_path)
 
 
-def test_large_trees_of_cones_are_divided_by_their_roots(workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compact_proofs.tasks.order_statistic.search.TOGETHER", 100)
-    trained, strategy = cp.load("second-of-3"), ConeTree(smallest=1e-4, gain=1e-4)
+@pytest.mark.parametrize(
+    ("search", "strategy", "groups"),
+    [("search", ConeTree(smallest=1e-4, gain=1e-4), 12), ("box_search", BoxTree(gain=3e-3), 24)],
+    ids=["cones", "boxes"],
+)
+def test_large_trees_are_divided_by_their_roots(
+    search: str, strategy: cp.Strategy, groups: int, workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"compact_proofs.tasks.order_statistic.{search}.TOGETHER", 100)
+    trained = cp.load("second-of-3")
     explanation = find_explanation(trained.model, trained.task, strategy)
-    assert len(explanation["sizes"]) == 12
+    assert len(explanation["sizes"]) == groups
     wait_for_workers()
     shared = prove(trained.model, trained.task, strategy, explanation=explanation)
     with crew.nothing_shared():

@@ -1,4 +1,4 @@
-"""The networks of the zoo that name order statistics: AlgZoo's recipe with a hundredth of its steps."""
+"""The networks of the zoo that name order statistics: AlgZoo's recipe with a hundredth or a fiftieth of its steps."""
 
 from __future__ import annotations
 
