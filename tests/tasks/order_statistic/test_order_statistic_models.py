@@ -9,6 +9,7 @@ from torch import nn
 import compact_proofs as cp
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import estimate
+from compact_proofs.laws import Normal, Uniform
 from compact_proofs.models.files import save_model
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent, ScalarRecurrentConfig
 from compact_proofs.tasks import KITS, load_model
@@ -36,8 +37,8 @@ def test_pytorch_s_layers_are_read():
     ("rnn", "linear", "said"),
     [
         (nn.RNN(1, 5, nonlinearity="tanh", bias=False), nn.Linear(5, 3, bias=False), "ReLU"),
-        (nn.RNN(1, 5, nonlinearity="relu"), nn.Linear(5, 3, bias=False), "no biases"),
-        (nn.RNN(1, 5, nonlinearity="relu", bias=False), nn.Linear(5, 3), "no biases"),
+        (nn.RNN(1, 5, nonlinearity="relu"), nn.Linear(5, 3, bias=False), "biases in both or in none"),
+        (nn.RNN(1, 5, nonlinearity="relu", bias=False), nn.Linear(5, 3), "biases in both or in none"),
         (nn.RNN(1, 5, 2, nonlinearity="relu", bias=False), nn.Linear(5, 3, bias=False), "one layer"),
         (nn.RNN(2, 5, nonlinearity="relu", bias=False), nn.Linear(5, 3, bias=False), "inputs of one number"),
         (nn.RNN(1, 5, nonlinearity="relu", bias=False), nn.Linear(4, 3, bias=False), "an unembedding"),
@@ -76,6 +77,27 @@ def test_files_with_the_names_of_layers_are_read(tmp_path):
     x = torch.randn(20, 3)
     assert torch.allclose(loaded.model(x), ScalarRecurrent.of(rnn, linear, 3)(x))
     assert loaded.task == OrderStatistic(3, 1)
+
+
+def test_files_say_biases_and_laws(tmp_path):
+    rnn, linear = nn.RNN(1, 5, nonlinearity="relu", batch_first=True), nn.Linear(5, 3)
+    torch.save(nn.ModuleDict({"rnn": rnn, "linear": linear}).state_dict(), tmp_path / "m.pt")
+    said = {"architecture": "scalar-recurrent", "task": "order-statistic", "above": 1}
+    sizes = {"n_ctx": 3, "d_model": 5, "d_out": 3}
+
+    def loaded(**other):
+        (tmp_path / "m.json").write_text(json.dumps({**said, "configuration": {**sizes, "bias": True}, **other}))
+        return load_model(tmp_path / "m.pt")
+
+    x = torch.randn(20, 3)
+    assert torch.allclose(loaded().model(x), linear(rnn(x[..., None])[0][:, -1]), atol=1e-6)
+    assert loaded(of_each={"uniform": [-1, 2.5]}).task == OrderStatistic(3, 1, Uniform(-1, 2.5))
+    assert loaded(of_each={"normal": [0, 2]}).task == OrderStatistic(3, 1, Normal(0, 2))
+    for wrong in ({"uniform": [1]}, {"uniform": [1, 0]}, {"cauchy": [0, 1]}, {"normal": [0, 1], "uniform": [0, 1]}, "uniform", []):
+        with pytest.raises(BadInput, match=r"m\.pt"):
+            loaded(of_each=wrong)
+    with pytest.raises(BadInput, match="unexpected b_in"):
+        loaded(configuration=sizes)
 
 
 @pytest.mark.parametrize("above", [3, "1", True, -1])
