@@ -53,8 +53,8 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
 TEXT = """# Order statistics
 
 Made by `python -m benchmarks.order_statistic [NETWORK | NETWORK/STRATEGY ...]`. Processor seconds of one core. Sampled: the share
-of 2^22 random inputs that is right (standard error .0002), no proof. Runs: cones on which the network is run, or boxes on which it is
-bounded. A network with "uniform" behind its name reads numbers that are uniform between -1 and 1.
+of 2^22 random inputs that is right (standard error .0002), no proof. Runs: cones on which the network is run, or boxes on which it
+is bounded. A network with "uniform" behind its name reads numbers that are uniform between -1 and 1.
 """
 HEADINGS = ("model", "sampled", "strategy", "proven", "nodes", "runs", "operations", "search, s", "proof, s")
 
