@@ -46,15 +46,16 @@ class BoxRegion(Region):
         """Follow inputs [N, n] down the trees: where no side of a split is proven, an input is taken for no member."""
         found = torch.zeros(len(inputs), dtype=torch.bool)
         for roots, trees in self.grown:
-            children = _children(trees.codes, roots)
-            for root in range(len(roots)):
-                at = _inside(roots[torch.tensor([root])], inputs).nonzero()[:, 0]
-                found[at] = self._follow(roots[torch.full_like(at, root)], trees.codes, children, inputs[at], root)
+            if not len(roots):
+                continue
+            held = torch.stack([_inside(roots[torch.tensor([root])], inputs) for root in range(len(roots))])
+            root, at = held.nonzero().unbind(1)  # of each input at most one
+            found[at] = self._follow(roots[root], trees.codes, _children(trees.codes, roots), inputs[at], root)
         return found
 
-    def _follow(self, boxes: Boxes, codes: Tensor, children: Tensor, x: Tensor, root: int) -> Tensor:
-        """Which inputs [K, n], each in a box of its own, are certainly in the set: bool [K]."""
-        found, at, node = torch.zeros(len(x), dtype=torch.bool), torch.arange(len(x)), children[torch.full((len(x),), root), 0]
+    def _follow(self, boxes: Boxes, codes: Tensor, children: Tensor, x: Tensor, root: Tensor) -> Tensor:
+        """Which inputs [K, n], each in a root of its own, are certainly in the set: bool [K]."""
+        found, at, node = torch.zeros(len(x), dtype=torch.bool), torch.arange(len(x)), children[root, 0]
         while True:
             reached = (node >= 0).nonzero()[:, 0]
             boxes, at, node = boxes[reached], at[reached], node[reached]

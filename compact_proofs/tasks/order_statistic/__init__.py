@@ -64,7 +64,7 @@ def _variants(kind: type[Strategy], model: Any) -> Sequence[Strategy]:
     if kind is LinearPieces:
         return [LinearPieces(gain=1e-3), LinearPieces(gain=1e-2, smallest=1e-2, pieces=40, measure="both")]
     if kind is BoxTree:
-        return [BoxTree(gain=1e-2), BoxTree(gain=3e-3, groups=2, cells=3, steps=5)]
+        return [BoxTree(gain=1e-2) if model.config.d_model % 2 else BoxTree(gain=2e-2, groups=2, cells=3, steps=5)]
     return [ConeTree(smallest=1e-2, gain=1e-2, measure="both"), ConeTree(smallest=1e-3, gain=1e-2, choice="relevant", most=1000)]
 
 
