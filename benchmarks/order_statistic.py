@@ -43,12 +43,10 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
     ("second-of-10-by-pairs", WholeCones()),
     ("second-of-5", LinearPieces()),
     ("second-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
-    ("second-of-5", BoxTree(gain=1e-6, most=2**21)),
+    ("second-of-5", BoxTree()),
     ("median-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
     ("median-of-5", LinearPieces()),
-    ("median-of-5", BoxTree(gain=3e-6)),
-    ("second-of-10-by-hand", BoxTree(gain=1e-4, most=2**17)),
-    ("second-of-10", BoxTree(gain=1e-7, most=2**20)),
+    ("median-of-5", BoxTree()),
 ]
 TEXT = """# Order statistics
 

@@ -57,6 +57,7 @@ UNSEEN = {
     "tasks/groups/circuits.py": ["exact checks of integers, charged by number"],
     "tasks/induction/brute_force.py": ["addresses, made from numbers alone"],
     "tasks/modular_addition/brute_force.py": ["inputs and labels, made from their numbers"],
+    "tasks/order_statistic/box_search.py": ["quantiles, to look at some points", "random numbers, to look at some points"],
     "tasks/order_statistic/box_tree.py": ["the boxes on which labels are known, which are data of the statement, and sizes"],
     "tasks/order_statistic/whole_cones.py": [
         "a sum of exact fractions",

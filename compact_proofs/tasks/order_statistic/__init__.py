@@ -32,7 +32,7 @@ from compact_proofs.laws import Independent, Normal
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tables import Table
 from compact_proofs.tasks.kit import TaskKit
-from compact_proofs.tasks.order_statistic.box_descents import FinishedBoxes, box_table
+from compact_proofs.tasks.order_statistic.box_descents import FinishedBoxes, affordable, box_table
 from compact_proofs.tasks.order_statistic.box_tree import BoxTree
 from compact_proofs.tasks.order_statistic.cone_tree import ConeTree
 from compact_proofs.tasks.order_statistic.descents import FinishedTree, tree_table
@@ -86,7 +86,7 @@ def _tables(model: ScalarRecurrent) -> Sequence[Table]:
 
 def _estimators(model: ScalarRecurrent) -> Sequence[Estimator[Any]]:
     trees = [FinishedTree(size) for size in _SIZES[1::2]] if _by_direction(model) else []
-    return (Constant(), *trees, *(FinishedBoxes(size) for size in _SIZES[1::2]), Sampling())
+    return (Constant(), *trees, *(FinishedBoxes(size, affordable(model)) for size in _SIZES[1::2]), Sampling())
 
 
 def _candidates(model: ScalarRecurrent) -> Sequence[Strategy]:

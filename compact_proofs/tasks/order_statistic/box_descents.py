@@ -107,9 +107,15 @@ class FinishedBoxes(Estimator[ScalarRecurrent]):
         return descend(model, task, inputs, [self.smallest])[0].bound
 
 
-def box_table(model: ScalarRecurrent, samples: int = 200) -> Table:
-    """A table of finished trees of splits by the probability of their smallest boxes."""
+def affordable(model: ScalarRecurrent) -> int:
+    """How many descents take a minute or so: from 20 to 200."""
+    return min(max(10**9 // BoxTree().box_operations(model.config.n_ctx, model.config.d_model), 20), 200)
+
+
+def box_table(model: ScalarRecurrent, samples: int | None = None) -> Table:
+    """A table of finished trees of splits by the probability of their smallest boxes, from `affordable` samples unless given."""
     task, sizes = OrderStatistic.of(model), [10.0**-i for i in range(1, 11)]
+    samples = affordable(model) if samples is None else samples
     inputs = task.draw(samples, Draws(b"box study"))
     found = descend(model, task, inputs, sizes)
     n, d = task.n, model.config.d_model

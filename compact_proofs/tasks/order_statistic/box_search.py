@@ -13,6 +13,7 @@ from compact_proofs.boxes.scale import IN_OCTAVE, NODES, SMALLEST, cell_masses, 
 from compact_proofs.boxes.tree import DROP, STRIDES, Node, encode_check, encode_split
 from compact_proofs.cones.tree import Stack
 from compact_proofs.laws import Independent
+from compact_proofs.length import unseen
 from compact_proofs.tasks.order_statistic.boxes import Backwards, Run, run
 from compact_proofs.tasks.order_statistic.search import Busy
 
@@ -119,14 +120,14 @@ class BoxSearch:
         nodes = scales(first, stride, boxes, self.precision.groups * self.precision.cells)
         zero = torch.zeros_like(first)
         node = Node(everything, everything[:0], first, stride, mask, zero, zero)
-        proven = right_masses(self.law, boxes, found.margins, node, self.precision).nan_to_num(0.0)
+        proven = _or(right_masses(self.law, boxes, found.margins, node, self.precision), 0.0)
         coordinate = self._coordinate(boxes, found)
         column = coordinate[:, None]
         low, high = boxes.low.gather(1, column)[:, 0], boxes.high.gather(1, column)[:, 0]
         half = torch.full((len(boxes), 1, boxes.n), 0.5, dtype=torch.float64)
         median = torch.cat([self._quantiles(boxes, middle, half)[:, 0], middle[:, None]], 1)
         ratio = (median.gather(1, column)[:, 0] - low) / (high - low)
-        part = (FINEST * ratio.nan_to_num(0.5).clamp(0, 1)).round().to(torch.int64)
+        part = (FINEST * _or(ratio, 0.5).clamp(0, 1)).round().to(torch.int64)
         return Looked(
             mass=cell_masses(self.law, boxes, nodes).sum(1),
             proven=proven,
@@ -158,13 +159,16 @@ class BoxSearch:
         r, low, high = r[:, None, None], boxes.low[:, None, :-1], boxes.high[:, None, :-1]
         start, end = distribution(self.law, r * low), distribution(self.law, r * high)
         p = start + u * (end - start)
-        x = torch.stack([one.quantile(p[..., t]) for t, one in enumerate(self.law.coordinates)], -1)
-        y = torch.where(x.isfinite(), x / r, (low + high) / 2)
+        with unseen("quantiles, to look at some points"):
+            x = torch.stack([one.quantile(p[..., t]) for t, one in enumerate(self.law.coordinates)], -1)
+            y = torch.where(x.isfinite(), x / r, (low + high) / 2)
         return torch.minimum(torch.maximum(y, low), high)
 
     def _points(self, boxes: Boxes, r: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(len(boxes))
-        return self._quantiles(boxes, r, torch.rand((len(boxes), POINTS, boxes.n), generator=generator, dtype=torch.float64))
+        with unseen("random numbers, to look at some points"):
+            u = torch.rand((len(boxes), POINTS, boxes.n), generator=generator, dtype=torch.float64)
+        return self._quantiles(boxes, r, u)
 
     def _right(self, boxes: Boxes, y: Tensor, r: Tensor) -> Tensor:
         """At which points [B, P, n], given the scale, the network is right: bool [B, P]."""
@@ -191,5 +195,10 @@ class BoxSearch:
             loss = losses.gather(1, worst[:, None, None].expand(-1, 1, d))[:, 0]
             score = score + (loss[:, :, None] * each / each.sum(2, keepdim=True).clamp(min=1e-300)).sum(1)
         by_slope = spread(found.margins).gather(1, worst[:, None, None].expand(-1, 1, n + 1))[:, 0]
-        score = torch.where((score.amax(1) > 0)[:, None], score, by_slope).nan_to_num(0.0)
-        return torch.where(torch.arange(n + 1) == boxes.place[:, None], -1.0, score).argmax(1)
+        score = torch.where((score.amax(1) > 0)[:, None], score, by_slope)
+        return torch.where(torch.arange(n + 1) == boxes.place[:, None], -1.0, _or(score, 0.0)).argmax(1)
+
+
+def _or(numbers: Tensor, other: float) -> Tensor:
+    """Numbers, and another where they are NaN."""
+    return torch.where(numbers == numbers, numbers, other)

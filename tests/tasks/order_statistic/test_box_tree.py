@@ -12,10 +12,11 @@ from compact_proofs.boxes.tree import CHECK, FIRSTS, STRIDES, encode_check, enco
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput
+from compact_proofs.estimates import estimate
 from compact_proofs.laws import Independent, Normal, Uniform
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.tasks.order_statistic import BoxTree, ConeTree, OrderStatistic, box_search, box_tree
-from compact_proofs.tasks.order_statistic.box_descents import box_table, descend
+from compact_proofs.tasks.order_statistic.box_descents import FinishedBoxes, box_table, descend
 from compact_proofs.tasks.order_statistic.boxes import Backwards, label_boxes, number_of_label_boxes, run
 from compact_proofs.tasks.order_statistic.specimens import specimen
 
@@ -234,3 +235,6 @@ def test_finished_trees_are_estimated(trained, certificate):
     table = box_table(trained.model, 20)
     assert len(table.rows) == 10
     assert "nothing here is proven" in table.caption
+    guess = estimate(trained.model, trained.task, FinishedBoxes(1e-3, 50))
+    assert 0.6 < guess.value < 0.95
+    assert guess.cost.total > 10**6
