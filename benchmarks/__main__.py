@@ -23,6 +23,7 @@ PARTS = (
     "confidence",
     "search",
     "estimates",
+    "estimates_automatic",
     "order_statistic",
     "finetuned",
     "modular_addition",

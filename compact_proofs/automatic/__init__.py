@@ -14,5 +14,7 @@ listing      evaluation input by input, sharing what inputs have in common
 search       searches, which prove nothing
 strategy     `Automatic`
 shared       `Shared`, the strategy that lists every input
+estimates    guesses of the accuracy: samples by `listing`, of all inputs or of those that boxes leave
+effort       what a search costs, which a proof does not pay for and an estimate does
 report       the boxes in words and pictures
 """

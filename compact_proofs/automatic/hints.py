@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
+
+from compact_proofs.automatic.effort import uncounted
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class Hints:
         """What `find` returns. It takes no part in the proof: what a proof costs is counted while its hints are found."""
         if not self.searching:
             raise AssertionError("a proof finds nothing")
-        with _disable_current_modes():
+        with uncounted():
             return find()
 
     def take(self, shape: tuple[int, ...], find: Callable[[], Tensor]) -> Tensor:

@@ -150,14 +150,14 @@ class Counter(TorchDispatchMode):
         cost = COSTS.get(name)
         if cost is None:
             raise NoCost(f"{func} has no entry in the cost table (compact_proofs/length/costs.py), so its length is unknown")
-        operations = cost(_positional(func, args, kwargs), out)
+        operations = cost(positional(func, args, kwargs), out)
         if not any(isinstance(t, Tensor) and t.is_floating_point() for t in leaves((args, kwargs, out))):
             operations = {"integer": sum(operations.values())}
         self.charge(operations)
         return out
 
 
-def _positional(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def positional(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """All arguments in the schema's order, defaults included, so that a cost need not care how they were passed."""
     return (*args, *(kwargs.get(a.name, a.default_value) for a in func._schema.arguments[len(args) :]))
 

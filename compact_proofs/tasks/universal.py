@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from compact_proofs.automatic.estimates import SharedSampling
 from compact_proofs.automatic.shared import Shared
 from compact_proofs.automatic.strategy import Automatic, is_over_tokens
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
+from compact_proofs.estimates import Constant, Estimator, Sampling
 from compact_proofs.inputs.task import Task
 from compact_proofs.tasks.kit import ProofKit
 
@@ -27,6 +29,11 @@ AFFORDABLE = 2**12
 
 LADDER = tuple(Automatic(worth=worth) for worth in (20_000, 1000, 100, 200_000))
 """Automatic proofs from short to long ones, by what one more input may cost; the usual one first."""
+
+
+def sampled(model: nn.Module) -> Sequence[Estimator[Any]]:
+    """Estimates of any network over tokens, cheap ones first."""
+    return [Constant(), Sampling(), SharedSampling(10**6), SharedSampling()]
 
 
 def share_of(task: Task) -> Exhaustive:
@@ -62,4 +69,5 @@ def universal_kit(task: Task) -> ProofKit:
         linear=lambda model: share,
         accounts=lambda model: boxes_account(model, task) if tokens else (),
         sections=lambda model: boxes_sections(model, task) if tokens else (),
+        estimators=lambda model: sampled(model) if tokens else (Constant(), Sampling()),
     )

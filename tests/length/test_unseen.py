@@ -17,6 +17,7 @@ ROOT = Path(compact_proofs.__file__).parent
 
 UNSEEN = {
     "core/arguments.py": ["the task's inputs and labels, looked at before the proof"],
+    "automatic/estimates.py": ["a search, charged by number"],
     "automatic/reading/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
     "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
@@ -70,11 +71,10 @@ UNSEEN = {
 """Uses of ``unseen``, by file."""
 
 WITHOUT_MODES = {
-    "automatic/hints.py",  # how hints are found
+    "automatic/effort.py",  # how an explanation and its hints are found
     "automatic/reading/lifted.py",  # a graph for many tokens, on fake tensors
     "automatic/reading/narrow.py",  # the shapes of a graph's nodes, on meta tensors
     "automatic/reading/refusals.py",  # whether an operation takes real numbers, on meta tensors
-    "automatic/search/find.py",  # the search of an explanation
     "enclosure/kinds.py",  # which dtype torch gives, on meta tensors
     "enclosure/table.py",  # the new shape of an Enclosure that is reshaped in place
     "length/unseen.py",

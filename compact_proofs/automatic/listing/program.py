@@ -82,15 +82,18 @@ class Listing:
     zeros
         Whether the results of a relu that are 0 are left out of the products that read them: then the cost of an input depends on
         the weights, and is at most what the meta device, which knows no numbers, says it is.
+    folded
+        Whether linear maps are carried out on tables where that makes each input cheaper. For few inputs the tables cost more.
 
     Notes
     -----
     Making one costs its tables, in the stage "tables"; `logits` is counted in "list".
     """
 
-    def __init__(self, program: Program, v: int, zeros: bool = False) -> None:
+    def __init__(self, program: Program, v: int, zeros: bool = False, folded: bool = True) -> None:
         self.program, self.v, self.n = program, v, program.input.shape[0]
         self.device = next((t.device for t in program.tensors.values()), torch.device("cpu"))
+        self._folded = folded
         self._zeros = zeros and self.device.type != "meta"
         self.may_have_zeros = False
         """Is there a relu whose results are computed for each input?"""
@@ -366,6 +369,8 @@ class Listing:
     def _linear(self, name: str, target: Any, args: Any, kwargs: Any, x: Affine, shape: torch.Size) -> Affine | None:
         """A linear map of tables; None where an input would pay more for reading the result than for its argument and the map."""
         if (name == "div" and args[0] is not x) or name in ("cat", "stack"):
+            return None
+        if x.weighted and not self._folded and name not in STRUCTURAL:
             return None
         used = [self._depends(name, target, args, kwargs, {id(x): w.used}, shape) for w in x.weighted]
         if any(self.v * u.numel() > LARGEST_TABLE for u in used):

@@ -6,11 +6,11 @@ import copy
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from compact_proofs.automatic.bounds.rivals import AverageReadout
 from compact_proofs.automatic.boxes.roots import by_last_token, roots, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, encode
+from compact_proofs.automatic.effort import uncounted
 from compact_proofs.automatic.reading.blocks import Network
 from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.reading.refusals import NotRead
@@ -34,7 +34,7 @@ def search(
 
     Where bounds cost more than all inputs are worth, as those of deep networks on few inputs do, none are tried.
     """
-    with _disable_current_modes(), torch.no_grad():
+    with uncounted(), torch.no_grad():
         program = copy.deepcopy(model).double()
         boxes = roots(task)
         try:

@@ -18,7 +18,7 @@ from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
-from compact_proofs.tasks.universal import LADDER, boxes_account, boxes_sections, share_of
+from compact_proofs.tasks.universal import LADDER, boxes_account, boxes_sections, sampled, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -58,6 +58,7 @@ KIT = TaskKit(
     variants=_variants,
     accounts=lambda model: boxes_account(model, task_of(model)),
     sections=lambda model: boxes_sections(model, task_of(model)),
+    estimators=sampled,
     recipe=FiniteRecipe,
     train=train,
     zoo=ZOO,
