@@ -19,7 +19,7 @@ from compact_proofs import Strategy, decimal, measure, prove, zoo
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.tasks.induction import Circuit, CircuitPairs, Induction, LinearBaseline, Listed, Pairs
 from compact_proofs.tasks.induction.brute_force import ROWS
-from compact_proofs.tasks.induction.depth import DeepCircuit, LaggedInduction
+from compact_proofs.tasks.lagged_induction import DeepCircuit, LaggedInduction
 
 ROOT = Path(__file__).parents[1]
 TUNED = [name for name in zoo.names("induction") if name.endswith("-tuned")]

@@ -37,6 +37,7 @@ KITS = Kits(
     {
         "max-of-k": "compact_proofs.tasks.max_of_k",
         "induction": "compact_proofs.tasks.induction",
+        "lagged-induction": "compact_proofs.tasks.lagged_induction",
         "modular-addition": "compact_proofs.tasks.modular_addition",
         "groups": "compact_proofs.tasks.groups",
         "finite": "compact_proofs.tasks.finite.kit",

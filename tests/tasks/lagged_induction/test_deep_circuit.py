@@ -9,8 +9,10 @@ from compact_proofs import Specimen, measure, prove, violations
 from compact_proofs.core.soundness import evaluate
 from compact_proofs.errors import BadInput
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
-from compact_proofs.tasks.induction.depth import DeepCircuit, LaggedInduction, constructed
 from compact_proofs.tasks.induction.task import Induction
+from compact_proofs.tasks.lagged_induction.deep_circuit import DeepCircuit
+from compact_proofs.tasks.lagged_induction.specimens import constructed
+from compact_proofs.tasks.lagged_induction.task import LaggedInduction
 
 
 @pytest.mark.parametrize(("D", "n", "lag"), [(4, 4, 1), (4, 4, 2), (5, 5, 3)])

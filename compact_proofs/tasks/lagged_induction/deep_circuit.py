@@ -1,9 +1,6 @@
-"""The circuit certificate for more than two layers: copying chains of any depth.
+"""The circuit certificate for copying chains of any depth.
 
-A task for L layers: the last token q came before, at place i; name the token L - 1 places later. Layers 1 ... L - 1 each copy from
-the place before, so that place k ends up with the token of place k - (L - 1); layer L looks for q among the copies. With L = 2
-this is induction. The certificate of `DeepCircuit` has one leak table for each copying layer, and bounds all paths but the
-explained one by norms, for each two layers. It is a study, not one of the strategies of the command line.
+It has one leak table for each copying layer, and bounds all paths but the explained one by norms, for each two layers.
 """
 
 from __future__ import annotations
@@ -18,77 +15,19 @@ from torch import Tensor
 from compact_proofs.bounds.indices import others
 from compact_proofs.bounds.norms import longest, norm
 from compact_proofs.certified import Certified, Classes
-from compact_proofs.core.strategy import Explanation, Strategy
+from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
-from compact_proofs.errors import BadInput
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
-from compact_proofs.models.attention_stack import AttentionHead, AttentionStack, AttentionStackConfig
+from compact_proofs.models.attention_stack import AttentionHead, AttentionStack
 from compact_proofs.tasks.induction.circuit import CircuitBounds, gain_and_harm, longest_atom
 from compact_proofs.tasks.induction.lemmas import leak
-from compact_proofs.tasks.induction.task import Induction
+from compact_proofs.tasks.lagged_induction.task import LaggedInduction
+from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
 
 
 @dataclass(frozen=True)
-class LaggedInduction(Task):
-    """Sequences x_0 ... x_{n-1}: x_0 ... x_{n-2} differ, x_{n-1} = x_i for one i <= n - 2 - lag; the label is x_{i + lag}.
-
-    Attributes
-    ----------
-    d_vocab, n_ctx
-        D and n.
-    lag
-        How far the answer is behind the query's first occurrence, at least 1: the number of copying layers.
-    """
-
-    d_vocab: int
-    n_ctx: int
-    lag: int
-    name: ClassVar[str] = "lagged-induction"
-
-    def __post_init__(self) -> None:
-        if self.lag < 1 or self.n_ctx < self.lag + 2 or self.d_vocab < self.n_ctx - 1:
-            raise BadInput(
-                f"lagged induction needs lag >= 1, n_ctx >= lag + 2 and d_vocab >= n_ctx - 1, not lag = {self.lag}, "
-                f"n_ctx = {self.n_ctx}, d_vocab = {self.d_vocab}"
-            )
-
-    @classmethod
-    def of(cls, model: AttentionStack) -> LaggedInduction:
-        """The task of a model of lag + 1 layers."""
-        return cls(model.d_vocab, model.n_ctx, len(model.blocks) - 1)
-
-    @property
-    def places(self) -> int:
-        """Number of places where the query may come first."""
-        return self.n_ctx - 1 - self.lag
-
-    @property
-    def size(self) -> int:
-        return self.places * math.perm(self.d_vocab, self.n_ctx - 1)
-
-    def parameters(self) -> dict[str, int]:
-        return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx, "lag": self.lag}
-
-    def inputs(self, start: int, stop: int) -> Tensor:
-        """Sequences by i, then lexicographic: int64 [k, n_ctx]."""
-        number, digits = torch.arange(start, min(stop, self.size)), []
-        for j in reversed(range(self.n_ctx - 1)):
-            digits.append(number % (self.d_vocab - j))
-            number = number // (self.d_vocab - j)
-        distinct = Induction.arrange(torch.stack(digits[::-1], -1))
-        return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
-
-    def first_places(self, inputs: Tensor) -> Tensor:
-        """The place i of the query's first occurrence, int64 [k]."""
-        return (inputs[:, :-1] == inputs[:, -1:]).to(torch.int64).argmax(-1)
-
-    def labels(self, inputs: Tensor) -> Tensor:
-        return inputs.gather(1, self.first_places(inputs)[:, None] + self.lag).squeeze(1)
-
-
-@dataclass(frozen=True)
-class DeepCircuit(Strategy[AttentionStack]):
+class DeepCircuit(ModelStrategy[AttentionStack]):
     """The circuit certificate for lagged induction with L layers.
 
     Notation: u_k = W_E[t_k] + W_pos[k] and h^0_k = u_k; layer l writes ``h^l_k = sum_m A^l_k(m) (h^0_m + ... + h^{l-1}_m) V^l``
@@ -113,10 +52,7 @@ class DeepCircuit(Strategy[AttentionStack]):
 
     name: ClassVar[str] = "deep-circuit"
     summary: ClassVar[str] = "copying chains of any depth: one leak and one distance for each layer"
-
-    def applies_to(self, model: AttentionStack, task: Task) -> None:
-        if task != LaggedInduction.of(model):
-            raise BadInput(f"{self.name}: this model is for {LaggedInduction.of(model)}, not for {task}")
+    task: ClassVar[type[ModelTask]] = LaggedInduction
 
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, LaggedInduction)
@@ -188,48 +124,3 @@ def deep_bounds(model: AttentionStack) -> CircuitBounds:
         rest = 2 * (sum(reads(model.W_U)[1:], zero) + sum(reads(last.W_V @ W)[1:], zero))
         gain, harm = gain_and_harm((x @ last.W_V) @ W, model.W_E @ model.W_U, model.W_pos[f] @ model.W_U, rest)
     return CircuitBounds(own + TXp + match, answer, 2 * off, gain, harm, lag=M)
-
-
-def constructed(
-    D: int,
-    n: int,
-    layers: int,
-    copying: float = 30.0,
-    matching: float = 30.0,
-    strength: float = 5.0,
-    noise: float = 0.0,
-    seed: int = 0,
-) -> AttentionStack:
-    """Build a float64 model of lagged induction whose layers copy into directions of their own.
-
-    Parameters
-    ----------
-    copying, matching, strength
-        Attention score of the place before, score of a match, logit of the token found.
-    noise
-        Standard deviation of Gaussian noise on every weight.
-    """
-    blocks = 2 + layers  # tokens, places, a block for each copying layer, outputs
-    config = AttentionStackConfig(D, n, d_model=(blocks - 1) * D + n, d_head=max(D, n), n_layers=layers)
-    model = AttentionStack(config, torch.float64).requires_grad_(False)
-    one, scale = torch.eye(D, dtype=torch.float64), config.d_head**0.5
-    token, place = slice(0, D), slice(D, D + n)
-    copy = [token, *(slice(D + n + j * D, 2 * D + n + j * D) for j in range(layers - 1))]
-    output = slice(config.d_model - D, config.d_model)
-    model.W_E[:, token], model.W_pos[:, place], model.W_U[output] = one, torch.eye(n, dtype=torch.float64), strength * one
-    for layer in range(layers - 1):
-        head = model.head(layer)
-        head.W_Q[D + 1 : D + n, : n - 1] = copying * scale * torch.eye(n - 1, dtype=torch.float64)
-        head.W_K[place, :n] = torch.eye(n, dtype=torch.float64)
-        head.W_V[copy[layer], :D] = one
-        head.W_O[:D, copy[layer + 1]] = one
-    head = model.head(layers - 1)
-    head.W_Q[token, :D] = matching * scale * one
-    head.W_K[copy[-1], :D] = one
-    head.W_K[D : D + layers - 1, :D] = -1  # places that copy place 0 must not be found
-    head.W_V[token, :D] = one
-    head.W_O[:D, output] = one
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in model.parameters():
-        parameter.data += noise * torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-    return model

@@ -1,0 +1,91 @@
+"""Training recipe for lagged induction, at any size and seed: that of induction, with more layers and a wider residual stream."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
+from compact_proofs.options import Positive, Rate
+from compact_proofs.tasks.lagged_induction.task import LaggedInduction
+from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Recipe):
+    """The sizes of a network with the recipe.
+
+    Parameters
+    ----------
+    n_ctx : int
+        n, the length of a sequence.
+    d_vocab : int
+        D; tokens are 0 .. D-1.
+    d_model : int
+        d, the width of the residual stream.
+    d_head : int
+        h, the width of each head.
+    n_layers : int
+        Layers: the answer is n_layers - 1 places behind the query's first occurrence.
+
+    The rest, among it `seed` and `steps`, is in `compact_proofs.train.Recipe`.
+
+    Raises
+    ------
+    BadInput
+        If an option has no meaning.
+    """
+
+    n_ctx: int = 8
+    d_vocab: int = 16
+    d_model: int = 64
+    d_head: int = 16
+    n_layers: int = 3
+    steps: Positive = 3000
+    batch_size: Positive = 256
+    learning_rate: Rate = 3e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 1e-4
+    evaluation_samples: Positive = 2**16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.sizes, self.task  # each rejects what it cannot be
+
+    @property
+    def sizes(self) -> AttentionStackConfig:
+        """The sizes of the network."""
+        return AttentionStackConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head, self.n_layers)
+
+    @property
+    def task(self) -> LaggedInduction:
+        """The task."""
+        return LaggedInduction(self.d_vocab, self.n_ctx, self.n_layers - 1)
+
+
+def uniform_inputs(task: LaggedInduction) -> Sampler:
+    """Sample uniform inputs of a task, int64 [k, n_ctx], with their labels, int64 [k]."""
+
+    def sample(generator: torch.Generator, k: int) -> tuple[Tensor, Tensor]:
+        distinct = torch.rand(k, task.d_vocab, generator=generator).argsort(1)[:, : task.n_ctx - 1]
+        i = torch.randint(0, task.places, (k, 1), generator=generator)
+        return torch.cat([distinct, distinct.gather(1, i)], 1), distinct.gather(1, i + task.lag).squeeze(1)
+
+    return sample
+
+
+def train(config: TrainingConfig) -> TrainingResult[AttentionStack]:
+    """Train a network by cross-entropy alone. Nothing makes it copy twice: it may look two places back at once.
+
+    Raises
+    ------
+    BadInput
+        If the training diverges.
+    """
+    initial = normal_weights(AttentionStack(config.sizes), config.seed, lambda name, weight: 1 / math.sqrt(weight.shape[0]))
+    task = config.task
+    description = f"{task.name}, {task.n_ctx} places, {task.d_vocab} tokens, lag {task.lag}, seed {config.seed}"
+    return train_model(initial, task.name, uniform_inputs(task), config, description=description)
