@@ -74,13 +74,17 @@ class SharedSampling(Estimator[nn.Module]):
 
     def value(self, model: nn.Module, task: Task) -> Tensor:
         program = program_of(model, task)
-        way, n = self._chosen(program, task)
+        way, n = self.plan(program, task)
         right = way.make()
         with stage("drawing"):
-            inputs = task.inputs(0, task.size) if n >= task.size else spread(task, n, Draws(f"shared {self.seed}".encode()))
+            inputs = self.inputs(task, n)
         return share_right(right, task, inputs)
 
-    def _chosen(self, program: Program, task: Task) -> tuple[Way, int]:
+    def inputs(self, task: Task, n: int) -> Tensor:
+        """Draw n inputs; all, if they are not more."""
+        return task.inputs(0, task.size) if n >= task.size else spread(task, n, Draws(f"shared {self.seed}".encode()))
+
+    def plan(self, program: Program, task: Task) -> tuple[Way, int]:
         """The way that pays for most inputs, and how many: many share more than few, so that the price is taken again from more."""
         priced, n = PRICED, 0
         for _ in range(2):
