@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -135,18 +136,22 @@ class BoxSampling(Estimator[nn.Module]):
 def ways(program: Program, task: Task, priced: int = PRICED) -> list[Way]:
     """The ways to evaluate inputs of a task over tokens, with what each of some inputs costs, as shapes tell it."""
     v = tokens_of(task)
+
+    def alone() -> Right:
+        return lambda inputs, labels: ACCURACY.correct(program(inputs), labels)
+
+    def listed(folded: bool) -> Right:
+        return Listing(program, v, True, folded).right
+
     with structure():
         shapes, example = copy.deepcopy(program).to("meta"), task.draw(priced, Draws(b"a price"))
         with count() as counter:
             ACCURACY.correct(shapes(example), torch.zeros(len(example), dtype=torch.int64, device="meta"))
-        alone = counter.length.total / len(example)
-        found = [Way(lambda: lambda x, y: ACCURACY.correct(program(x), y), 0, alone)]
+        found = [Way(alone, 0, counter.length.total / len(example))]
         for folded in (True, False):
             with count() as counter:
                 listing = Listing(shapes, v, folded=folded)
-            found.append(
-                Way(lambda folded=folded: Listing(program, v, True, folded).right, counter.length.total, listing.price(example))
-            )  # type: ignore[misc]
+            found.append(Way(partial(listed, folded), counter.length.total, listing.price(example)))
     return found
 
 

@@ -185,8 +185,7 @@ def _without(W: Tensor, basis: Tensor) -> None:
 def config_for(model: AttentionStack, **options: Any) -> FinetuningConfig:
     """Make the options for a network: its sizes, and what is given."""
     s = model.config
-    sizes = {"n_ctx": s.n_ctx, "d_vocab": s.d_vocab, "d_model": s.d_model, "d_head": s.d_head, "n_layers": s.n_layers}
-    return FinetuningConfig(**sizes, **options)
+    return FinetuningConfig(n_ctx=s.n_ctx, d_vocab=s.d_vocab, d_model=s.d_model, d_head=s.d_head, n_layers=s.n_layers, **options)
 
 
 def distance(model: AttentionStack, tuned: AttentionStack, inputs: int = 2**14, seed: int = 0) -> float:
