@@ -273,6 +273,7 @@ def test_shorter_than_running_the_network():
         assert statement.length < share * statement.brute_force_length
 
 
+@pytest.mark.slow
 def test_a_network_on_a_group(compiled: Compile, tmp_path: Path):
     torch.manual_seed(0)
     table = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])

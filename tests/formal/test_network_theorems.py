@@ -111,7 +111,10 @@ def test_with_fewer_assumptions(arithmetic: Arithmetic, coq, tmp_path: Path):
     assert not any("binary64" in word for word in checked.assumptions)
 
 
-@pytest.mark.parametrize("name", ["groups", "modular-addition", "induction", "max-of-k"])
+@pytest.mark.parametrize(
+    "name",  # theorems about the others are in other files too
+    ["induction", *(pytest.param(name, marks=pytest.mark.slow) for name in ("groups", "modular-addition", "max-of-k"))],
+)
 def test_the_tasks_that_ship(name: str, coq, compiled: Compile, tmp_path: Path):
     """Coq's task is the package's: it counts what the package counts.
 
