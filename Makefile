@@ -51,7 +51,7 @@ test-torch: $(TORCH:%=build/torch-%/.installed)  ## Run a quick suite under each
 build/torch-%/.installed: pyproject.toml
 	$(PYTHON) -m venv build/torch-$*
 	build/torch-$*/bin/pip install --quiet --disable-pip-version-check 'torch==$*.*'
-	build/torch-$*/bin/pip install --quiet --disable-pip-version-check --editable . pytest hypothesis python-flint
+	build/torch-$*/bin/pip install --quiet --disable-pip-version-check --editable . pytest hypothesis python-flint 'setuptools>=77'
 	touch $@
 
 dist: $(VENV)/.installed  ## Build the packages into dist/: wheel and sdist, and the second package with the large models of the zoo.
