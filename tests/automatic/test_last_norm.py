@@ -103,3 +103,40 @@ def test_a_norm_over_several_rows_is_no_ending():
             return self.map(self.norm(torch.relu(self.embed(tokens)))).sum(1)
 
     assert Ending.of(trace(Pooled().double().eval(), everything()[0])) is None
+
+
+def test_linear_layers_have_their_matrices_transposed():
+    class Layers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.hidden, self.out = nn.Embedding(V, 8), nn.Linear(8 * N, 6), nn.Linear(6, 16)
+            self.norm, self.map = nn.LayerNorm(16), nn.Linear(16, 2)
+
+        def forward(self, tokens):
+            return self.map(self.norm(self.out(torch.relu(self.hidden(self.embed(tokens).flatten(1))))))
+
+    torch.manual_seed(0)
+    module, inputs = Layers().double().eval(), everything()
+    program, labels = trace(module, inputs[0]), module(inputs).argmax(1)
+    with sound():
+        found = quickest(program, V)
+        assert isinstance(found, TwoSteps)
+        assert found.right(inputs, labels).all()
+        assert not found.right(inputs, 1 - labels).any()
+
+
+def test_rows_that_are_joined_are_no_row_times_a_matrix():
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.hidden = nn.Embedding(V, 6), nn.Linear(6, 4, bias=False)
+            self.norm, self.map = nn.LayerNorm(4 * N), nn.Linear(4 * N, 2)
+
+        def forward(self, tokens):
+            return self.map(self.norm(self.hidden(torch.relu(self.embed(tokens))).flatten(1)))
+
+    torch.manual_seed(0)
+    module, inputs = Joined().double().eval(), everything()
+    program, labels = trace(module, inputs[0]), module(inputs).argmax(1)
+    with sound():
+        assert quickest(program, V).right(inputs, labels).all()

@@ -69,9 +69,9 @@ class Parts:
                 waiting.append(args[0])
             elif name == "add" and not at.kwargs and len(args) == 2 and all(_is_vector(x, size) for x in args):
                 waiting += args
-            elif name == "mm" and args[1].op == "get_attr":
+            elif name == "mm" and _is_row_times(*args):
                 found.times.append((args[0], args[1]))
-            elif name == "addmm" and not at.kwargs and args[2].op == "get_attr" and _is_vector(args[0], size):
+            elif name == "addmm" and not at.kwargs and _is_row_times(*args[1:]) and _is_vector(args[0], size):
                 found.times.append((args[1], args[2]))
                 waiting.append(args[0])
             else:
@@ -155,7 +155,7 @@ class Numerators(Listing):
         end, parts = self._ending, self._ending.parts
         vectors = [x for x, _ in parts.times]
         values = self._values(_ancestors([*vectors, *parts.alone]))
-        U = self._constant_of(end.unembedding)
+        U = self._matrix(end.unembedding)
         d = len(U)
         scaled = U if end.weight is None else self._constant_of(end.weight)[:, None] * U
         C = scaled - scaled.mean(0, keepdim=True)
@@ -165,7 +165,7 @@ class Numerators(Listing):
         C = C[:, :-1] - C[:, -1:]
         constant = sum((self._constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
         self._constant_length = constant.square().sum().sqrt()
-        rows = [(self._row(values[x]), self._constant_of(W)) for x, W in parts.times]
+        rows = [(self._row(values[x]), self._matrix(W)) for x, W in parts.times]
         maps, stretch = [W @ C for _, W in rows], [operator_norm(W) for _, W in rows]
         terms = [x for x, _ in rows]
         if parts.alone:
@@ -195,6 +195,9 @@ class Numerators(Listing):
         if isinstance(x, Affine) or shape[1] > NARROW:
             return self._steps.dense(self._call("mm", aten.mm.default, (x, W), shape))
         return self._steps.each(aten.mm.default, (x, W), {}, shape)
+
+    def _matrix(self, node: Node) -> Tensor:
+        return self._constant_of(node) if node.op == "get_attr" else self._constant_of(node.all_input_nodes[0]).mT
 
     def _row(self, x: Any) -> Any:
         """A vector as [1, size]."""
@@ -278,3 +281,13 @@ def _size(node: Node) -> int:
 
 def _is_vector(x: Any, size: int) -> bool:
     return isinstance(x, Node) and _size(x) == size
+
+
+def _is_row_times(x: Node, W: Node) -> bool:
+    """Whether a product is of one row and a constant matrix: several rows are no vector times a matrix."""
+    return _is_matrix(W) and _size(x) == W.meta["val"].shape[0]
+
+
+def _is_matrix(W: Node) -> bool:
+    """Whether a node is a constant matrix, or the transpose of one, as a linear layer has it."""
+    return W.op == "get_attr" or (name_of(W) == "t" and W.all_input_nodes[0].op == "get_attr")
