@@ -59,8 +59,6 @@ def advice(loaded: LoadedModel, best: Run | None, effort: float | None = None) -
 
 
 def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
-    from compact_proofs.core.prove import measure
-
     if best is None or best.bound <= 0:
         return "The bound is 0: this says nothing about the network."
     share, everything = loaded.kit.linear(loaded.model), loaded.kit.brute_force(loaded.model)
@@ -70,8 +68,25 @@ def _poor(loaded: LoadedModel, best: Run | None, searched: bool) -> str | None:
         return "Nothing that was tried proves more than brute force on a share of the inputs."
     if best.strategy == share.name:
         return None
-    evaluated = max(1, round(loaded.task.size * Fraction(share.options()["share"])))
-    each = Fraction(measure(loaded.model, loaded.task, share).total, evaluated)
-    if best.length.total < best.bound * loaded.task.size * each:
+    if best.length.total < best.bound * brute_force_length(loaded):
         return None
     return f"The bound of {decimal(best.bound)} is no more than brute force on a share of the inputs proves in as many operations."
+
+
+def brute_force_length(loaded: LoadedModel) -> Fraction:
+    """How many operations a proof by every input takes: those of the linear baseline, for each of its inputs, times all inputs."""
+    from compact_proofs.core.prove import measure
+
+    share = loaded.kit.linear(loaded.model)
+    assert share is not None
+    evaluated = max(1, round(loaded.task.size * Fraction(share.options()["share"])))
+    return Fraction(measure(loaded.model, loaded.task, share).total, evaluated) * loaded.task.size
+
+
+def better_proved(loaded: LoadedModel, length: int) -> str | None:
+    """Say that what was sampled could have been proven of every input in fewer operations; None if it could not."""
+    everything = loaded.kit.brute_force(loaded.model)
+    if everything is None or loaded.kit.linear(loaded.model) is None or length < brute_force_length(loaded):
+        return None
+    proof = command("prove", *loaded.arguments, "-s", everything.name)
+    return f"Evaluating every input takes fewer operations, and is a proof: {proof}."

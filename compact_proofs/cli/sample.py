@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from compact_proofs.cli.advice import better_proved
 from compact_proofs.cli.declared import ConfigFile, TaskName
 from compact_proofs.cli.files import Force, free_file, made
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
@@ -114,6 +115,8 @@ def _summary(loaded: LoadedModel, said: Confidence, accuracy: Fraction | None) -
     show_table(rows)
     if said.caution():
         note(f"\n{said.caution()}")
+    if (advice := better_proved(loaded, said.length.total)) is not None:
+        note(advice)
 
 
 def sampling_cost(said: Confidence) -> int:

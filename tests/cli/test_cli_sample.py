@@ -68,3 +68,9 @@ def test_frontier_with_confidence(run: Any, tiny_file: Path) -> None:
     page = Path("r/index.html").read_text()
     assert "with confidence" in page
     assert "false with probability 0.0001" in page
+
+
+def test_brute_force_where_it_is_shorter(run: Any, tiny_file: Path) -> None:
+    said = "Evaluating every input takes fewer operations, and is a proof: compact-proofs prove"
+    assert said in run("sample", tiny_file, "-s", "nothing", "-n", 2000, "--delta", "0.1").stderr
+    assert said not in run("sample", tiny_file, "-s", "nothing", "-n", 3, "--delta", "0.1").stderr
