@@ -10,6 +10,7 @@ cases         the cases (query, place, answer), and what is free in them
 leads, rows   its bounds
 chain         costs that add up along the places, and their counting
 hints         values for Lemma R, searched or read
+chernoff      strategy X: expected exponentials of gaps, for long sequences and any model
 listed        P, and a list of further inputs: the exact accuracy
 specimens     small models that try to break proofs
 tables        about a model: leak, gaps and bounds, cases that fail
@@ -28,6 +29,7 @@ from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.induction import finetuning, training
 from compact_proofs.tasks.induction.brute_force import BruteForce, LinearBaseline
+from compact_proofs.tasks.induction.chernoff import Chernoff
 from compact_proofs.tasks.induction.circuit import Circuit, circuit_bounds
 from compact_proofs.tasks.induction.listed import Listed
 from compact_proofs.tasks.induction.pairs import CircuitPairs, Pairs, affordable
@@ -37,7 +39,7 @@ from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.induction.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
 
-__all__ = ["KIT", "BruteForce", "Circuit", "CircuitPairs", "Induction", "LinearBaseline", "Listed", "Pairs"]
+__all__ = ["KIT", "BruteForce", "Chernoff", "Circuit", "CircuitPairs", "Induction", "LinearBaseline", "Listed", "Pairs"]
 
 BASELINE = 2**15
 """Inputs that the linear baseline evaluates by default."""
@@ -86,7 +88,7 @@ KIT = TaskKit(
     summary="name the token that followed the last token's earlier occurrence",
     architectures=(AttentionStack,),
     task_of=Induction.of,
-    strategies=(BruteForce, LinearBaseline, Circuit, CircuitPairs, Pairs, Listed),
+    strategies=(BruteForce, LinearBaseline, Circuit, CircuitPairs, Pairs, Listed, Chernoff),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,
