@@ -80,6 +80,8 @@ def _variants(kind: type[Strategy], model: AttentionStack) -> Sequence[Strategy]
         return [kind(enumerated=1, steps=16) if model.n_ctx % 2 else kind()]
     if kind is Listed:
         return [Listed()] if model.n_ctx <= 4 else []  # larger ones take long, and test no more
+    if kind is Chernoff:
+        return [Chernoff()] if model.d_vocab <= 5 else []  # each query, key and place by itself takes long
     return [kind()]
 
 

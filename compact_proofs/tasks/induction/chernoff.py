@@ -371,20 +371,19 @@ class Gaps:
         product = known[:, None, None] * (of_key[i, q] * of_key[f, q]) * of_key[i + 1, a]  # [a, u, v]
         for m in free:
             of_token, ours = of_key[m], of_case[:, m]  # [t, u, v], [a, t]
-            at_before = of_token.diagonal(dim1=0, dim2=1).mT if before_free else None  # [u, v]: t = u
-            at_own = of_token.diagonal(dim1=0, dim2=2) if own_free else None  # [u, v]: t = v
             if before_free and m == k - 1:
-                product = product * (ours[:, :, None] * at_before)
-            elif own_free and m == k:
-                product = product * (ours[:, None] * at_own)
-            else:
-                ours = torch.where(allowed, ours, 0.0)
-                total = (ours @ of_token.flatten(1)).reshape(product.shape)
-                if at_before is not None:
-                    total = total - ours[:, :, None] * at_before
-                if at_own is not None:
-                    total = total - ours[:, None] * at_own
-                product = product * total
+                product = product * (ours[:, :, None] * of_token.diagonal(dim1=0, dim2=1).mT)  # t = u
+                continue
+            if own_free and m == k:
+                product = product * (ours[:, None] * of_token.diagonal(dim1=0, dim2=2))  # t = v
+                continue
+            ours = torch.where(allowed, ours, 0.0)
+            total = (ours @ of_token.flatten(1)).reshape(product.shape)
+            if before_free:
+                total = total - ours[:, :, None] * of_token.diagonal(dim1=0, dim2=1).mT
+            if own_free:
+                total = total - ours[:, None] * of_token.diagonal(dim1=0, dim2=2)
+            product = product * total
         if k == i + 2 < f:
             product = product[case, a][:, None]  # u = a
         if before_free:
