@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compact_proofs.errors import BadInput, WorkersLost
@@ -50,6 +50,12 @@ def proof(identity: Callable[[], str]) -> Iterator[None]:
         _proof.reset(token)
 
 
+def search() -> Proof | None:
+    """A search whose parts can be handed out here; None if this process does everything."""
+    crew = current_crew()
+    return None if crew is None or crew.workers is None else Proof(replace(crew, kept=None), "", proves=False)
+
+
 def current() -> Proof | None:
     """The proof whose parts can be handed out here; None if there is none, or within one of its parts."""
     return _proof.get()
@@ -57,10 +63,11 @@ def current() -> Proof | None:
 
 @dataclass
 class Proof:
-    """One proof, while it is verified."""
+    """One proof, while it is verified; or a search, of which nothing is counted or kept."""
 
     crew: Crew
     identity: str
+    proves: bool = True
     calls: int = 0
 
     def each(
@@ -93,7 +100,7 @@ class _Call:
         possible: Callable[[Any, Any], bool],
         work: str,
     ) -> None:
-        self._crew, self._work = proof.crew, work
+        self._crew, self._work, self._proves = proof.crew, work, proof.proves
         self._function, self._parts, self._possible = function, parts, possible
         self._answers: dict[int, tuple[int, Answer]] = {}
         self._done = self._done_here = 0
@@ -222,7 +229,7 @@ class _Call:
         parts, counter = written(list(self._parts[start:stop])), tightest()
         limit = None if counter is None else counter.left
         memory = min((most for most in (granted(), self._crew.memory) if most is not None), default=None)
-        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, memory)
+        return Shard(self._crew.key(), start, stop, parts, current_stage(), limit, memory, self._proves)
 
     # ------------------------------------------------------------------------------------------------------------- answers
 

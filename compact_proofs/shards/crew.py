@@ -73,8 +73,9 @@ def sharing(jobs: int = 1, dask: str | None = None, resume: str | Path | None = 
         with sharing(jobs=4):
             certificate = cp.prove(model, task)
 
-    What has no parts, such as a search, is done by this process; strategies say which parts they have
-    (`compact_proofs.shards.each`). A worker that dies costs the part that it was at, which another does again.
+    What has no parts is done by this process; strategies say which parts their proofs and their searches have
+    (`compact_proofs.shards.each`, `compact_proofs.shards.tried`). A worker that dies costs the part that it was at, which another
+    does again.
 
     Within another `sharing` its workers and its file serve on, unless others are given.
 

@@ -1,4 +1,4 @@
-"""What a worker does: some parts of a proof, in the sound reading, each operation counted."""
+"""What a worker does: some parts of a proof, in the sound reading, each operation counted; or of a search, in plain numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from compact_proofs.workers import one_at_a_time
 
 @dataclass(frozen=True)
 class Shard:
-    """Some consecutive parts of a proof, as a worker gets them.
+    """Some consecutive parts of a proof or a search, as a worker gets them.
 
     Attributes
     ----------
@@ -38,6 +38,8 @@ class Shard:
         Operations that may be made.
     memory
         Bytes that may be taken in addition to what the worker has.
+    proves
+        False for parts of a search, in which nothing is proven or counted.
     """
 
     key: str
@@ -47,6 +49,7 @@ class Shard:
     stage: str
     limit: int | None
     memory: int | None
+    proves: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def _done(shard: Shard, function: bytes) -> Answer:
     called, parts = _function(hashlib.sha256(function).digest(), function), pickle.loads(shard.parts)
     with ExitStack() as context:
         context.enter_context(limited_memory(shard.memory))
+        if not shard.proves:
+            context.enter_context(torch.no_grad())
+            return Answer(written([called(part) for part in parts]))
         context.enter_context(sound())
         counter = context.enter_context(count(shard.limit))
         context.enter_context(stage(shard.stage))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.bounds.jobs import numbered_jobs
+from compact_proofs.automatic.bounds.jobs import Batch, numbered_jobs
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.projection import Leaves
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
@@ -22,7 +22,8 @@ from compact_proofs.automatic.search.nodes import Node, boxes_of
 from compact_proofs.automatic.search.prices import LOOK, Prices
 from compact_proofs.automatic.search.shares import Estimate, shares, shares_mixed
 from compact_proofs.length import ProofLength, count
-from compact_proofs.progress import track
+from compact_proofs.results import result_class
+from compact_proofs.shards import tried
 
 DRAWN = 2000
 """Inputs drawn to find axes of coordinates."""
@@ -69,6 +70,7 @@ class Group:
     columns: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
 
 
+@result_class
 @dataclass
 class Found:
     """What is found about a batch of jobs: hints [J, columns], cost [J], and estimates of each box."""
@@ -127,19 +129,21 @@ class Judge:
 
     def found(self, jobs: Jobs) -> Iterator[Found]:
         """Find hints for jobs, batch after batch, and estimate what they prove."""
-        for batch in track(list(relaxed_batches(self.network, self._shared, jobs)), "boxes, in batches"):
-            taken, generator = Hints(None, len(batch.jobs)), torch.Generator().manual_seed(0)
-            with count() as counter:
-                relaxed = Relaxed(self._shared, batch.jobs, taken)
-                if self.labels is None:
-                    bounds = [margins(relaxed, self._readout, self.kept)]
-                else:
-                    bounds = all_labels(relaxed, self._readout, self.kept)
+        return tried(self._found, list(relaxed_batches(self.network, self._shared, jobs)), "boxes, in batches")
+
+    def _found(self, batch: Batch) -> Found:
+        taken, generator = Hints(None, len(batch.jobs)), torch.Generator().manual_seed(0)
+        with count() as counter:
+            relaxed = Relaxed(self._shared, batch.jobs, taken)
             if self.labels is None:
-                boxes = shares(batch.jobs, bounds[0], generator)
+                bounds = [margins(relaxed, self._readout, self.kept)]
             else:
-                boxes = shares_mixed(batch.jobs, bounds, self.labels, generator)
-            yield Found(taken.recorded(), _costs(counter.length, relaxed.rivals), boxes)
+                bounds = all_labels(relaxed, self._readout, self.kept)
+        if self.labels is None:
+            boxes = shares(batch.jobs, bounds[0], generator)
+        else:
+            boxes = shares_mixed(batch.jobs, bounds, self.labels, generator)
+        return Found(taken.recorded(), _costs(counter.length, relaxed.rivals), boxes)
 
 
 def _costs(length: ProofLength, rivals: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ The proof that uses them is in `compact_proofs.automatic.bounds.rivals`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,8 +21,9 @@ from compact_proofs.automatic.proof import LARGEST
 from compact_proofs.automatic.reading.blocks import Network
 from compact_proofs.automatic.search.nodes import Node, boxes_of, by_token
 from compact_proofs.automatic.search.prices import Prices
-from compact_proofs.automatic.search.shares import by_job, shares
+from compact_proofs.automatic.search.shares import Estimate, by_job, shares
 from compact_proofs.sequences.boxes import Boxes
+from compact_proofs.shards import tried
 
 LABELS = 6
 """A family is for at least so many labels, before any label gets one of its own."""
@@ -134,30 +136,39 @@ class MergedSearch:
 
     def _hints(self, family: Tensor, found: Families, jobs: Jobs) -> tuple[Tensor, Tensor, Tensor]:
         """Hints th [J, R, H]; the certified share of each box and its open rows [B], estimated."""
-        rows = 1 + found.hard.shape[1]
-        th = torch.zeros(len(jobs), rows, self.heads, dtype=torch.float64)
+        th = torch.zeros(len(jobs), 1 + found.hard.shape[1], self.heads, dtype=torch.float64)
         share, open_ = torch.zeros(2, len(jobs.of), dtype=torch.float64)
-        entries = self.network.n * self.network.v * self.heads
-        step = max(1, min(LARGEST // (entries * self.outputs), 16))
-        for first in range(0, len(found.query), step):
-            own = slice(first, first + step)
-            part = Families(found.query[own], found.hard[own], found.beta[own])
-            chosen_ = ((family >= first) & (family < first + len(part.query))).nonzero()[:, 0]
-            some = jobs.part(chosen_)
-            tables = merge(self.readout, Kin.apart(part), jobs.context, tokens_of(some))
-            group = torch.arange(len(part.query))
-            for batch in batches(some, rows * entries, LARGEST):
-                number = chosen_[batch.start : batch.stop]
-                generator = torch.Generator().manual_seed(0)
-                weights = weights_of(self.readout.heads, batch.jobs)
-                margins = margin_rows(self.readout, part, family[number] - first, group, batch.jobs, tables)
-                if self.heads > 1:
-                    th[number] = chosen(margins, weights, batch.jobs, generator)
-                u = by_box(open_rows(margins, th[number], weights, batch.jobs), len(batch.jobs.of))
+        step = max(1, min(LARGEST // (self.network.n * self.network.v * self.heads * self.outputs), 16))
+
+        def hints_of(first: int) -> list[tuple[Tensor, Tensor, Estimate]]:
+            return list(self._hints_of(range(first, min(first + step, len(found.query))), family, found, jobs))
+
+        for part in tried(hints_of, range(0, len(found.query), step), "families of labels"):
+            for number, hints, estimate in part:
+                th[number] = hints
                 box = torch.isin(jobs.of, number)
-                found_ = shares(batch.jobs, u, generator)
-                share[box], open_[box] = found_.share, found_.rows
+                share[box], open_[box] = estimate.share, estimate.rows
         return th, share, open_
+
+    def _hints_of(self, own: range, family: Tensor, found: Families, jobs: Jobs) -> Iterator[tuple[Tensor, Tensor, Estimate]]:
+        """For the jobs of some families, in batches: their numbers, their hints, and what is estimated of their boxes."""
+        names = slice(own.start, own.stop)
+        part = Families(found.query[names], found.hard[names], found.beta[names])
+        rows, entries = 1 + found.hard.shape[1], self.network.n * self.network.v * self.heads
+        chosen_ = ((family >= own.start) & (family < own.stop)).nonzero()[:, 0]
+        some = jobs.part(chosen_)
+        tables = merge(self.readout, Kin.apart(part), jobs.context, tokens_of(some))
+        group = torch.arange(len(part.query))
+        for batch in batches(some, rows * entries, LARGEST):
+            number = chosen_[batch.start : batch.stop]
+            generator = torch.Generator().manual_seed(0)
+            weights = weights_of(self.readout.heads, batch.jobs)
+            margins = margin_rows(self.readout, part, family[number] - own.start, group, batch.jobs, tables)
+            th = torch.zeros(len(number), rows, self.heads, dtype=torch.float64)
+            if self.heads > 1:
+                th = chosen(margins, weights, batch.jobs, generator)
+            u = by_box(open_rows(margins, th, weights, batch.jobs), len(batch.jobs.of))
+            yield number, th, shares(batch.jobs, u, generator)
 
     def _kin(self, hard: Tensor | int) -> Tensor:
         """Whether families with so many hard outputs share the tables of their rivals with others of their token."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from compact_proofs.automatic.bounds.rows import Jobs
 from compact_proofs.automatic.bounds.undecided import Undecided
 from compact_proofs.enclosure import lower
+from compact_proofs.results import result_class
 
 FEWEST, MOST = 64, 1024
 """Inputs drawn from each box that is not proven as a whole."""
@@ -19,6 +20,7 @@ LARGEST_DEFICIT = 1e30
 """In place of a bound that is none."""
 
 
+@result_class
 @dataclass(frozen=True)
 class Estimate:
     """What is estimated of each box [B].
