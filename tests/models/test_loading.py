@@ -110,7 +110,7 @@ def test_a_task_is_never_guessed(file, tmp_path):
         load_model(file, task="induction")
     for wrong in ("chess", ["max-of-k"], 3):
         file.with_suffix(".json").write_text(json.dumps({"task": wrong}))
-        with pytest.raises(BadInput, match="is not known; known are max-of-k, induction, modular-addition, groups"):
+        with pytest.raises(BadInput, match="is not known; known are max-of-k, induction, lagged-induction, modular-addition"):
             load_model(file)
     file.with_suffix(".json").write_text('{"task": "max-of-k"}')
     assert load_model(file).kit.name == "max-of-k"
