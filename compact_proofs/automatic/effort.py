@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from compact_proofs.enclosure.leaves import leaves
 from compact_proofs.length.costs import COSTS, FREE
 from compact_proofs.length.counter import positional
+from compact_proofs.shards import nothing_shared
 
 _effort: ContextVar[Effort | None] = ContextVar("effort", default=None)
 
@@ -67,10 +68,11 @@ def uncounted() -> Iterator[None]:
 
 @contextmanager
 def effort() -> Iterator[Effort]:
-    """Count what is done as `uncounted` inside."""
+    """Count what is done as `uncounted` inside, all of it by this process."""
     counting = Effort()
     token = _effort.set(counting)
     try:
-        yield counting
+        with nothing_shared():
+            yield counting
     finally:
         _effort.reset(token)

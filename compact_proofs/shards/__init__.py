@@ -7,7 +7,7 @@ passing     functions, tables and results as bytes
 """
 
 from compact_proofs.shards.call import proof
-from compact_proofs.shards.crew import nothing_kept, remembered, shared_by, sharing
+from compact_proofs.shards.crew import nothing_kept, nothing_shared, remembered, shared_by, sharing
 from compact_proofs.shards.each import each, tried
 
-__all__ = ["each", "nothing_kept", "proof", "remembered", "shared_by", "sharing", "tried"]
+__all__ = ["each", "nothing_kept", "nothing_shared", "proof", "remembered", "shared_by", "sharing", "tried"]

@@ -10,6 +10,7 @@ import torch
 from shard_work import wait_until
 
 import compact_proofs as cp
+from compact_proofs.automatic.effort import effort, uncounted
 from compact_proofs.core.prove import find_explanation
 from compact_proofs.enclosure import sound
 from compact_proofs.length import count
@@ -82,6 +83,13 @@ def test_nothing_is_handed_out_without_workers(sent: list[int]) -> None:
     with crew.nothing_shared():
         assert list(tried(lambda part: part + 1, [1, 2], "parts")) == [2, 3]
     assert not sent
+
+
+def test_what_is_paid_for_is_done_here(workers: None, sent: list[int]) -> None:
+    with effort() as search, uncounted():
+        list(tried(torch.sin, [torch.ones(3)] * 4, "parts"))
+    assert not sent
+    assert search.operations > 0
 
 
 def test_a_proof_after_a_search_is_sound(workers: None) -> None:
