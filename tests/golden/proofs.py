@@ -1,8 +1,9 @@
 """One record a proof, one line a record: ``proofs.jsonl``.
 
 Every registered strategy at its defaults is tried on every model of the zoo, and so is the model's own default, which is what
-``compact-proofs prove`` takes. What a record holds is exact: a change of any bound, length, unexplained dimension or explanation
-shows as a changed line, and is wanted or a fault.
+``compact-proofs prove`` takes. What a record holds is exact: a change of any bound, length or unexplained dimension shows as a
+changed line, and is wanted or a fault. Explanations are not recorded: they are found in floating point, whose last digits depend on
+the processor's kernels.
 
 * A strategy that does not apply to a model has a record that says so.
 * A proof that takes more than `LONGEST` operations, or whose explanation takes more (`Strategy.search_operations`), is left
@@ -26,7 +27,6 @@ from typing import Any, Literal
 import compact_proofs as cp
 from compact_proofs import zoo
 from compact_proofs.errors import BadInput
-from compact_proofs.files.container import explanation_sha256
 from compact_proofs.length import TooLong
 from compact_proofs.tasks import LoadedModel, load_model
 
@@ -57,8 +57,6 @@ class Record:
         Operations by stage and category.
     unexplained_dimension
         As in the certificate.
-    explanation
-        Its SHA-256.
     quick
         Is it compared in every run of the tests?
     """
@@ -73,7 +71,6 @@ class Record:
     denominator: str = "1"
     length: dict[str, dict[str, int]] = field(default_factory=dict)
     unexplained_dimension: int | None = None
-    explanation: str = ""
     quick: bool = True
 
     @property
@@ -122,7 +119,6 @@ def _make(model: str, asked: str) -> Record:
         denominator=str(proof.claim.denominator),
         length=proof.length.by_stage,
         unexplained_dimension=proof.unexplained_dimension,
-        explanation=explanation_sha256(proof.explanation),
     )
 
 

@@ -1,4 +1,4 @@
-"""Bounds, lengths and explanations of the zoo are what they were (`python -m tests.golden.make` writes what they are)."""
+"""Bounds and lengths of the zoo are what they were (`python -m tests.golden.make` writes what they are)."""
 
 from __future__ import annotations
 
