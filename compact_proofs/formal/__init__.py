@@ -7,6 +7,7 @@ goal        bounds on boxes of inputs, up to a goal about real numbers that any 
 compact     theorems by a compact checker: which strategies have one
 groups      networks on groups, proved from a certificate's circuits
 directions  networks on two tokens, proved from few directions of what neurons write
+hints_text  hints to compact checkers, as text that Coq reads
 checkers    which strategies for one-layer transformers have a verified checker, and how they and their hints are written
 sources     theorems about one-layer transformers: weights, hints, statement and proof
 theorem     a theorem in a folder, and its check

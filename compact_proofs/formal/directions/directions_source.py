@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from compact_proofs.formal.directions.hints import Cluster, DirectionHints
+from compact_proofs.formal.hints_text import hints_header, list_in_lines, machine_integers
 
 
 def hints_source(hints: DirectionHints) -> str:
     """Write the hints: the text of Hints.v."""
     clusters = "\n".join(f"Definition cluster_{i} : cluster := {_cluster(c)}.\n" for i, c in enumerate(hints.clusters))
-    return f"""(** Hints to the checker. Nothing here needs to be trusted: bad hints prove less, never what is false. *)
-
-From Coq Require Import List Uint63 Sint63.
-From CompactProofs Require Import DirectionsChecker.
-Import ListNotations.
-Open Scope list_scope.
-Open Scope nat_scope.
-
-(** Numbers are integers over 2 ^ bits. *)
-Definition bits := {hints.bits}.
-Definition z := map Sint63.to_Z.
-
+    return f"""{hints_header("DirectionsChecker", hints.bits)}
 (** A neuron, what it is multiplied by, and its coordinates. *)
 Definition one i factor numbers : neuron := {{|
   index := i; factor := Sint63.to_Z factor; coordinates := z numbers
@@ -36,16 +24,8 @@ Definition evaluated := {str(hints.rest).lower()}.
 
 
 def _cluster(c: Cluster) -> str:
-    neurons = _lines(f"one {v.index} {v.factor}%sint63 {_machine(v.coordinates)}" for v in c.neurons)
+    neurons = list_in_lines(f"one {v.index} {v.factor}%sint63 {machine_integers(v.coordinates)}" for v in c.neurons)
     return f"""{{|
   neurons := {neurons};
-  directions := {_lines(f"z {_machine(d)}" for d in c.directions)}
+  directions := {list_in_lines(f"z {machine_integers(d)}" for d in c.directions)}
 |}}"""
-
-
-def _machine(numbers: Sequence[int]) -> str:
-    return f"[{'; '.join(f'({x})' if x < 0 else str(x) for x in numbers)}]%sint63"
-
-
-def _lines(items: Iterable[str]) -> str:
-    return "[\n    " + ";\n    ".join(items) + "]"
