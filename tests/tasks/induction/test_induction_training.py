@@ -11,10 +11,9 @@ from compact_proofs.cli.app import app
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks.induction import KIT, Circuit, Induction
 from compact_proofs.tasks.induction.circuit import circuit_bounds
+from compact_proofs.tasks.induction.circuit_tuning import bound_loss, composition
 from compact_proofs.tasks.induction.finetuning import (
     FinetuningConfig,
-    bound_loss,
-    composition,
     config_for,
     distance,
     finetune,
@@ -53,14 +52,14 @@ def test_tuning_makes_a_model_provable(trained):
 def test_the_loss_differentiates_the_verifier():
     model = specimen(1).model.requires_grad_(True)
     config = FinetuningConfig()
-    bound_loss(model, config).backward()
+    bound_loss(circuit_bounds(model), config).backward()
     assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in model.parameters())
     norm = torch.stack([p.grad.square().sum() for p in model.parameters()]).sum().sqrt()
     with torch.no_grad():
-        before = bound_loss(model, config)
+        before = bound_loss(circuit_bounds(model), config)
         for p in model.parameters():
             p -= 1e-6 * p.grad / norm
-        torch.testing.assert_close((before - bound_loss(model, config)) / 1e-6, norm, rtol=1e-2, atol=0)
+        torch.testing.assert_close((before - bound_loss(circuit_bounds(model), config)) / 1e-6, norm, rtol=1e-2, atol=0)
 
 
 def test_projection_removes_composition():

@@ -6,16 +6,14 @@ import torch
 from compact_proofs import prove, zoo
 from compact_proofs.errors import BadInput
 from compact_proofs.tasks import load_model
+from compact_proofs.tasks.induction.circuit_tuning import bound_loss, composition, previous_token_loss
 from compact_proofs.tasks.lagged_induction import DeepCircuit, LaggedInduction
 from compact_proofs.tasks.lagged_induction.deep_circuit import deep_bounds
 from compact_proofs.tasks.lagged_induction.finetuning import (
     FinetuningConfig,
-    bound_loss,
-    composition,
     config_for,
     distance,
     finetune,
-    previous_token_loss,
     project,
 )
 from compact_proofs.tasks.lagged_induction.specimens import constructed
@@ -37,13 +35,13 @@ def test_tuning_nears_a_proof():
 def test_the_loss_differentiates_the_verifier():
     model = constructed(5, 5, 3, 6.0, 8.0, 3.0, noise=1e-2).requires_grad_(True)
     config = FinetuningConfig(**SIZES)
-    bound_loss(model, config).backward()
+    bound_loss(deep_bounds(model), config).backward()
     norm = torch.stack([p.grad.square().sum() for p in model.parameters()]).sum().sqrt()
     with torch.no_grad():
-        before = bound_loss(model, config)
+        before = bound_loss(deep_bounds(model), config)
         for p in model.parameters():
             p -= 1e-6 * p.grad / norm
-        torch.testing.assert_close((before - bound_loss(model, config)) / 1e-6, norm, rtol=1e-2, atol=0)
+        torch.testing.assert_close((before - bound_loss(deep_bounds(model), config)) / 1e-6, norm, rtol=1e-2, atol=0)
 
 
 @pytest.mark.parametrize("layers", [3, 4])
