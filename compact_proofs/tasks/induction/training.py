@@ -62,13 +62,13 @@ class TrainingConfig(Recipe):
         return AttentionStackConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head, n_layers=2)
 
 
-def uniform_inputs(n_ctx: int, d_vocab: int) -> Sampler:
-    """Sample uniform inputs of the task, int64 [k, n_ctx], with their labels, int64 [k]."""
+def uniform_inputs(n_ctx: int, d_vocab: int, lag: int = 1) -> Sampler:
+    """Sample uniform inputs, int64 [k, n_ctx], with their labels, int64 [k]: what stands `lag` places after the query."""
 
     def sample(generator: torch.Generator, k: int) -> tuple[Tensor, Tensor]:
         distinct = torch.rand(k, d_vocab, generator=generator).argsort(1)[:, : n_ctx - 1]
-        i = torch.randint(0, n_ctx - 2, (k, 1), generator=generator)
-        return torch.cat([distinct, distinct.gather(1, i)], 1), distinct.gather(1, i + 1).squeeze(1)
+        i = torch.randint(0, n_ctx - 1 - lag, (k, 1), generator=generator)
+        return torch.cat([distinct, distinct.gather(1, i)], 1), distinct.gather(1, i + lag).squeeze(1)
 
     return sample
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.options import Positive, Rate
+from compact_proofs.tasks.induction import training as induction
 from compact_proofs.tasks.lagged_induction.task import LaggedInduction
 from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
 
@@ -68,13 +66,7 @@ class TrainingConfig(Recipe):
 
 def uniform_inputs(task: LaggedInduction) -> Sampler:
     """Sample uniform inputs of a task, int64 [k, n_ctx], with their labels, int64 [k]."""
-
-    def sample(generator: torch.Generator, k: int) -> tuple[Tensor, Tensor]:
-        distinct = torch.rand(k, task.d_vocab, generator=generator).argsort(1)[:, : task.n_ctx - 1]
-        i = torch.randint(0, task.places, (k, 1), generator=generator)
-        return torch.cat([distinct, distinct.gather(1, i)], 1), distinct.gather(1, i + task.lag).squeeze(1)
-
-    return sample
+    return induction.uniform_inputs(task.n_ctx, task.d_vocab, task.lag)
 
 
 def train(config: TrainingConfig) -> TrainingResult[AttentionStack]:
