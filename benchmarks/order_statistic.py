@@ -17,10 +17,10 @@ import compact_proofs as cp
 from benchmarks.timing import markdown
 from benchmarks.writing import RESULTS as FOLDER
 from benchmarks.writing import write_results
-from compact_proofs.boxes.tree import CHECK as BOX
 from compact_proofs.cones.tree import CHECK, REFINE
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.laws import Uniform
+from compact_proofs.scaled_boxes.tree import CHECK as BOX
 from compact_proofs.tasks.order_statistic import BoxTree, ConeTree, LinearPieces, OrderStatistic, WholeCones
 
 RESULTS = FOLDER / "order_statistic.md"

@@ -9,12 +9,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, split, threshold
-from compact_proofs.boxes.scale import check_law
 from compact_proofs.draws import Draws
 from compact_proofs.estimates import Estimator
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
+from compact_proofs.scaled_boxes.box import Boxes, split, threshold
+from compact_proofs.scaled_boxes.scale import check_law
 from compact_proofs.tables import Table
 from compact_proofs.tasks.order_statistic.box_search import DEEPEST, BoxSearch
 from compact_proofs.tasks.order_statistic.box_tree import BoxTree

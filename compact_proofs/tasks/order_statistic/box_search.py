@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import FINEST, Boxes, Linear, split
-from compact_proofs.boxes.forest import Precision, right_masses
-from compact_proofs.boxes.scale import IN_OCTAVE, NODES, SMALLEST, cell_masses, distribution, scales
-from compact_proofs.boxes.tree import DROP, STRIDES, Node, encode_check, encode_split
 from compact_proofs.cones.tree import Stack
 from compact_proofs.laws import Independent
 from compact_proofs.length import unseen
+from compact_proofs.scaled_boxes.box import FINEST, Boxes, Linear, split
+from compact_proofs.scaled_boxes.forest import Precision, right_masses
+from compact_proofs.scaled_boxes.scale import IN_OCTAVE, NODES, SMALLEST, cell_masses, distribution, scales
+from compact_proofs.scaled_boxes.tree import DROP, STRIDES, Node, encode_check, encode_split
 from compact_proofs.tasks.order_statistic.boxes import Backwards, Run, run
 from compact_proofs.tasks.order_statistic.search import Busy
 

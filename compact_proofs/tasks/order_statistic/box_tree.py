@@ -10,11 +10,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, Linear
-from compact_proofs.boxes.forest import BoxTrees, Precision, verify_trees
-from compact_proofs.boxes.region import BoxRegion
-from compact_proofs.boxes.scale import check_law
-from compact_proofs.boxes.tree import LARGEST_CODE, WIDEST
 from compact_proofs.certified import Proven
 from compact_proofs.cones.forest import rounded_down, slices
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
@@ -22,6 +17,11 @@ from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage, unseen
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
 from compact_proofs.options import Share
+from compact_proofs.scaled_boxes.box import Boxes, Linear
+from compact_proofs.scaled_boxes.forest import BoxTrees, Precision, verify_trees
+from compact_proofs.scaled_boxes.region import BoxRegion
+from compact_proofs.scaled_boxes.scale import check_law
+from compact_proofs.scaled_boxes.tree import LARGEST_CODE, WIDEST
 from compact_proofs.shards import each
 from compact_proofs.tasks.order_statistic import cone_tree
 from compact_proofs.tasks.order_statistic.box_search import BoxSearch
@@ -91,11 +91,12 @@ class BoxTree(Strategy[ScalarRecurrent]):
         """Return the inputs of the boxes that are checked at which linear bounds of all margins are positive, and its probability.
 
         *Proof.* The label boxes are disjoint, and on each the label is one (`label_boxes`); linear bounds of the margins are
-        `compact_proofs.tasks.order_statistic.boxes.run`'s, and `compact_proofs.boxes.forest.verify_trees` adds up lower bounds of
-        probabilities: in several groups of boxes, which have no input in common, the codes of each after those of the one before.
+        `compact_proofs.tasks.order_statistic.boxes.run`'s, and `compact_proofs.scaled_boxes.forest.verify_trees` adds up lower
+        bounds of probabilities: in several groups of boxes, which have no input in common, the codes of each after those of the
+        one before.
 
         *Cost.* For each check about 2 n^2 d^3 operations for linear bounds, and what
-        `compact_proofs.boxes.forest.right_masses` costs.
+        `compact_proofs.scaled_boxes.forest.right_masses` costs.
         """
         assert isinstance(task, OrderStatistic)
         law = check_law(self.name, task.law)

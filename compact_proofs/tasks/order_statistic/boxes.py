@@ -9,10 +9,10 @@ from itertools import combinations, product
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, Linear
-from compact_proofs.boxes.scale import LARGEST, SMALLEST
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
+from compact_proofs.scaled_boxes.box import Boxes, Linear
+from compact_proofs.scaled_boxes.scale import LARGEST, SMALLEST
 
 FARTHEST = 2.0**16
 """Numbers that are larger than so many times the answer's size are left out."""

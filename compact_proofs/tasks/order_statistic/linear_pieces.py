@@ -29,11 +29,14 @@ from compact_proofs.shards import each
 from compact_proofs.tasks.order_statistic import cone_tree
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones, number_of_label_cones, run
 from compact_proofs.tasks.order_statistic.pieces import Functions, Points, TooMany, linear_cones, simplices
-from compact_proofs.tasks.order_statistic.search import Search
+from compact_proofs.tasks.order_statistic.search import DEEPEST, Search
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 
 MOST_SIMPLICES = 2**23
 """Simplicial cones of one label cone."""
+DEEPEST_IN_PIECES = 64
+"""Cuts from a simplicial cone of a piece down to a cone that is still cut. The network is linear on it but for what was rounded, so
+that cuts only refine its measure; where numbers of very different sizes hide a bend, they may lead nowhere."""
 
 
 @dataclass(frozen=True)
@@ -86,27 +89,28 @@ class LinearPieces(Strategy[ScalarRecurrent]):
             left, found = self.most, []
             for i in track(range(len(labels)), "label cones"):
                 root = roots[torch.tensor([i])]
-                points, rows = self._division(network, root, int(labels[i]))
+                points, rows, deepest = self._division(network, root, int(labels[i]))
                 rays = (points.double() * UNIT)[rows] @ root.rays
                 cones = Cones(rays, torch.linalg.det(rays).abs())
-                codes = search.trees(cones, labels[i].expand(len(rows)), left // (len(labels) - i))
+                codes = search.trees(cones, labels[i].expand(len(rows)), left // (len(labels) - i), deepest=deepest)
                 left -= len(codes)
                 found.append((points, rows, codes))
         sizes = [[len(part) for part in parts] for parts in found]
         points, rows, codes = (torch.cat(parts) for parts in zip(*found, strict=True))
         return {"sizes": torch.tensor(sizes), "points": points, "simplices": rows, "cuts": codes}
 
-    def _division(self, network: Network, root: Cones, label: int) -> tuple[Tensor, Tensor]:
-        """Points and simplices of one label cone: its pieces, or the cone itself where there are too many."""
-        n = root.n
+    def _division(self, network: Network, root: Cones, label: int) -> tuple[Tensor, Tensor, int]:
+        """Points and simplices of one label cone: its pieces, or the cone itself where there are too many; how deep it is cut."""
+        n, deepest = root.n, DEEPEST_IN_PIECES
         try:
             points = Points(Functions.of(network, root.rays[0], label))
             rows = torch.from_numpy(simplices(points, linear_cones(points, self.pieces), MOST_SIMPLICES))
             coefficients = torch.from_numpy(points.coefficients)
         except TooMany:
             coefficients, rows = torch.eye(n, dtype=torch.float64), torch.arange(n)[None]
+            deepest = DEEPEST
         unit = coefficients / (coefficients @ root.rays[0]).square().sum(1, keepdim=True).sqrt()
-        return (unit / UNIT).round().clamp(0, LARGEST).to(torch.int64), rows
+        return (unit / UNIT).round().clamp(0, LARGEST).to(torch.int64), rows, deepest
 
     def search_operations(self, model: ScalarRecurrent, task: Task, length: int) -> int:
         """As if bends were planes in general position, and a cone on which the network is linear had n! / 4 simplices."""

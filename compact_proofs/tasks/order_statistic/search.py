@@ -116,11 +116,11 @@ class Search:
             found.append(self.trees(roots[chosen], labels[chosen], max(1, int(left * own / sum(shares[i:])))))
         return torch.cat(found), torch.tensor([len(codes) for codes in found])
 
-    def trees(self, roots: Cones, labels: Tensor, most: int, *, stop: bool = False) -> Tensor:
+    def trees(self, roots: Cones, labels: Tensor, most: int, *, stop: bool = False, deepest: int = DEEPEST) -> Tensor:
         """Return the codes of trees from all roots, int64 [N].
 
-        *Effort.* At most about `most` nodes are read, and none below `DEEPEST` cuts. A block that is smaller than `BLOCK` takes
-        all that there is, and everything after it is one cut deeper; so there are at most most / BLOCK + DEEPEST blocks.
+        *Effort.* At most about `most` nodes are read, and none below `deepest` cuts. A block that is smaller than `BLOCK` takes
+        all that there is, and everything after it is one cut deeper; so there are at most most / BLOCK + deepest blocks.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Search:
             read += len(label)
             if read >= most and stop:
                 raise Busy
-            ended = (depth >= DEEPEST) | torch.tensor(read >= most)
+            ended = (depth >= deepest) | torch.tensor(read >= most)
             kind = torch.where(ended & (kind >= CUT), torch.where(kind == CUT, DROP, CHECK), kind)
             codes.append(encode(kind, first, second, part, n))
             at = (kind >= CUT).nonzero()[:, 0]

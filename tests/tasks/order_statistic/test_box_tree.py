@@ -6,15 +6,15 @@ import pytest
 import torch
 
 import compact_proofs as cp
-from compact_proofs.boxes import forest
-from compact_proofs.boxes.box import FINEST, Linear
-from compact_proofs.boxes.tree import CHECK, FIRSTS, STRIDES, encode_check, encode_split
 from compact_proofs.core.soundness import Specimen, evaluate, violations
 from compact_proofs.enclosure import lower, sound, upper
 from compact_proofs.errors import BadInput
 from compact_proofs.estimates import estimate
 from compact_proofs.laws import Independent, Normal, Uniform
 from compact_proofs.models.scalar_recurrent import ScalarRecurrent
+from compact_proofs.scaled_boxes import forest
+from compact_proofs.scaled_boxes.box import FINEST, Linear
+from compact_proofs.scaled_boxes.tree import CHECK, FIRSTS, STRIDES, encode_check, encode_split
 from compact_proofs.tasks.order_statistic import BoxTree, ConeTree, OrderStatistic, box_search, box_tree
 from compact_proofs.tasks.order_statistic.box_descents import FinishedBoxes, box_table, descend
 from compact_proofs.tasks.order_statistic.boxes import Backwards, label_boxes, number_of_label_boxes, run

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, Linear
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.laws import Independent
+from compact_proofs.scaled_boxes.box import Boxes, Linear
 
 TINY = 1e-300
 
@@ -18,7 +18,7 @@ def shortfall(law: Independent, boxes: Boxes, functions: Linear, ends: Tensor, s
     Parameters
     ----------
     law
-        As `compact_proofs.boxes.scale.cell_masses` asks for.
+        As `compact_proofs.scaled_boxes.scale.cell_masses` asks for.
     boxes, functions
         B boxes with one function (K = 1) each.
     ends : exactly known [B, Q + 1]

@@ -4,9 +4,9 @@ Nodes are read in blocks, in the order of `compact_proofs.cones.tree`. A code is
 
 DROP    nothing is claimed about the box
 CHECK   the box counts as far as the network is right on it. rest = first + 2^12 (stride + 2^6 mask): the scales at which the
-        box is measured (`compact_proofs.boxes.scale.scales`), and a digit for each margin, 1 where it may be negative on a part of
-        the box, of which the probability is bounded; the other margins must be positive on all of it
-SPLIT   the box is split at a coordinate. rest = coordinate + (n + 1) part: where (`compact_proofs.boxes.box.split`)
+        box is measured (`compact_proofs.scaled_boxes.scale.scales`), and a digit for each margin, 1 where it may be negative on a
+        part of the box, of which the probability is bounded; the other margins must be positive on all of it
+SPLIT   the box is split at a coordinate. rest = coordinate + (n + 1) part: where (`compact_proofs.scaled_boxes.box.split`)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import FINEST
+from compact_proofs.scaled_boxes.box import FINEST
 
 DROP, CHECK, SPLIT = range(3)
 FIRSTS, STRIDES = 2**12, 2**6

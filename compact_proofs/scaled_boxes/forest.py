@@ -9,16 +9,16 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, Linear, split
-from compact_proofs.boxes.scale import cell_masses, scales
-from compact_proofs.boxes.shortfall import shortfall
-from compact_proofs.boxes.tree import Node, decode
 from compact_proofs.cones.forest import lower_sum
 from compact_proofs.cones.tree import Stack
 from compact_proofs.enclosure import lower
 from compact_proofs.laws import Independent
 from compact_proofs.length import stage
 from compact_proofs.results import result_class
+from compact_proofs.scaled_boxes.box import Boxes, Linear, split
+from compact_proofs.scaled_boxes.scale import cell_masses, scales
+from compact_proofs.scaled_boxes.shortfall import shortfall
+from compact_proofs.scaled_boxes.tree import Node, decode
 
 Bounds = Callable[[Boxes], Linear]
 """Of boxes, linear functions that are nowhere larger than the margins that are to be positive."""
@@ -35,7 +35,7 @@ class Precision:
     cells
         Cells of the integral over the scale in each range.
     steps
-        Steps to which sums are rounded down (`compact_proofs.boxes.shortfall.shortfall`).
+        Steps to which sums are rounded down (`compact_proofs.scaled_boxes.shortfall.shortfall`).
     """
 
     groups: int

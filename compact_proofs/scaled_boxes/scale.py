@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes
 from compact_proofs.enclosure import lower
 from compact_proofs.errors import BadInput
 from compact_proofs.laws import Independent, Law, Normal
+from compact_proofs.scaled_boxes.box import Boxes
 
 SMALLEST, LARGEST = 2.0**-24, 2.0**8
 """Scales that are measured; others count as not right."""

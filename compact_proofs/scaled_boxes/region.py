@@ -9,12 +9,12 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from compact_proofs.boxes.box import Boxes, threshold
-from compact_proofs.boxes.forest import Bounds, BoxTrees
-from compact_proofs.boxes.tree import decode
 from compact_proofs.certified.region import Region
 from compact_proofs.cones.tree import Stack
 from compact_proofs.enclosure import provably
+from compact_proofs.scaled_boxes.box import Boxes, threshold
+from compact_proofs.scaled_boxes.forest import Bounds, BoxTrees
+from compact_proofs.scaled_boxes.tree import decode
 
 
 @dataclass(frozen=True)

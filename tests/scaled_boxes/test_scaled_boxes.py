@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from compact_proofs.boxes.box import FINEST, Boxes, Linear, split
-from compact_proofs.boxes.scale import LARGEST, SMALLEST, cell_masses, density, distribution, scales
-from compact_proofs.boxes.shortfall import shortfall
-from compact_proofs.boxes.tree import CHECK, LARGEST_CODE, SPLIT, decode, encode_check, encode_split
 from compact_proofs.enclosure import sound
 from compact_proofs.laws import Independent, Normal, Uniform, standard_normal
+from compact_proofs.scaled_boxes.box import FINEST, Boxes, Linear, split
+from compact_proofs.scaled_boxes.scale import LARGEST, SMALLEST, cell_masses, density, distribution, scales
+from compact_proofs.scaled_boxes.shortfall import shortfall
+from compact_proofs.scaled_boxes.tree import CHECK, LARGEST_CODE, SPLIT, decode, encode_check, encode_split
 
 LAWS = [
     standard_normal(3),
