@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.bounds.jobs import numbered_jobs
+from compact_proofs.automatic.bounds.jobs import numbered_jobs, of_similar_tokens
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
 from compact_proofs.automatic.bounds.rows import Jobs
@@ -53,6 +53,7 @@ def proven_mixed(
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
     columns = read.rest(len(jobs))
+    jobs, _ = of_similar_tokens(jobs)
 
     def piece(part: tuple[Jobs, Tensor]) -> Piece:
         own, hints = part

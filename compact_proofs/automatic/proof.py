@@ -10,7 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.bounds.jobs import Batch, batches, jobs_of, tokens_of
+from compact_proofs.automatic.bounds.jobs import Batch, batches, jobs_of, of_similar_tokens, tokens_of
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
 from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, margin_rows, merge
@@ -219,6 +219,7 @@ def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kep
     shared = Shared(network, basis)
     readout = Readout(shared, basis[-1])
     columns = numbers.rest(len(jobs))
+    jobs, _ = of_similar_tokens(jobs)
 
     def piece(part: tuple[Jobs, Tensor]) -> Piece:
         own, hints = part

@@ -63,7 +63,8 @@ def drawn_rows(generator, spread):
     masks[:, :, 0] |= ~masks.any(2)
     masks[:, -1] = False
     masks[:, -1, 1] = True
-    jobs = Jobs(torch.ones(J, dtype=torch.int64), torch.zeros(J, dtype=torch.int64), masks, torch.tensor([0, 0, 1, 2, 2]), N - 1)
+    token, label, of = torch.ones(J, dtype=torch.int64), torch.zeros(J, dtype=torch.int64), torch.tensor([0, 0, 1, 2, 2])
+    jobs = Jobs(token, label, masks, of, N - 1, given=torch.arange(V).expand(J, N - 1, V))
 
     def normal(*shape):
         return torch.randn(shape, generator=generator, dtype=torch.float64)

@@ -46,7 +46,8 @@ def wrong_maxima(readout, families, kin, groups):
     wrong = 0
     for own, group in zip(families, groups, strict=True):
         for label in range(OUTPUTS):
-            free, context = merged.rivals(group, own.hard, torch.full_like(group, label))
+            tokens = torch.arange(V).expand(len(group), N - 1, V)
+            free, context = merged.rivals(group, own.hard, torch.full_like(group, label), tokens)
             for f, g in enumerate(group.tolist()):
                 left = [z for z in range(OUTPUTS) if z != label and z not in own.hard[f].tolist()]
                 expected = bounds[g][..., left].amax(-1)

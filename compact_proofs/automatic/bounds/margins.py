@@ -146,4 +146,4 @@ def _pairs(jobs: Jobs, job: Tensor) -> tuple[Jobs, Tensor]:
         of = torch.repeat_interleave(torch.arange(len(job)), counts[job])
         start = (counts[job].cumsum(0) - counts[job])[of]
         box = first[job][of] + torch.arange(len(of)) - start
-        return Jobs(jobs.query[job], jobs.label[job], jobs.masks[box], of, jobs.context), box
+        return jobs.copies(job, box, of), box

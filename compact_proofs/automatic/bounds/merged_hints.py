@@ -186,14 +186,13 @@ def chosen(rows: Rows, weights: Weights, jobs: Jobs, generator: torch.Generator,
 
 
 def _samples(rows: Rows, weights: Weights, jobs: Jobs, generator: torch.Generator, number: int) -> tuple[Tensor, Tensor]:
-    """Tokens at the free positions [B, N, n - 1] drawn from each box, and the averages [B, N, R, H] there."""
-    chances = jobs.masks[:, jobs.free].double()
-    x = torch.multinomial(chances.flatten(0, 1), number, True, generator=generator)
+    """Tokens at the free positions [B, N, n - 1] drawn from each box, by their places, and the averages [B, N, R, H] there."""
+    x = torch.multinomial(jobs.allowed.double().flatten(0, 1), number, True, generator=generator)
     x = x.reshape(len(jobs.of), -1, number).mT
     w = _at(weights.free[jobs.of], x)  # [B, N, H]
     position = torch.arange(x.shape[-1])
-    G = rows.averages[jobs.of].movedim((3, 4), (1, 2))  # [B, n - 1, K, R, H]
-    free = weights.free[jobs.of].movedim((2, 3), (1, 2))[:, :, :, None]  # [B, n - 1, K, 1, H]
+    G = rows.averages[jobs.of].movedim((3, 4), (1, 2))  # [B, n - 1, k, R, H]
+    free = weights.free[jobs.of].movedim((2, 3), (1, 2))[:, :, :, None]  # [B, n - 1, k, 1, H]
     box = torch.arange(len(x))[:, None, None]
     part = (G * free)[box, position, x].sum(2)  # [B, N, R, H]
     own, own_w = rows.own[jobs.of], weights.own[jobs.of]

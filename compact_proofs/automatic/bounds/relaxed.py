@@ -46,6 +46,12 @@ class Shared:
     ----------
     basis : [frames, d, d]
         Hints: for each block of `Norm` (and, last, for the readout) nearly orthonormal rows.
+
+    Attributes
+    ----------
+    like : dict of int
+        For a norm of the same leaves as one before, by enclosures that are the same, that one: what is proven of all matrices in
+        an enclosure is proven once. Cost: two comparisons for each entry.
     """
 
     def __init__(self, network: Network, basis: Tensor) -> None:
@@ -55,14 +61,23 @@ class Shared:
         self.coordinates: dict[int, Projected | None] = {}
         self.inputs: dict[int, Projected | None] = {}
         self.operator: dict[tuple[int, int], Tensor] = {}
+        self.like: dict[int, int] = {}
+        known: dict[int, Parts] = {}
         with stage("model"):
             for number, b in enumerate(self.norms):
                 block = network.blocks[b]
                 assert isinstance(block, Norm)
                 size = block.size
-                self.frames[b] = Frame.of(basis[number, :size, :size])
-                parts = {k: p @ self.frames[b].Q.mT for k, p in block.z.parts.items() if k in self.leaves}
-                self.coordinates[b] = self.leaves.project(parts) if parts else None
+                own = {k: p for k, p in block.z.parts.items() if k in self.leaves}
+                before = [k for k, parts in known.items() if own and _same(parts, own)]
+                known[b] = own
+                if before:
+                    self.like[b] = before[0]
+                    self.frames[b] = self.frames[before[0]]
+                else:
+                    self.frames[b] = Frame.of(basis[number, :size, :size])
+                    parts = {k: p @ self.frames[b].Q.mT for k, p in own.items()}
+                    self.coordinates[b] = self.leaves.project(parts) if parts else None
                 for k, p in block.z.parts.items():
                     if k not in self.leaves:
                         self.operator[b, k] = operator_norm(p)
@@ -122,7 +137,7 @@ class Relaxed:
     def about(self, label: int) -> Relaxed:
         """The same relaxations for jobs of another label: no relaxation depends on it."""
         other = copy.copy(self)
-        other.jobs = replace(self.jobs, label=torch.full_like(self.jobs.label, label))
+        other.jobs = replace(self.jobs, label=torch.full_like(self.jobs.label, label), given=self.jobs.tokens)
         return other
 
     def picked(self, job: Tensor, jobs: Jobs, box: Tensor) -> Relaxed:
@@ -152,21 +167,25 @@ class Relaxed:
             self.range[b] = range_of(block.function, lo, hi)
 
     def _norm(self, b: int, block: Norm) -> None:
-        projected, frame = self.shared.coordinates[b], self.shared.frames[b]
+        frame = self.shared.frames[b]
         J, d = len(self.jobs), block.size
-        zero = torch.zeros(J, d, dtype=torch.float64)
         with stage("coordinates"):
-            if projected is None:
-                lo, hi = lower(zero), lower(zero)
-            else:
-                lo, hi = self.leaf_ranges(self.leaves.shared(projected, zero, self.jobs))
-        self.frame_range[b] = lo, hi
+            self.frame_range[b] = lo, hi = self._coordinates(b, torch.zeros(J, d, dtype=torch.float64))
         others = [(p, self.shared.operator[b, k], *self.range[k]) for k, p in block.z.parts.items() if k not in self.leaves]
         with stage("tangents"):
             self.tangents[b] = tangent(frame, lo, hi, block.eps, self.constant(block.z), others)
         self.typical[b] = self.hints.take((d,), lambda: self.samples[b].mean(1))
         root = lower(torch.full((J, d), float(d) ** 0.5 * (1 + 1e-12), dtype=torch.float64))
         self.range[b] = lower(-root), root
+
+    def _coordinates(self, b: int, zero: Tensor) -> tuple[Tensor, Tensor]:
+        """Ranges [J, d] of the coordinates of a norm's leaves."""
+        if b in self.shared.like:
+            return self.frame_range[self.shared.like[b]]
+        projected = self.shared.coordinates[b]
+        if projected is None:
+            return lower(zero), lower(zero)
+        return self.leaf_ranges(self.leaves.shared(projected, zero, self.jobs))
 
     def _opaque(self, b: int, block: Opaque) -> None:
         with stage("intervals"):
@@ -329,6 +348,13 @@ class Relaxed:
                 g = c @ p.mT
                 down, up = down + lowest(g, *self.range[k]), up - lowest(-g, *self.range[k])
         return down, up
+
+
+def _same(parts: Parts, others: Parts) -> bool:
+    """Are the enclosures of some matrices the same?"""
+    if parts.keys() != others.keys() or any(parts[k].shape != others[k].shape for k in parts):
+        return False
+    return all(bool((end(p) == end(others[k])).all()) for k, p in parts.items() for end in (lower, upper))
 
 
 def _job_least(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Tensor:

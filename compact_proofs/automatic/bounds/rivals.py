@@ -183,8 +183,8 @@ class Merged:
     own_bounds: Tensor
     own_of: Tensor
 
-    def rivals(self, group: Tensor, hard: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """The greatest bounds of outputs but the label and the hard ones, for jobs of given groups: [J, H, n - 1, K] and [J, H].
+    def rivals(self, group: Tensor, hard: Tensor, label: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The greatest bounds of outputs but the label and the hard ones, for jobs of given groups: [J, H, n - 1, k] and [J, H].
 
         Of the S + 2 greatest at most S + 1 are left out. Cost: S + 1 comparisons for each.
 
@@ -193,17 +193,22 @@ class Merged:
         group : int64 [J]
         hard : int64 [J, S]
         label : int64 [J]
+        tokens : int64 [J, n - 1, k]
+            Those of each job and free position that are meant.
         """
         with structure():
             outside = ~_among(torch.cat([hard, label[:, None]], 1), self.outputs)
+            head = torch.arange(self.bounds.shape[1])[:, None, None]
+            position = torch.arange(self.bounds.shape[2])[:, None]
+            at_tokens = group[:, None, None, None], head, position, tokens[:, None]
 
         def first(bounds: Tensor, of: Tensor) -> Tensor:
-            at = of[group][..., : hard.shape[1] + 2]
+            at = of[..., : hard.shape[1] + 2]
             job = torch.arange(len(at)).reshape(-1, *[1] * (at.dim() - 1))
             place = outside[job, at].to(torch.int64).argmax(-1, keepdim=True)
-            return bounds[group].gather(-1, place)[..., 0]
+            return bounds.gather(-1, place)[..., 0]
 
-        return first(self.bounds, self.of), first(self.own_bounds, self.own_of)
+        return first(self.bounds[at_tokens], self.of[at_tokens]), first(self.own_bounds[group], self.own_of[group])
 
 
 def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor) -> Merged:
@@ -266,11 +271,12 @@ def margin_rows(readout: AverageReadout, families: Families, family: Tensor, gro
         tables = readout.tables.permute(3, 2, 0, 1)  # [outputs, H, n, K]
         free, context = tables[:, :, jobs.free], tables[:, :, jobs.context].movedim(2, 0)  # [Q, outputs, H]
         hard = families.hard[family]  # [J, S]
-        rival, own_rival = merged.rivals(group[family], hard, jobs.label)
+        rival, own_rival = merged.rivals(group[family], hard, jobs.label, jobs.tokens)
         same = hard == jobs.label[:, None]
-        others = torch.where(same[..., None, None, None], rival[:, None], free[hard])
+        one_by_one = jobs.picked(free[hard].flatten(1, 2)).unflatten(1, (hard.shape[1], tables.shape[1]))
+        others = torch.where(same[..., None, None, None], rival[:, None], one_by_one)
         own_others = torch.where(same[..., None], own_rival[:, None], context[jobs.query[:, None], hard])
-        gap = free[jobs.label][:, None] - torch.cat([rival[:, None], others], 1)
+        gap = jobs.picked(free[jobs.label])[:, None] - torch.cat([rival[:, None], others], 1)
         own = context[jobs.query, jobs.label][:, None] - torch.cat([own_rival[:, None], own_others], 1)
         direct = readout.direct[jobs.query]
         mine = direct[J, jobs.label][:, None]

@@ -4,7 +4,9 @@ A row is a number for each head g, position i and token t, and one for no positi
 
     R(x) = base + sum_g avg_g G_g  +  sum_i A_i[x_i],     avg_g G = sum_i w_g[x_i] G_{g,i}[x_i] / D_g(x),   D_g(x) = sum_i w_g[x_i]
 
-where w_g > 0 are the head's weights. **The ratio rule.** For any number th (a hint), avg_g G = th + z / D with
+where w_g > 0 are the head's weights. Tables are about those tokens only that a job's boxes allow: k of them, `Jobs.tokens`.
+
+**The ratio rule.** For any number th (a hint), avg_g G = th + z / D with
 z(x) = sum_i w[x_i] (G_i[x_i] - th) additive. On a box, z is in [zl, zh] and D in [Dl, Dh], Dl > 0. So
 
     z / D >= min(z / Dl, z / Dh),                                      (least)
@@ -29,7 +31,7 @@ from compact_proofs.automatic.bounds.token_sets import TokenSets
 from compact_proofs.automatic.reading.blocks import Averages
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import lower, upper
-from compact_proofs.length import stage
+from compact_proofs.length import charge_integers, stage
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Jobs:
         The context's position.
     rest : bool [B], optional
         Boxes whose inputs are wanted, as far as they are not proven; none unless given.
+    given : int64 [J, n - 1, k], optional
+        `tokens`, if not those that the boxes allow: more are allowed here.
     """
 
     query: Tensor
@@ -58,6 +62,7 @@ class Jobs:
     of: Tensor
     context: int
     rest: Tensor | None = None
+    given: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.query)
@@ -69,13 +74,54 @@ class Jobs:
             number[chosen] = torch.arange(len(chosen))
             of = number[self.of]
             own = of >= 0
-            rest = None if self.rest is None else self.rest[own]
-            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context, rest)
+            rest, given = (None if x is None else x[at] for x, at in ((self.rest, own), (self.given, chosen)))
+            return Jobs(self.query[chosen], self.label[chosen], self.masks[own], of[own], self.context, rest, given)
+
+    def copies(self, job: Tensor, box: Tensor, of: Tensor) -> Jobs:
+        """Copies of the jobs `job`, with copies of their boxes `box`, which belong to the copies `of`; about the same tokens."""
+        with structure():
+            tokens = self.tokens[job]
+            return Jobs(self.query[job], self.label[job], self.masks[box], of, self.context, given=tokens)
+
+    @cached_property
+    def tokens(self) -> Tensor:
+        """The tokens of each free position that tables are about, int64 [J, n - 1, k].
+
+        They are those that some box of the job allows, rising, and then others up to the largest number that a job has. Cost: an
+        integer operation for each box, free position and token.
+        """
+        if self.given is not None:
+            return self.given
+        allowed = tokens_allowed(self)
+        with structure():
+            k = max(int(allowed.sum(-1).max()), 1) if len(self) else 1
+            return allowed.to(torch.int8).argsort(dim=-1, descending=True, stable=True)[..., :k]
+
+    @cached_property
+    def allowed(self) -> Tensor:
+        """Which of the job's tokens each box allows at the free positions: bool [B, n - 1, k]."""
+        with structure():
+            return self.masks[:, self.free].gather(-1, self.tokens[self.of])
 
     @cached_property
     def sets(self) -> TokenSets:
-        """The distinct sets of tokens at the free positions."""
-        return TokenSets.find(self.masks[:, self.free], self.of)
+        """The distinct sets of tokens at the free positions, numbered as in `tokens`."""
+        return TokenSets.find(self.allowed, self.of)
+
+    def picked(self, tables: Tensor) -> Tensor:
+        """The entries of tables [J, H, n - 1, v] at the job's tokens: [J, H, n - 1, k]."""
+        with structure():
+            index = self.tokens[:, None].expand(-1, tables.shape[1], -1, -1)
+        return tables.gather(-1, index)
+
+    def at_all_tokens(self, tables: Tensor, job: Tensor) -> Tensor:
+        """Tables [I, n - 1, k] of jobs int64 [I] as [I, n - 1, v]; entries of other tokens mean nothing."""
+        with structure():
+            tokens, v = self.tokens, self.masks.shape[2]
+            place = torch.zeros(*tokens.shape[:2], v, dtype=torch.int64)
+            place.scatter_(-1, tokens, torch.arange(tokens.shape[2]).expand(tokens.shape))
+            index = place[job]
+        return tables.gather(-1, index)
 
     @property
     def free(self) -> list[int]:
@@ -89,7 +135,7 @@ class Weights:
 
     Attributes
     ----------
-    free : [J, H, n - 1, v]
+    free : [J, H, n - 1, k]
         At the positions but the context.
     own : [J, H]
         The context's.
@@ -114,11 +160,11 @@ class Rows:
     Attributes
     ----------
     base : [J, R]
-    averages : [J, R, H, n - 1, v]
+    averages : [J, R, H, n - 1, k]
         G at the free positions.
     own : [J, R, H]
         G of the context's token.
-    sums : [J, R, n - 1, v] or None
+    sums : [J, R, n - 1, k] or None
         A; what the context adds is part of `base`.
     """
 
@@ -140,11 +186,20 @@ class AdditiveRows:
     Attributes
     ----------
     constant : [B, R]
-    tables : [B, R, n - 1, v]
+    tables : [B, R, n - 1, k]
     """
 
     constant: Tensor
     tables: Tensor
+
+
+def tokens_allowed(jobs: Jobs) -> Tensor:
+    """Which tokens some box of each job allows at the free positions, bool [J, n - 1, v]: an integer operation for each box's."""
+    masks = jobs.masks[:, jobs.free]
+    charge_integers(masks.numel())
+    with structure():
+        some = torch.zeros(len(jobs), *masks.shape[1:], dtype=torch.int32)
+        return some.index_add(0, jobs.of, masks.to(torch.int32)) > 0
 
 
 def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weights:
@@ -161,12 +216,12 @@ def weights_of(heads: list[Averages], jobs: Jobs, alone: bool = False) -> Weight
     """
     with stage("weights"):
         if not heads:
-            free = torch.zeros(len(jobs), 0, len(jobs.free), jobs.masks.shape[2], dtype=torch.float64)
+            free = torch.zeros(len(jobs), 0, *jobs.tokens.shape[1:], dtype=torch.float64)
             none = free.new_zeros(len(jobs.of), 0)
             return Weights(free, free[:, :, 0, 0], none, none)
         every = torch.cat([h.weights for h in heads], -1)  # [Q, n, K, H]
         of_query = every.movedim(-1, 1)  # [Q, H, n, K]
-        free = of_query[:, :, jobs.free][jobs.query]
+        free = jobs.picked(of_query[:, :, jobs.free][jobs.query])
         own = of_query[:, :, jobs.context].diagonal(dim1=0, dim2=2).mT[jobs.query]
         if alone:
             unknown = torch.full((len(jobs.of), 1), torch.inf, dtype=torch.float64)
@@ -194,7 +249,7 @@ class Deviations:
 
     Attributes
     ----------
-    free : [J, R, H, n - 1, K]
+    free : [J, R, H, n - 1, k]
     own : [J, R, H]
         The context's part.
     jobs

@@ -11,7 +11,7 @@ from torch import Tensor
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.length import charge_integers
 
-SIZES = (1, 4, 16, 64)
+SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 48)
 """Sets up to each of these sizes are read together."""
 
 
@@ -22,8 +22,8 @@ class TokenSets:
     Attributes
     ----------
     parts
-        Sets of about equal size together: jobs int64 [U, 1], positions int64 [U, 1], tokens int64 [U, k], and which of these are
-        meant, bool [U, k].
+        Sets of about equal size together: jobs int64 [U, 1], positions int64 [U, 1], tokens int64 [U, m], and which of these are
+        meant, bool [U, m].
     of : int64 [B, n - 1]
         The set of each box and free position, numbered through all parts.
     """

@@ -47,11 +47,11 @@ def open_rows(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Open:
     if heads == 1 and rows.sums is None:
         with stage("rows"):
             found = of_one_head(rows, weights, jobs)
-            allowed = jobs.masks[:, None, jobs.free]
+            allowed = jobs.allowed[:, None]
             lowest = found.constant + torch.where(allowed, found.tables, torch.inf).amin(-1).sum(-1)
             with structure():
                 box, row = (~provably(lowest > 0)).nonzero(as_tuple=True)
-            return Open(box, found.constant[box, row], found.tables[box, row])
+            return Open(box, found.constant[box, row], jobs.at_all_tokens(found.tables[box, row], jobs.of[box]))
     with stage("heads"):
         proven = provably(by_heads(rows, th, weights, jobs) > 0)
     with structure():
@@ -59,10 +59,10 @@ def open_rows(rows: Rows, th: Tensor, weights: Weights, jobs: Jobs) -> Open:
         number = jobs.of[box] * proven.shape[1] + row
         kept, of = number.unique(return_inverse=True)
         job, single = kept // proven.shape[1], kept % proven.shape[1]
-        copies = Jobs(jobs.query[job], jobs.label[job], jobs.masks[box], of, jobs.context)
+        copies = jobs.copies(job, box, of)
     with stage("additive"):
         picked = additive(rows.pick(job, single), th[job, single][:, None], weights.pick(job, box), copies)
-    return Open(box, picked.constant[:, 0], picked.tables[:, 0])
+    return Open(box, picked.constant[:, 0], jobs.at_all_tokens(picked.tables[:, 0], jobs.of[box]))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.bounds.jobs import Batch, numbered_jobs
+from compact_proofs.automatic.bounds.jobs import Batch, numbered_jobs, of_similar_tokens
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.projection import Leaves
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
@@ -125,7 +125,9 @@ class Judge:
 
     def jobs(self, leaves: list[Node], names: Tensor) -> tuple[Jobs, Tensor]:
         """Jobs for leaves that end in one token each, by the names of their groups, and which leaf each of their boxes is."""
-        return numbered_jobs(boxes_of(leaves), names, self.network.context, mixed=self.labels is not None)
+        jobs, leaf = numbered_jobs(boxes_of(leaves), names, self.network.context, mixed=self.labels is not None)
+        ordered, box = of_similar_tokens(jobs)
+        return ordered, leaf[box]
 
     def found(self, jobs: Jobs) -> Iterator[Found]:
         """Find hints for jobs, batch after batch, and estimate what they prove."""

@@ -24,8 +24,13 @@ MOST_PARTS = 256
 """Boxes that a group is divided into, at most."""
 TRIED = 2**16
 """Boxes that are bounded in search of better ones, at most."""
-SAMPLED, FAVOURITES = 32, 3
-"""Groups on which every way to divide is tried in a round, and how many ways are tried on the others."""
+SAMPLED, FAVOURITES, COVERED = 32, 3, 0.8
+"""Groups on which every way to divide is tried in a round; how many ways are tried on the others, at most, and which: those that
+made this share of what was gained on the first."""
+YIELD = 0.1
+"""Bounds that are tried must gain at least this share of the operations that they take: so much a search is worth to a proof."""
+PROBED = 32
+"""Boxes of a large group that are bounded one by one, before all are."""
 GAIN = 0.03
 """A cut must win back at least this share of what is lost: a poor cut stands in the way of better ones."""
 TRIES = 2
@@ -49,7 +54,7 @@ def relaxed_search(
     parts with equally many of the first make new groups, and the best way is kept where it gains. Where none gains, the way that
     brings bounds nearest to 0 is followed for a while (`TRIES`), and taken back if nothing comes of it. In the end a box
     is bounded, or its inputs are evaluated, or both, or it is left out, whatever is worth most. At most `TRIED` boxes are bounded
-    on the way.
+    on the way; and the search ends after a round that gains less than it should (`YIELD`), where no way is followed in hope.
 
     Parameters
     ----------
@@ -68,6 +73,8 @@ def relaxed_search(
     judge.judge(first)
     dividing, groups = _Cuts(judge), first
     for _ in track(range(cuts), "rounds of cuts"):
+        if dividing.over:
+            break
         groups = dividing.round(groups)
     groups = [part for group in first for part in _best(group)]
     for number, group in enumerate(groups):
@@ -147,27 +154,56 @@ def _divide(group: Group, trial: _Trial) -> None:
     group.parts = trial.children
 
 
+def _probes(group: Group) -> list[Group]:
+    """Copies of some boxes of a group, each by itself."""
+    step = -(-len(group.leaves) // PROBED)
+    return [Group([copy.copy(leaf)]) for leaf in group.leaves[::step]]
+
+
+def _favourites(gained: dict[str, float], total: float) -> tuple[str, ...]:
+    """The ways that gained most: as many as made most of the total."""
+    found: list[str] = []
+    for way in sorted(gained, key=lambda way: -gained[way])[:FAVOURITES]:
+        if sum(gained[w] for w in found) < COVERED * total:
+            found.append(way)
+    return tuple(found)
+
+
 @dataclass
 class _Cuts:
     """Divides groups, each in the way that gains most, while there is room for more boxes to be bounded.
 
-    Every way is tried on the groups that lose most, where one that gains nothing may be followed too; and those ways that were best
-    there most often on the others, on none if next to nothing was gained.
+    Every way is tried on the groups that lose most, where one that gains nothing may be followed too; and those ways that gained
+    most there on the others, on none if next to nothing was gained. The large groups are only taken apart, and only where a few of
+    their boxes say that it pays.
+
+    Attributes
+    ----------
+    room
+        How many boxes may still be bounded.
+    spent
+        Operations of all bounds that were tried.
+    over
+        Is it not worth going on?
     """
 
     judge: Judge
     room: int = TRIED
+    spent: float = 0.0
+    over: bool = False
 
     def round(self, groups: list[Group]) -> list[Group]:
         """Divide the groups that lose more than they cost, where that gains enough."""
-        losses = torch.tensor([group.size * self.judge.prices.worth - group.value for group in groups])
+        before = self.spent
+        losses = torch.tensor([self._lost(group) for group in groups])
         order = losses.argsort(descending=True, stable=True).tolist()
         losing = [k for k in order if not groups[k].settled and float(losses[k]) > 2 * groups[k].cost]
         every = (*WAYS, "apart")
         best = self._tried(groups, losing[:SAMPLED], every, blind=True)
-        wins = {way: sum(trial.way == way for trial in best.values()) for way in every}
-        if sum(max(trial.gain, 0.0) for trial in best.values()) > GAIN * float(losses[losing[:SAMPLED]].sum()):
-            best |= self._tried(groups, losing[SAMPLED:], tuple(sorted(every, key=lambda way: -wins[way])[:FAVOURITES]))
+        gained = {way: sum(max(trial.gain, 0.0) for trial in best.values() if trial.way == way) for way in every}
+        total = sum(gained.values())
+        if total > max(GAIN * float(losses[losing[:SAMPLED]].sum()), YIELD * (self.spent - before)):
+            best |= self._tried(groups, losing[SAMPLED:], _favourites(gained, total))
         found: list[Group] = []
         for number, group in enumerate(groups):
             trial = best.get(number)
@@ -180,17 +216,42 @@ class _Cuts:
             else:
                 group.settled = True
                 found.append(group)
+        gain = sum(max(trial.gain, 0.0) for trial in best.values())
+        self.over = gain <= YIELD * (self.spent - before) and not any(trial.eases for trial in best.values())
+        return found
+
+    def _lost(self, group: Group) -> float:
+        """By how much a group is worth less than if all its inputs were certified for nothing."""
+        return group.size * self.judge.prices.worth - group.value
+
+    def _judge(self, groups: list[Group]) -> None:
+        self.judge.judge(groups)
+        self.spent += sum(group.cost for group in groups)
+
+    def _paying(self, groups: list[Group], numbers: list[int]) -> list[int]:
+        """Those of some groups that it may pay to divide: of the large ones those of which a few boxes, taken apart, say so."""
+        probes = {k: _probes(groups[k]) for k in numbers if len(groups[k].leaves) > MANY}
+        self._judge([probe for few in probes.values() for probe in few])
+        found = []
+        for k in numbers:
+            if k in probes:
+                few, lost = probes[k], self._lost(groups[k])
+                gain = lost - sum(map(self._lost, few)) * groups[k].size / max(sum(probe.size for probe in few), 1.0)
+                cost = sum(probe.cost for probe in few) * len(groups[k].leaves) / len(few)
+                if gain <= max(GAIN * lost, YIELD * cost):
+                    continue
+            found.append(k)
         return found
 
     def _tried(self, groups: list[Group], numbers: list[int], ways: tuple[str, ...], blind: bool = False) -> dict[int, _Trial]:
         """For each of some groups the way that gains most; or else, if `blind`, that which brings bounds nearest to 0."""
         trials = []
-        for number in numbers:
+        for number in self._paying(groups, numbers):
             for way, copies, children in _ways(self.judge.network, groups[number], ways):
                 self.room -= sum(len(child.leaves) for child in children)
                 if self.room >= 0:
                     trials.append(_Trial(number, way, copies, children))
-        self.judge.judge([child for trial in trials for child in trial.children])
+        self._judge([child for trial in trials for child in trial.children])
         best: dict[int, _Trial] = {}
         nearest: dict[int, _Trial] = {}
         for trial in trials:
@@ -202,7 +263,6 @@ class _Cuts:
             if trial.eases and (trial.number not in nearest or trial.lacking < nearest[trial.number].lacking):
                 nearest[trial.number] = trial
         for number, trial in nearest.items():
-            lost = groups[number].size * self.judge.prices.worth - groups[number].value
-            if number not in best or best[number].gain <= GAIN * lost:
+            if number not in best or best[number].gain <= GAIN * self._lost(groups[number]):
                 best[number] = trial
         return best
