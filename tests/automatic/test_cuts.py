@@ -7,13 +7,40 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs.automatic.boxes.tree import LIST, PROVE
+from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.search import relaxed as relaxed_search
 from compact_proofs.automatic.search.judging import Group
 from compact_proofs.automatic.search.nodes import Node
+from compact_proofs.automatic.search.prices import Prices
+from compact_proofs.program import trace
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.tasks import load_model
+from tests.automatic.specimens import N, V, network
 
 LAST = 11
+
+
+class Bounds:
+    """In place of `Judge`: each group costs the same, and a share of its inputs is certified, a larger one of a single box."""
+
+    def __init__(self, whole: float, apart: float, cost: float = 1.0) -> None:
+        self.network = read(trace(network("relu", 0, 0.5).double(), torch.zeros(N, dtype=torch.int64)), V, N - 1)
+        self.prices, self.whole, self.apart, self.cost, self.bounded = Prices(1.0, float("inf"), 0.0), whole, apart, cost, 0
+
+    def judge(self, groups: list[Group]) -> None:
+        for group in groups:
+            self.bounded += len(group.leaves)
+            group.cost, group.size = self.cost, float(sum(leaf.size for leaf in group.leaves))
+            group.value = group.size * (self.whole if len(group.leaves) > 1 else self.apart) - group.cost
+            group.kinds, group.shares = [PROVE] * len(group.leaves), [1.0] * len(group.leaves)
+
+
+def large_group() -> Group:
+    """All sequences that end in token 0, and are told apart by the others: more boxes than are divided in several ways."""
+    boxes = torch.zeros(V**2, N, V, dtype=torch.bool)
+    for b in range(V**2):
+        boxes[b, 0, b // V] = boxes[b, 1, b % V] = boxes[b, 2, 0] = True
+    return Group([Node(box, 0) for box in boxes for _ in range(2)])
 
 
 def divided(group: Group, position: int, values: tuple[float, float]) -> Group:
@@ -53,3 +80,32 @@ def test_a_second_cut_may_gain_where_the_first_does_not(monkeypatch: pytest.Monk
         assert certificate.claim.numerator > 0.99 * 16**4
         lengths.append(certificate.length.total)
     assert lengths[1] < lengths[0] / 2
+
+
+@pytest.mark.parametrize(("apart", "divided_into"), [(0.51, 1), (50.0, 2 * V**2)])
+def test_a_large_group_is_taken_apart_only_if_a_few_boxes_say_that_it_pays(apart: float, divided_into: int) -> None:
+    bounds, group = Bounds(0.5, apart), large_group()
+    bounds.judge([group])
+    assert len(group.leaves) > relaxed_search.MANY
+    bounds.bounded, cuts = 0, relaxed_search._Cuts(bounds)  # type: ignore[arg-type]
+    assert len(cuts.round([group])) == divided_into
+    assert (bounds.bounded <= relaxed_search.PROBED) == (divided_into == 1)
+    assert cuts.over == (divided_into == 1)
+
+
+@pytest.mark.parametrize(("cost", "over"), [(0.1, False), (4.0, True)])
+def test_a_search_ends_when_it_gains_less_than_it_takes(cost: float, over: bool) -> None:
+    bounds = Bounds(0.5, 0.6, cost)
+    box = torch.ones(N, V, dtype=torch.bool)
+    box[-1] = torch.arange(V) == 0
+    group = Group([Node(box, 0), Node(box, 0)])
+    bounds.judge([group])
+    cuts = relaxed_search._Cuts(bounds)  # type: ignore[arg-type]
+    assert len(cuts.round([group])) == 2
+    assert cuts.over == over
+
+
+def test_favourite_ways_are_those_that_made_most_of_the_gain() -> None:
+    assert relaxed_search._favourites({"a": 8.0, "b": 1.0, "c": 1.0}, 10.0) == ("a",)
+    assert relaxed_search._favourites({"a": 4.0, "b": 5.0, "c": 1.0}, 10.0) == ("b", "a")
+    assert relaxed_search._favourites({"a": 3.0, "b": 3.0, "c": 3.0, "d": 3.0}, 12.0) == ("a", "b", "c")
