@@ -205,10 +205,12 @@ class _Cuts:
         if total > max(GAIN * float(losses[losing[:SAMPLED]].sum()), YIELD * (self.spent - before)):
             best |= self._tried(groups, losing[SAMPLED:], _favourites(gained, total))
         found: list[Group] = []
+        hoped = False
         for number, group in enumerate(groups):
             trial = best.get(number)
             gains = trial is not None and trial.gain > GAIN * float(losses[number])
             if trial is not None and (gains or trial.eases):
+                hoped |= not gains
                 for child in trial.children:
                     child.tries = TRIES if gains else group.tries - 1
                 _divide(group, trial)
@@ -217,7 +219,7 @@ class _Cuts:
                 group.settled = True
                 found.append(group)
         gain = sum(max(trial.gain, 0.0) for trial in best.values())
-        self.over = gain <= YIELD * (self.spent - before) and not any(trial.eases for trial in best.values())
+        self.over = gain <= YIELD * (self.spent - before) and not hoped
         return found
 
     def _lost(self, group: Group) -> float:
