@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.timing import markdown
 from benchmarks.writing import write_results
+from compact_proofs import zoo
 from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.prove import find_explanation, prove
 from compact_proofs.decimals import decimal
@@ -21,22 +23,23 @@ from compact_proofs.program import program_of
 from compact_proofs.sequences.automaton import Automaton
 from compact_proofs.sequences.task import FiniteTask, OverTokens
 from compact_proofs.tasks import load_model
-from compact_proofs.zoo import names
 
 OTHERS = ("max-of-4-seed-123", "max-of-10-seed-0")
 """Networks of Max-of-K, which have proofs made by hand."""
+EVERY = [*(name for name in zoo.names() if name.startswith("finite-")), *OTHERS]
 SAMPLE = 256
 """Inputs from which the module's own cost is counted."""
 RESULTS = Path(__file__).parent / "results" / "automatic.md"
 
 HEADER = ["network", "task", "inputs", "bound", "operations, M", "share", "search, s", "proof, s"]
-
+TRUE = "accuracy"
+"""A column after the bound, in the table of whole sets of inputs."""
 
 TEXT = """# Automatic proofs
 
-`python -m benchmarks.automatic [NAME ...]`: the strategy `automatic` by its default options on every input. *share*: operations
-over those of the module on every input. Seconds are processor time of one core: of the search, which is free and not trusted, and
-of the proof.
+`python -m benchmarks.automatic [NAME ...]`: the strategy `automatic` by its default options on every input. *accuracy*: the exact
+one, where it is known (`python -m compact_proofs.tasks.build_zoo --only-accuracy`). *share*: operations over those of the module on
+every input. Seconds are processor time of one core: of the search, which is free and not trusted, and of the proof.
 """
 PARTS = """
 `python -m benchmarks.automatic NAME@TOKEN ...`: on the inputs that end in one token, which alone pay the tables of the model and
@@ -83,21 +86,31 @@ def known() -> dict[str, list[str]]:
     """The rows of the tables as they are, by network."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return {row[0]: row for row in cells if row != HEADER and not row[0].startswith("---")}
+    return {row[0]: row[:4] + row[-4:] for row in cells if row[0] != HEADER[0] and not row[0].startswith("---")}
+
+
+def with_accuracy(row: list[str]) -> list[str]:
+    """A row with the exact accuracy of its network, as far as the zoo knows it."""
+    exact = zoo.metadata(row[0]).get("true_accuracy")
+    known = decimal(Fraction(int(exact["numerator"]), int(exact["denominator"]))) if exact else "-"
+    return [*row[:4], known, *row[4:]]
+
+
+def write(rows: dict[str, list[str]]) -> None:
+    """Write the tables."""
+    table = markdown([*HEADER[:4], TRUE, *HEADER[4:]], [with_accuracy(rows[name]) for name in EVERY if name in rows])
+    parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name and ":" not in name])
+    others = markdown(HEADER, [rows[name] for name in sorted(rows) if ":" in name])
+    write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}\n{OPTIONS}\n{others}")
 
 
 def main() -> None:
     """Make the rows of the networks that are named, or of all, and write each into the table when it is there."""
     keep_freed_memory()  # as the command line does
-    every = [*(name for name in names() if name.startswith("finite-")), *OTHERS]
-    for name in sys.argv[1:] or every:
+    for name in sys.argv[1:] or EVERY:
         found = row(name)
         print(" | ".join(found), flush=True)
-        rows = known() | {name: found}
-        table = markdown(HEADER, [rows[name] for name in every if name in rows])
-        parts = markdown(HEADER, [rows[name] for name in sorted(rows) if "@" in name and ":" not in name])
-        others = markdown(HEADER, [rows[name] for name in sorted(rows) if ":" in name])
-        write_results("automatic", f"{TEXT}\n{table}\n{PARTS}\n{parts}\n{OPTIONS}\n{others}")
+        write(known() | {name: found})
 
 
 if __name__ == "__main__":
