@@ -64,12 +64,31 @@ class BoxSearch:
 
     It is split at the median of the coordinate to which the neurons that are not linear on it owe most of what they cost the worst
     margin's bound.
+
+    Where a tree of all inputs would be too large, it grows in those parts only that are easy. Bounds of a large box say nothing of
+    that; those of its *middle* do: the points whose coordinates are close to their medians, of about as much probability as a box
+    that is to be proven. A box is split only if these bounds are positive at the median.
+
+    Attributes
+    ----------
+    network, law
+        Of whose margins, and of what is measured.
+    gain
+        See above.
+    precision
+        Of probabilities.
+    middle
+        The probability of a middle; 0: boxes are split whatever their middles are.
+    least
+        A box of which no more is proven is left out.
     """
 
     network: Backwards
     law: Independent
     gain: float
     precision: Precision
+    middle: float = 0.0
+    least: float = 0.0
 
     def forest(self, roots: Boxes, most: int, groups: int) -> tuple[Tensor, Tensor]:
         """Find trees of at most about `most` nodes together: codes, and how many of them each group of boxes takes."""
@@ -103,6 +122,8 @@ class BoxSearch:
             to_win = found.mass * (found.right * POINTS + 0.3) / (POINTS + 0.6) - found.proven
             worth = (to_win > self.gain) & found.divisible & (depth < DEEPEST) & torch.tensor(read < most)
             at = worth.nonzero()[:, 0]
+            if self.middle:
+                at = at[self._easy(boxes[at], found.mass[at])]
             coordinate, part = found.coordinate[at], found.part[at]
             codes.append(found.code.index_put((at,), encode_split(coordinate, part, boxes.n)))
             if len(at):
@@ -132,11 +153,22 @@ class BoxSearch:
             mass=cell_masses(self.law, boxes, nodes).sum(1),
             proven=proven,
             right=self._right(boxes, self._points(boxes, middle), middle).double().mean(1),
-            code=torch.where(proven > 0, encode_check(first, stride, mask), DROP),
+            code=torch.where(proven > self.least, encode_check(first, stride, mask), DROP),
             divisible=high > low,
             coordinate=coordinate,
             part=torch.where((part > 0) & (part < FINEST), part, FINEST // 2),
         )
+
+    def _easy(self, boxes: Boxes, mass: Tensor) -> Tensor:
+        """Are the bounds of all margins positive at the median of the middle of each box, whose probabilities are given? bool [B]."""
+        share = (self.middle / mass.clamp(min=1e-300)).clamp(max=1) ** (1 / (boxes.n - 1))
+        _, _, r = self._scales(boxes)
+        u = torch.stack([(1 - share) / 2, torch.full_like(share, 0.5), (1 + share) / 2], 1)
+        low, median, high = self._quantiles(boxes, r, u[:, :, None].expand(-1, -1, boxes.n)).unbind(1)
+        ends = (torch.cat([part, scale[:, None]], 1) for part, scale in ((low, boxes.low[:, -1]), (high, boxes.high[:, -1])))
+        margins = run(self.network, Boxes(*ends, boxes.place)).margins
+        at_median = margins.constant + (margins.slopes * median[:, None]).sum(-1) + margins.scale / r[:, None]
+        return (at_median > 0).all(1)
 
     def _scales(self, boxes: Boxes) -> tuple[Tensor, Tensor, Tensor]:
         """Which scales are measured: the first, the stride, and the mean of the logarithm's scale, as a scale."""

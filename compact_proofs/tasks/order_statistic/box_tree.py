@@ -51,6 +51,11 @@ class BoxTree(Strategy[ScalarRecurrent]):
     """Cells of the integral over the scale, in each range."""
     steps: Annotated[int, Field(ge=1, le=256)] = 24
     """Steps to which sums are rounded down."""
+    middle: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """If not 0: boxes are split only where bounds are positive at the median of a part of about so much probability around it.
+    Then the tree covers only what is easy, in place of everything coarsely."""
+    least: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Boxes of which no more is proven are left out."""
 
     name: ClassVar[str] = "box-tree"
     summary: ClassVar[str] = "ratios of inputs divided into boxes, of which that part counts where linear bounds are positive"
@@ -67,7 +72,8 @@ class BoxTree(Strategy[ScalarRecurrent]):
     def explain(self, model: ScalarRecurrent, task: Task) -> dict[str, Tensor]:
         assert isinstance(task, OrderStatistic)
         with torch.no_grad():
-            search = BoxSearch(Backwards.of(model), check_law(self.name, task.law), self.gain, self.precision)
+            network, law = Backwards.of(model), check_law(self.name, task.law)
+            search = BoxSearch(network, law, self.gain, self.precision, self.middle, self.least)
             codes, sizes = search.forest(label_boxes(task.n, task.above), self.most, GROUPS)
         return {"splits": codes, "sizes": sizes}
 
