@@ -74,6 +74,22 @@ def test_the_trained_network_is_proven_to_a_twentieth(trained, certificate):
     assert "each standard normal" in certificate.statement()
 
 
+def test_a_tree_that_grows_where_it_is_easy_proves_more_with_each_node(trained, certificate):
+    easy = cp.prove(trained, strategy=BoxTree(gain=3e-4, middle=1e-2))
+    nodes, all_nodes = len(easy.explanation["splits"]), len(certificate.explanation["splits"])
+    assert nodes < all_nodes / 2
+    assert certificate.bound / all_nodes < easy.bound / nodes
+    assert 0.2 < easy.bound < certificate.bound
+
+
+def test_boxes_of_which_little_is_proven_are_left_out(trained, certificate):
+    some = cp.prove(trained, strategy=BoxTree(gain=3e-4, least=1e-3))
+    fewer = sum(int((c.explanation["splits"] % 3 == CHECK).sum()) * sign for c, sign in ((certificate, 1), (some, -1)))
+    assert fewer > 0
+    assert some.length.total < certificate.length.total
+    assert 0 < certificate.bound - some.bound <= 1e-3 * fewer
+
+
 def test_a_certificate_is_checked(trained, certificate, tmp_path):
     again = cp.check(certificate.save(tmp_path / "c.cert"), trained)
     assert (again.bound, again.length) == (certificate.bound, certificate.length)
