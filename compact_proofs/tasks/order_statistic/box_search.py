@@ -165,7 +165,7 @@ class BoxSearch:
         )
 
     def _easy(self, boxes: Boxes, mass: Tensor) -> Tensor:
-        """Are the bounds of all margins positive at the median of the middle of each box, whose probabilities are given? bool [B]."""
+        """Are the bounds of all margins positive at the median of the middle of boxes with these probabilities? bool [B]."""
         share = (self.middle / mass.clamp(min=1e-300)).clamp(max=1) ** (1 / (boxes.n - 1))
         _, _, r = self._scales(boxes)
         u = torch.stack([(1 - share) / 2, torch.full_like(share, 0.5), (1 + share) / 2], 1)
