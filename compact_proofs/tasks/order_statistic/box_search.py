@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compact_proofs.cones.tree import BLOCK, Stack
+from compact_proofs.cones.tree import Stack
 from compact_proofs.laws import Independent
 from compact_proofs.length import unseen
 from compact_proofs.scaled_boxes.box import FINEST, Boxes, Linear, split
@@ -91,13 +91,8 @@ class BoxSearch:
     least: float = 0.0
 
     def forest(self, roots: Boxes, most: int, groups: int) -> tuple[Tensor, Tensor]:
-        """Find trees of at most about `most` nodes together: codes, and how many of them each group of boxes takes.
-
-        They are read together if they have few nodes, and the boxes fill no more than a block; otherwise in groups.
-        """
+        """Find trees of at most about `most` nodes together: codes, and how many of them each group of boxes takes."""
         try:
-            if len(roots) > BLOCK:
-                raise Busy
             codes = self.trees(roots, min(most, TOGETHER), stop=most > TOGETHER)
         except Busy:
             parts = torch.arange(len(roots)).tensor_split(min(groups, len(roots)))
