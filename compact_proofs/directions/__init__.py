@@ -6,7 +6,7 @@ strategy  `Directions`, the strategy, which each task gives its networks to
 search    finds clusters and directions
 """
 
-from compact_proofs.directions.network import PairNetwork
+from compact_proofs.directions.network import Doubt, OfPairs, PairNetwork
 from compact_proofs.directions.strategy import Directions
 
-__all__ = ["Directions", "PairNetwork"]
+__all__ = ["Directions", "Doubt", "OfPairs", "PairNetwork"]

@@ -16,7 +16,7 @@ SMALLEST = 1e-9
 """Relative size below which a number is not divided by."""
 
 
-def directions_of(network: PairNetwork, clusters: int, q: int) -> dict[str, Tensor]:
+def directions_of(network: PairNetwork, clusters: int, q: int, rank: int) -> dict[str, Tensor]:
     """Find the hints of `compact_proofs.directions.Directions` for a network in float64.
 
     Neurons are divided by k-means with subspaces for means, each weighed by how much it depends on both operands together; that
@@ -30,7 +30,11 @@ def directions_of(network: PairNetwork, clusters: int, q: int) -> dict[str, Tens
         rest[cluster == k] -= G[cluster == k] @ V.mT @ V
     scale = finite((_floored(spread) / _floored(rest.square().mean(1).sqrt())).sqrt()).clamp(min=SMALLEST)
     means = torch.stack([of_x - mean / 2, of_y - mean / 2]) / scale
-    return {"cluster": cluster, "directions": finite(directions), "scale": scale, "means": finite(means)}
+    found = {"cluster": cluster, "directions": finite(directions), "scale": scale}
+    if not rank:
+        return found | {"means": finite(means)}
+    factors = _leading(finite(means).flatten(0, 1), rank, means.shape[2])
+    return found | {"means": finite(means @ factors.mT), "factors": finite(factors)}
 
 
 def _interactions(network: PairNetwork) -> tuple[Tensor, Tensor, Tensor, Tensor]:

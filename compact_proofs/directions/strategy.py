@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from compact_proofs.enclosure import provably
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.weights import in_double
-from compact_proofs.options import Positive
+from compact_proofs.options import Natural, Positive
 from compact_proofs.progress import track
 
 ROWS = 4096
@@ -38,10 +39,14 @@ class Directions(Strategy[Model]):
     **Hints.** A cluster k for each neuron i; for each cluster q directions V_k; scales s_i != 0; numbers A_i(x) and B_i(y).
     **Theorem**, for any hints: take the neurons h_i = ReLU(pre_i(x, y)) / |s_i|; they write |s_i| times what the network's write,
     less its mean over outputs, which moves all logits of a pair alike. `bound.Followed` bounds every output's logit from above. A
-    pair is right if all of these but the label's are below the label's own logit, which is computed exactly.
+    pair is right if all of these but the label's are below the label's own logit, which is computed exactly, or bounded from below
+    first: it is at least its upper bound less twice the bound of its rest.
 
-    Cost: what the hidden layer takes, (2 q + 6) m and (2 K q + 6) n for each pair, 4 n m for each operand: for few directions a
-    part of brute force, which takes 2 n m for each pair. Pairs left over, if `rest`: 2 n m each.
+    With `rank` = r, A_i(x) = sum_j U_j(x) F_ji for hints U and F, and B alike with the same F.
+
+    Cost: what the hidden layer takes, (2 q + 6) m and (2 K q + 6) n for each pair, 2 m less if the label's logit is bounded, and
+    4 n m for each operand, or with `rank` 4 r (m + n) for each and 2 r n m: for few directions a part of brute force, which takes
+    2 n m for each pair. Pairs left over, if `rest`: 2 n m each, and their hidden layers again where the tables are in doubt.
     """
 
     clusters: Positive = 8
@@ -50,6 +55,11 @@ class Directions(Strategy[Model]):
     """Directions that each cluster's output is followed in exactly."""
     rest: bool = True
     """Brute force on the pairs that the bounds do not prove."""
+    rank: Natural = 0
+    """Of the numbers A_i(x) and B_i(y), as products of factors; 0: they may be any."""
+    label: Literal["exact", "bounded"] = "exact"
+    """The label's own logit: computed, which takes 2 m for each pair, or bounded as the others are, and computed where that proves
+    nothing."""
 
     name: ClassVar[str] = "directions"
     summary: ClassVar[str] = "ours: clusters of neurons write into q directions, the rest by Cauchy-Schwarz; any neurons"
@@ -58,9 +68,13 @@ class Directions(Strategy[Model]):
     def network(self, model: Model) -> PairNetwork:
         """The model as a network on pairs, multiplied out."""
 
+    def read(self, model: Model, explanation: Explanation) -> PairNetwork:
+        """What the proof computes with: `network`, or one that an explanation helps to multiply out, with a doubt."""
+        return self.network(model)
+
     def explain(self, model: Model, task: Task) -> dict[str, Tensor]:
         with torch.no_grad():
-            return directions_of(self.network(in_double(model)), self.clusters, self.q)
+            return directions_of(self.network(in_double(model)), self.clusters, self.q, self.rank)
 
     def specs(self, model: Model, task: Task) -> dict[str, Spec]:
         n, m, outputs = self.sizes(model)
@@ -68,7 +82,8 @@ class Directions(Strategy[Model]):
             "cluster": Spec((m,), limits=(0, self.clusters - 1)),
             "directions": Spec((self.clusters, self.q, outputs)),
             "scale": Spec((m,)),
-            "means": Spec((2, n, m)),
+            "means": Spec((2, n, self.rank or m)),
+            **({"factors": Spec((self.rank, m))} if self.rank else {}),
         }
 
     @abstractmethod
@@ -76,13 +91,13 @@ class Directions(Strategy[Model]):
         """n, m and the number of outputs."""
 
     def verify(self, model: Model, task: Task, explanation: Explanation) -> Certified:
-        proof = _Proof(self.network(model), explanation, self.clusters)
+        proof = _Proof(self.read(model, explanation), explanation, self)
         n, device = proof.network.n, proof.network.G.device
         x, y, place = pairs(n, proof.network.alike, device=device)
         z, right = task.labels(torch.stack([x, y], 1)), []
         for start in track(range(0, len(x), ROWS), "pairs, in batches"):
             rows = slice(start, start + ROWS)
-            right.append(proof.right(x[rows], y[rows], z[rows], self.rest))
+            right.append(proof.right(x[rows], y[rows], z[rows]))
         found = torch.cat(right)
         with stage("comparison"):
             count = found.sum() + (found & (x < y)).sum() if proof.network.alike else found.sum()
@@ -109,29 +124,74 @@ def pairs(n: int, unordered: bool) -> tuple[Tensor, Tensor, Tensor]:
 class _Proof:
     """A network with scaled neurons in the order of their clusters, and what they write, split."""
 
-    def __init__(self, network: PairNetwork, explanation: Explanation, clusters: int) -> None:
-        order, sizes = by_cluster(explanation["cluster"], clusters)
+    def __init__(self, network: PairNetwork, explanation: Explanation, options: Directions) -> None:
+        order, sizes = by_cluster(explanation["cluster"], options.clusters)
         device = network.G.device
         with stage("weights"):
             scale = explanation["scale"].to(device)[order].abs()
             self.network = network.scaled(order, scale)
             self.G = self.network.G - self.network.G.mean(1, keepdim=True)
-        means = explanation["means"].to(device)[:, :, order]
-        self.followed = Followed(self.G, sizes, explanation["directions"].to(device), means)
+        self.options = options
+        self.doubt = self.network.doubt
+        if self.doubt is not None:
+            with stage("doubt"):
+                self.reach = self.doubt.reach(self.G)
+        factors = explanation["factors"].to(device)[:, order] if options.rank else None
+        means = explanation["means"].to(device) if options.rank else explanation["means"].to(device)[:, :, order]
+        self.followed = Followed(self.G, sizes, explanation["directions"].to(device), means, factors)
 
-    def right(self, x: Tensor, y: Tensor, z: Tensor, rest: bool) -> Tensor:
+    def right(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
         """Return bool [k]: is each pair, with its label z, provably right? By the bounds, and then by brute force, if `rest`."""
         with stage("hidden layer"):
             hidden = torch.relu(self.network.pre(x, y))
-        above = self.followed.above(hidden, x, y)
+        above, error = self.followed.above(hidden, x, y)
         with stage("logits"):
             above = above + self.network.direct(x, y)
-            own = (hidden * self.G.mT[z]).sum(1) + self.network.direct_at(x, y, z)
+        far = torch.zeros(0)
+        if self.doubt is not None:
+            with stage("doubt"):
+                far = self.doubt.far.at(x, y)
+                above = above + far * self.reach
+
+        def by_label(i: Tensor | slice) -> Tensor:
+            with stage("logits"):
+                own = (hidden[i] * self.G.mT[z[i]]).sum(1) + self.network.direct_at(x[i], y[i], z[i])
+            if self.doubt is not None:
+                with stage("doubt"):
+                    own = own - far[i].squeeze(1) * self.reach[z[i]]
+            with stage("comparison"):
+                return provably(highest[i] < own)
+
+        def by_brute_force(i: Tensor) -> Tensor:
+            with stage("brute force"):
+                exact, direct = self._exactly(hidden[i], x[i], y[i])
+                logits = exact @ self.G + direct
+                return provably(largest_other(logits, z[i]) < logits.gather(1, z[i, None]).squeeze(1))
+
         with stage("comparison"):
-            proven = provably(largest_other(above, z) < own)
-        if not rest or proven.is_meta or bool(proven.all()):
-            return proven
-        i = (~proven).nonzero().flatten()
-        with stage("brute force"):
-            logits = hidden[i] @ self.G + self.network.direct(x[i], y[i])
-            return proven.index_put((i,), provably(largest_other(logits, z[i]) < logits.gather(1, z[i, None]).squeeze(1)))
+            highest = largest_other(above, z)
+        if self.options.label == "exact":
+            proven = by_label(slice(None))
+        else:
+            with stage("comparison"):
+                slack = error * self.followed.size[z]
+                if self.doubt is not None:
+                    slack = slack + far.squeeze(1) * self.reach[z]
+                proven = provably(highest < above.gather(1, z[:, None]).squeeze(1) - 2 * slack)
+            proven = _also(proven, by_label)
+        return _also(proven, by_brute_force) if self.options.rest else proven
+
+    def _exactly(self, hidden: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The hidden neurons and the direct part of the network itself; `hidden` are those of its tables."""
+        if self.doubt is None:
+            return hidden, self.network.direct(x, y)
+        pre, direct = self.network.exactly(x, y)
+        return torch.relu(pre), direct
+
+
+def _also(proven: Tensor, prove: Callable[[Tensor], Tensor]) -> Tensor:
+    """Prove more of the pairs: those that are left, given by their places."""
+    if proven.is_meta or bool(proven.all()):
+        return proven
+    i = (~proven).nonzero().flatten()
+    return proven.index_put((i,), prove(i))

@@ -13,7 +13,7 @@ from compact_proofs.bounds.norms import distances, longest, norm, sums_of_square
 from compact_proofs.bounds.positions import extreme_sums, factors_by_group
 from compact_proofs.bounds.ranges import ends_by_group, spread
 from compact_proofs.bounds.relu import error_of_outputs, separate_neurons
-from compact_proofs.bounds.splitting import along, peel
+from compact_proofs.bounds.splitting import along, peel, rest_norms, through
 from compact_proofs.enclosure import enclose, lower, sound, upper
 
 CLOSE = 1e-9
@@ -67,6 +67,26 @@ def test_splittings_are_identities_whatever_the_directions_are(scale):
     directions = scale * random(3, 6, seed=2)
     coordinates, rest = peel(M, directions)
     torch.testing.assert_close(directions.T @ coordinates + rest, M, atol=1e-3 if scale > 1 else CLOSE, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_a_map_is_read_through_any_directions_exactly(scale):
+    z, W, V = random(4, 7), random(7, 5, seed=1), scale * random(3, 7, seed=2)
+    gram, (c, rest) = V @ V.T, along(z, V)
+    B, norms = through(W, V, gram)
+    beyond = W - V.T @ (V @ W)
+    torch.testing.assert_close(c @ B + rest @ beyond, z @ W, atol=1e-6, rtol=1e-9)
+    torch.testing.assert_close(norms, beyond.norm(dim=0))
+    torch.testing.assert_close(rest_norms(z, c, gram), rest.norm(dim=1))
+
+
+def test_norms_of_rests_that_vanish_are_enclosed():
+    z = random(4, 3) @ random(3, 7, seed=1)
+    V = torch.linalg.svd(z)[2][:3]
+    with sound():
+        found = rest_norms(z, z @ V.T, V @ V.T)
+    assert bool((lower(enclose(found)) == 0).all())
+    assert bool((upper(enclose(found)) < 1e-5).all())
 
 
 def test_unit_directions_leave_what_is_orthogonal_to_them():

@@ -6,6 +6,9 @@ waves         cosines and sines of the multiples of pi / p
 neuron_order  neurons in the order of their clusters
 brute_force   every pair; the linear baseline
 attending     the network as tables, where attention depends on the input
+parts         what a residual stream is the sum of
+networks      the tables as networks on pairs
+spans         tables that read the residual stream through few of its directions
 directions    any weights and attention: clusters of neurons that write into few directions
 clusters      neurons by frequency, the rest by Cauchy-Schwarz
 adapting      how many clusters and directions a network needs
@@ -96,7 +99,12 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
     if kind is BruteForce:
         return [BruteForce()]
     if kind is Directions:
-        return [Directions(2, 1), Directions(3, 2, rest=False)]
+        return [
+            Directions(2, 1),
+            Directions(3, 2, rest=False, span=3),
+            Directions(3, 2, rest=False, rank=3, label="bounded"),
+            Directions(2, 1, rank=2, label="bounded", span=2),
+        ]
     if kind is Dictionary:
         return dictionary_variants(model, additive=model.config.attention != "learned")
     if model.config.attention == "learned":

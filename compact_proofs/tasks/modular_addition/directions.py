@@ -2,88 +2,60 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from compact_proofs import directions
+from compact_proofs.core.strategy import Explanation, Spec
+from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
-from compact_proofs.tasks.modular_addition.attending import Attending, attending
-from compact_proofs.tasks.modular_addition.folding import Folded, fold
+from compact_proofs.models.weights import in_double
+from compact_proofs.options import Natural
+from compact_proofs.tasks.modular_addition.attending import attending
+from compact_proofs.tasks.modular_addition.folding import fold
+from compact_proofs.tasks.modular_addition.networks import AdditiveNetwork, AttendingNetwork
+from compact_proofs.tasks.modular_addition.spans import span_of, through_span
 from compact_proofs.tasks.modular_addition.task import ModularAdditionStrategy
 
 
 @dataclass(frozen=True)
 class Directions(directions.Directions[OneLayerMLP], ModularAdditionStrategy):
-    """`compact_proofs.directions.Directions` for networks on modular addition: raw or projected, with any attention."""
+    """`compact_proofs.directions.Directions` for networks on modular addition: raw or projected, with any attention.
+
+    With `span` = r, the residual stream is read through r of its directions, a further hint, in place of all d: what the heads and
+    tokens put into it is multiplied with r rows of W_in and W_U (`streams`). What the directions leave of both is bounded.
+    """
+
+    version: ClassVar[int] = 2
+    span: Natural = 0
+    """Directions that the residual stream is read through; 0: exactly, through all of them."""
 
     def network(self, model: OneLayerMLP) -> directions.PairNetwork:
         with stage("fold"):
             if model.config.attention == "learned":
                 return AttendingNetwork(*attending(model))
-            folded = fold(model)
-        return AdditiveNetwork(folded, folded.G)
+            tables = fold(model)
+        return AdditiveNetwork(tables, tables.G)
+
+    def read(self, model: OneLayerMLP, explanation: Explanation) -> directions.PairNetwork:
+        if not self.span:
+            return self.network(model)
+        with stage("fold"):
+            return through_span(model, explanation["span"].to(model.W_E.device))
+
+    def explain(self, model: OneLayerMLP, task: Task) -> dict[str, Tensor]:
+        return super().explain(model, task) | self.explain_span(model)
+
+    def explain_span(self, model: OneLayerMLP) -> dict[str, Tensor]:
+        """The part of an explanation that is about the residual stream."""
+        return {"span": span_of(in_double(model), self.span)} if self.span else {}
+
+    def specs(self, model: OneLayerMLP, task: Task) -> dict[str, Spec]:
+        found = super().specs(model, task)
+        return found | {"span": Spec((self.span, model.config.d_model))} if self.span else found
 
     def sizes(self, model: OneLayerMLP) -> tuple[int, int, int]:
         return model.p, model.config.d_mlp, model.p
-
-
-@dataclass(frozen=True)
-class AdditiveNetwork(directions.PairNetwork):
-    """A network in which each token adds to every neuron (`folding.Folded`)."""
-
-    tables: Folded
-    G: Tensor
-
-    @property
-    def n(self) -> int:
-        return len(self.tables.L)
-
-    @property
-    def alike(self) -> bool:
-        return self.tables.alike
-
-    def scaled(self, neurons: Tensor, scale: Tensor) -> AdditiveNetwork:
-        L = self.tables.L[:, neurons] / scale
-        R = L if self.alike else self.tables.R[:, neurons] / scale
-        G = self.G[neurons] * scale[:, None]
-        return AdditiveNetwork(self.tables._replace(L=L, R=R, G=G), G)
-
-    def pre(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.tables.L[x] + self.tables.R[y]
-
-    def direct(self, x: Tensor, y: Tensor) -> Tensor:
-        S_a, S_b = self.tables.S_a, self.tables.S_b
-        second = self.G.new_zeros(self.G.shape[1]) if S_b is None else S_b[y] if len(S_b) > 1 else S_b[0]
-        return second if S_a is None else S_a[x] + second
-
-    def direct_at(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        S_a, S_b = self.tables.S_a, self.tables.S_b
-        second = self.G.new_zeros(len(z)) if S_b is None else S_b[y, z] if len(S_b) > 1 else S_b[0, z]
-        return second if S_a is None else S_a[x, z] + second
-
-
-@dataclass(frozen=True)
-class AttendingNetwork(directions.PairNetwork):
-    """A network whose attention depends on its input (`attending.Attending`, of the neurons and of the logits)."""
-
-    neurons: Attending
-    logits: Attending
-    G: Tensor
-
-    @property
-    def n(self) -> int:
-        return self.neurons.first.shape[1]
-
-    def scaled(self, neurons: Tensor, scale: Tensor) -> AttendingNetwork:
-        return replace(self, neurons=self.neurons.scaled(neurons, scale), G=self.G[neurons] * scale[:, None])
-
-    def pre(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.neurons.at(x, y)
-
-    def direct(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.logits.at(x, y)
-
-    def direct_at(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        return self.logits.entry(x, y, z)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.tasks.modular_addition.parts import each
 
 
 class Folded(NamedTuple):
@@ -38,32 +39,74 @@ class Folded(NamedTuple):
         return self.R is self.L
 
 
+class Added(NamedTuple):
+    """The parts of the residual stream after attention that does not depend on the input, or of a linear function of it.
+
+    The stream of (a, b) is ``mixed[a] + mixed[b] + constant + own[b]``.
+
+    Attributes
+    ----------
+    mixed : [p, k]
+        What each token adds, from either position.
+    constant : [1, k] or None
+        What positions and an "=" sign add; None: nothing.
+    own : [p, k] or None
+        What the second token adds to its own position; None: nothing.
+    """
+
+    mixed: Tensor
+    constant: Tensor | None = None
+    own: Tensor | None = None
+
+    def put_together(self) -> Summed:
+        """What each of the two tokens adds, the constants with the second."""
+        second = self.mixed if self.constant is None else self.mixed + self.constant
+        return Summed(self.mixed, second if self.own is None else second + self.own)
+
+
+class Summed(NamedTuple):
+    """Values ``first[a] + second[b]`` of pairs, [p, k] each."""
+
+    first: Tensor
+    second: Tensor
+
+    def at(self, a: Tensor, b: Tensor) -> Tensor:
+        """Values for pairs [n]: [n, k]."""
+        return self.first[a] + self.second[b]
+
+
+def added(model: OneLayerMLP) -> Added:
+    """The parts of the residual stream. With the pattern 1/n and M = W_V W_O (all heads) each token adds ``(1/n) W_E M``, the last
+    position its own embedding, and an "=" sign x the constant ``(1/n) x M + x``.
+
+    Cost: 4 p d h (h: width of all heads) and lower terms; without attention none.
+    """
+    c, E = model.config, model.W_E[: model.p]
+    if c.attention == "none":
+        return Added(E)
+    mixed = (E @ model.values) @ model.outputs / c.n_ctx  # [p, d]
+    return Added(mixed, model.constant_part(), E if c.n_ctx == 2 else None)
+
+
 def fold(model: OneLayerMLP) -> Folded:
     """Multiply the weights out.
 
-    With the pattern 1/n, M = W_V W_O (all heads) and e_i the embedding with its position, the MLP reads
-    ``z = (1/n) e_0[a] M + ((1/n) e_1[b] M + e_1[b])`` (n = 2), the bracket's second term being the last position's own; with an "="
-    sign that is a constant, ``(1/n) x M + x``. Distributing ``e_i = W_E + W_pos[i]`` leaves two products with W_in.
-
     Cost: 4 p d h + 4 p d m + 2 m d p + 4 p^2 d and lower terms (h: width of all heads); without attention 2 p d m + 2 m d p.
     """
-    c, G = model.config, model.W_out @ model.W_U
-    E = model.W_E[: model.p]
-    if c.attention == "none":
-        L = E @ model.W_in
-        if not c.biases:
-            return Folded(L, L, G, None, None)
-        return Folded(L, L + model.b_in, G, None, (model.b_out @ model.W_U)[None])
-    mixed = (E @ model.values) @ model.outputs / c.n_ctx  # [p, d]
-    constant = model.constant_part()
-    L, S_a = mixed @ model.W_in, mixed @ model.W_U
-    R = L + constant @ model.W_in
-    S_b = S_a + (constant + model.b_out if c.biases else constant) @ model.W_U
-    if c.n_ctx == 2:
-        R, S_b = R + E @ model.W_in, S_b + E @ model.W_U
-    if c.biases:
-        R = R + model.b_in
-    return Folded(L, R, G, S_a, S_b)
+    stream = added(model)
+    neurons = each(lambda part: part @ model.W_in, stream).put_together()
+    logits = None if model.config.attention == "none" else each(lambda part: part @ model.W_U, stream).put_together()
+    return folded(model, neurons, logits, model.W_out @ model.W_U)
+
+
+def folded(model: OneLayerMLP, neurons: Summed, logits: Summed | None, G: Tensor) -> Folded:
+    """Tables from what the stream adds to the neurons and to the logits (None: nothing), with the MLP's biases."""
+    R = neurons.second
+    S_a, S_b = (None, None) if logits is None else logits
+    if model.config.biases:
+        written = (model.b_out @ model.W_U)[None]
+        R, S_b = R + model.b_in, written if S_b is None else S_b + written
+    return Folded(neurons.first, R, G, S_a, S_b)
 
 
 def folded_logits(f: Folded, pairs: Tensor) -> Tensor:

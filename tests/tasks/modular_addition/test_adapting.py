@@ -34,6 +34,6 @@ def test_a_network_that_writes_more_directions_is_followed_in_more():
     assert proof.length.total < 0.7 * usual.length.total
 
 
-@pytest.mark.parametrize("name", ["mod-59-attn-seed-0", "mod-59-mlp-seed-1"])
-def test_the_networks_of_the_zoo_need_two(name):
-    assert KIT.default(zoo.load(name)) == Directions(5, 2)
+@pytest.mark.parametrize(("name", "span"), [("mod-59-attn-seed-0", 20), ("mod-59-mlp-seed-1", 0)])
+def test_the_networks_of_the_zoo_need_two(name, span):
+    assert KIT.default(zoo.load(name)) == Directions(5, 2, rank=12, label="bounded", span=span)
