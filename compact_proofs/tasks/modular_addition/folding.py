@@ -93,19 +93,22 @@ def fold(model: OneLayerMLP) -> Folded:
 
     Cost: 4 p d h + 4 p d m + 2 m d p + 4 p^2 d and lower terms (h: width of all heads); without attention 2 p d m + 2 m d p.
     """
-    stream = added(model)
+    stream, biases = added(model), model.config.biases
     neurons = each(lambda part: part @ model.W_in, stream).put_together()
-    logits = None if model.config.attention == "none" else each(lambda part: part @ model.W_U, stream).put_together()
-    return folded(model, neurons, logits, model.W_out @ model.W_U)
+    G = model.W_out @ model.W_U
+    if stream.constant is None:
+        return folded(model, neurons, None, (model.b_out @ model.W_U)[None] if biases else None, G)
+    past = stream._replace(constant=stream.constant + model.b_out) if biases else stream
+    return folded(model, neurons, each(lambda part: part @ model.W_U, past).put_together(), None, G)
 
 
-def folded(model: OneLayerMLP, neurons: Summed, logits: Summed | None, G: Tensor) -> Folded:
-    """Tables from what the stream adds to the neurons and to the logits (None: nothing), with the MLP's biases."""
-    R = neurons.second
-    S_a, S_b = (None, None) if logits is None else logits
-    if model.config.biases:
-        written = (model.b_out @ model.W_U)[None]
-        R, S_b = R + model.b_in, written if S_b is None else S_b + written
+def folded(model: OneLayerMLP, neurons: Summed, logits: Summed | None, constant: Tensor | None, G: Tensor) -> Folded:
+    """Tables from what the stream adds to the neurons and to the logits, with the neurons' biases; `constant` [1, p] is a further
+    part of all logits. None: nothing."""
+    R = neurons.second + model.b_in if model.config.biases else neurons.second
+    S_a, S_b = (None, constant) if logits is None else logits
+    if logits is not None and constant is not None:
+        S_b = logits.second + constant
     return Folded(neurons.first, R, G, S_a, S_b)
 
 

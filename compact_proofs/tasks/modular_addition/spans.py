@@ -127,7 +127,8 @@ def _adding(model: OneLayerMLP, V: Tensor, gram: Tensor, into: Tensor, past: Ten
     logits = None if model.config.attention == "none" else each(lambda c: c @ past, coordinates).put_together()
     whole = parts.put_together()
     far = each(lambda part, c: rest_norms(part, c, gram)[..., None], whole, coordinates.put_together())
-    return AdditiveNetwork(folded(model, neurons, logits, G), G), whole, far
+    constant = (model.b_out @ model.W_U)[None] if model.config.biases else None
+    return AdditiveNetwork(folded(model, neurons, logits, constant, G), G), whole, far
 
 
 def span_of(model: OneLayerMLP, r: int) -> Tensor:
