@@ -12,6 +12,7 @@ from compact_proofs.core.prove import measure
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.one_layer_mlp import OneLayerMLP
 from compact_proofs.tasks.modular_addition import BruteForce, Clusters, Directions, Kinks, ModularAddition, Quadrature
+from compact_proofs.tasks.modular_addition.adapting import adapted_directions
 from compact_proofs.tasks.modular_addition.projection import used_frequencies
 from compact_proofs.tasks.modular_addition.tables import analyse, frequencies
 from compact_proofs.tasks.modular_addition.theorem import apply_theorem, prove_theorem
@@ -63,6 +64,7 @@ def raw_models() -> list[str]:
             Clusters(K, 2, linear="ideal", rest="norms"),
             Clusters(K, 4, correct="exact"),
             Directions(5),
+            adapted_directions(model),
             Quadrature(K),
         ):
             lines.append(row(name, model, strategy, brute))

@@ -21,7 +21,7 @@ from compact_proofs.tasks.modular_addition import BruteForce
 from compact_proofs.tasks.modular_addition.training import Architecture, TrainingConfig, train
 
 BUILD = Path(__file__).parents[1] / "build" / "modular_addition"
-SEEDS: tuple[tuple[Architecture, range], ...] = (("attn", range(10, 14)), ("mlp", range(10, 13)), ("learned", range(10, 11)))
+SEEDS: tuple[tuple[Architecture, range], ...] = (("attn", range(10, 14)), ("mlp", range(10, 13)), ("learned", range(10, 12)))
 HEADER = ["network", "default proof", "right", "bound", "operations, M", "ratio", "search and proof, s"]
 
 
@@ -42,7 +42,7 @@ def row(architecture: Architecture, seed: int) -> list[str]:
     found = prove(loaded.model, loaded.task, strategy)
     seconds = time.process_time() - started
     brute = measure(loaded.model, loaded.task, BruteForce()).total
-    given = ", ".join(f"{k} = {v}" for k, v in strategy.options().items() if k in ("clusters", "q"))
+    given = ", ".join(f"{k} = {v}" for k, v in strategy.options().items() if k in ("clusters", "q", "span") and v)
     return [
         f"{architecture}, seed {seed}",
         f"{strategy.name}, {given}",

@@ -97,7 +97,7 @@ def main() -> None:
     arena, grokking = map(Path, sys.argv[1:])
     sums = markdown(HEADER, [row(arena, n) for n in (4, 5)])
     runs = ("wd_10-1_mod_addition_loss_curve", "low_precision_mod_addition")
-    strategies = (Directions(6, 2, rest=False), Directions(6, 2))
+    strategies = [Directions(6, 2, rest, rank=12, label="bounded") for rest in (False, True)]
     grokked_table = markdown(GROKKED, [grokked_row(grokking, run, strategy) for run in runs for strategy in strategies])
     text = f"""# Networks that others trained
 
