@@ -26,7 +26,7 @@ class Doubt:
         One number for each pair.
     neurons : [m]
     outputs : [outputs]
-        None of all of them negative.
+        None of these numbers is negative.
     """
 
     far: OfPairs
