@@ -165,8 +165,8 @@ class BoxSearch:
         _, _, r = self._scales(boxes)
         u = torch.stack([(1 - share) / 2, torch.full_like(share, 0.5), (1 + share) / 2], 1)
         low, median, high = self._quantiles(boxes, r, u[:, :, None].expand(-1, -1, boxes.n)).unbind(1)
-        ends = (torch.cat([part, scale[:, None]], 1) for part, scale in ((low, boxes.low[:, -1]), (high, boxes.high[:, -1])))
-        margins = run(self.network, Boxes(*ends, boxes.place)).margins
+        low, high = torch.cat([low, boxes.low[:, -1:]], 1), torch.cat([high, boxes.high[:, -1:]], 1)
+        margins = run(self.network, Boxes(low, high, boxes.place)).margins
         at_median = margins.constant + (margins.slopes * median[:, None]).sum(-1) + margins.scale / r[:, None]
         return (at_median > 0).all(1)
 
