@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,14 +24,32 @@ LARGEST_NUMBER = 2**62
 _LISTS: weakref.WeakKeyDictionary[Task, dict[bytes, int]] = weakref.WeakKeyDictionary()
 
 
+def digits(numbers: Tensor, bases: Sequence[int], offset: int = 0) -> Tensor:
+    """Write ``offset + numbers`` in a mixed base: int64 [k] to int64 [k, len(bases)], the first digit counting most.
+
+    The offset may be any integer of Python, so that sums beyond int64 have digits too.
+    Cost: 2 operations for each digit but the first, 3 with an offset.
+    """
+    found = []
+    for base in reversed(bases[1:]):
+        if offset:
+            numbers = numbers + offset % base
+        found.append(numbers % base)
+        numbers, offset = numbers // base, offset // base
+    return torch.stack([numbers + offset if offset else numbers, *found[::-1]], -1)
+
+
+def numbered(start: int, stop: int, bases: Sequence[int]) -> Tensor:
+    """The digits of the numbers `start` to `stop` - 1 that a mixed base has: int64 [k, len(bases)]. `start` may exceed int64."""
+    stop = min(stop, math.prod(bases))
+    if stop <= LARGEST_NUMBER:
+        return digits(torch.arange(start, stop), bases)
+    return digits(torch.arange(stop - start), bases, start)
+
+
 def sequences(start: int, stop: int, v: int, n: int) -> Tensor:
-    """Sequences of n of v tokens number `start` to `stop` - 1 in lexicographic order, int64 [k, n] (for v^n < 2^63)."""
-    number = torch.arange(start, min(stop, v**n))
-    digits = []
-    for _ in range(n):
-        digits.append(number % v)
-        number = number // v
-    return torch.stack(digits[::-1], -1)
+    """Sequences of n of v tokens number `start` to `stop` - 1 in lexicographic order: int64 [k, n]."""
+    return numbered(start, stop, (v,) * n)
 
 
 def lexicographic(inputs: Tensor, v: int) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from compact_proofs.draws import Draws
 from compact_proofs.errors import BadInput
-from compact_proofs.inputs.numbering import LARGEST_NUMBER
+from compact_proofs.inputs.numbering import LARGEST_NUMBER, digits, numbered
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.model_task import ModelStrategy, ModelTask
@@ -62,26 +62,28 @@ class Induction(ModelTask):
         return {"d_vocab": self.d_vocab, "n_ctx": self.n_ctx}
 
     def inputs(self, start: int, stop: int) -> Tensor:
-        """Sequences number `start` to `stop` - 1, int64 [k, n_ctx]: by i, then lexicographic (`start` and `stop` below 2^63)."""
-        return self.numbered(torch.arange(start, min(stop, self.size)))
+        """Sequences number `start` to `stop` - 1, int64 [k, n_ctx]: by i, then lexicographic."""
+        return self._sequences(numbered(start, stop, self.bases))
 
     def numbered(self, number: Tensor) -> Tensor:
         """Inputs by their numbers, int64 [k] -> [k, n_ctx]."""
-        digits = []
-        for j in reversed(range(self.n_ctx - 1)):
-            digits.append(number % (self.d_vocab - j))
-            number = number // (self.d_vocab - j)
-        distinct = self.arrange(torch.stack(digits[::-1], -1))
-        return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
+        return self._sequences(digits(number, self.bases))
+
+    @property
+    def bases(self) -> list[int]:
+        """How many values i has, and how many tokens are left for each of the first n_ctx - 1."""
+        return [self.n_ctx - 2, *(self.d_vocab - j for j in range(self.n_ctx - 1))]
+
+    def _sequences(self, digits: Tensor) -> Tensor:
+        distinct = self.arrange(digits[:, 1:])
+        return torch.cat([distinct, distinct.gather(1, digits[:, :1])], 1)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
         """By number; where numbers leave int64, every digit by itself, which is as uniform."""
         if self.size <= LARGEST_NUMBER:
             return super().draw(n, draws)
-        sizes = torch.tensor([*(self.d_vocab - j for j in range(self.n_ctx - 1)), self.n_ctx - 2])
-        digits = draws.below(sizes.expand(n, -1))
-        distinct = self.arrange(digits[:, :-1])
-        return torch.cat([distinct, distinct.gather(1, digits[:, -1:])], 1)
+        last_first = torch.tensor([*self.bases[1:], self.bases[0]])
+        return self._sequences(draws.below(last_first.expand(n, -1)).roll(1, -1))
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """Numbers of inputs, the inverse of `numbered`."""

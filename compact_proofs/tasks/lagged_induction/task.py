@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from compact_proofs.errors import BadInput
+from compact_proofs.inputs.numbering import numbered
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.tasks.induction.task import Induction
 from compact_proofs.tasks.model_task import ModelTask
@@ -64,12 +65,9 @@ class LaggedInduction(ModelTask):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Sequences by i, then lexicographic: int64 [k, n_ctx]."""
-        number, digits = torch.arange(start, min(stop, self.size)), []
-        for j in reversed(range(self.n_ctx - 1)):
-            digits.append(number % (self.d_vocab - j))
-            number = number // (self.d_vocab - j)
-        distinct = Induction.arrange(torch.stack(digits[::-1], -1))
-        return torch.cat([distinct, distinct.gather(1, number[:, None])], 1)
+        digits = numbered(start, stop, [self.places, *(self.d_vocab - j for j in range(self.n_ctx - 1))])
+        distinct = Induction.arrange(digits[:, 1:])
+        return torch.cat([distinct, distinct.gather(1, digits[:, :1])], 1)
 
     def first_places(self, inputs: Tensor) -> Tensor:
         """The place i of the query's first occurrence, int64 [k]."""
