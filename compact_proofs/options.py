@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -58,7 +58,7 @@ class Options:
 
     def options(self) -> dict[str, Any]:
         """Options as plain JSON values."""
-        return asdict(self)  # type: ignore[call-overload]
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def __str__(self) -> str:
         given = ", ".join(f"{k}={v}" for k, v in self.options().items())

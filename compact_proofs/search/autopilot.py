@@ -90,8 +90,9 @@ def explore(model: nn.Module, task: Task, strategies: Iterable[Strategy], effort
 
     survey((1 - SURVEY) * left)
     tried = {str(c.strategy) for c in found}
+    space = Space.of(given) if found else Space({}, {})
     for _ in track(range(REFINEMENTS), "refinements") if found else ():
-        moved = _moved(_best(found), given, len(tried))
+        moved = _moved(_best(found), space, len(tried))
         if left <= 0 or moved is None:
             break
         if str(moved) not in tried:
@@ -116,9 +117,8 @@ def _estimate(model: nn.Module, task: Task, strategy: Strategy, left: float) -> 
     return Candidate(strategy, estimate.explanation, estimate.bound, estimate.length.total)
 
 
-def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> Strategy | None:
-    """A Pareto-optimal strategy with options changed to other values that were given; None if there is no option to change."""
-    space = dataclasses.replace(Space.of([*given, *(c.strategy for c in best)]), first=())  # which were surveyed
+def _moved(best: Sequence[Candidate], space: Space, seed: int) -> Strategy | None:
+    """A Pareto-optimal strategy with options changed to other values of the space; None if there is no option to change."""
     if all(len(values) < 2 for options in space.values.values() for values in options.values()):
         return None
     parents = [
@@ -128,7 +128,7 @@ def _moved(best: Sequence[Candidate], given: Sequence[Strategy], seed: int) -> S
         )
         for c in best
     ]
-    state = State(space, 1, math.inf, parents)
+    state = State(dataclasses.replace(space, first=()), 1, math.inf, parents)  # the first ones were surveyed
     return space.build(Evolution(seed).ask(state)[0])
 
 
