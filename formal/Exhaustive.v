@@ -16,14 +16,19 @@ Section Checker.
   Notation vocab := (seq 0 (d_vocab M)).
   Notation add := (add A). Notation mul := (mul A). Notation sub := (sub A).
 
-  (** What token c adds at position i to the unnormalised logits of sequences that end in a. *)
-  Definition contribution (a i : nat) : nat -> list (T A) :=
+  (** What attention from a gives each token, up to a factor: exp (EQKE a c - EQKE a a). *)
+  Definition weights (a : nat) : list (T A) :=
     let scores := nth a (t_EQKE P) [] in
+    let own := entry_of scores a in map (fun s => texp A (sub s own)) scores.
+
+  (** What token c adds at position i to the unnormalised logits of sequences that end in a. *)
+  Definition contribution_by (weights : list (T A)) (a i : nat) : nat -> list (T A) :=
     let positions := nth a (t_EQKP P) [] in
     let base := map2 add (nth a (t_EUPU P) []) (nth i (t_PVOU P) []) in
     let r := texp A (sub (entry_of positions i) (entry_of positions (last M))) in
-    let own := entry_of scores a in
-    fun c => let w := mul (texp A (sub (entry_of scores c) own)) r in map2 (fun b e => mul w (add b e)) base (nth c (t_EVOU P) []).
+    fun c => let w := mul (entry_of weights c) r in map2 (fun b e => mul w (add b e)) base (nth c (t_EVOU P) []).
+
+  Definition contribution (a i : nat) : nat -> list (T A) := contribution_by (weights a) a i.
 
   Definition contributions (a i : nat) : list (list (T A)) := map (contribution a i) vocab.
 
@@ -61,15 +66,23 @@ Section Soundness.
   Lemma term_U a m x i u : term M (EQKE M a a) (EQKP M a n) a m x i u = U a i u m - U a i u x.
   Proof. unfold term, U, gain. ring. Qed.
 
+  Lemma weights_sound a c : (a < v)%nat -> (c < v)%nat ->
+    contains (entry_of (weights P a) c) (exp (EQKE M a c - EQKE M a a)).
+  Proof using Sd TS.
+    intros Ha Hc. apply (encloses_nth (weights P a) (fun c => exp (EQKE M a c - EQKE M a a)) v); [|exact Hc].
+    apply (encloses_map _ (fun s => exp (s - EQKE M a a)) _ (EQKE M a)).
+    - intros s r H. apply (sound_exp _ _ Sd), (sound_sub _ _ Sd); [exact H|].
+      apply (encloses_table_at _ (EQKE M) v v); [apply (EQKE_sound M P TS)|exact Ha|exact Ha].
+    - exact (encloses_table_nth _ (EQKE M) v vocab a (EQKE_sound M P TS) Ha).
+  Qed.
+
   Lemma contribution_sound a i c : (a < v)%nat -> (i < n_ctx M)%nat -> (c < v)%nat -> encl (contribution M P a i c) (U a i c) vocab.
   Proof.
-    intros Ha Hi Hc. unfold contribution. cbv zeta.
-    assert (W : contains (mul A (texp A (sub A (entry_of (nth a (t_EQKE P) []) c) (entry_of (nth a (t_EQKE P) []) a)))
-                 (texp A (sub A (entry_of (nth a (t_EQKP P) []) i) (entry_of (nth a (t_EQKP P) []) n))))
+    intros Ha Hi Hc. unfold contribution, contribution_by. cbv zeta.
+    assert (W : contains (mul A (entry_of (weights P a) c)
+                 (texp A (sub A (entry_of (nth a (t_EQKP P) []) i) (entry_of (nth a (t_EQKP P) []) (last M)))))
                (exp (EQKE M a c - EQKE M a a) * exp (EQKP M a i - EQKP M a n))).
-    { apply (sound_mul _ _ Sd); apply (sound_exp _ _ Sd), (sound_sub _ _ Sd).
-      - apply (encloses_table_at _ (EQKE M) v v); [apply (EQKE_sound M P TS)|exact Ha|exact Hc].
-      - apply (encloses_table_at _ (EQKE M) v v); [apply (EQKE_sound M P TS)|exact Ha|exact Ha].
+    { apply (sound_mul _ _ Sd); [now apply weights_sound|]. apply (sound_exp _ _ Sd), (sound_sub _ _ Sd).
       - apply (encloses_table_at _ (EQKP M) v (n_ctx M)); [apply (EQKP_sound M P TS)|exact Ha|exact Hi].
       - apply (encloses_table_at _ (EQKP M) v (n_ctx M)); [apply (EQKP_sound M P TS)|exact Ha|unfold last; lia]. }
     unfold U. apply (encloses_map2 _ (fun b e => exp (EQKE M a c - EQKE M a a) * exp (EQKP M a i - EQKP M a n) * (b + e))
@@ -124,21 +137,33 @@ Section Soundness.
             by (intros; f_equal; lia). lra.
   Qed.
 
-  Theorem exhaustive_count_sound : (exhaustive_count M P <= number_right M max_of_k)%Z.
-  Proof.
-    assert (KS : n_ctx M = S n) by (unfold last; lia).
-    rewrite (number_right_by_last M max_of_k n KS). unfold exhaustive_count. apply total_le. intros a Ha. apply in_seq in Ha.
-    apply (explore_sound a n ltac:(lia) 0 _ (U a n a)); [lia|lia|apply contribution_sound; lia|].
-    intros t Ht H. apply right_b_spec. apply in_sequences in Ht. destruct Ht as [L Ht].
+  (** A sequence is right if its maximum leads the unnormalised logits. *)
+  Lemma right_if_leads a t m : (a < v)%nat -> In t (sequences v n) -> m = Nat.max a (max_of_k t) ->
+    (forall x, (x < v)%nat -> x <> m ->
+       U a n a x + sum n (fun j => U a j (nth j t O) x) < U a n a m + sum n (fun j => U a j (nth j t O) m)) ->
+    right M max_of_k (t ++ [a]) /\ max_of_k (t ++ [a]) = m.
+  Proof using context.
+    intros Ha Ht -> H. assert (KS : n_ctx M = S n) by (unfold last; lia).
+    apply in_sequences in Ht. destruct Ht as [L Ht].
     assert (Last : token (t ++ [a]) n = a) by (unfold token; rewrite app_nth2, L, Nat.sub_diag by lia; reflexivity).
+    assert (Is_max : max_of_k (t ++ [a]) = Nat.max a (max_of_k t)) by (rewrite max_of_k_snoc; apply Nat.max_comm).
+    split; [|exact Is_max].
     assert (Label : (max_of_k (t ++ [a]) < v)%nat).
-    { rewrite max_of_k_snoc. apply Nat.max_lub_lt; [apply max_of_k_lt; [lia|exact Ht]|exact (proj2 Ha)]. }
-    apply (right_if_gains M max_of_k (t ++ [a]) (EQKE M a a) (EQKP M a n) context Label). rewrite Last. intros x Hx Hne.
-    rewrite (sum_ext _ _ (fun i => U a i (token (t ++ [a]) i) (max_of_k (t ++ [a])) - U a i (token (t ++ [a]) i) x)) by (intros; apply term_U).
-    rewrite max_of_k_snoc, Nat.max_comm in Hne |- *. specialize (H x Hx Hne). set (m := Nat.max a (max_of_k t)) in *.
-    assert (Sum : forall y, sum (n_ctx M) (fun i => U a i (token (t ++ [a]) i) y) = U a n a y + sum n (fun j => U a (0 + j) (nth j t O) y)).
+    { rewrite Is_max. apply Nat.max_lub_lt; [exact Ha|apply max_of_k_lt; [lia|exact Ht]]. }
+    apply (right_if_gains M max_of_k (t ++ [a]) (EQKE M a a) (EQKP M a n) context Label). rewrite Last, Is_max. intros x Hx Hne.
+    rewrite (sum_ext _ _ (fun i => U a i (token (t ++ [a]) i) (Nat.max a (max_of_k t)) - U a i (token (t ++ [a]) i) x)) by (intros; apply term_U).
+    specialize (H x Hx Hne). set (m := Nat.max a (max_of_k t)) in *.
+    assert (Sum : forall y, sum (n_ctx M) (fun i => U a i (token (t ++ [a]) i) y) = U a n a y + sum n (fun j => U a j (nth j t O) y)).
     { intros y. rewrite KS, sum_last, Last, Rplus_comm. f_equal. apply sum_ext. intros i Hi. unfold token.
       rewrite app_nth1 by lia. reflexivity. }
     rewrite sum_minus, !Sum. lra.
+  Qed.
+
+  Theorem exhaustive_count_sound : (exhaustive_count M P <= number_right M max_of_k)%Z.
+  Proof using Sd TS context.
+    assert (KS : n_ctx M = S n) by (unfold last; lia).
+    rewrite (number_right_by_last M max_of_k n KS). unfold exhaustive_count. apply total_le. intros a Ha. apply in_seq in Ha.
+    apply (explore_sound a n ltac:(lia) 0 _ (U a n a)); [lia|lia|apply contribution_sound; lia|].
+    intros t Ht H. apply right_b_spec. apply (right_if_leads a t _ (proj2 Ha) Ht eq_refl). exact H.
   Qed.
 End Soundness.

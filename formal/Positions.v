@@ -8,42 +8,101 @@
 
     with b u at most far for tokens below the window. At each position there are window + 2 kinds
     of tokens; all choices of kinds are tried, and each stands for as many sequences as it has
-    tokens below the window. Exponential in the length. *)
+    tokens below the window. Exponential in the length. Where the sum does not suffice, or there
+    are no such b, the sequences are evaluated, if they are at most [most] (Choices.v). *)
 
 From Coq Require Import ZArith List Bool.
-From CompactProofs Require Import Statement Counting Enclosure Paths Additive.
+From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Additive Choices.
 Import ListNotations.
+
+(** The sum of E over a list's entries, numbered from k on. *)
+Fixpoint total_from {X} (k : nat) (l : list X) (E : nat -> X -> Z) : Z :=
+  match l with
+  | [] => 0%Z
+  | a :: l => (E k a + total_from (S k) l E)%Z
+  end.
 
 Section Checker.
   Context {A : enclosures}.
-  Variables (M : transformer) (o : options) (P : tables (A := A)).
+  Variables (M : transformer) (o : options) (most : Z) (P : tables (A := A)).
   Notation zero := (of_Z A 0).
 
-  (** Sequences that go on with these factors, from the sum [acc] so far, to a sum above 0;
-      weighted by the [few] tokens below the window, all of which are bounded by [far]. *)
-  Fixpoint explore (factors : list (T A)) (few : nat) (ys : list (T A)) (far acc : T A) : Z :=
+  (** Sequences that go on with these factors, from the sum [acc] so far, to a sum above 0; the
+      [few] tokens below the window are all bounded by [far]. [chosen] are the kinds so far, from
+      the last position to the first, and [weight] is how many sequences they allow; [rest] counts
+      those of a choice whose sum does not suffice. *)
+  Fixpoint explore (rest : list kind -> Z) (m few : nat) (ys : list (T A)) (far : T A)
+      (factors : list (T A)) (acc : T A) (chosen : list kind) (weight : Z) : Z :=
     match factors with
-    | [] => if less A zero acc then 1%Z else 0%Z
-    | r :: rest =>
-        let after := explore rest few ys far in
-        (match few with O => 0 | S _ => Z.of_nat few * after (sub A acc (mul A r far)) end +
-         (total ys (fun y => after (sub A acc (mul A r y))) + after (add A acc r)))%Z
+    | [] =>
+        if less A zero acc then weight else if (weight <=? most)%Z then rest chosen else 0%Z
+    | r :: factors =>
+        let after := explore rest m few ys far factors in
+        (match few with
+         | O => 0
+         | S _ => after (sub A acc (mul A r far)) (Below :: chosen) (Z.of_nat few * weight)%Z
+         end +
+         (total_from few ys (fun u y => after (sub A acc (mul A r y)) (One u :: chosen) weight) +
+          after (add A acc r) (One m :: chosen) weight))%Z
+    end.
+
+  (** Does m occur in all sequences that end in q and that a choice allows? Others have bounds too,
+      which prove nothing. *)
+  Definition occurs (m q : nat) (choices : list kind) : bool :=
+    (q =? m)%nat || existsb (fun k => match k with One u => u =? m | Below => false end)%nat choices.
+
+  (** A test that costs little and need not be right: of a choice of single tokens, does the logit
+      of m seem to exceed those of all tokens that occur? What fails it is mostly wrong, and is not
+      evaluated. [ws]: the attention of q to each token; [fs]: to each position. *)
+  Definition plausible (ws fs : list (T A)) (m q : nat) (choices : list kind) : bool :=
+    let tokens := q :: flat_map (tokens_of 0) choices in
+    if (length tokens =? n_ctx M)%nat then
+      let leads x :=
+        fold_right (fun '(i, u) => add A
+            (let gain table a := let row := nth a table [] in sub A (entry_of row m) (entry_of row x) in
+             mul A (mul A (entry_of ws u) (entry_of fs i))
+               (add A (gain (t_EUPU P) q) (add A (gain (t_PVOU P) i) (gain (t_EVOU P) u)))))
+          zero (combine (rev (seq 0 (n_ctx M))) tokens) in
+      forallb (fun x => if (x =? m)%nat then true else less A zero (leads x)) tokens
+    else true.
+
+  (** Right sequences that end in q and have the maximum m, among those of a choice: evaluated.
+      [rows]: what each token adds at each position, from the last to the first. *)
+  Definition evaluate (rows : list (nat -> list (T A))) (few m q : nat) (choices : list kind) : Z :=
+    match rows with
+    | final :: rows => evaluated few m choices rows (final q) q
+    | [] => 0%Z
     end.
 
   (** Sequences that end in q and have the maximum m. *)
-  Definition pair_count (F : folded) (m : nat) (C : column) (q : nat) : Z :=
+  Definition pair_count (F : folded) (m : nat) (C : column) (q : nat)
+      (known : list (T A) * list (nat -> list (T A))) : Z :=
+    let (ws, rows) := known in
     match harm o P F m C [q] with
     | Some (ys, far) =>
         let fs := map (texp A) (centred P q) in
         let r := entry_of fs (last M) in
         let own := if (q <? free o m)%nat then far else entry_of ys (q - free o m) in
-        explore (map (entry_of fs) (seq 0 (last M))) (free o m) ys far
-          (if (q =? m)%nat then r else sub A zero (mul A r own))
-    | None => 0%Z
+        explore (fun choices =>
+            if occurs m q choices then
+              if plausible ws fs m q choices then evaluate rows (free o m) m q choices else 0
+            else 0)%Z
+          m (free o m) ys far
+          (map (entry_of fs) (seq 0 (last M)))
+          (if (q =? m)%nat then r else sub A zero (mul A r own)) [] 1
+    | None =>
+        if (Z.of_nat (S m) ^ Z.of_nat (last M) <=? most)%Z
+        then evaluate rows (S m) m q (repeat Below (last M)) else 0%Z
     end.
+
+  (** What is known of a query. *)
+  Definition known_of (q : nat) : list (T A) * list (nat -> list (T A)) :=
+    let ws := weights P q in (ws, map (contribution_by M P ws q) (rev (seq 0 (S (last M))))).
 
   Definition positions_count : Z :=
     let F := fold_means M P in
+    let known := map known_of (seq 0 (d_vocab M)) in
     total (seq 0 (d_vocab M)) (fun m =>
-      let C := column_of M o F m in total (seq 0 (S m)) (pair_count F m C)).
+      let C := column_of M o F m in
+      total (seq 0 (S m)) (fun q => pair_count F m C q (nth q known ([], [])))).
 End Checker.

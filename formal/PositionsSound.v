@@ -2,21 +2,30 @@
     answers *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From CompactProofs Require Import Statement Counting Sums Enclosure Paths Additive AdditiveHarm
-  AdditiveSound Positions.
+From CompactProofs Require Import Statement Counting Sums Enclosure Paths Exhaustive Additive
+  AdditiveHarm AdditiveSound Choices Positions.
 Import ListNotations.
 Open Scope R_scope.
 
 (** Sums over a list, and over the numbers of its entries. *)
-Lemma total_nth {X} (l : list X) (default : X) E G : forall s,
-  (forall j, (j < length l)%nat -> (E (nth j l default) <= G (s + j)%nat)%Z) ->
-  (total l E <= total (seq s (length l)) G)%Z.
+Lemma total_from_le {X} (l : list X) (default : X) E G : forall s,
+  (forall j, (j < length l)%nat -> (E (s + j)%nat (nth j l default) <= G (s + j)%nat)%Z) ->
+  (total_from s l E <= total (seq s (length l)) G)%Z.
 Proof.
   induction l as [|a l IH]; intros s Each; [apply Z.le_refl|].
-  cbn [length seq]. rewrite !total_cons. apply Z.add_le_mono.
+  cbn [length seq total_from]. rewrite total_cons. apply Z.add_le_mono.
   - specialize (Each 0%nat ltac:(cbn; lia)). now rewrite Nat.add_0_r in Each.
   - apply IH. intros j Within. specialize (Each (S j) ltac:(cbn; lia)).
     now rewrite Nat.add_succ_r in Each.
+Qed.
+
+Lemma length_allowed few k chosen :
+  Z.of_nat (length (allowed few (k :: chosen))) =
+  (Z.of_nat (length (tokens_of few k)) * Z.of_nat (length (allowed few chosen)))%Z.
+Proof.
+  rewrite <- (Z.mul_1_r (Z.of_nat (length (allowed few (k :: chosen))))), <- total_const.
+  rewrite total_allowed, <- total_const. apply total_ext. intros u _.
+  now rewrite total_const, Z.mul_1_r.
 Qed.
 
 Lemma sum_le n f g : (forall i, (i < n)%nat -> f i <= g i) -> sum n f <= sum n g.
@@ -28,7 +37,7 @@ Qed.
 Section Soundness.
   Context {A : enclosures} {contains : T A -> R -> Prop}.
   Hypothesis Sd : sound A contains.
-  Variables (M : transformer) (o : options) (P : tables (A := A)).
+  Variables (M : transformer) (o : options) (most : Z) (P : tables (A := A)).
   Hypothesis Tables : tables_sound M (contains := contains) P.
   Hypothesis two : (1 < n_ctx M)%nat.
   Notation v := (d_vocab M).
@@ -114,60 +123,107 @@ Section Soundness.
 
     (** ** The search counts no more than there is *)
 
-    Lemma explore_sound k : forall i acc s Q, (i + k <= n)%nat ->
+    Variables (Q : list nat -> bool) (rest : list kind -> Z).
+    Hypothesis Rest : forall chosen, length chosen = n -> within M free chosen ->
+      (rest chosen <= count Q (allowed free chosen))%Z.
+
+    Lemma explore_sound k : forall i acc s chosen weight, (i + k = n)%nat ->
+      length chosen = i -> within M free chosen ->
+      weight = Z.of_nat (length (allowed free chosen)) ->
       (forall x, In x others -> acc :> s x) ->
-      (forall t, In t (sequences v k) -> (forall u, In u t -> (u <= m)%nat) ->
+      (forall pre t, In pre (allowed free chosen) -> In t (sequences v k) ->
+         (forall u, In u t -> (u <= m)%nat) ->
          (forall x, In x others -> 0 < s x + sum k (fun j => part x (i + j) (nth j t O))) ->
-         Q t = true) ->
-      (explore (map (entry_of fs) (seq i k)) free ys far acc <= count Q (sequences v k))%Z.
-    Proof using Sd Tables two Max Query Window Far Harm.
-      induction k as [|k IH]; intros i acc s Q Within Acc Enough.
-      - cbn [seq map explore]. destruct (less A (of_Z A 0) acc) eqn:Less; [|apply count_nonneg].
-        unfold count. cbn [sequences]. rewrite total_cons.
-        rewrite (Enough []); [cbn; lia|now left|intros u []|].
-        intros x Other. unfold sum. cbn. rewrite Rplus_0_r.
-        apply (sound_less _ _ Sd _ _ 0 (s x) Less); [apply (sound_of_Z _ _ Sd)|now apply Acc].
-      - set (G := fun a : nat => count (fun t => Q (a :: t)) (sequences v k)).
-        assert (One : forall u acc', (u <= m)%nat ->
-          (forall x, In x others -> acc' :> s x + part x i u) ->
-          (explore (map (entry_of fs) (seq (S i) k)) free ys far acc' <= G u)%Z).
-        { intros u acc' Below Acc'.
-          apply (IH (S i) acc' (fun x => s x + part x i u)); [lia|exact Acc'|].
-          intros t In_t Le Positive. apply Enough.
-          - apply in_sequences. apply in_sequences in In_t. destruct In_t as [Length Tokens].
-            split; [cbn; now rewrite Length|]. intros a [<-|In_a]; [lia|now apply Tokens].
-          - intros a [<-|In_a]; [exact Below|now apply Le].
-          - intros x Other. specialize (Positive x Other). rewrite sum_S. cbn [nth].
-            rewrite Nat.add_0_r.
-            rewrite (sum_ext k (fun j => part x (i + S j) (nth j t 0%nat))
-                               (fun j => part x (S i + j) (nth j t 0%nat)))
-              by (intros; f_equal; lia).
-            lra. }
+         Q (pre ++ t) = true) ->
+      (explore most rest m free ys far (map (entry_of fs) (seq i k)) acc chosen weight
+       <= total (allowed free chosen) (fun pre => count (fun t => Q (pre ++ t)) (sequences v k)))%Z.
+    Proof using Sd Tables two Max Query Window Far Harm Rest.
+      induction k as [|k IH]; intros i acc s chosen weight Whole Length Within Weight Acc Enough.
+      - cbn [seq map explore]. rewrite Nat.add_0_r in Whole. subst i.
+        assert (Last : total (allowed free chosen)
+            (fun pre => count (fun t => Q (pre ++ t)) (sequences v 0)) =
+          count Q (allowed free chosen)).
+        { apply total_ext. intros pre _. unfold count. cbn [sequences].
+          rewrite total_cons, app_nil_r. unfold total. cbn. apply Z.add_0_r. }
+        rewrite Last. destruct (less A (of_Z A 0) acc) eqn:Less.
+        + rewrite Weight, <- (Z.mul_1_r (Z.of_nat _)), <- total_const. apply total_le.
+          intros pre In_pre. rewrite <- (app_nil_r pre), (Enough pre []);
+            [reflexivity|exact In_pre|now left|intros u []|].
+          intros x Other. unfold sum. cbn. rewrite Rplus_0_r.
+          apply (sound_less _ _ Sd _ _ 0 (s x) Less); [apply (sound_of_Z _ _ Sd)|now apply Acc].
+        + destruct (weight <=? most)%Z; [|apply count_nonneg]. now apply Rest.
+      - set (G := fun a : nat =>
+          total (allowed free chosen) (fun pre => count (fun t => Q (pre ++ a :: t)) (sequences v k))).
+        assert (Split : total (allowed free chosen)
+            (fun pre => count (fun t => Q (pre ++ t)) (sequences v (S k))) = total vocab G).
+        { unfold G. rewrite <- total_swap. apply total_ext. intros pre _. apply count_first. }
+        assert (Some_kind : forall kind c acc' weight',
+          (forall u, In u (tokens_of free kind) ->
+             (u <= m)%nat /\ forall x, In x others -> part x i u = c x) ->
+          (forall x, In x others -> acc' :> s x + c x) ->
+          weight' = (Z.of_nat (length (tokens_of free kind)) * weight)%Z ->
+          (explore most rest m free ys far (map (entry_of fs) (seq (S i) k)) acc' (kind :: chosen)
+             weight' <= total (tokens_of free kind) G)%Z).
+        { intros kind c acc' weight' Same Acc' Weight'.
+          assert (Regroup : total (tokens_of free kind) G =
+            total (allowed free (kind :: chosen))
+              (fun pre => count (fun t => Q (pre ++ t)) (sequences v k))).
+          { rewrite total_allowed. apply total_ext. intros u _. apply total_ext. intros pre _.
+            apply count_ext. intros t _. now rewrite <- app_assoc. }
+          rewrite Regroup. apply (IH (S i) acc' (fun x => s x + c x)); [lia|cbn; lia| | |exact Acc'|].
+          - intros k' [<-|In_k'] u In_u; [|now apply (Within k')].
+            destruct (Same u In_u) as [Below_m _]. lia.
+          - now rewrite length_allowed, Weight', Weight.
+          - intros pre' t In_pre' In_t Le Positive. cbn [allowed] in In_pre'.
+            apply in_flat_map in In_pre'. destruct In_pre' as [pre [In_pre In_pre']].
+            apply in_map_iff in In_pre'. destruct In_pre' as [u [<- In_u]].
+            destruct (Same u In_u) as [Below_m Part]. rewrite <- app_assoc. cbn [app].
+            apply Enough; [exact In_pre| | |].
+            + apply in_sequences. apply in_sequences in In_t. destruct In_t as [Long Tokens].
+              split; [cbn; now rewrite Long|]. intros a [<-|In_a]; [lia|now apply Tokens].
+            + intros a [<-|In_a]; [exact Below_m|now apply Le].
+            + intros x Other. specialize (Positive x Other). rewrite sum_S. cbn [nth].
+              rewrite Nat.add_0_r, (Part x Other).
+              rewrite (sum_ext k (fun j => part x (i + S j) (nth j t 0%nat))
+                                 (fun j => part x (S i + j) (nth j t 0%nat)))
+                by (intros; f_equal; lia).
+              lra. }
+        rewrite Split.
         assert (Factor : entry_of fs i :> r q i) by (apply factor_sound; lia).
-        assert (Nonneg : forall a, (0 <= G a)%Z) by (intros; apply count_nonneg).
-        pose proof free_le as Few. cbn [seq map explore]. rewrite count_first. fold G. clearbody G.
+        assert (Nonneg : forall a, (0 <= G a)%Z)
+          by (intros; apply total_nonneg; intros; apply count_nonneg).
+        pose proof free_le as Few. cbn [seq map explore]. clearbody G.
         replace v with (free + (length ys + (1 + (v - m - 1))))%nat by lia.
         rewrite !seq_app, !total_app. cbn [Nat.add].
         apply Z.add_le_mono; [|apply Z.add_le_mono;
-          [|rewrite <- (Z.add_0_r (explore _ _ _ _ _)); apply Z.add_le_mono]].
-        + transitivity (Z.of_nat free *
-            explore (map (entry_of fs) (seq (S i) k)) free ys far
-              (sub A acc (mul A (entry_of fs i) far)))%Z.
-          { destruct free; [reflexivity|apply Z.le_refl]. }
-          rewrite <- (seq_length free 0) at 1. rewrite <- total_const. apply total_le.
-          intros u In_u. apply in_seq in In_u. apply One; [lia|]. intros x Other. unfold part.
-          destruct (Nat.eqb_spec u m); [lia|]. destruct (Nat.ltb_spec u free); [|lia].
-          apply (sound_sub _ _ Sd); [now apply Acc|now apply (sound_mul _ _ Sd)].
-        + apply (total_nth ys (everything A)). intros j In_j. apply One; [lia|].
-          intros x Other. unfold part. destruct (Nat.eqb_spec (free + j) m); [lia|].
-          destruct (Nat.ltb_spec (free + j) free); [lia|].
-          apply (sound_sub _ _ Sd); [now apply Acc|]. apply (sound_mul _ _ Sd); [exact Factor|].
-          destruct (Harm x Other) as [_ [_ Near]]. specialize (Near (free + j)%nat ltac:(lia)).
-          now replace (free + j - free)%nat with j in Near by lia.
-        + cbn [seq]. rewrite total_cons. unfold total at 1. cbn [map fold_right].
-          rewrite Z.add_0_r, Window. replace (free + (m - free))%nat with m by lia.
-          apply One; [lia|]. intros x Other. unfold part. rewrite Nat.eqb_refl.
-          apply (sound_add _ _ Sd); [now apply Acc|exact Factor].
+          [|rewrite <- (Z.add_0_r (explore _ _ _ _ _ _ _ _ _ _)); apply Z.add_le_mono]].
+        + assert (Far_part : (explore most rest m free ys far (map (entry_of fs) (seq (S i) k))
+              (sub A acc (mul A (entry_of fs i) far)) (Below :: chosen) (Z.of_nat free * weight)
+              <= total (seq 0 free) G)%Z);
+            [|revert Far_part; destruct free; intros Far_part; [apply Z.le_refl|exact Far_part]].
+          change (seq 0 free) with (tokens_of free Below).
+          apply (Some_kind Below (fun x => - (r q i * f)));
+            [| |cbn [tokens_of]; now rewrite seq_length].
+          * intros u In_u. cbn [tokens_of] in In_u. apply in_seq in In_u. split; [lia|].
+            intros x _. unfold part. destruct (Nat.eqb_spec u m); [lia|].
+            destruct (Nat.ltb_spec u free); [reflexivity|lia].
+          * intros x Other. apply (sound_sub _ _ Sd); [now apply Acc|now apply (sound_mul _ _ Sd)].
+        + apply (total_from_le ys (everything A)). intros j In_j.
+          rewrite <- (Z.add_0_r (G _)). change (G (free + j)%nat + 0)%Z with (total (tokens_of free (One (free + j))) G).
+          apply (Some_kind (One (free + j)) (fun x => - (r q i * b x (free + j)%nat))%R);
+            [| |cbn [tokens_of length]; lia].
+          * intros u [<-|[]]. split; [lia|]. intros x _. unfold part.
+            destruct (Nat.eqb_spec (free + j) m); [lia|].
+            destruct (Nat.ltb_spec (free + j) free); [lia|reflexivity].
+          * intros x Other. apply (sound_sub _ _ Sd); [now apply Acc|].
+            apply (sound_mul _ _ Sd); [exact Factor|].
+            destruct (Harm x Other) as [_ [_ Near]]. specialize (Near (free + j)%nat ltac:(lia)).
+            now replace (free + j - free)%nat with j in Near by lia.
+        + cbn [seq]. rewrite Window. replace (free + (m - free))%nat with m by lia.
+          change (total [m] G) with (total (tokens_of free (One m)) G).
+          apply (Some_kind (One m) (fun x => r q i)); [| |cbn [tokens_of length]; lia].
+          * intros u [<-|[]]. split; [lia|]. intros x _. unfold part. now rewrite Nat.eqb_refl.
+          * intros x Other. apply (sound_add _ _ Sd); [now apply Acc|exact Factor].
         + apply total_nonneg. intros. apply Nonneg.
     Qed.
 
@@ -220,41 +276,93 @@ Section Soundness.
 
   (** ** All pairs *)
 
-  Lemma pair_count_sound F V delta pi m q :
-    moved F V delta pi -> (m < v)%nat -> (q <= m)%nat ->
-    (pair_count M o P F m (column_of M o F m) q <= answers M m q)%Z.
+  Lemma evaluate_sound few m q choices :
+    (m < v)%nat -> (q < v)%nat -> length choices = n -> within M few choices ->
+    (evaluate (snd (known_of M P q)) few m q choices <=
+     count (fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat)
+       (allowed few choices))%Z.
   Proof using Sd Tables two.
-    intros Moved Max Query. unfold pair_count.
-    destruct (harm o P F m (column_of M o F m) [q]) as [[ys far]|] eqn:Found; [|apply count_nonneg].
-    destruct (harm_sound Sd M o P Tables two F V delta pi Moved m Max [q])
-      with (ys := ys) (far := far) as [Window [f [Far [Nonneg Harm]]]];
-      [intros q' [<-|[]]; exact Query|exact Found|].
-    assert (Harm_q := fun x => Harm q x (or_introl eq_refl)). cbv zeta.
-    assert (Factor : entry_of (map (texp A) (centred P q)) n :> r q n)
-      by (now apply (factor_sound m q)).
-    apply (explore_sound m q ys far f Max Query Window Far Harm_q n 0 _
-      (fun x => part m q f x n q));
-      [lia| |].
-    - intros x Other. unfold part. destruct (Nat.eqb_spec q m) as [Same|Not]; [exact Factor|].
-      rewrite <- (Rminus_0_l (_ * _)). apply (sound_sub _ _ Sd); [apply (sound_of_Z _ _ Sd)|].
-      apply (sound_mul _ _ Sd); [exact Factor|].
-      destruct (Nat.ltb_spec q (free o m)); [exact Far|]. apply Harm_q; [exact Other|lia].
-    - intros t In_t Le Positive.
-      destruct (sequence_right m q ys f Max Query Nonneg Harm_q t In_t Le Positive)
-        as [Right Is_max].
+    intros Max Query Length Within. unfold known_of. cbv zeta. cbn [snd].
+    change (contribution_by M P (weights P q) q) with (contribution M P q).
+    rewrite seq_S, rev_unit. cbn [map evaluate Nat.add].
+    set (Q := fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat).
+    rewrite (count_ext Q (fun t => Q (t ++ []))) by (intros t _; now rewrite app_nil_r).
+    rewrite <- Length at 1.
+    apply (evaluated_sound Sd M P Tables ltac:(lia) few m q Max Query Q choices ltac:(lia) Within
+             (contribution M P q n q) (Exhaustive.U M q n q) q []).
+    - apply (contribution_sound Sd M P Tables); [lia|exact Query|unfold last; lia|exact Query].
+    - intros t In_t Maximum Lead. rewrite app_nil_r.
+      apply (in_allowed few v choices Within) in In_t. rewrite Length in In_t, Lead.
+      destruct (right_if_leads M ltac:(lia) q t m Query In_t Maximum Lead) as [Right Is_max].
       apply andb_true_iff. split; [now apply right_b_spec|now apply Nat.eqb_eq].
   Qed.
 
-  Theorem positions_count_sound : (positions_count M o P <= number_right M max_of_k)%Z.
+  (** All sequences of tokens below a number: they are so many, and some of all sequences. *)
+  Lemma count_allowed_le few (Q : list nat -> bool) : (few <= v)%nat -> forall k,
+    (count Q (allowed few (repeat Below k)) <= count Q (sequences v k))%Z.
+  Proof using.
+    clear two. intros Few k. revert Q. induction k as [|k IH]; intros Q; [apply Z.le_refl|].
+    cbn [repeat]. unfold count at 1. rewrite total_allowed. cbn [tokens_of]. rewrite count_last.
+    replace v with (few + (v - few))%nat at 1 by lia. rewrite seq_app, total_app.
+    rewrite <- (Z.add_0_r (total (seq 0 few) _)). apply Z.add_le_mono.
+    - apply total_le. intros u _. apply (IH (fun t => Q (t ++ [u]))).
+    - apply total_nonneg. intros; apply count_nonneg.
+  Qed.
+
+  Lemma pair_count_sound F V delta pi m q :
+    moved F V delta pi -> (m < v)%nat -> (q <= m)%nat ->
+    (pair_count M o most P F m (column_of M o F m) q (known_of M P q) <= answers M m q)%Z.
+  Proof using Sd Tables two.
+    intros Moved Max Query. unfold pair_count, answers.
+    set (rows := snd (known_of M P q)). unfold known_of. cbv zeta beta iota.
+    change (map (contribution_by M P (weights P q) q) (rev (seq 0 (S n)))) with rows. subst rows.
+    destruct (harm o P F m (column_of M o F m) [q]) as [[ys far]|] eqn:Found.
+    - destruct (harm_sound Sd M o P Tables two F V delta pi Moved m Max [q])
+        with (ys := ys) (far := far) as [Window [f [Far [Nonneg Harm]]]];
+        [intros q' [<-|[]]; exact Query|exact Found|].
+      assert (Harm_q := fun x => Harm q x (or_introl eq_refl)). cbv zeta.
+      assert (Factor : entry_of (map (texp A) (centred P q)) n :> r q n)
+        by (now apply (factor_sound m q)).
+      set (Q := fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat).
+      refine (Z.le_trans _ _ _ (explore_sound m q ys far f Max Query Window Far Harm_q Q _ _
+        n 0 _ (fun x => part m q f x n q) [] 1%Z _ _ _ _ _ _) _).
+      + intros chosen Length Within. destruct (occurs m q chosen); [|apply count_nonneg].
+        destruct (plausible _ _ _ _ m q chosen); [|apply count_nonneg].
+        apply evaluate_sound; [exact Max|lia|exact Length|exact Within].
+      + lia.
+      + reflexivity.
+      + intros k [].
+      + reflexivity.
+      + intros x Other. unfold part. destruct (Nat.eqb_spec q m) as [Same|Not]; [exact Factor|].
+        rewrite <- (Rminus_0_l (_ * _)). apply (sound_sub _ _ Sd); [apply (sound_of_Z _ _ Sd)|].
+        apply (sound_mul _ _ Sd); [exact Factor|].
+        destruct (Nat.ltb_spec q (free o m)); [exact Far|]. apply Harm_q; [exact Other|lia].
+      + intros pre t [<-|[]] In_t Le Positive. cbn [app].
+        destruct (sequence_right m q ys f Max Query Nonneg Harm_q t In_t Le Positive)
+          as [Right Is_max].
+        apply andb_true_iff. split; [now apply right_b_spec|now apply Nat.eqb_eq].
+      + cbn [allowed]. rewrite total_cons. unfold total at 1. cbn [map fold_right app].
+        rewrite Z.add_0_r. apply Z.le_refl.
+    - destruct (_ <=? most)%Z; [|apply count_nonneg].
+      refine (Z.le_trans _ _ _ (evaluate_sound (S m) m q _ Max _ _ _) _);
+        [lia|apply repeat_length| |apply count_allowed_le; lia].
+      intros k In_k u In_u. apply repeat_spec in In_k. subst k. cbn [tokens_of] in In_u.
+      apply in_seq in In_u. lia.
+  Qed.
+
+  Theorem positions_count_sound : (positions_count M o most P <= number_right M max_of_k)%Z.
   Proof using Sd Tables two.
     destruct (fold_means_sound Sd M P Tables two) as [V [delta [pi Moved]]].
     apply (Z.le_trans _ (total vocab (fun m => total vocab (fun q => answers M m q)))).
     - unfold positions_count. cbv zeta. apply total_le. intros m Max. apply in_seq in Max.
-      replace v with (S m + (v - S m))%nat at 1 by lia. rewrite seq_app, total_app.
-      rewrite <- (Z.add_0_r (total (seq 0 (S m)) _)).
-      apply Z.add_le_mono; [|apply total_nonneg; intros; apply count_nonneg].
-      apply total_le. intros q Query. apply in_seq in Query.
-      apply (pair_count_sound _ V delta pi); [exact Moved|lia|lia].
+      apply (Z.le_trans _ (total (seq 0 (S m)) (fun q => answers M m q))).
+      + apply total_le. intros q Query. apply in_seq in Query.
+        rewrite (nth_indep _ ([], []) (known_of M P 0)) by (rewrite map_length, seq_length; lia).
+        rewrite map_nth, seq_nth by lia.
+        apply (pair_count_sound _ V delta pi); [exact Moved|lia|lia].
+      + replace v with (S m + (v - S m))%nat at 1 by lia. rewrite seq_app, total_app.
+        rewrite <- (Z.add_0_r (total (seq 0 (S m)) _)) at 1.
+        apply Z.add_le_mono; [apply Z.le_refl|apply total_nonneg; intros; apply count_nonneg].
     - rewrite total_swap. rewrite (number_right_by_last M max_of_k n) by (unfold last; lia).
       apply total_le. intros q _. apply count_by_key.
   Qed.

@@ -18,14 +18,15 @@ Section Checks.
   Definition count_prefix (hint : list (list nat)) : Z := counted 1 (prefix_count M (path_tables (A := A) M) hint).
   Definition count_additive (o : options) (group_of : list nat) : Z :=
     counted 2 (additive_count M o (path_tables (A := A) M) group_of).
-  Definition count_positions (o : options) : Z := counted 2 (positions_count M o (path_tables (A := A) M)).
+  Definition count_positions (o : options) (most : Z) : Z :=
+    counted 2 (positions_count M o most (path_tables (A := A) M)).
 
   (** Are the weights shaped, and do the hints prove at least N right answers? *)
   Definition check (n N : Z) : bool := shaped M && (N <=? n)%Z.
   Definition check_exhaustive (N : Z) : bool := check count_exhaustive N.
   Definition check_prefix hint (N : Z) : bool := check (count_prefix hint) N.
   Definition check_additive o group_of (N : Z) : bool := check (count_additive o group_of) N.
-  Definition check_positions o (N : Z) : bool := check (count_positions o) N.
+  Definition check_positions o most (N : Z) : bool := check (count_positions o most) N.
 
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
@@ -72,9 +73,9 @@ Section Checks.
     intros H. apply (bound_of_count _ _ N H). intros Hc. exact (additive_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc group_of).
   Qed.
 
-  Theorem positions_bound o N : check_positions o N = true -> bound N.
+  Theorem positions_bound o most N : check_positions o most N = true -> bound N.
   Proof.
-    intros H. apply (bound_of_count _ _ N H). intros Hc. exact (positions_count_sound Sd M o (path_tables M) (path_tables_sound M Sd) Hc).
+    intros H. apply (bound_of_count _ _ N H). intros Hc. exact (positions_count_sound Sd M o most (path_tables M) (path_tables_sound M Sd) Hc).
   Qed.
 End Checks.
 

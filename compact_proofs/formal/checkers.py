@@ -23,6 +23,9 @@ ASSUMING = 5.0
 ARITHMETIC, EXPONENTIAL, INTEGER = 7e-7, 5e-5, 8e-8
 """Seconds, on the processor's numbers, for an operation of each kind."""
 
+EVALUATED = 4096
+"""Sequences that the additive checker evaluates, at most, for each choice of kinds of tokens that its bounds do not prove."""
+
 
 @dataclass(frozen=True)
 class Checker:
@@ -84,16 +87,21 @@ def _path_operations(model: AttentionOnlyTransformer) -> float:
 
 
 def _positions(strategy: Additive, model: AttentionOnlyTransformer) -> Checker:
-    """Each query has bounds of its own, whatever its group and the direct path's bounds in Python: the window alone is a hint."""
+    """Each query has bounds of its own, whatever its group and the direct path's bounds in Python: the window alone is a hint.
+
+    Sequences that the bounds leave out are evaluated, `EVALUATED` at most for each choice of kinds of tokens.
+    """
     _check_options(strategy, {"values": "exact"})
     v, K, n = model.d_vocab, model.n_ctx, min(strategy.window, model.d_vocab)
     hints = (
         "(** The option of the strategy; the others are for counting on a grid. *)\n"
-        f"Definition hints : options := {{| window := {n}; steps := 1; reach := 0 |}}.\n"
+        f"Definition hints : options := {{| window := {n}; steps := 1; reach := 0 |}}.\n\n"
+        "(** Sequences that are evaluated, at most, for each choice of kinds of tokens. *)\n"
+        f"Definition most : Z := {EVALUATED}.\n"
     )
     choices = sum((n + 2) ** k for k in range(1, K))
     operations = _path_operations(model) + v * v * (3 * v / 2 + K + 3 * n) + v * v / 2 * (4 * n * v + 2 * choices)
-    return Checker("positions", ("hints",), hints, operations, v * v / 2 * (n + 1 + K), v * v / 2 * choices)
+    return Checker("positions", ("hints", "most"), hints, operations, v * v / 2 * (n + 1 + K), v * v / 2 * choices)
 
 
 def _additive(strategy: Additive, model: AttentionOnlyTransformer, explanation: Mapping[str, Tensor]) -> Checker:
