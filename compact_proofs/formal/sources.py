@@ -18,8 +18,9 @@ from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import ASSUMING, Checker, checker_for
 from compact_proofs.formal.network.language import Network
+from compact_proofs.formal.network.program_statement import NUMBER
 from compact_proofs.formal.network.source import program_source, weights_source
-from compact_proofs.formal.network.statement import NUMBER, network_for
+from compact_proofs.formal.network.statement import network_for
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.attention_only import AttentionOnlyTransformer

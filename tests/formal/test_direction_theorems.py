@@ -189,10 +189,10 @@ def test_never_more_than_is_true(noise: float, attention: str, compiled: Compile
     statement = compact_statement(model, task, STRATEGY, explanation)
     assert isinstance(statement, DirectionsStatement)
     kinds = ("coordinates", "directions", "factors", "bits", "one cluster")
-    variants = [statement.hints, *(hostile(statement.hints, kind, generator) for kind in kinds)]
+    variants = [statement.found, *(hostile(statement.found, kind, generator) for kind in kinds)]
     write_theorem(statement, 0, tmp_path)
     texts = [hints_source(v).split("Open Scope nat_scope.")[1] for v in (*variants, replace(variants[1], rest=True))]
-    head = hints_source(statement.hints).split("Open Scope list_scope.")[0]
+    head = hints_source(statement.found).split("Open Scope list_scope.")[0]
     head += "From Coq Require Import ZArith.\nFrom CompactProofs Require Import Distribute Machine DirectionsTheorems Tasks.\n"
     head += "From Formalized Require Program Tables.\nOpen Scope nat_scope.\n"
     constants = statement.distributed.network.constants

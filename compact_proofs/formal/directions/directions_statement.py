@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +22,11 @@ from compact_proofs.formal.directions.directions_length import brute_force_lengt
 from compact_proofs.formal.directions.directions_source import hints_source
 from compact_proofs.formal.directions.hints import DirectionHints, direction_hints
 from compact_proofs.formal.network.distribute import Distributed
-from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.one_layer import one_layer
-from compact_proofs.formal.network.source import program_source, tables_source, task_source, weights_source
-from compact_proofs.formal.network.statement import NUMBER, network_for
-from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
+from compact_proofs.formal.network.program_statement import CHECKED, MODEL, TABLES, ProgramStatement
+from compact_proofs.formal.network.source import tables_source
+from compact_proofs.formal.network.statement import network_for
+from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
 from compact_proofs.models.weights import in_double
@@ -37,85 +36,36 @@ OPERATION = 2.5e-7
 
 
 @dataclass(frozen=True)
-class DirectionsStatement:
-    """The accuracy of a network on pairs of tokens, proved from directions of its neurons' outputs: a `theorem.Statement`."""
+class DirectionsStatement(ProgramStatement):
+    """The accuracy of a network on pairs of tokens, proved from directions of its neurons' outputs."""
 
-    network: Network
     distributed: Distributed
-    task: TaskInCoq
-    hints: DirectionHints
-    title: str
-    arithmetic: Arithmetic
+    found: DirectionHints
 
-    open = ("Network", "Tasks", "Labels")
-    counts_first = True
+    imports = ("Distribute", "Machine", "NetworkTheorems", "DirectionsTheorems")
 
-    @cached_property
-    def parts(self) -> dict[str, str]:
-        task = {"Task.v": task_source(self.task)} if self.task.data else {}
-        return {
-            "Weights.v": weights_source(self.network, self.title),
-            **task,
-            "Program.v": program_source(self.network, self.title),
-            "Tables.v": tables_source(self.distributed, self.network),
-            "Hints.v": hints_source(self.hints),
-        }
+    def hints(self) -> dict[str, str]:
+        return {"Tables.v": tables_source(self.distributed, self.network), "Hints.v": hints_source(self.found)}
 
-    def words(self, numerator: int) -> str:
-        model, (p, q) = f"{NAME}.Program.model", self.task.values
-        accuracy = f"accuracy {model} (inputs [{p}; {q}]%nat) {self.task.label}"
-        return f"shaped {model} = true /\\\n  {accuracy} >= {numerator} / {p * q}"
+    def proof(self, numerator: int) -> str:
+        return f"""directions_{self.arithmetic} {MODEL} {TABLES} {self._arguments}
+           {numerator}%Z {self.size}%Z {CHECKED}"""
 
-    def accuracy(self, numerator: int) -> str:
-        p, q = self.task.values
-        tables = f"{NAME}.Program.model {NAME}.Tables.fast {NAME}.Tables.kept"
-        return f"""(** The accuracy of the network in Program.v, as a theorem about real numbers.
-
-    What it says is defined in Network.v, Tasks.v and Labels.v of the development; read these files. *)
-
-{self._head}
-Theorem accuracy_bound :
-  {self.words(numerator)}.
-Proof.
-  exact (directions_{self.arithmetic} {tables} {self._arguments}
-           {numerator}%Z {p * q}%Z ltac:(vm_cast_no_check (eq_refl true))).
-Qed.
-"""
-
-    def count(self) -> str:
-        numbers = {"hardware": "machine"}.get(str(self.arithmetic), str(self.arithmetic))
-        return f"""(** What the checker counts, for comparison; no part of the theorem. *)
-
-{self._head}
-Definition proven := Eval vm_compute in
-  count_directions {numbers} (with_program {NAME}.Program.model {NAME}.Tables.fast) {self._arguments}.
-Print proven.
-"""
+    def counting(self) -> str:
+        return f"count_directions {self.numbers} (with_program {MODEL} {NAME}.Tables.fast) {self._arguments}"
 
     @property
     def length(self) -> int:
         """How many operations the checker makes (`compact_length`)."""
-        return compact_length(self.distributed.network, self.task.values, self.hints)
+        return compact_length(self.distributed.network, self.task.values, self.found)
 
     @property
     def brute_force_length(self) -> int:
         """How many it takes to run the network on every pair."""
-        return brute_force_length(self.distributed.network, self.task.values, self.hints.width)
+        return brute_force_length(self.distributed.network, self.task.values, self.found.width)
 
     def seconds(self) -> float:
-        weights = NUMBER * sum(w.value.numel() for w in self.network.weights)
-        return weights + 2 * (1 + SLOWDOWN[self.arithmetic] * OPERATION * self.length) + ASSUMING
-
-    @property
-    def _head(self) -> str:
-        files = " ".join(name.removesuffix(".v") for name in self.parts)
-        return f"""From Coq Require Import Reals ZArith List.
-From CompactProofs Require Import Distribute Machine NetworkTheorems DirectionsTheorems
-  Network Tasks Labels.
-From {NAME} Require {files}.
-Import ListNotations.
-Open Scope R_scope.
-"""
+        return self.reading + 2 * (1 + SLOWDOWN[self.arithmetic] * OPERATION * self.length) + ASSUMING
 
     @property
     def _arguments(self) -> str:
@@ -143,4 +93,4 @@ def directions_statement(
         raise BadInput("it takes tasks on all pairs")
     with torch.no_grad():
         hints = direction_hints(strategy.network(in_double(model)), explanation, strategy.rest)
-    return DirectionsStatement(network, found[0], terms, hints, title, arithmetic)
+    return DirectionsStatement(network, terms, task.size, title, arithmetic, found[0], hints)

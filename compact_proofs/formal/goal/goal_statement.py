@@ -20,43 +20,37 @@ from compact_proofs.formal.goal.goal_source import CLOSED, enclosures_source, go
 from compact_proofs.formal.goal.grammar import refused
 from compact_proofs.formal.goal.lead import Lead, lead_of
 from compact_proofs.formal.network.distribute import depends
-from compact_proofs.formal.network.language import Network
-from compact_proofs.formal.network.source import program_source, tables_source, task_source, weights_source
-from compact_proofs.formal.network.statement import NUMBER, OTHER, network_for
-from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
+from compact_proofs.formal.network.program_statement import CHECKED, MODEL, TABLES, ProgramStatement
+from compact_proofs.formal.network.source import tables_source
+from compact_proofs.formal.network.statement import OTHER, network_for
+from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.formal.theorem import NAME, Checked, Formalization, check_theorem, write_theorem
 from compact_proofs.inputs.task import Task
 
+ENCLOSURES = f"{NAME}.Enclosures"
 PROOF, LEAN = "Closed.v", "Goal.lean"
 """The file with the proof of the goal, which is whoever's that proves it, and the goal for provers that speak Lean."""
 
 
 @dataclass(frozen=True)
-class GoalStatement:
-    """The accuracy of a network, proved by its being right on boxes of inputs: a `theorem.Statement`.
+class GoalStatement(ProgramStatement):
+    """The accuracy of a network, proved by its being right on boxes of inputs.
 
     Attributes
     ----------
-    network, task
-        What the theorem is about.
     lead, kinds, facts
         What is left to prove: that the lead is positive on each kind of boxes, if the facts hold.
     closed
         The text of the proof of that.
     """
 
-    network: Network
-    task: TaskInCoq
-    size: int
-    title: str
-    arithmetic: Arithmetic
     lead: Lead
     kinds: tuple[Kind, ...]
     facts: tuple[tuple[Fact, ...], ...]
     closed: str
 
-    open = ("Network", "Tasks", "Labels")
     counts_first = False
+    imports = ("Boxes", "Goals")
 
     @property
     def is_open(self) -> bool:
@@ -68,13 +62,8 @@ class GoalStatement:
         """How many inputs the boxes hold."""
         return sum(box.size for kind in self.kinds for box in kind)
 
-    @cached_property
-    def parts(self) -> dict[str, str]:
-        task = {"Task.v": task_source(self.task)} if self.task.data else {}
+    def hints(self) -> dict[str, str]:
         return {
-            "Weights.v": weights_source(self.network, self.title),
-            **task,
-            "Program.v": program_source(self.network, self.title),
             "Tables.v": tables_source(self.lead.distributed, self.network),
             "Goal.v": goal_source(self.lead, self.facts, self.title),
             "Enclosures.v": enclosures_source(self.lead, self.kinds, self.facts, str(self.arithmetic)),
@@ -86,55 +75,37 @@ class GoalStatement:
         """The goal in Lean."""
         return lean_source(self.lead, self.facts, self.title)
 
-    def words(self, numerator: int) -> str:
-        model = f"{NAME}.Program.model"
-        accuracy = f"accuracy {model} {self.task.domain} {self.task.label}"
-        return f"shaped {model} = true /\\\n  {accuracy} >= {numerator} / {self.size}"
-
-    def accuracy(self, numerator: int) -> str:
-        label = self.task.label
-        same, sound = "same_maximum", "same_maximum_sound"
-        if label != "maximum":
-            same, sound = f"(same_label {label})", f"(same_label_sound {label})"
+    def lemmas(self) -> str:
         variables = " ".join(f"(v {k}%nat)" for k in range(len(self.lead.names)))
         cases = "\n".join(f"  - intros v. exact (Closed_{i} {variables})." for i in range(len(self.kinds)))
         names = [f"Closed_{i}" for i in range(len(self.kinds))]
         pattern = "".join("[<-|" for _ in names) + "[]" + "]" * len(names)
         last = names.pop()
         opened = "".join(f"[{name} " for name in names) + last + "]" * len(names)
-        return f"""(** The accuracy of the network in Program.v, as a theorem about real numbers.
-
-    What it says is defined in Network.v, Tasks.v and Labels.v of the development; read these files. *)
-
-{self._head}
-(** The goals of Goal.v are those which the theorem takes. *)
-Lemma goals : forall k, In k {NAME}.Enclosures.kinds -> goal {NAME}.Enclosures.lead (facts k).
+        return f"""(** The goals of Goal.v are those which the theorem takes. *)
+Lemma goals : forall k, In k {ENCLOSURES}.kinds -> goal {ENCLOSURES}.lead (facts k).
 Proof.
   pose proof ({NAME}.Closed.closed : {NAME}.Goal.goal) as Closed. destruct Closed as {opened}.
   intros k {pattern}.
 {cases}
 Qed.
 
-Theorem accuracy_bound :
-  {self.words(numerator)}.
-Proof.
-  exact (accuracy_of_goals {NAME}.Program.model {NAME}.Tables.fast {NAME}.Tables.kept {self.lead.most} {self.lead.written}
-           {NAME}.Enclosures.atoms {NAME}.Enclosures.lead {NAME}.Enclosures.kinds {same}
-           {self._values} {label} {numerator}%Z {self.size}%Z {sound}
-           ltac:(vm_cast_no_check (eq_refl true)) {NAME}.Enclosures.enclosures goals).
-Qed.
 """
 
-    def count(self) -> str:
-        return f"""(** How many inputs the boxes hold; no part of the theorem. *)
+    def proof(self, numerator: int) -> str:
+        label, values = self.task.label, f"[{'; '.join(map(str, self.task.values))}]%nat"
+        same, sound = f"(same_label {label})", f"(same_label_sound {label})"
+        if label == "maximum":
+            same, sound = "same_maximum", "same_maximum_sound"
+        return f"""accuracy_of_goals {MODEL} {TABLES} {self.lead.most} {self.lead.written}
+           {ENCLOSURES}.atoms {ENCLOSURES}.lead {ENCLOSURES}.kinds {same}
+           {values} {label} {numerator}%Z {self.size}%Z {sound}
+           {CHECKED} {ENCLOSURES}.enclosures goals"""
 
-{self._head}
-Definition proven := Eval vm_compute in sizes (map snd (flat_map boxes {NAME}.Enclosures.kinds)).
-Print proven.
-"""
+    def counting(self) -> str:
+        return f"sizes (map snd (flat_map boxes {ENCLOSURES}.kinds))"
 
     def seconds(self) -> float:
-        weights = NUMBER * sum(w.value.numel() for w in self.network.weights)
         once = self.lead.distributed.network.work(once=True)
         entries = 0
         for kind, facts in zip(self.kinds, self.facts, strict=True):
@@ -145,21 +116,7 @@ Print proven.
                     for p in fact.tokens:
                         held *= box.intervals[p][1]
                     entries += held * others
-        return weights + 1 + SLOWDOWN[self.arithmetic] * OTHER * (once.multiply_adds + 8 * entries) + ASSUMING
-
-    @property
-    def _values(self) -> str:
-        return f"[{'; '.join(map(str, self.task.values))}]%nat"
-
-    @property
-    def _head(self) -> str:
-        files = " ".join(name.removesuffix(".v") for name in self.parts)
-        return f"""From Coq Require Import Reals ZArith List.
-From CompactProofs Require Import Boxes Goals Network Tasks Labels.
-From {NAME} Require {files}.
-Import ListNotations.
-Open Scope R_scope.
-"""
+        return self.reading + 1 + SLOWDOWN[self.arithmetic] * OTHER * (once.multiply_adds + 8 * entries) + ASSUMING
 
 
 def goal_of(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor, nn
 
@@ -19,9 +18,8 @@ from compact_proofs.formal.checkers import ARITHMETIC, ASSUMING, SLOWDOWN
 from compact_proofs.formal.groups.group_source import hints_source
 from compact_proofs.formal.groups.hints import GroupHints, group_hints
 from compact_proofs.formal.groups.length import brute_force_length, compact_length
-from compact_proofs.formal.network.language import Network
-from compact_proofs.formal.network.source import program_source, task_source, weights_source
-from compact_proofs.formal.network.statement import NUMBER, network_for
+from compact_proofs.formal.network.program_statement import CHECKED, MODEL, ProgramStatement
+from compact_proofs.formal.network.statement import network_for
 from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
@@ -30,64 +28,36 @@ from compact_proofs.tasks.groups.task import Groups
 
 
 @dataclass(frozen=True)
-class GroupStatement:
-    """The accuracy of a network on a group, proved from its circuits: a `theorem.Statement`."""
+class GroupStatement(ProgramStatement):
+    """The accuracy of a network on a group, proved from its circuits."""
 
     model: PairMLP
-    task: Groups
-    network: Network
-    hints: GroupHints
-    title: str
-    arithmetic: Arithmetic
+    found: GroupHints
 
     open = ("Network", "Tasks")
-    counts_first = True
+    imports = ("Instances", "GroupTheorems")
 
-    @cached_property
-    def parts(self) -> dict[str, str]:
-        return {
-            "Weights.v": weights_source(self.network, self.title),
-            "Task.v": task_source(task_in_coq(self.task)),
-            "Program.v": program_source(self.network, self.title),
-            "Hints.v": hints_source(self.hints),
-        }
+    def hints(self) -> dict[str, str]:
+        return {"Hints.v": hints_source(self.found)}
 
-    def words(self, numerator: int) -> str:
-        model, n = f"{NAME}.Program.model", self.model.order
-        accuracy = f"accuracy {model} (inputs [{n}; {n}]%nat) (composition {NAME}.Task.table)"
-        return f"shaped {model} = true /\\\n  {accuracy} >= {numerator} / {n * n}"
+    def lemmas(self) -> str:
+        return f"""(** The program is the one that the checker's argument is about. *)
+Lemma program_is : {MODEL} = pair_mlp {self.model.order} {self.model.width} {MODEL}.
+Proof. vm_cast_no_check (eq_refl {MODEL}). Qed.
 
-    def accuracy(self, numerator: int) -> str:
-        n, m = self.model.order, self.model.width
-        return f"""(** The accuracy of the network in Program.v on a group, as a theorem about real numbers.
-
-    What it says is defined in Network.v and Tasks.v of the development; read these files. *)
-
-{self._head("GroupTheorems Network Tasks")}
-(** The program is the one that the checker's argument is about. *)
-Lemma program_is : {NAME}.Program.model = pair_mlp {n} {m} {NAME}.Program.model.
-Proof. vm_cast_no_check (eq_refl {NAME}.Program.model). Qed.
-
-Theorem accuracy_bound :
-  {self.words(numerator)}.
-Proof.
-  exact (groups_{self.arithmetic} {self._arguments}
-           {numerator}%Z {n * n}%Z program_is ltac:(vm_cast_no_check (eq_refl true))).
-Qed.
 """
 
-    def count(self) -> str:
-        return f"""(** What the checker counts, for comparison; no part of the theorem. *)
+    def proof(self, numerator: int) -> str:
+        return f"""groups_{self.arithmetic} {self._arguments}
+           {numerator}%Z {self.size}%Z program_is {CHECKED}"""
 
-{self._head("Instances GroupTheorems")}
-Definition proven := Eval vm_compute in count_groups {self.arithmetic} {self._arguments}.
-Print proven.
-"""
+    def counting(self) -> str:
+        return f"count_groups {self.arithmetic} {self._arguments}"
 
     @property
     def length(self) -> int:
         """How many operations the checker makes (`compact_length`)."""
-        return compact_length(self.model.order, self.model.width, self.hints)
+        return compact_length(self.model.order, self.model.width, self.found)
 
     @property
     def brute_force_length(self) -> int:
@@ -95,20 +65,11 @@ Print proven.
         return brute_force_length(self.model.order, self.model.width)
 
     def seconds(self) -> float:
-        numbers = sum(p.numel() for p in self.model.parameters())
-        return NUMBER * numbers + 2 * (1 + SLOWDOWN[self.arithmetic] * ARITHMETIC * 3 * self.length) + ASSUMING
-
-    def _head(self, modules: str) -> str:
-        return f"""From Coq Require Import Reals ZArith List.
-From CompactProofs Require Import {modules}.
-From {NAME} Require Weights Task Program Hints.
-Import ListNotations.
-Open Scope R_scope.
-"""
+        return self.reading + 2 * (1 + SLOWDOWN[self.arithmetic] * ARITHMETIC * 3 * self.length) + ASSUMING
 
     @property
     def _arguments(self) -> str:
-        sizes = f"{NAME}.Program.model {self.model.order} {self.model.width} {NAME}.Task.table"
+        sizes = f"{MODEL} {self.model.order} {self.model.width} {NAME}.Task.table"
         return " ".join([sizes, *(f"{NAME}.Hints.{name}" for name in ("bits", "neutral", "inverse", "circuits"))])
 
 
@@ -131,4 +92,5 @@ def group_statement(
     if min(model.order, model.width) < 2:
         raise BadInput("it takes groups of two elements or more, and networks of two neurons or more")
     hints = group_hints(model, task, explanation)
-    return GroupStatement(model, task, network_for(model, task), hints, title, arithmetic)
+    network, terms = network_for(model, task), task_in_coq(task)
+    return GroupStatement(network, terms, task.size, title, arithmetic, model, hints)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import nn
@@ -15,8 +14,9 @@ from compact_proofs.formal.network.distribute import Distributed, distribute
 from compact_proofs.formal.network.evaluation import compare
 from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.lowering import network_of
-from compact_proofs.formal.network.source import program_source, tables_source, task_source, weights_source
-from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
+from compact_proofs.formal.network.program_statement import CHECKED, MODEL, TABLES, ProgramStatement
+from compact_proofs.formal.network.source import tables_source
+from compact_proofs.formal.network.tasks import task_in_coq
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
 from compact_proofs.program import Program, program_of
@@ -24,86 +24,45 @@ from compact_proofs.program import Program, program_of
 MOST = 10**10
 """Multiply-adds beyond which no theorem is written: Coq makes about seven million in a second."""
 
-NUMBER, PRODUCT, OTHER, EXPONENTIAL = 1e-4, 1.5e-7, 1e-6, 5e-5
-"""Seconds for a weight to be read, and, on the processor's numbers, for an operation of each kind."""
+PRODUCT, OTHER, EXPONENTIAL = 1.5e-7, 1e-6, 5e-5
+"""Seconds for an operation of each kind, on the processor's numbers."""
 
 
 @dataclass(frozen=True)
-class NetworkStatement:
-    """The accuracy of a network on a task, proved by running it on every input: a `theorem.Statement`.
+class NetworkStatement(ProgramStatement):
+    """The accuracy of a network on a task, proved by running it on every input.
 
     With tables in place of products that many inputs share, where that is faster (`distribute`).
     """
 
-    network: Network
     distributed: Distributed | None
-    task: TaskInCoq
-    size: int
-    title: str
-    arithmetic: Arithmetic
 
-    open = ("Network", "Tasks", "Labels")
     counts_first = False
+    imports = ("Evaluator", "Machine", "NetworkTheorems", "Distribute", "DistributeSound")
 
-    @cached_property
-    def parts(self) -> dict[str, str]:
-        task = {"Task.v": task_source(self.task)} if self.task.data else {}
-        weights, program = weights_source(self.network, self.title), program_source(self.network, self.title)
-        tables = {"Tables.v": tables_source(self.distributed, self.network)} if self.distributed else {}
-        return {"Weights.v": weights, **task, "Program.v": program, **tables}
+    def hints(self) -> dict[str, str]:
+        return {"Tables.v": tables_source(self.distributed, self.network)} if self.distributed else {}
 
-    def words(self, numerator: int) -> str:
-        model = f"{NAME}.Program.model"
-        accuracy = f"accuracy {model} {self.task.domain} {self.task.label}"
-        return f"shaped {model} = true /\\\n  {accuracy} >= {numerator} / {self.size}"
+    def proof(self, numerator: int) -> str:
+        theorem, tables = ("distributed", f" {TABLES}") if self.distributed else ("network", "")
+        return f"""{theorem}_{self.arithmetic} {MODEL}{tables} {self._arguments}
+           {numerator}%Z {self.size}%Z {CHECKED}"""
 
-    def accuracy(self, numerator: int) -> str:
-        theorem, tables = ("distributed", f" {NAME}.Tables.fast {NAME}.Tables.kept") if self.distributed else ("network", "")
-        return f"""(** The accuracy of the network in Program.v, as a theorem about real numbers.
-
-    What it says is defined in Network.v, Tasks.v and Labels.v of the development; read these files. *)
-
-{self._head}
-Theorem accuracy_bound :
-  {self.words(numerator)}.
-Proof.
-  exact ({theorem}_{self.arithmetic} {NAME}.Program.model{tables} {self._arguments}
-           {numerator}%Z {self.size}%Z ltac:(vm_cast_no_check (eq_refl true))).
-Qed.
-"""
-
-    def count(self) -> str:
-        numbers = {"hardware": "machine"}.get(str(self.arithmetic), str(self.arithmetic))
-        model = f"{NAME}.Program.model"
-        run = f"(with_program {model} {NAME}.Tables.fast)" if self.distributed else model
-        return f"""(** What the evaluator counts; no part of the theorem. *)
-
-{self._head}
-Definition proven := Eval vm_compute in count_right {numbers} {run} {self._arguments}.
-Print proven.
-"""
+    def counting(self) -> str:
+        running = f"(with_program {MODEL} {NAME}.Tables.fast)" if self.distributed else MODEL
+        return f"count_right {self.numbers} {running} {self._arguments}"
 
     def seconds(self) -> float:
-        weights = NUMBER * sum(w.value.numel() for w in self.network.weights)
-        running = self.distributed.network if self.distributed else self.network
-        return weights + 1 + SLOWDOWN[self.arithmetic] * seconds_of(running, self.size) + ASSUMING
+        return self.reading + 1 + SLOWDOWN[self.arithmetic] * seconds_of(self._running, self.size) + ASSUMING
+
+    @property
+    def _running(self) -> Network:
+        return self.distributed.network if self.distributed else self.network
 
     @property
     def _arguments(self) -> str:
         values = "; ".join(map(str, self.task.values))
-        running = self.distributed.network if self.distributed else self.network
-        return f"[{values}]%nat {running.constants} {self.task.domain} {self.task.label}"
-
-    @property
-    def _head(self) -> str:
-        files = " ".join(name.removesuffix(".v") for name in self.parts)
-        return f"""From Coq Require Import Reals List.
-From CompactProofs Require Import Evaluator Machine NetworkTheorems Distribute DistributeSound
-  Network Tasks Labels.
-From {NAME} Require {files}.
-Import ListNotations.
-Open Scope R_scope.
-"""
+        return f"[{values}]%nat {self._running.constants} {self.task.domain} {self.task.label}"
 
 
 def seconds_of(network: Network, inputs: int) -> float:
@@ -142,7 +101,7 @@ def statement_of(
     distributed = distribute(network, task.size, lambda n: seconds_of(n, task.size))
     _refuse_long(distributed.network if distributed else network, task.size, title)
     _compare_on_some(network, program, task)
-    return NetworkStatement(network, distributed, task_in_coq(task), task.size, title, arithmetic)
+    return NetworkStatement(network, task_in_coq(task), task.size, title, arithmetic, distributed)
 
 
 def _refuse_long(network: Network, inputs: int, title: str) -> None:
