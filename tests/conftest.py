@@ -15,6 +15,16 @@ from compact_proofs.tasks.max_of_k import Additive
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes test (``pytest -n 2 --dist loadgroup``), one takes a whole file, and one all that needs Coq.
+
+    So what the tests of a file share, and Coq's development, are made once.
+    """
+    for item in items:
+        name = "coq" if "formal" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Max-of-3 on 8 tokens."""
