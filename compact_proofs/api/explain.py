@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from compact_proofs.api.load import pair_of
 from compact_proofs.api.prove import Network
 from compact_proofs.errors import BadInput
@@ -31,17 +33,29 @@ def explain(model: Network, task: Task | None = None) -> Explained:
         As for `prove`; and if no strategy looks into such a network or task.
     """
     pair = pair_of(model, task)
-    return explain_loaded(pair)
+    tables, draw = _account_of(pair)
+    return Explained(tables, tuple(pair.kit.heatmaps(pair.model)), tuple(draw()))
 
 
-def explain_loaded(loaded: LoadedModel) -> Explained:
-    """What `explain` says of a model that is loaded."""
+def tables_of(loaded: LoadedModel) -> tuple[Table, ...]:
+    """The tables of `explain` for a model that is loaded; nothing is drawn.
+
+    Raises
+    ------
+    BadInput
+        If no strategy looks into such a network or task.
+    """
+    return _account_of(loaded)[0]
+
+
+def _account_of(loaded: LoadedModel) -> tuple[tuple[Table, ...], Callable[[], Sequence[Picture]]]:
+    """Tables, and what draws the pictures beside them."""
     kit, model = loaded.kit, loaded.model
-    made = kit.accounts(model)
-    tables = (*kit.tables(model), *(one for one in made if isinstance(one, Table)))
+    made, draw = kit.accounts(model)
+    tables = (*kit.tables(model), *made)
     if not tables:
         raise BadInput(
             f"{loaded.name}: there is nothing to explain, since no strategy here looks into such a network or task; "
             "a task over tokens, a FiniteTask, has automatic proofs, which say which inputs they reach"
         )
-    return Explained(tables, tuple(kit.heatmaps(model)), tuple(one for one in made if isinstance(one, Picture)))
+    return tables, draw

@@ -37,14 +37,14 @@ def explain(
 
     **Example:** compact-proofs explain mine.py:network --task mine.py:task
     """
-    from compact_proofs.api.explain import explain_loaded
+    from compact_proofs.api.explain import tables_of
     from compact_proofs.progress import progress_bars, track
     from compact_proofs.tables import number_text, spread
     from compact_proofs.tasks import load_model
 
     loaded = [load_model(m, task, config) for m in models]
     with progress_bars():
-        found = [explain_loaded(m).tables for m in track(loaded, "models")]
+        found = [tables_of(m) for m in track(loaded, "models")]
     shown = list(found[0]) if len(found) == 1 else [spread(alike) for alike in zip(*found, strict=True)]
     if as_json:
         write_json({"models": [about(m) for m in loaded], "tables": [asdict(s) for s in shown]})

@@ -6,6 +6,7 @@ code that may change under the same names, with the files that it imports.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,42 @@ def code_sha256(*objects: Any) -> str:
                 )
             digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
     return digest.hexdigest()
+
+
+def imported_files(file: Path) -> list[Path]:
+    """A Python file's own folder's files that it imports, directly or through others, by name and without itself; nothing is run.
+
+    These are all that ``import`` names anywhere in them, as modules or packages of that folder. A file that cannot be parsed
+    imports nothing.
+    """
+    file = file.resolve()
+    folder = file.parent
+    found: set[Path] = set()
+    waiting = [file]
+    while waiting:
+        path = waiting.pop()
+        for place in _imports(path, folder):
+            parts = [p for p in (place, *place.parents) if p.is_relative_to(folder) and p != folder]
+            for one in (p for part in parts for p in (part.with_suffix(".py"), part / "__init__.py")):
+                if one.is_file() and one != file and one not in found:
+                    found.add(one)
+                    waiting.append(one)
+    return sorted(found)
+
+
+def _imports(path: Path, folder: Path) -> Iterator[Path]:
+    """Where the modules that a file imports would be, without ending: those of a folder and, for relative imports, beside it."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (folder.joinpath(*alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = path.parents[min(node.level, len(path.parents)) - 1] if node.level else folder
+            place = start.joinpath(*node.module.split(".")) if node.module else start
+            yield from (place, *(place / alias.name for alias in node.names if alias.name != "*"))
 
 
 def _reached(names: set[str], packages: set[str]) -> list[ModuleType]:

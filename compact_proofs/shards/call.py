@@ -75,7 +75,8 @@ class Proof:
     ) -> Iterator[Any]:
         """What `compact_proofs.shards.each` does."""
         self.calls += 1
-        call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}")
+        kind = f"{what}, {'proven' if self.proves else 'searched'}"
+        call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}", kind)
         with counted(len(parts), what) as advance:
             call.advance = advance
             self.crew.not_kept.append(call.keep_own)
@@ -90,6 +91,8 @@ class _Call:
     ----------
     work
         The name under which its finished parts are kept.
+    kind
+        What the parts are; those of one kind take about as long.
     """
 
     def __init__(
@@ -99,8 +102,9 @@ class _Call:
         parts: Sequence[Any],
         possible: Callable[[Any, Any], bool],
         work: str,
+        kind: str,
     ) -> None:
-        self._crew, self._work, self._proves = proof.crew, work, proof.proves
+        self._crew, self._work, self._kind, self._proves = proof.crew, work, kind, proof.proves
         self._function, self._parts, self._possible = function, parts, possible
         self._answers: dict[int, tuple[int, Answer]] = {}
         self._done = self._done_here = 0
@@ -126,9 +130,12 @@ class _Call:
 
     def _worth_sending(self, at: int, seconds: float) -> bool:
         """Is a worker ready, and have the parts taken long here, or will those from `at` on, as far as can be told?"""
-        if self._crew.workers is None:
+        left = len(self._parts) - at
+        if self._crew.workers is None or left < 2:  # one part is as well done here
             return False
-        expected = seconds / self._done_here * (len(self._parts) - at) if self._done_here else 0.0
+        if self._done_here:
+            self._crew.seconds[self._kind] = seconds / self._done_here
+        expected = self._crew.seconds.get(self._kind, 0.0) * left
         return max(seconds, expected) >= ALONE and self._crew.workers.ready
 
     # ---------------------------------------------------------------------------------------------------- in this process

@@ -38,6 +38,8 @@ class Crew:
         The keys of all shards that workers are at, those of proofs that were given up among them.
     not_kept
         What keeps what this process has finished and not kept yet.
+    seconds
+        What a part took this process when it last did one, by what the parts are: so that the next of their kind are sent at once.
     """
 
     workers: Workers | None = None
@@ -45,6 +47,7 @@ class Crew:
     memory: int | None = None
     at_work: set[str] = field(default_factory=set)
     not_kept: list[Callable[[], None]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def submit(self, shard: Shard, shared: Any) -> None:

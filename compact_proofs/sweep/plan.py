@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import Field, TypeAdapter, ValidationError
 
 from compact_proofs import zoo
+from compact_proofs.core.code import imported_files
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.errors import BadInput, meant
 from compact_proofs.files.documents import Strict
@@ -47,7 +48,7 @@ class ModelUnit:
     recipe: str | None
     path: str | None = None
     content: str | None = None
-    """SHA-256 of the bytes of the files, so that other files under the same names are another model (`content_sha256`)."""
+    """SHA-256 of the files and what they import, so that others under the same names are another model (`content_sha256`)."""
 
     @property
     def key(self) -> str:
@@ -267,7 +268,7 @@ def _key(*content: Any) -> str:
 
 
 def content_sha256(*sources: str) -> str:
-    """SHA-256 of the bytes of files; of ``file.py:name``, those of the file that it names.
+    """SHA-256 of the bytes of files; of ``file.py:name``, those of that file and of what it imports from its folder.
 
     Raises
     ------
@@ -276,8 +277,12 @@ def content_sha256(*sources: str) -> str:
     """
     digest = hashlib.sha256()
     for source in sources:
+        path = _file_of(source).resolve()
         try:
-            digest.update(_file_of(source).read_bytes())
+            digest.update(path.read_bytes())
+            for other in imported_files(path) if is_object(source) else ():
+                digest.update(other.relative_to(path.parent).as_posix().encode())
+                digest.update(hashlib.sha256(other.read_bytes()).digest())
         except OSError as e:
             raise BadInput(f"{source}: the model cannot be read ({e.strerror})") from None
     return digest.hexdigest()

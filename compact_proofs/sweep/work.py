@@ -123,7 +123,7 @@ def _trained(job: ModelJob) -> LoadedModel:
 
 def _read(path: str, task: str, content: str | None) -> LoadedModel:
     if content_sha256(*own_sources(path, task)) != content:
-        raise BadInput(f"{path}: the file has changed since the sweep was planned; run the sweep again")
+        raise BadInput(f"{path}: the file, or what it imports, has changed since the sweep was planned; run the sweep again")
     return load_model(path, task)
 
 

@@ -80,8 +80,8 @@ class ProofKit:
     tables
         Tables about a model: for `compact-proofs explain` and the report.
     accounts
-        Tables and pictures that a proof has to be made for, of what it does with the inputs: for `compact-proofs explain`. The
-        report has the proofs themselves, and sections about them.
+        Tables that a proof has to be made for, of what it does with the inputs, and what draws pictures of the same: for
+        `explain`. The report has the proofs themselves, and sections about them.
     heatmaps
         Pictures of the model for the report.
     sections
@@ -102,7 +102,7 @@ class ProofKit:
     always: Callable[[Any], Sequence[Strategy]] = lambda model: ()
     linear: Callable[[Any], Strategy | None] = lambda model: Exhaustive(share=1 / 64)
     tables: Callable[[Any], Sequence[Table]] = lambda model: ()
-    accounts: Callable[[Any], Sequence[Table | Picture]] = lambda model: ()
+    accounts: Callable[[Any], tuple[Sequence[Table], Callable[[], Sequence[Picture]]]] = lambda model: ((), tuple)
     heatmaps: Callable[[Any], Sequence[Heatmap]] = lambda model: ()
     sections: Callable[[Any], Sequence[Section]] = lambda model: ()
     measures: Callable[[Any], Mapping[str, float]] = lambda model: {}

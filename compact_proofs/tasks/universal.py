@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -48,8 +48,8 @@ def boxes_sections(model: nn.Module, task: Task) -> Sequence[Section]:
     return (BoxesSection(model, task),)
 
 
-def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
-    """What an automatic proof, made for it, does with the inputs."""
+def boxes_account(model: nn.Module, task: Task) -> tuple[Sequence[Table], Callable[[], Sequence[Picture]]]:
+    """What an automatic proof, made for it, does with the inputs: tables, and what draws pictures of the same."""
     from compact_proofs.automatic.report.tables import boxes_account
 
     return boxes_account(model, task)
@@ -67,7 +67,7 @@ def universal_kit(task: Task) -> ProofKit:
         candidates=lambda model: LADDER if tokens else (),
         always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
-        accounts=lambda model: boxes_account(model, task) if tokens else (),
+        accounts=lambda model: boxes_account(model, task) if tokens else ((), tuple),
         sections=lambda model: boxes_sections(model, task) if tokens else (),
         estimators=lambda model: sampled(model) if tokens else (Constant(), Sampling()),
     )

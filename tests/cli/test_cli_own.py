@@ -117,8 +117,13 @@ task = cp.FiniteTask(n_ctx=5, d_vocab=8, label=lambda x: x.amax(1))
 """
 
 
-def test_explanations_in_words_and_a_search(run: Any) -> None:
+def no_picture(*args: Any) -> None:
+    raise AssertionError("the command line shows no pictures")
+
+
+def test_explanations_in_words_and_a_search(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("tokens.py").write_text(TOKENS)
+    monkeypatch.setattr("compact_proofs.automatic.report.tables.pictures", no_picture)
     own = ("tokens.py:Network", "--task", "tokens.py:task")
     done, worst, largest = json.loads(run("explain", *own, "--json").stdout)["tables"]
     _, inputs, proven, lost = (sum(column) for column in zip(*(numbers for _, numbers in done["rows"]), strict=True))

@@ -88,6 +88,30 @@ def test_keys_depend_on_what_is_in_the_files(mine: Path, tmp_path: Path) -> None
     assert plan_of(elsewhere, "good").proofs[0].key != keys[0]
 
 
+def test_keys_depend_on_what_the_files_import(mine: Path) -> None:
+    """Modules and packages beside the file, also those that are imported by others or within a function; and no others."""
+    before = plan_of(mine, "good").proofs[0].key
+    mine.write_text(MINE + "\ndef later():\n    from helpers import scale\n    import numpy, unknown\n    return scale\n")
+    helpers = mine.parent / "helpers"
+    helpers.mkdir()
+    keys = [before, plan_of(mine, "good").proofs[0].key]
+    changes = [
+        ("__init__.py", "from .deep import scale"),
+        ("deep.py", "import constants\nscale = constants.SCALE"),
+        ("../constants.py", "SCALE = 1"),
+        ("../constants.py", "SCALE = 2"),
+        ("deep.py", "import constants, mine\nscale = constants.SCALE"),
+        ("deep.py", "import ("),  # which the planning does not run
+    ]
+    for name, text in changes:
+        (helpers / name).write_text(text)
+        keys.append(plan_of(mine, "good").proofs[0].key)
+    assert len(set(keys)) == len(keys)
+    (helpers / "unrelated.py").write_text("SCALE = 3")
+    (mine.parent / "numbers.txt").write_text("3")
+    assert plan_of(mine, "good").proofs[0].key == keys[-1]
+
+
 def test_the_weights_are_those_of_the_store(mine: Path) -> None:
     plan = plan_of(mine, "other_each_time")
     made = model_of(plan)
@@ -108,6 +132,17 @@ def test_a_file_that_changed_is_refused(mine: Path) -> None:
     mine.write_text(MINE + "\n")
     assert "has changed" in (model_of(plan).error or "")
     assert "has changed" in (proof_of(plan, made).error or "")
+
+
+def test_an_imported_file_that_changed_is_refused(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(mine.parent)
+    (mine.parent / "scale_of_mine.py").write_text("SCALE = 5.0")
+    mine.write_text("from scale_of_mine import SCALE\n" + MINE)
+    plan = plan_of(mine, "good")
+    made = model_of(plan)
+    assert made.error is None
+    (mine.parent / "scale_of_mine.py").write_text("SCALE = 4.0")
+    assert "or what it imports, has changed" in (proof_of(plan, made).error or "")
 
 
 def test_wrong_use(mine: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import nn
 
@@ -22,8 +22,11 @@ DPI = 110
 NUMBERS = ("inputs", "proven", "lost")
 
 
-def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
-    """Prove once, by the default options of `Automatic`, and say what became of the boxes; the costs are those of the proof."""
+def boxes_account(model: nn.Module, task: Task) -> tuple[list[Table], Callable[[], list[Picture]]]:
+    """Prove once, by the default options of `Automatic`: tables of what became of the boxes, and what draws pictures of them.
+
+    The costs are those of the proof.
+    """
     certificate = prove(model, task, Automatic())
     account = account_of(model, finite(task), certificate)
     done = Table(
@@ -38,10 +41,13 @@ def boxes_account(model: nn.Module, task: Task) -> Sequence[Table | Picture]:
         ("largest", "Where most is proven", "The boxes that one argument proves at once.", account.largest(ROWS)),
     )
     boxes = [_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves]
-    with settings():
-        drawn = pictures(account, finite(task), certificate)
-        pngs = [Picture(f"boxes-{name}", caption, to_png(figure, DPI)) for name, caption, figure in drawn]
-    return [done, *boxes, *pngs]
+
+    def draw() -> list[Picture]:
+        with settings():
+            drawn = pictures(account, finite(task), certificate)
+            return [Picture(f"boxes-{name}", caption, to_png(figure, DPI)) for name, caption, figure in drawn]
+
+    return [done, *boxes], draw
 
 
 def _done(account: Account, kind: int) -> tuple[str, tuple[float, ...]]:

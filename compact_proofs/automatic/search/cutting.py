@@ -112,26 +112,20 @@ def otsu(values: Tensor) -> tuple[Tensor, float]:
     return inside, float(between[at])
 
 
-def places(leaf: Node, tokens: Tensor, context: int) -> int:
-    """At how many positions `divided` cuts a box."""
+def places(leaf: Node, tokens: Tensor, context: int) -> list[int]:
+    """The positions at which `divided` cuts a box."""
     both = (leaf.box & tokens).any(1) & (leaf.box & ~tokens).any(1)
     both[context] = False
-    return int(both.sum())
+    return both.nonzero()[:, 0].tolist()
 
 
-def divided(leaf: Node, tokens: Tensor, context: int) -> Iterator[tuple[int, Node]]:
-    """Cut a box at those positions that hold some of `tokens` (bool [n, v]) and others: the parts, and how many hold some."""
+def divided(leaf: Node, tokens: Tensor, positions: list[int]) -> Iterator[tuple[int, Node]]:
+    """Cut a box at positions that hold some of `tokens` (bool [n, v]) and others: the parts, and how many hold some."""
     waiting = [(0, 0, leaf)]
     while waiting:
-        position, inside, node = waiting.pop()
-        while position < len(node.box) and (
-            position == context
-            or not bool((node.box[position] & tokens[position]).any())
-            or not bool((node.box[position] & ~tokens[position]).any())
-        ):
-            position += 1
-        if position == len(node.box):
+        done, inside, node = waiting.pop()
+        if done == len(positions):
             yield inside, node
         else:
-            near, far = node.divide(position, tokens[position])
-            waiting += [(position + 1, inside, far), (position + 1, inside + 1, near)]
+            near, far = node.divide(positions[done], tokens[positions[done]])
+            waiting += [(done + 1, inside, far), (done + 1, inside + 1, near)]

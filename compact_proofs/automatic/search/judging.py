@@ -109,15 +109,17 @@ class Judge:
             rows = rows + self.prices.label / LOOK
         kind, value = self.prices.decide(jobs, cost, share, rows)
         lacking = [0.0] * len(groups)
-        for box, b in enumerate(origin.tolist()):
-            leaves[b].kind, leaves[b].share = int(kind[box]), float(share[box])
-            lacking[int(names[b])] += float(deficit[box]) * leaves[b].size
+        of_leaf = names.tolist()
+        of_box = zip(origin.tolist(), kind.tolist(), share.tolist(), deficit.tolist(), strict=True)
+        for b, own_kind, own_share, own_deficit in of_box:
+            leaves[b].kind, leaves[b].share = own_kind, own_share
+            lacking[of_leaf[b]] += own_deficit * leaves[b].size
         first = torch.zeros(len(jobs), dtype=torch.int64).scatter(0, jobs.of, origin)
         columns = torch.cat([x.columns for x in batches])
-        for job, b in enumerate(first.tolist()):
-            group = groups[int(names[b])]
-            group.columns = columns[job]
-            group.value, group.cost = float(value[job]), float(cost[job])
+        of_job = zip(first.tolist(), value.tolist(), cost.tolist(), columns.unbind(), strict=True)
+        for b, own_value, own_cost, own_columns in of_job:
+            group = groups[of_leaf[b]]
+            group.columns, group.value, group.cost = own_columns, own_value, own_cost
             group.size = float(sum(leaf.size for leaf in group.leaves))
         for number, group in enumerate(groups):
             group.deficit = lacking[number]

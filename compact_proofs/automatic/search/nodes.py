@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,19 +40,25 @@ class Node:
     share: float = 0.0
     cut: tuple[int, Tensor, Node, Node] | None = None
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of inputs."""
         return math.prod(self.box.sum(1).tolist())
 
     def divide(self, position: int, tokens: Tensor) -> tuple[Node, Node]:
         """Cut at a position into the tokens of a set and the others."""
-        inside, outside = (copy.copy(self) for _ in range(2))
-        inside.box, outside.box = self.box.clone(), self.box.clone()
+        inside, outside = self._with(self.box.clone()), self._with(self.box.clone())
         inside.box[position] &= tokens
         outside.box[position] &= ~tokens
         self.cut = (position, tokens, inside, outside)
         return inside, outside
+
+    def copy(self) -> Node:
+        """A leaf with the same box, which can be cut in another way."""
+        return self._with(self.box)
+
+    def _with(self, box: Tensor) -> Node:
+        return Node(box, self.label, self.group, self.kind, self.share)
 
     def leaves(self) -> Iterator[Node]:
         """In preorder."""

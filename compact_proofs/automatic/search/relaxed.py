@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -112,16 +111,17 @@ def _ways(network: Network, group: Group, ways: tuple[str, ...]) -> Iterator[tup
     """Ways to divide a group: the name, copies of its leaves, and the groups of their parts. "apart" leaves each box alone."""
     cutter = Cutter(network, group.leaves)
     for way in ways if len(group.leaves) <= MANY else ("apart",):
-        copies = [copy.copy(leaf) for leaf in group.leaves]
+        copies = [leaf.copy() for leaf in group.leaves]
         parts: dict[int, list[Node]] = {}
         if way == "apart":
             parts = {number: [leaf] for number, leaf in enumerate(copies)}
         else:
             tokens = cutter.tokens(way)
-            if sum(2 ** places(leaf, tokens, network.context) for leaf in copies) > MOST_PARTS:
+            where = [places(leaf, tokens, network.context) for leaf in copies]
+            if sum(2 ** len(positions) for positions in where) > MOST_PARTS:
                 continue
-            for leaf in copies:
-                for inside, node in divided(leaf, tokens, network.context):
+            for leaf, positions in zip(copies, where, strict=True):
+                for inside, node in divided(leaf, tokens, positions):
                     parts.setdefault(inside, []).append(node)
         if len(parts) > 1:
             yield way, copies, [Group(nodes) for nodes in parts.values()]
