@@ -31,7 +31,14 @@ def all_labels(relaxed: Relaxed, readout: Readout, kept: int) -> list[Undecided]
 
 
 def proven_mixed(
-    network: Network, boxes: Boxes, rest: Tensor, group: Tensor, numbers: Tensor, kept: int, labels: Labels
+    network: Network,
+    boxes: Boxes,
+    rest: Tensor,
+    group: Tensor,
+    numbers: Tensor,
+    kept: int,
+    labels: Labels,
+    first: Callable[[], None],
 ) -> Iterator[Piece]:
     """Prove boxes of mixed label, in parts: as `compact_proofs.automatic.proof.proven`.
 
@@ -60,7 +67,7 @@ def proven_mixed(
         return _counted(own, all_labels(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), labels)
 
     parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]))
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]), first)
 
 
 def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> Piece:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -34,7 +34,14 @@ Piece: TypeAlias = tuple[Certified, Tensor]
 
 
 def proven(
-    network: Network, leaves: Leaves, group: Tensor, choices: Tensor, numbers: Tensor, kept: int, worth: float
+    network: Network,
+    leaves: Leaves,
+    group: Tensor,
+    choices: Tensor,
+    numbers: Tensor,
+    kept: int,
+    worth: float,
+    first: Callable[[], None],
 ) -> Iterator[Piece]:
     """Prove the leaves of kinds PROVE and REST, in parts, which may be carried out by several processes.
 
@@ -51,6 +58,8 @@ def proven(
         The explanation (`compact_proofs.automatic.explanation`).
     kept, worth
         Options of the strategy.
+    first
+        What is done before any result is taken (`compact_proofs.shards.each`).
     """
     outputs = network.logits.shape[0]
     if outputs < 2:
@@ -60,7 +69,7 @@ def proven(
     if not len(jobs):
         return
     found = _merged if AverageReadout.applies(network) else _relaxed
-    yield from found(network, jobs, Reader(choices), Reader(numbers), kept, worth)
+    yield from found(network, jobs, Reader(choices), Reader(numbers), kept, worth, first)
 
 
 def possible(jobs: list[Jobs], found: list[Piece]) -> bool:
@@ -105,7 +114,9 @@ def at_all_positions(tables: Tensor, context: int) -> Tensor:
     return torch.cat([tables[:, :, :context], zeros, tables[:, :, context:]], 2)
 
 
-def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
+def _merged(
+    network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float, first: Callable[[], None]
+) -> Iterator[Piece]:
     """Logits that are averages: rivals merged in families (`compact_proofs.automatic.bounds.rivals`)."""
     readout = AverageReadout.of(network)
     heads, outputs = readout.tables.shape[2:]
@@ -137,8 +148,10 @@ def _merged(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept
     def pieces(kindred: Kindred) -> list[Piece]:
         return [counted(batch, u, worth) for batch, u in merged(readout, kindred)]
 
-    units = list(_kindred(readout, parts))
-    for found in each(pieces, units, "families of rivals", lambda own, found: possible([p.jobs for p in own.parts], found)):
+    def can_be(unit: Kindred, found: list[Piece]) -> bool:
+        return possible([part.jobs for part in unit.parts], found)
+
+    for found in each(pieces, list(_kindred(readout, parts)), "families of rivals", can_be, first):
         yield from found
 
 
@@ -212,7 +225,9 @@ def merged(readout: AverageReadout, kindred: Kindred) -> Iterator[tuple[Jobs, Un
             yield batch.jobs, by_box(open_rows(rows, part.th[own], weights, batch.jobs), len(batch.jobs.of))
 
 
-def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float) -> Iterator[Piece]:
+def _relaxed(
+    network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float, first: Callable[[], None]
+) -> Iterator[Piece]:
     """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.bounds.relaxed`)."""
     width = widest(network)
     basis = numbers.take(frames(network), width, width)
@@ -226,7 +241,7 @@ def _relaxed(network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kep
         return counted(own, margins(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), worth)
 
     parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]))
+    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]), first)
 
 
 def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:

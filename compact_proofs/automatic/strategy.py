@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from compact_proofs.automatic import explanation as lists
 from compact_proofs.automatic.boxes.roots import divided_by, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST, expand
-from compact_proofs.automatic.listing.last_norm import quickest
+from compact_proofs.automatic.listing.last_norm import TwoSteps, quickest
+from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading.operations import read
@@ -79,20 +81,28 @@ class Automatic(Strategy[Program]):
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
         sets: list[Certified] = []
         rest = [inputs_of(leaves.of_kind(LIST))]
+        listing: list[Listing | TwoSteps] = []
+
+        def make_tables() -> None:
+            """The tables that a list needs, if it is known that there will be one: workers are at the boxes meanwhile."""
+            if len(rest[0]) and self.most:
+                listing.append(quickest(model, known.d_vocab))
+
         bounded = leaves.of_kind(PROVE, REST)
         if len(bounded):
             network = read(model, known.d_vocab, known.n_ctx - 1)
             group, choices, numbers = lists_
             if any(label != MIXED for label in bounded.labels.tolist()):
-                found = proven(network, leaves, group, choices, numbers, self.kept, float(self.worth))
+                found = proven(network, leaves, group, choices, numbers, self.kept, float(self.worth), make_tables)
             else:
-                found = proven_mixed(network, bounded, leaves.rest, group, numbers, self.kept, lambda x: valid_labels(known, x))
+                known_labels = partial(valid_labels, known)
+                found = proven_mixed(network, bounded, leaves.rest, group, numbers, self.kept, known_labels, make_tables)
             for part, others in found:
                 sets.append(part)
                 rest.append(others)
         one_by_one = torch.cat(rest)[: min(self.most, MOST_LISTED)]
         if len(one_by_one):
-            sets.append(listed(quickest(model, known.d_vocab), known, one_by_one))
+            sets.append(listed(listing[0] if listing else quickest(model, known.d_vocab), known, one_by_one))
         return disjoint(sets)
 
 

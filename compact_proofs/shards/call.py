@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ ALONE = 0.5
 """Seconds that this process may work alone: what is not expected to take longer is not worth sending."""
 SHARDS = 16
 """Shards for each worker, so that none waits long for the last one, and little is lost with a worker."""
+LONGER = 4
+"""So many times as long are the first shards while this process is busy itself."""
 MOST_DEATHS = 20
 """A shard at which so many workers died is given up."""
 KEPT_EVERY = 1.0
@@ -71,16 +74,20 @@ class Proof:
     calls: int = 0
 
     def each(
-        self, function: Callable[[Any], Any], parts: Sequence[Any], what: str, possible: Callable[[Any, Any], bool]
+        self,
+        function: Callable[[Any], Any],
+        parts: Sequence[Any],
+        what: str,
+        possible: Callable[[Any, Any], bool],
+        first: Callable[[], None] | None = None,
     ) -> Iterator[Any]:
         """What `compact_proofs.shards.each` does."""
         self.calls += 1
-        kind = f"{what}, {'proven' if self.proves else 'searched'}"
-        call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}", kind)
+        call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}", what)
         with counted(len(parts), what) as advance:
             call.advance = advance
             self.crew.not_kept.append(call.keep_own)
-            yield from call.results()
+            yield from call.results(first)
             self.crew.not_kept.remove(call.keep_own)
 
 
@@ -111,9 +118,14 @@ class _Call:
         self._own: tuple[int, list[Any], list[ProofLength]] = (0, [], [])  # done here, and not kept yet
         self.advance: Callable[[int, str], None] = lambda done, status: None
 
-    def results(self) -> Iterator[Any]:
-        """The results in order, each charged when it is its turn."""
+    def results(self, first: Callable[[], None] | None = None) -> Iterator[Any]:
+        """The results in order, each charged when it is its turn, after what is done first."""
         self._read_kept()
+        if first is not None:
+            if not self._answers and len(self._parts) > 1 and self._crew.workers is not None and self._crew.workers.ready:
+                yield from self._handed_out(0, first)
+                return
+            first()
         begun, at = time.perf_counter(), 0
         while at < len(self._parts):
             if at in self._answers:
@@ -182,12 +194,13 @@ class _Call:
 
     # ------------------------------------------------------------------------------------------------------ by the workers
 
-    def _handed_out(self, at: int) -> Iterator[Any]:
+    def _handed_out(self, at: int, first: Callable[[], None] | None = None) -> Iterator[Any]:
+        """Let the workers do the parts from `at` on; with something to do `first`, they get more at once, to be busy meanwhile."""
         workers = self._crew.workers
         assert workers is not None
         function = written(self._function)
         shared = workers.share(function)
-        waiting = deque(self._cut(at, workers.capacity))
+        waiting = deque(self._cut(at, workers.capacity, 0 if first is None else workers.capacity))
         at_work: dict[str, Shard] = {}
         deaths: dict[int, int] = {}
         while at < len(self._parts):
@@ -195,6 +208,9 @@ class _Call:
                 shard = self._shard(*waiting.popleft())
                 at_work[shard.key] = shard
                 self._crew.submit(shard, shared)
+            if first is not None:
+                first()
+                first = None
             if at in self._answers:
                 at, results = self._take(at)
                 yield from results
@@ -223,13 +239,16 @@ class _Call:
             self._keep(shard.start, shard.stop, answer)
             self._progress(shard.stop - shard.start)
 
-    def _cut(self, at: int, capacity: int) -> Iterator[tuple[int, int]]:
-        """Divide what is not done from a part on into shards."""
+    def _cut(self, at: int, capacity: int, longer: int) -> Iterator[tuple[int, int]]:
+        """Divide what is not done from a part on into shards, of which the first `longer` are longer, if there are enough parts."""
         known = sorted((start, stop) for start, (stop, _) in self._answers.items() if start >= at)
         left = len(self._parts) - at - sum(stop - start for start, stop in known)
         step = max(1, left // (SHARDS * capacity))
+        steps = itertools.chain([max(1, min(LONGER * step, left // capacity))] * longer, itertools.repeat(step))
         for start, stop in [*known, (len(self._parts), len(self._parts))]:
-            yield from ((first, min(first + step, start)) for first in range(at, start, step))
+            while at < start:
+                first, at = at, min(at + next(steps), start)
+                yield first, at
             at = stop
 
     def _shard(self, start: int, stop: int) -> Shard:

@@ -21,6 +21,7 @@ def each(
     parts: Sequence[Part],
     what: str,
     possible: Callable[[Part, Result], bool] = _anything,
+    first: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """Carry out the parts of a proof, and yield the result of each, in their order.
 
@@ -47,6 +48,8 @@ def each(
     possible
         Whether a part can have a result, as far as that can be told without arithmetic on real numbers, such as by the number of
         its inputs. Asked about results that come from elsewhere.
+    first
+        What the proof does before it takes any result, and no part needs: workers are at the parts meanwhile.
 
     Raises
     ------
@@ -57,8 +60,10 @@ def each(
     """
     proof = current()
     if proof is None:
+        if first is not None:
+            first()
         return map(function, track(parts, what))
-    return proof.each(function, parts, what, possible)
+    return proof.each(function, parts, what, possible, first)
 
 
 def tried(function: Callable[[Part], Result], parts: Sequence[Part], what: str) -> Iterator[Result]:

@@ -130,6 +130,44 @@ class Nested(Enumeration[nn.Module]):
         return Evaluation(right, range(1, 9), lambda part: part, "parts")
 
 
+@dataclass(frozen=True)
+class Busy(cp.Strategy):
+    """Something is done before any result is taken, by the asking process."""
+
+    parts: int = 40
+    log: str = ""
+    name: ClassVar[str] = "busy"
+    summary: ClassVar[str] = "something first"
+
+    def verify(self, model: nn.Module, task: cp.Task, explanation: Any) -> cp.Truth:
+        from compact_proofs.shards import each
+
+        made: list[Tensor] = []
+
+        def first() -> None:
+            with cp.stage("first"):
+                made.append(torch.ones(3) + 1)
+            self.note("first")
+
+        def part(number: int) -> Tensor:
+            self.note(str(number))
+            with cp.stage("parts"):
+                return cp.provably(torch.arange(8) + number > 0)
+
+        for _ in each(part, range(self.parts), "parts", first=first):
+            assert made
+        return cp.Truth(torch.zeros(8, 8, 8, dtype=torch.bool))
+
+    def note(self, what: str) -> None:
+        if self.log:
+            with Path(self.log).open("a") as log:
+                log.write(f"{what} {os.getpid()}\n")
+
+    def lines(self) -> dict[str, int]:
+        """What was done, and by which process."""
+        return {what: int(process) for what, process in map(str.split, Path(self.log).read_text().splitlines())}
+
+
 def cp_each(part: int) -> Any:
     """``each`` within a part."""
     from compact_proofs.shards import each

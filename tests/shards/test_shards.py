@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import shard_work
 import torch
-from shard_work import TASK, Deadly, Interrupted, Logged, Nested, Network, is_alive, wait_until
+from shard_work import TASK, Busy, Deadly, Interrupted, Logged, Nested, Network, is_alive, wait_until
 
 import compact_proofs as cp
 from compact_proofs.core.code import code_sha256
@@ -121,6 +121,36 @@ def test_parts_are_sent_to_the_workers(workers: None, tmp_path: Path, alone: cp.
     assert sorted(parts) == list(range(128))
     assert os.getpid() not in processes
     assert len(set(processes)) == 2
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 40, 300])
+def test_something_is_done_first(parts: int, workers: None, tmp_path: Path) -> None:
+    """By the asking process, before the length of any part is added; the workers have the parts meanwhile, if there are several."""
+    with crew.nothing_shared():
+        alone = cp.prove(Network(), TASK, Busy(parts=parts))
+    strategy = Busy(parts=parts, log=str(tmp_path / "log"))
+    shared = cp.prove(Network(), TASK, strategy)
+    assert list(shared.length.by_stage.items()) == list(alone.length.by_stage.items())
+    assert list(alone.length.by_stage)[: 1 + bool(parts)] == ["first", "parts"][: 1 + bool(parts)]
+    done = strategy.lines()
+    assert done.pop("first") == os.getpid()
+    assert list(map(int, sorted(done, key=int))) == list(range(parts))
+    assert (os.getpid() in done.values()) == (parts == 1)
+    assert len(set(done.values())) == min(parts, 2)
+
+
+def test_something_first_beside_what_is_kept(workers: None, tmp_path: Path) -> None:
+    """Parts that were finished before are taken after it."""
+    alone = cp.prove(Network(), TASK, Busy())
+    for stopped in (True, False):
+        with cp.sharing(resume=tmp_path / "kept"), pytest.MonkeyPatch.context() as patch:
+            if stopped:
+                patch.setattr(call._Call, "_take", lambda self, at: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    cp.prove(Network(), TASK, Busy())
+                continue
+            shared = cp.prove(Network(), TASK, Busy())
+    assert list(shared.length.by_stage.items()) == list(alone.length.by_stage.items())
 
 
 def test_functions_of_ones_own_are_sent(workers: None) -> None:
