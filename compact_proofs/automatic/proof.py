@@ -246,8 +246,13 @@ def _relaxed(
 
 def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:
     """Jobs in batches that fit."""
+    return batches(jobs, entries_of_box(network, shared.leaves.heads), LARGEST)
+
+
+def entries_of_box(network: Network, heads: int) -> int:
+    """How many entries the largest table about one box has; `heads` of all averages together."""
     rows = max((b.size for b in network.blocks), default=1)
-    return batches(jobs, rows * max(shared.leaves.heads, 1) * network.n * network.v, LARGEST)
+    return rows * max(heads, 1) * network.n * network.v
 
 
 def widest(network: Network) -> int:

@@ -80,14 +80,15 @@ class Proof:
         what: str,
         possible: Callable[[Any, Any], bool],
         first: Callable[[], None] | None = None,
+        at_once: bool = False,
     ) -> Iterator[Any]:
-        """What `compact_proofs.shards.each` does."""
+        """What `compact_proofs.shards.each` does, and `compact_proofs.shards.tried`."""
         self.calls += 1
         call = _Call(self, function, parts, possible, f"{self.identity} {self.calls} {len(parts)}", what)
         with counted(len(parts), what) as advance:
             call.advance = advance
             self.crew.not_kept.append(call.keep_own)
-            yield from call.results(first)
+            yield from call.results(first, at_once or first is not None)
             self.crew.not_kept.remove(call.keep_own)
 
 
@@ -118,13 +119,14 @@ class _Call:
         self._own: tuple[int, list[Any], list[ProofLength]] = (0, [], [])  # done here, and not kept yet
         self.advance: Callable[[int, str], None] = lambda done, status: None
 
-    def results(self, first: Callable[[], None] | None = None) -> Iterator[Any]:
+    def results(self, first: Callable[[], None] | None, at_once: bool) -> Iterator[Any]:
         """The results in order, each charged when it is its turn, after what is done first."""
         self._read_kept()
+        workers = self._crew.workers
+        if at_once and not self._answers and len(self._parts) > 1 and workers is not None and workers.ready:
+            yield from self._handed_out(0, first)
+            return
         if first is not None:
-            if not self._answers and len(self._parts) > 1 and self._crew.workers is not None and self._crew.workers.ready:
-                yield from self._handed_out(0, first)
-                return
             first()
         begun, at = time.perf_counter(), 0
         while at < len(self._parts):

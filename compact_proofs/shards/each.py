@@ -66,7 +66,7 @@ def each(
     return proof.each(function, parts, what, possible, first)
 
 
-def tried(function: Callable[[Part], Result], parts: Sequence[Part], what: str) -> Iterator[Result]:
+def tried(function: Callable[[Part], Result], parts: Sequence[Part], what: str, at_once: bool = False) -> Iterator[Result]:
     """Carry out the parts of a search for an explanation, and yield the result of each, in their order.
 
     As `each`, but in plain numbers, and nothing is counted. With any number of processes the result is the same if `function` makes
@@ -76,6 +76,8 @@ def tried(function: Callable[[Part], Result], parts: Sequence[Part], what: str) 
     ----------
     function, parts, what
         As for `each`.
+    at_once
+        Send the parts without trying one here first: few parts that take long.
 
     Raises
     ------
@@ -83,4 +85,4 @@ def tried(function: Callable[[Part], Result], parts: Sequence[Part], what: str) 
         As for `each`.
     """
     shared = search()
-    return map(function, track(parts, what)) if shared is None else shared.each(function, parts, what, _anything)
+    return map(function, track(parts, what)) if shared is None else shared.each(function, parts, what, _anything, at_once=at_once)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from compact_proofs.automatic.bounds.projection import Leaves
 from compact_proofs.automatic.bounds.rivals import AverageReadout
 from compact_proofs.automatic.boxes.roots import by_last_token, roots, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, encode
 from compact_proofs.automatic.effort import uncounted
+from compact_proofs.automatic.proof import LARGEST, entries_of_box
 from compact_proofs.automatic.reading.blocks import Network
 from compact_proofs.automatic.reading.operations import read
 from compact_proofs.automatic.reading.refusals import NotRead
@@ -22,6 +25,10 @@ from compact_proofs.certified import LARGEST_MIXED
 from compact_proofs.program import Program
 from compact_proofs.sequences.boxes import MIXED, Boxes
 from compact_proofs.sequences.task import FiniteTask
+from compact_proofs.shards import tried
+
+Found: TypeAlias = tuple[dict[str, Tensor], float]
+"""An explanation, and what it is worth."""
 
 FEW_OUTPUTS, MANY_BOXES = 4, 32
 """Outputs, at most, and boxes of one label for each last token, at least, for which boxes of mixed label are tried."""
@@ -49,11 +56,23 @@ def search(
             return MergedSearch(network, boxes, hard, families, prices).explanation()
         if least_cost(network) * number_of_jobs(boxes) > task.size * min(prices.worth, prices.each):
             return listed_only(boxes, prices)
-        explanation, value = relaxed_search(network, boxes, kept, cuts, prices)
+
+        def found(mixed: bool) -> Found:
+            if mixed:
+                return relaxed_search(network, by_last_token(task), kept, cuts, prices, lambda x: valid_labels(task, x))
+            return relaxed_search(network, boxes, kept, cuts, prices)
+
         if not can_be_mixed(task, boxes, network.logits.shape[0]):
-            return explanation
-        mixed, more = relaxed_search(network, by_last_token(task), kept, cuts, prices, lambda x: valid_labels(task, x))
+            return found(False)[0]
+        kinds = [False, True]
+        apart = tried(found, kinds, "kinds of boxes", at_once=True) if few(network, boxes) else map(found, kinds)
+        (explanation, value), (mixed, more) = apart
         return mixed if more > value else explanation
+
+
+def few(network: Network, boxes: Boxes) -> bool:
+    """Are boxes so few that all are bounded in one batch, so that a search for them has no parts?"""
+    return int(boxes.masks[:, network.context].sum()) * entries_of_box(network, Leaves(network).heads) <= LARGEST
 
 
 def listed_only(boxes: Boxes, prices: Prices) -> dict[str, Tensor]:
