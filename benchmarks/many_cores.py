@@ -1,6 +1,8 @@
 """Searches and proofs by one process and by two: ``python -m benchmarks.many_cores [NETWORK ...]``, results/many_cores.md.
 
-The processes are started before, as `cp.sharing` does for several calls. Rows of networks that are not named stay as they are.
+The processes are started before, as `cp.sharing` does for several calls, and what the first call would import is imported. What this
+process keeps of a network that it has seen is forgotten before each search, so that one process and the asking one of two have the
+same to do. Rows of networks that are not named stay as they are.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import compact_proofs as cp
 from benchmarks.timing import markdown
 from benchmarks.writing import RESULTS as FOLDER
 from benchmarks.writing import write_results
+from compact_proofs.automatic.reading import lifted
 from compact_proofs.core.prove import find_explanation
-from compact_proofs.memory import keep_freed_memory
+from compact_proofs.program import tracing
 from compact_proofs.shards import crew
+from compact_proofs.shards.work import prepare
 from compact_proofs.tasks.max_of_k import BruteForce
 
 RESULTS = FOLDER / "many_cores.md"
@@ -37,16 +41,16 @@ TICKS = os.sysconf("SC_CLK_TCK")
 TEXT = """# One proof on many cores
 
 `python -m benchmarks.many_cores [NETWORK ...]`. Wall seconds of one proof, or of the search for its explanation, by one process,
-and by two that were started before. Then processor seconds: by one process; of the asking process and of the two together. On two
-idle cores the second wall time is about that of the asking process and half of the two's. Explanations and certificates are the
-same, and the program stops if they are not.
+and by two that were started before, of which none has seen the network. Then processor seconds: by one process; of the asking
+process and of the two together. On two idle cores the second wall time is about that of the asking process and half of the two's.
+Explanations and certificates are the same, and the program stops if they are not.
 """
 HEADER = ["network", "what", "operations, M", "one, s", "two, s", "ratio", "processor: one", "asking", "the two"]
 
 
 def main(names: list[str]) -> None:
     """Measure the cases of some networks, or all, and write the table."""
-    keep_freed_memory()  # as the command line and the workers do
+    prepare()  # as the workers do
     rows = known()
     for name, strategy in CASES:
         if names and name not in names:
@@ -89,6 +93,8 @@ class Timed:
 
     def run(self) -> None:
         loaded, strategy = self.loaded, self.strategy
+        tracing._PROGRAMS.clear()
+        lifted._KEPT.clear()
         explanation = self._timed("search", lambda: find_explanation(loaded.model, loaded.task, strategy))
         self.proven = self._timed("proof", lambda: cp.prove(loaded, strategy=strategy, explanation=explanation))
 
