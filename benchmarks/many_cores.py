@@ -1,8 +1,8 @@
 """Searches and proofs by one process and by two: ``python -m benchmarks.many_cores [NETWORK ...]``, results/many_cores.md.
 
-The processes are started before, as `cp.sharing` does for several calls, and what the first call would import is imported. What this
-process keeps of a network that it has seen is forgotten before each search, so that one process and the asking one of two have the
-same to do. Rows of networks that are not named stay as they are.
+The processes are started before, as `cp.sharing` does for several calls, and what the first call would import is imported. What
+this process keeps of a network that it has seen is forgotten before each search, so that one process and the asking one of two have
+the same to do. Rows of networks that are not named stay as they are.
 """
 
 from __future__ import annotations
