@@ -157,7 +157,7 @@ def _divide(group: Group, trial: _Trial) -> None:
 def _probes(group: Group) -> list[Group]:
     """Copies of some boxes of a group, each by itself."""
     step = -(-len(group.leaves) // PROBED)
-    return [Group([copy.copy(leaf)]) for leaf in group.leaves[::step]]
+    return [Group([leaf.copy()]) for leaf in group.leaves[::step]]
 
 
 def _favourites(gained: dict[str, float], total: float) -> tuple[str, ...]:
