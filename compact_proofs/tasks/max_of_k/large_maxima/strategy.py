@@ -71,7 +71,10 @@ class LargeMaxima(MaxOfKStrategy):
     summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
-        """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK."""
+        """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK.
+
+        The centre of outputs is that of the maxima which are looked at, so that these are near to it; smaller outputs are far behind.
+        """
         with torch.no_grad():
             m = in_double(model)
             groups, start = self._groups(m), self._start(m)
@@ -80,7 +83,7 @@ class LargeMaxima(MaxOfKStrategy):
             a, b = leading_pair(QK)
             found = {
                 "small_centre": m.W_E[:start].mean(0) if start else m.W_E.mean(0),
-                "output_centre": m.W_U.mean(1),
+                "output_centre": m.W_U[:, self._least(m) :].mean(1),
                 "a": a,
                 "b": b,
             }
