@@ -13,6 +13,8 @@ from compact_proofs.tasks.max_of_k import Additive, Cubic, LargeMaxima, Listed, 
 
 K4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
 
+INTRODUCTION = "Sound bounds and proof lengths, made by `make bench`. Milliseconds are of processor time, on one thread."
+
 POINTS = {
     "max-of-4 (five seeds)": (
         K4,
@@ -88,7 +90,7 @@ def main() -> None:
     lines = [
         "# Points of the frontier",
         "",
-        "Sound bounds and proof lengths, made by `make bench`. Milliseconds are of processor time, on one thread.",
+        INTRODUCTION,
         "",
     ]
     for title, (names, strategies) in POINTS.items():

@@ -73,7 +73,7 @@ class LargeMaxima(MaxOfKStrategy):
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
         """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK.
 
-        The centre of outputs is that of the maxima which are looked at, so that these are near to it; smaller outputs are far behind.
+        The centre of outputs is that of the maxima which are looked at, which are then near to it; smaller outputs are far behind.
         """
         with torch.no_grad():
             m = in_double(model)
