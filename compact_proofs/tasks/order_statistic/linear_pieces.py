@@ -29,7 +29,7 @@ from compact_proofs.shards import each
 from compact_proofs.tasks.order_statistic import cone_tree
 from compact_proofs.tasks.order_statistic.cones import Network, label_cones, number_of_label_cones, run
 from compact_proofs.tasks.order_statistic.pieces import Functions, Points, TooMany, linear_cones, simplices
-from compact_proofs.tasks.order_statistic.search import DEEPEST, Search
+from compact_proofs.tasks.order_statistic.search import Search
 from compact_proofs.tasks.order_statistic.task import OrderStatistic
 
 MOST_SIMPLICES = 2**23
@@ -99,16 +99,17 @@ class LinearPieces(Strategy[ScalarRecurrent]):
         points, rows, codes = (torch.cat(parts) for parts in zip(*found, strict=True))
         return {"sizes": torch.tensor(sizes), "points": points, "simplices": rows, "cuts": codes}
 
-    def _division(self, network: Network, root: Cones, label: int) -> tuple[Tensor, Tensor, int]:
+    def _division(self, network: Network, root: Cones, label: int) -> tuple[Tensor, Tensor, int | None]:
         """Points and simplices of one label cone: its pieces, or the cone itself where there are too many; how deep it is cut."""
-        n, deepest = root.n, DEEPEST_IN_PIECES
+        n = root.n
+        deepest: int | None = DEEPEST_IN_PIECES
         try:
             points = Points(Functions.of(network, root.rays[0], label))
             rows = torch.from_numpy(simplices(points, linear_cones(points, self.pieces), MOST_SIMPLICES))
             coefficients = torch.from_numpy(points.coefficients)
         except TooMany:
             coefficients, rows = torch.eye(n, dtype=torch.float64), torch.arange(n)[None]
-            deepest = DEEPEST
+            deepest = None
         unit = coefficients / (coefficients @ root.rays[0]).square().sum(1, keepdim=True).sqrt()
         return (unit / UNIT).round().clamp(0, LARGEST).to(torch.int64), rows, deepest
 

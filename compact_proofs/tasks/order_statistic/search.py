@@ -116,11 +116,12 @@ class Search:
             found.append(self.trees(roots[chosen], labels[chosen], max(1, int(left * own / sum(shares[i:])))))
         return torch.cat(found), torch.tensor([len(codes) for codes in found])
 
-    def trees(self, roots: Cones, labels: Tensor, most: int, *, stop: bool = False, deepest: int = DEEPEST) -> Tensor:
+    def trees(self, roots: Cones, labels: Tensor, most: int, *, stop: bool = False, deepest: int | None = None) -> Tensor:
         """Return the codes of trees from all roots, int64 [N].
 
-        *Effort.* At most about `most` nodes are read, and none below `deepest` cuts. A block that is smaller than `BLOCK` takes
-        all that there is, and everything after it is one cut deeper; so there are at most most / BLOCK + deepest blocks.
+        *Effort.* At most about `most` nodes are read, and none below `deepest` cuts (unless given, `DEEPEST`). A block that is
+        smaller than `BLOCK` takes all that there is, and everything after it is one cut deeper; so there are at most
+        most / BLOCK + deepest blocks.
 
         Raises
         ------
@@ -128,6 +129,7 @@ class Search:
             If there are more, and `stop` says so; otherwise what is left is dropped.
         """
         n = roots.n
+        deepest = DEEPEST if deepest is None else deepest
         stack = Stack(roots.rays, roots.volume, labels, torch.zeros(len(labels), dtype=torch.bool), torch.zeros_like(labels))
         codes: list[Tensor] = []
         read = 0
