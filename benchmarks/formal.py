@@ -208,8 +208,9 @@ def write(lines: Iterable[str], build: float, *, apart: bool) -> None:
 
 Made by `make formal-zoo` (Coq {Coq.find().version.split()[0]}). Processor seconds; those of the theorem
 include 0.7 s for loading libraries. The difference is Coq's count of right inputs minus the Python certificate's; counted by
-positions, each query has bounds of its own in Coq, which evaluates what they leave out, and of circuits one table for each is compared. Of a goal, the seconds are those
-of its enclosures and of its proof too. Of circuits, operations are in brackets a share of those of running the network.
+positions, each query has bounds of its own in Coq, which evaluates what they leave out, and of circuits one table for each is
+compared. Of a goal, the seconds are those of its enclosures and of its proof too. Of circuits, operations are in brackets a
+share of those of running the network.
 Compiling the development from nothing took {build:.0f} s of wall time.
 {earlier}
 | model | strategy | arithmetic | proven accuracy | difference | weights s | theorem s |
