@@ -63,19 +63,21 @@ class Induction(ModelTask):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Sequences number `start` to `stop` - 1, int64 [k, n_ctx]: by i, then lexicographic."""
-        return self._sequences(numbered(start, stop, self.bases))
+        return self.from_digits(numbered(start, stop, self.bases))
 
     def numbered(self, number: Tensor) -> Tensor:
         """Inputs by their numbers, int64 [k] -> [k, n_ctx]."""
-        return self._sequences(digits(number, self.bases))
+        return self.from_digits(digits(number, self.bases))
 
     @property
     def bases(self) -> list[int]:
         """How many values i has, and how many tokens are left for each of the first n_ctx - 1."""
         return [self.n_ctx - 2, *(self.d_vocab - j for j in range(self.n_ctx - 1))]
 
-    def _sequences(self, digits: Tensor) -> Tensor:
-        distinct = self.arrange(digits[:, 1:])
+    @staticmethod
+    def from_digits(digits: Tensor) -> Tensor:
+        """Sequences [k, n_ctx] from i and the digits of their distinct tokens (`arrange`), int64 [k, n_ctx]."""
+        distinct = Induction.arrange(digits[:, 1:])
         return torch.cat([distinct, distinct.gather(1, digits[:, :1])], 1)
 
     def draw(self, n: int, draws: Draws) -> Tensor:
@@ -83,7 +85,7 @@ class Induction(ModelTask):
         if self.size <= LARGEST_NUMBER:
             return super().draw(n, draws)
         last_first = torch.tensor([*self.bases[1:], self.bases[0]])
-        return self._sequences(draws.below(last_first.expand(n, -1)).roll(1, -1))
+        return self.from_digits(draws.below(last_first.expand(n, -1)).roll(1, -1))
 
     def numbers(self, inputs: Tensor) -> Tensor:
         """Numbers of inputs, the inverse of `numbered`."""

@@ -65,9 +65,8 @@ class LaggedInduction(ModelTask):
 
     def inputs(self, start: int, stop: int) -> Tensor:
         """Sequences by i, then lexicographic: int64 [k, n_ctx]."""
-        digits = numbered(start, stop, [self.places, *(self.d_vocab - j for j in range(self.n_ctx - 1))])
-        distinct = Induction.arrange(digits[:, 1:])
-        return torch.cat([distinct, distinct.gather(1, digits[:, :1])], 1)
+        bases = [self.places, *(self.d_vocab - j for j in range(self.n_ctx - 1))]
+        return Induction.from_digits(numbered(start, stop, bases))
 
     def first_places(self, inputs: Tensor) -> Tensor:
         """The place i of the query's first occurrence, int64 [k]."""
