@@ -11,6 +11,7 @@ import ctypes
 import resource
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -54,6 +55,7 @@ def limited_memory(most: int | None = None) -> Iterator[None]:
     except (MemoryError, RuntimeError) as e:
         if not refused(e):
             raise
+        _forget(e)
         raise TooLarge(
             f"it takes more than {most / 2**30:.3g} GiB of memory in addition to what the program has "
             "(--max-memory, compact_proofs.memory.limited_memory)"
@@ -141,6 +143,13 @@ def refused(error: BaseException) -> bool:
     """Is this what an allocation that was refused raises?"""
     torch = sys.modules.get("torch")  # whose errors exist only where it has been imported
     return isinstance(error, (MemoryError, *([] if torch is None else [torch.OutOfMemoryError]))) or "allocate memory" in str(error)
+
+
+def _forget(error: BaseException | None) -> None:
+    """Free what the calls that ended with this error still hold, so that whoever handles the refusal has memory to do it."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _address_space() -> int:

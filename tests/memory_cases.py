@@ -59,6 +59,24 @@ def test_the_smaller_limit_holds() -> None:
         assert len(bytearray(GIB // 64)) == GIB // 64
 
 
+def test_a_refusal_frees_what_filled_the_memory() -> None:
+    """So there is memory to handle it: also where pieces filled it."""
+
+    def fill() -> None:
+        try:
+            pieces = []
+            while True:
+                pieces.append(bytearray(2**18))
+        finally:
+            raise MemoryError("another, on the way out")
+
+    with limited_memory(GIB // 8):
+        with pytest.raises(TooLarge) as caught, limited_memory():
+            fill()
+        assert len(bytearray(GIB // 16)) == GIB // 16
+        assert caught.value.__context__ is not None  # the refusal, with the calls that it ended
+
+
 def test_limits_of_threads_that_overlap_are_all_lifted() -> None:
     limits = resource.getrlimit(resource.RLIMIT_AS)
     first, second = limited_memory(GIB), limited_memory(2 * GIB)
@@ -97,6 +115,12 @@ def test_a_certificate_that_asks_for_too_much(tiny: LoadedModel, tiny_certificat
     strategy = Additive.from_options(asking.options)
     with pytest.raises(TooLarge), limited_memory(GIB // 4):
         prove(tiny.model, tiny.task, strategy, explanation=tiny_certificate.explanation)
+
+
+def test_a_small_certificate_takes_little(tiny: LoadedModel, tiny_certificate: Certificate, tmp_path: Path) -> None:
+    file = tiny_certificate.save(tmp_path / "small.cert")
+    with limited_memory(GIB // 16):
+        assert check(file, tiny.model, tiny.task).claim == tiny_certificate.claim
 
 
 def test_a_statement_that_asks_for_too_much(tiny: LoadedModel) -> None:

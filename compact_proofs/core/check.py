@@ -16,6 +16,7 @@ from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput, CertificateRejected, TooLarge
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import TooLong
+from compact_proofs.memory import limited_memory
 from compact_proofs.shards import nothing_kept
 
 
@@ -80,7 +81,7 @@ def check(
         missing = sorted(strategy.options().keys() - claimed.options.keys())
         if missing:
             raise reject(f"it does not say what the strategy's option {missing[0]} was")
-        with nothing_kept():
+        with nothing_kept(), limited_memory():
             recomputed = prove(model, task, strategy, explanation=claimed.explanation, limit=claimed.length.total)
     except BadInput as e:
         raise reject(str(e)) from None

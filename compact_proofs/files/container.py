@@ -160,7 +160,7 @@ def _read_bytes(path: Path) -> bytes:
         if size > LARGEST_FILE:
             raise CertificateRejected(f"{path}: {size:,} bytes is too large for a certificate (at most {LARGEST_FILE:,})")
         with path.open("rb") as f:
-            data = f.read(LARGEST_FILE)
+            data = f.read(size)  # whose buffer is allocated at once: no more than the file, even if that grows meanwhile
     except OSError as e:
         raise CertificateRejected(f"{path}: cannot be read ({e.strerror})") from None
     if not data:
