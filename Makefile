@@ -25,10 +25,10 @@ demo: $(VENV)/.installed  ## Prove a frontier of a trained model, check a certif
 	$(BIN)/compact-proofs check demo/$(MODEL).cert $(MODEL)
 
 test: $(VENV)/.installed  ## Run the tests (under 15 minutes on 2 cores).
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
 test-full: $(VENV)/.installed  ## Also the long fuzzing and exhaustive checks.
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m 'slow or not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m 'slow or not slow'
 
 test-lens: $(VENV)-lens-3/.installed $(VENV)-lens-4/.installed  ## Try live models of TransformerLens 3 and 4 (under 10 minutes on 2 cores).
 	OMP_NUM_THREADS=1 $(VENV)-lens-3/bin/pytest tests/models/live

@@ -15,14 +15,20 @@ from compact_proofs.tasks.max_of_k import Additive
 from compact_proofs.tasks.max_of_k.training import TrainingConfig, train
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes test (``pytest -n 2 --dist loadgroup``), one takes a whole file, and one all that needs Coq.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes test (``pytest -n 2``), one takes a whole file, and one all that needs Coq.
 
     So what the tests of a file share, and Coq's development, are made once.
     """
-    for item in items:
-        name = "coq" if "formal" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(name))
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "Coq" if "formal" in Path(file).parts else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
