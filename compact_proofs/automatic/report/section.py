@@ -108,9 +108,9 @@ def _row(account: Account, leaf: int) -> dict[str, str]:
 
 
 def pictures(account: Account, task: FiniteTask, certificate: Certificate) -> list[tuple[str, str, Figure]]:
-    """What is lost for each label and last token, and one split tree: (name, caption, figure) of each that there is."""
+    """What is lost for each label and last token, if anything is, and one split tree: (name, caption, figure) of each."""
     found = []
-    if (labels := account.leaves.boxes.labels).max() >= 0:
+    if (labels := account.leaves.boxes.labels).max() >= 0 and any(account.lost):
         caption = "Share of the inputs of each label and last token that is lost; blank where there is none"
         found.append(("lost", caption, _lost(account, int(labels.max()) + 1)))
     tree = _tree(account, task, certificate)
