@@ -28,6 +28,9 @@ RECIPES: dict[str, FiniteRecipe] = {
     "finite-max-2-layers-norm-relu": FiniteRecipe(
         label="maximum", n_ctx=5, d_vocab=16, n_layers=2, d_mlp=32, norm="layer", steps=2500, **_TWO_HEADS
     ),
+    "finite-max-2-layers-norm-relu-v32": FiniteRecipe(
+        label="maximum", n_ctx=5, d_vocab=32, n_layers=2, d_mlp=32, norm="layer", steps=2500, **_TWO_HEADS
+    ),
     "finite-induction": FiniteRecipe(
         label="after-occurrence", n_ctx=6, d_vocab=8, n_layers=2, d_mlp=32, norm="layer", causal=True, **_TWO_HEADS
     ),
