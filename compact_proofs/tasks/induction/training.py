@@ -15,6 +15,7 @@ from torch import Tensor
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
 from compact_proofs.options import Positive, Rate
 from compact_proofs.tasks.induction.task import Induction
+from compact_proofs.tasks.model_task import ModelTask
 from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
 
 
@@ -54,12 +55,17 @@ class TrainingConfig(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.sizes, Induction(self.d_vocab, self.n_ctx)  # each rejects what it cannot be
+        _ = self.sizes, self.task  # each rejects what it cannot be
 
     @property
     def sizes(self) -> AttentionStackConfig:
         """The sizes of the model."""
         return AttentionStackConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head, n_layers=2)
+
+    @property
+    def task(self) -> ModelTask:
+        """The task."""
+        return Induction(self.d_vocab, self.n_ctx)
 
 
 def uniform_inputs(n_ctx: int, d_vocab: int, lag: int = 1) -> Sampler:

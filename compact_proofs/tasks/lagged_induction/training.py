@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from compact_proofs.models.attention_stack import AttentionStack, AttentionStackConfig
-from compact_proofs.options import Positive, Rate
+from compact_proofs.options import Positive
 from compact_proofs.tasks.induction import training as induction
 from compact_proofs.tasks.lagged_induction.task import LaggedInduction
-from compact_proofs.train import Recipe, Sampler, TrainingResult, normal_weights, train_model
+from compact_proofs.train import Sampler, TrainingResult, train_model
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig(Recipe):
+class TrainingConfig(induction.TrainingConfig):
     """The sizes of a network with the recipe.
 
     Parameters
     ----------
-    n_ctx : int
-        n, the length of a sequence.
-    d_vocab : int
-        D; tokens are 0 .. D-1.
-    d_model : int
-        d, the width of the residual stream.
-    d_head : int
-        h, the width of each head.
     n_layers : int
         Layers: the answer is n_layers - 1 places behind the query's first occurrence.
 
-    The rest, among it `seed` and `steps`, is in `compact_proofs.train.Recipe`.
+    The rest is in `compact_proofs.tasks.induction.training.TrainingConfig`.
 
     Raises
     ------
@@ -38,20 +29,10 @@ class TrainingConfig(Recipe):
     """
 
     n_ctx: int = 8
-    d_vocab: int = 16
     d_model: int = 64
-    d_head: int = 16
     n_layers: int = 3
     steps: Positive = 3000
-    batch_size: Positive = 256
-    learning_rate: Rate = 3e-3
-    betas: tuple[float, float] = (0.9, 0.98)
-    weight_decay: float = 1e-4
     evaluation_samples: Positive = 2**16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _ = self.sizes, self.task  # each rejects what it cannot be
 
     @property
     def sizes(self) -> AttentionStackConfig:
@@ -77,7 +58,6 @@ def train(config: TrainingConfig) -> TrainingResult[AttentionStack]:
     BadInput
         If the training diverges.
     """
-    initial = normal_weights(AttentionStack(config.sizes), config.seed, lambda name, weight: 1 / math.sqrt(weight.shape[0]))
     task = config.task
     description = f"{task.name}, {task.n_ctx} places, {task.d_vocab} tokens, lag {task.lag}, seed {config.seed}"
-    return train_model(initial, task.name, uniform_inputs(task), config, description=description)
+    return train_model(induction.initial_model(config), task.name, uniform_inputs(task), config, description=description)
