@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.bounds.jobs import numbered_jobs, of_similar_tokens
-from compact_proofs.automatic.bounds.margins import Readout, frames, margins
-from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
+from compact_proofs.automatic.bounds.jobs import numbered_jobs
+from compact_proofs.automatic.bounds.margins import Readout, margins
+from compact_proofs.automatic.bounds.relaxed import Relaxed
 from compact_proofs.automatic.bounds.rows import Jobs
 from compact_proofs.automatic.bounds.undecided import Undecided
 from compact_proofs.automatic.explanation import Reader
-from compact_proofs.automatic.hints import Hints
-from compact_proofs.automatic.proof import Piece, at_all_positions, possible, relaxed_batches, widest
+from compact_proofs.automatic.proof import Piece, at_all_positions, by_ranges
 from compact_proofs.automatic.reading.blocks import Network
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.certified import LARGEST_MIXED, disjoint, mixed_tables
 from compact_proofs.sequences.boxes import Boxes
-from compact_proofs.shards import each
 
 Labels = Callable[[Tensor], Tensor]
 """From sequences int64 [N, n] to their labels, negative for those outside the task."""
@@ -55,19 +53,11 @@ def proven_mixed(
     jobs, _ = numbered_jobs(boxes[small], Reader(group).take(len(boxes))[small], network.context, rest[small], mixed=True)
     if not len(jobs):
         return
-    read, width = Reader(numbers), widest(network)
-    basis = read.take(frames(network), width, width)
-    shared = Shared(network, basis)
-    readout = Readout(shared, basis[-1])
-    columns = read.rest(len(jobs))
-    jobs, _ = of_similar_tokens(jobs)
 
-    def piece(part: tuple[Jobs, Tensor]) -> Piece:
-        own, hints = part
-        return _counted(own, all_labels(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), labels)
+    def piece(own: Jobs, bounds: Relaxed, readout: Readout) -> Piece:
+        return _counted(own, all_labels(bounds, readout, kept), labels)
 
-    parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]), first)
+    yield from by_ranges(network, jobs, Reader(numbers), piece, first)
 
 
 def _counted(jobs: Jobs, found: list[Undecided], labels: Labels) -> Piece:

@@ -228,7 +228,30 @@ def merged(readout: AverageReadout, kindred: Kindred) -> Iterator[tuple[Jobs, Un
 def _relaxed(
     network: Network, jobs: Jobs, choices: Reader, numbers: Reader, kept: int, worth: float, first: Callable[[], None]
 ) -> Iterator[Piece]:
-    """Any network: ranges forwards, rows backwards (`compact_proofs.automatic.bounds.relaxed`)."""
+    """Any network: rows for the rivals of each box's label."""
+
+    def piece(own: Jobs, bounds: Relaxed, readout: Readout) -> Piece:
+        return counted(own, margins(bounds, readout, kept), worth)
+
+    yield from by_ranges(network, jobs, numbers, piece, first)
+
+
+def by_ranges(
+    network: Network,
+    jobs: Jobs,
+    numbers: Reader,
+    piece: Callable[[Jobs, Relaxed, Readout], Piece],
+    first: Callable[[], None],
+) -> Iterator[Piece]:
+    """Bound any network on jobs: ranges forwards, rows backwards (`compact_proofs.automatic.bounds.relaxed`).
+
+    Parameters
+    ----------
+    network, jobs, numbers, first
+        As for `proven`; of the explanation's numbers, a basis for each frame, and then the hints of each job.
+    piece
+        Makes of some jobs, their bounds and the readout what is certified of them.
+    """
     width = widest(network)
     basis = numbers.take(frames(network), width, width)
     shared = Shared(network, basis)
@@ -236,12 +259,12 @@ def _relaxed(
     columns = numbers.rest(len(jobs))
     jobs, _ = of_similar_tokens(jobs)
 
-    def piece(part: tuple[Jobs, Tensor]) -> Piece:
+    def bounded(part: tuple[Jobs, Tensor]) -> Piece:
         own, hints = part
-        return counted(own, margins(Relaxed(shared, own, Hints(hints, len(own))), readout, kept), worth)
+        return piece(own, Relaxed(shared, own, Hints(hints, len(own))), readout)
 
     parts = [(batch.jobs, columns[batch.start : batch.stop]) for batch in relaxed_batches(network, shared, jobs)]
-    yield from each(piece, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]), first)
+    yield from each(bounded, parts, "boxes, in batches", lambda part, found: possible([part[0]], [found]), first)
 
 
 def relaxed_batches(network: Network, shared: Shared, jobs: Jobs) -> Iterator[Batch]:
