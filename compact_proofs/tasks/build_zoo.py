@@ -16,7 +16,9 @@ from rich.table import Table
 from torch import nn
 
 from compact_proofs import zoo
+from compact_proofs.automatic.strategy import Automatic, is_over_tokens
 from compact_proofs.core.prove import prove, trial
+from compact_proofs.core.strategy import Strategy
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
 from compact_proofs.models.files import read_weights, save_model, weights_sha256
@@ -28,7 +30,9 @@ from compact_proofs.tasks.kit import TaskKit
 AFFORDABLE = 2**24
 """Inputs that are all evaluated, at most."""
 FEW = 2**21
-"""So many inputs are all proven one by one; of more, the default proof is tried first."""
+"""So many inputs are all proven one by one; of more, an automatic proof is tried first."""
+WORTH = 10**6
+"""Operations that such a proof may spend on an input, so that it leaves out none that it could prove."""
 
 KIT_OF: dict[str, TaskKit] = {name: kit for kit in KITS.values() for name in kit.zoo}
 
@@ -37,8 +41,8 @@ def true_accuracy(model: nn.Module, kit: TaskKit) -> dict[str, str] | None:
     """Count the inputs that are right, where there are few enough to try them all: a proof and float64 arithmetic must agree.
 
     No proof counts an input that is wrong. So one that counts as many as plain float64 arithmetic, which is tried on every input,
-    misses none, unless that arithmetic is wrong about two inputs in opposite ways. Where inputs are many, the default proof of the
-    model is tried before all of them are proven one by one.
+    misses none, unless that arithmetic is wrong about two inputs in opposite ways. Where inputs are many, an automatic proof is
+    tried before all of them are proven one by one.
 
     Returns
     -------
@@ -56,7 +60,8 @@ def true_accuracy(model: nn.Module, kit: TaskKit) -> dict[str, str] | None:
     if everything is None or task.size > AFFORDABLE:
         return None
     counted = trial(model, task, everything).claim
-    for strategy in [everything] if task.size <= FEW else [kit.default(model), everything]:
+    shorter: list[Strategy] = [Automatic(worth=WORTH)] if task.size > FEW and is_over_tokens(task) else []
+    for strategy in [*shorter, everything]:
         proven = prove(model, task, strategy).claim
         if proven.bound == counted.bound:
             return {"numerator": str(proven.numerator), "denominator": str(proven.denominator)}
