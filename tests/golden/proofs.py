@@ -9,6 +9,8 @@ the processor's kernels.
 * A proof that takes more than `LONGEST` operations, or whose explanation takes more (`Strategy.search_operations`), is left
   out, by counting on shapes (`compact_proofs.measure`), or while it is proven where its length depends on what it finds
   (`UNMEASURED`): its record says "too long".
+* Automatic proofs of the networks for finite tasks search for long at their defaults; there are records of some with options
+  (`WITH_OPTIONS`).
 * Records that take at most `QUICK` seconds of one core to make are compared in every run of the tests,
   the others in ``make test-full``. The mark was measured when the record was first made, and stays with it; of networks that are
   alike but for their seeds it is left with one.
@@ -37,6 +39,13 @@ UNMEASURED = (cp.Automatic,)
 """Strategies whose lengths shapes do not tell."""
 QUICK = 0.4
 """Seconds of one core."""
+WITH_OPTIONS = (
+    ("finite-induction", "automatic:cuts=0:most=20000:worth=40000"),
+    ("finite-majority-rnn", "automatic:cuts=0:most=4000"),
+    ("finite-first-is-last", "automatic:cuts=0:most=2000"),
+    ("finite-max-gelu", "automatic:cuts=0:most=2000"),
+)
+"""Models, and strategies with options, as ``NAME:OPTION=NUMBER:...``."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,12 @@ class Record:
 
 
 def names() -> Iterator[tuple[str, str]]:
-    """Name every model of the zoo with every strategy that is registered for its task, and with its default."""
+    """Name every model of the zoo with every strategy that is registered for its task, and with its default; then `WITH_OPTIONS`."""
     for model in zoo.names():
         yield model, "default"
         for kind in _loaded(model).kit.strategies:
             yield model, kind.name
+    yield from WITH_OPTIONS
 
 
 def make(model: str, asked: str) -> Record:
@@ -100,7 +110,9 @@ def _make(model: str, asked: str) -> Record:
     if asked == "default":
         one = loaded.kit.default(loaded.model)
     else:
-        one = next(kind for kind in loaded.kit.strategies if kind.name == asked)()
+        name, *options = asked.split(":")
+        kind = next(kind for kind in loaded.kit.strategies if kind.name == name)
+        one = kind(**{key: int(value) for key, value in (option.split("=") for option in options)})
     record = Record(model, asked, "proved", one.name, one.version, one.options())
     try:
         one.applies_to(loaded.model, loaded.task)
