@@ -89,7 +89,7 @@ class Record:
 
 
 def names() -> Iterator[tuple[str, str]]:
-    """Name every model of the zoo with every strategy that is registered for its task, and with its default; then `WITH_OPTIONS`."""
+    """Name every model of the zoo with its default and every strategy that is registered for its task; then `WITH_OPTIONS`."""
     for model in zoo.names():
         yield model, "default"
         for kind in _loaded(model).kit.strategies:
