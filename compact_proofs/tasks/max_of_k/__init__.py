@@ -134,14 +134,14 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
     if kind is LargeMaxima:
         first = int(weights_sha256(model)[:8], 16)
         some = [
-            LargeMaxima(0, 1, 1),
-            LargeMaxima(1, 1, 1, 2),
+            LargeMaxima(0, 1, 1, close=0),
+            LargeMaxima(1, 1, 1, 2, close=1),
             LargeMaxima(2, 2, 2, 1, 32, 40),
-            LargeMaxima(3, 1, 3, 3),
-            LargeMaxima(4, 2, 8, 4, 4, 3),
+            LargeMaxima(3, 1, 3, 3, close=3, divisions=4),
+            LargeMaxima(4, 2, 8, 4, 4, 3, close=0),
             LargeMaxima(0, 8, 8),
             LargeMaxima(3, 1, 2, 2, attention="exact"),
-            LargeMaxima(2, 1, 1, 3, 32, 40, direct="exact"),
+            LargeMaxima(2, 1, 1, 3, 32, 40, direct="exact", close=1),
             LargeMaxima(3, 2, 2, 4, 32, 40, "exact", "exact"),
         ]
         return [some[(first + 2 * i) % len(some)] for i in range(4)]

@@ -14,9 +14,10 @@ from compact_proofs.errors import BadInput
 from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.large_maxima import attention, values
 from compact_proofs.tasks.max_of_k.large_maxima import strategy as verifier
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbouring, triangle_excess
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.paths import paths
 from compact_proofs.tasks.max_of_k.specimens import specimen
@@ -40,21 +41,22 @@ def _parts(seed, strategy, own):
     rows = Rows.of(hints["group_of"], strategy._groups(model), torch.device("cpu"), strategy._least(model))
     window, sizes = Window.of(v, G, start, rows.m), Sizes.of(model, rows, hints, start)
     if strategy.attention == "norms":
-        attention = split_attention(model, rows, hints, sizes, window)
+        attention = split_attention(model, rows, hints, sizes, window, min(strategy.close, G))
     else:
         attention = exact_attention(model, rows, hints, sizes, G, start, strategy._least(model))
-    ends = (direct_by_norms if strategy.direct == "norms" else exact_direct)(model, rows, hints, sizes)
-    return paths(model), rows, window, attention, ratios(model, rows, hints, sizes, window, ends, R)
+    direct = (direct_by_norms if strategy.direct == "norms" else exact_direct)(model, rows, hints, sizes, strategy.close)
+    return paths(model), rows, window, attention, ratios(model, rows, hints, sizes, window, direct, R)
 
 
 OPTIONS = [
-    LargeMaxima(3, 1, 2, 2),
+    LargeMaxima(3, 1, 2, 2, close=0),
     LargeMaxima(2, 2, 1, 3),
-    LargeMaxima(0, 2, 3),
-    LargeMaxima(4, 1, 1, 1),
+    LargeMaxima(0, 2, 3, close=1),
+    LargeMaxima(4, 1, 1, 1, close=4),
     LargeMaxima(3, 1, 2, 2, attention="exact"),
-    LargeMaxima(2, 1, 1, 3, direct="exact"),
-    LargeMaxima(4, 2, 2, direct="exact", attention="exact"),
+    LargeMaxima(2, 1, 1, 3, direct="exact", close=1),
+    LargeMaxima(4, 2, 2, direct="exact", attention="exact", close=3),
+    LargeMaxima(3, 2, 2, direct="exact", close=0),
 ]
 
 
@@ -154,7 +156,21 @@ class BallForgotten(LargeMaxima):
             return super()._symbols(*args)
 
 
-@pytest.mark.parametrize("fault", [SmallTokensForgotten(3, 1, 2), BallForgotten(0, 2, 1)], ids=lambda s: type(s).__name__)
+class NeighboursTooNear(LargeMaxima):
+    """Takes neighbours for nearer to each other than they are."""
+
+    def _symbols(self, *args):
+        def near(x, size, first, close):
+            return 2 * triangle_excess(x, size, first, close)
+
+        with mock.patch.object(values, "triangle_excess", near), mock.patch.object(attention, "triangle_excess", near):
+            return super()._symbols(*args)
+
+
+FAULTS = [SmallTokensForgotten(3, 1, 2), BallForgotten(0, 2, 1), NeighboursTooNear(0, 8, 1, 8)]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda s: type(s).__name__)
 def test_the_harness_catches_planted_faults(fault):
     models = (specimen(seed) for seed in range(240))
     found = (message for s in models for message in violations(fault, s, MaxOfK.of(s.model)))
@@ -171,6 +187,52 @@ def test_short_proofs_of_models_that_were_not_tuned(name):
     for certificate, bound, length in zip(found, (0.73, 0.88, 0.9), (600_000, 780_000, 950_000), strict=True):
         assert certificate.bound > bound
         assert certificate.length.total < length
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_direct_path_of_neighbours(exact, own):
+    """What is taken off leaves a bound of every query's difference; and it is the largest one, if exact."""
+    strategy = LargeMaxima(1, 1, 2, 2, direct="exact" if exact else "norms", close=2)
+    for seed in SEEDS:
+        model = specimen(seed).model
+        v = model.d_vocab
+        hints = strategy.explain(model, MaxOfK.of(model))
+        if not own:
+            hints |= {name: torch.randn_like(hints[name]) for name in ("centres", "output_centre") if name in hints}
+        rows = Rows.of(hints["group_of"], 2, torch.device("cpu"), 1)
+        sizes = Sizes.of(model, rows, hints, 0)
+        direct = (exact_direct if exact else direct_by_norms)(model, rows, hints, sizes, 2)
+        EUPU = paths(model).EUPU
+        for i, j in ((i, j) for i in range(1, v) for j in (1, 2) if j <= i):
+            for x, m, side in ((i - j, i, 0), (i, i - j, 1)):
+                bound = direct.high[:, x] - direct.low[:, m] - direct.saved[:, i - 1, j - 1, side]
+                for g in range(2):
+                    most = (EUPU[:, x] - EUPU[:, m])[hints["group_of"] == g].amax()
+                    assert bound[g] >= most - 1e-9 * (1 + most.abs())
+                    assert not exact or bound[g] <= most + 1e-9 * (1 + most.abs())
+        assert direct.saved.amin() >= -1e-9
+
+
+def test_distances_of_neighbours():
+    x = torch.randn(9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    size = x.norm(dim=1)
+    excess = triangle_excess(x, size, 2, 3)
+    for i, j in itertools.product(range(2, 9), range(1, 4)):
+        expected = size[i] + size[i - j] - (x[i] - x[i - j]).norm() if j <= i else torch.zeros(())
+        assert excess[i - 2, j - 1] == pytest.approx(float(expected))
+    assert triangle_excess(x, size, 2, 0).shape == (7, 0)
+
+
+def test_nine_tenths_of_models_that_were_not_tuned():
+    models = [zoo.load(name) for name in ZOO_OF_4]
+    found = [cp.prove(m, MaxOfK.of(m), LargeMaxima(28, 7, 2, 10, 8, 10, divisions=15)) for m in models]
+    assert sum(c.bound for c in found) > Fraction(9, 10) * len(found)
+    assert all(c.length.total <= 700_000 for c in found)
+    for model, certificate in zip(models, found, strict=True):
+        usual = cp.prove(model, MaxOfK.of(model), LargeMaxima(28, 7, 2, 10, 8, 10))
+        assert certificate.bound >= usual.bound
+        assert usual.bound > cp.prove(model, MaxOfK.of(model), LargeMaxima(28, 7, 2, 10, 8, 10, close=0)).bound
 
 
 def test_a_later_start_is_shorter_and_gives_up_what_it_says():
@@ -210,7 +272,7 @@ def test_searches_for_hints():
     assert smallest_ball(points[:0]).tolist() == [0] * 8
     a, b = leading_pair(torch.outer(points[0], points[1]))
     assert torch.allclose(torch.outer(a, b), torch.outer(points[0], points[1]))
-    assert neighbours(64, 1).tolist() == [0] * 64
-    sizes = torch.bincount(neighbours(64, 3)).tolist()
+    assert neighbouring(64, 1).tolist() == [0] * 64
+    sizes = torch.bincount(neighbouring(64, 3)).tolist()
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) == 64

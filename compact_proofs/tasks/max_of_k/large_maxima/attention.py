@@ -13,14 +13,17 @@ from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, triangle_excess
 from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 
 
 def split_attention(
-    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, close: int = 0
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the attention of each group, for tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows]."""
+    """Bound the attention of each group, for tokens from `start` on; and the largest w[q, t] / w[q, m] of all smaller t, [rows].
+
+    The `close` tokens below each maximum, at most as many as the window has, are compared by their distances from it.
+    """
     groups, group, m, start = len(rows.first), rows.group, rows.m, window.start
     a, b, centres = hints["a"], hints["b"], hints["centres"]
     with stage("QK"):
@@ -29,7 +32,9 @@ def split_attention(
         query = model.W_E + model.W_pos[-1]
         beta, h = query @ a, model.W_E @ b
         shared = ((centres + model.W_pos[-1]) @ R) @ model.W_E.mT  # e, [groups, v]
-        rest = norm(torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"], 1)
+        keys = torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"]
+        rest, least = norm(keys, 1), min(rows.first)
+        excess = triangle_excess(keys[:-1], rest[:-1], least - start, close)
         n = torch.cat([sizes.small * norm(R) + rest[-1], rest[:-1]])
         EQKP = query @ (model.W_pos @ QK.mT).mT
     with stage("attention"):
@@ -39,7 +44,9 @@ def split_attention(
         slack = sizes.query * n
         most, at_max = score + slack, (score - slack)[:, group, m]
         known = most[:, :, start:]
-        near = torch.exp((known[:, group[:, None], window.token] - at_max[:, :, None]).amax(0))
+        near = (known[:, group[:, None], window.token] - at_max[:, :, None]).amax(0)
+        nearest = near[:, :close] - sizes.query[group] * excess[m - least]
+        near = torch.exp(torch.cat([nearest, near[:, close:]], 1))
         beyond = torch.exp((torch.cummax(known, 2).values[:, group, window.beyond] - at_max).amax(0))
         small = torch.exp((most[:, :, :start].amax(2)[:, group] - at_max).amax(0)) if start else torch.zeros_like(beyond)
     return GroupAttention(near, beyond, low, high), small

@@ -19,7 +19,7 @@ from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbours
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, divisions, neighbouring
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -46,8 +46,13 @@ class LargeMaxima(MaxOfKStrategy):
     smaller tokens, n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at
     the ends of the group's range. Scores of positions are exact.
 
-    Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, and about
-    3 window * rivals + window * reach * K for each (group, maximum).
+    **Neighbours.** f_q . (z - z') <= F_g |z - z'|, which for neighbours is two thirds of what two distances from a centre give. So
+    for the `close` outputs on each side of m, and the `close` tokens below it, F_g times the difference is taken off
+    (`tokens.triangle_excess`). Where the direct path is exact, what is taken off is high[g, x] - low[g, m] less the largest
+    EUPU[q, x] - EUPU[q, m].
+
+    Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, 4 d for each
+    maximum and neighbour (5 v if exact), and about 3 window * rivals + window * reach * K for each (group, maximum).
     """
 
     least: Natural = 24
@@ -66,31 +71,40 @@ class LargeMaxima(MaxOfKStrategy):
     """The direct path by the distances from centres (v d), or exactly (2 v^2 d)."""
     attention: Literal["norms", "exact"] = "norms"
     """Scores beyond rank one by the same distances, or exactly for tokens from `start` on (2 s v d)."""
+    close: Natural = 2
+    """Neighbours of a maximum whose difference from it is bounded by itself: outputs on each side, and tokens if by norms."""
+    divisions: Positive = 1
+    """Divisions of the queries into groups that the search tries."""
 
     name: ClassVar[str] = "large-maxima"
+    version: ClassVar[int] = 2
     summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
-        """Find small balls around neighbouring queries, means as centres of the rest, and the leading direction of QK.
+        """Of some divisions into groups, take the one that proves most in the float reading."""
+        with torch.no_grad():
+            m = in_double(model)
+            found = [self._hints(m, neighbouring(m.d_vocab, self._groups(m), e)) for e in divisions(self.divisions)]
+            return found[0] if len(found) == 1 else max(found, key=lambda hints: self.verify(m, task, hints).size)
+
+    def _hints(self, m: AttentionOnlyTransformer, group_of: Tensor) -> dict[str, Tensor]:
+        """Find small balls around the queries of a group, means as centres of the rest, and the leading direction of QK.
 
         The centre of outputs is that of the maxima which are looked at, which are then near to it; smaller outputs are far behind.
         """
-        with torch.no_grad():
-            m = in_double(model)
-            groups, start = self._groups(m), self._start(m)
-            group_of = neighbours(m.d_vocab, groups)
-            QK = m.W_Q @ m.W_K.mT / m.attn_scale()
-            a, b = leading_pair(QK)
-            found = {
-                "small_centre": m.W_E[:start].mean(0) if start else m.W_E.mean(0),
-                "output_centre": m.W_U[:, self._least(m) :].mean(1),
-                "a": a,
-                "b": b,
-            }
-            if self._by_norms:
-                found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
-            if self.attention == "norms":
-                found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
+        groups, start = self._groups(m), self._start(m)
+        QK = m.W_Q @ m.W_K.mT / m.attn_scale()
+        a, b = leading_pair(QK)
+        found = {
+            "small_centre": m.W_E[:start].mean(0) if start else m.W_E.mean(0),
+            "output_centre": m.W_U[:, self._least(m) :].mean(1),
+            "a": a,
+            "b": b,
+        }
+        if self._by_norms:
+            found["centres"] = torch.stack([smallest_ball(m.W_E[group_of == g]) for g in range(groups)])
+        if self.attention == "norms":
+            found["key_centre"] = m.W_E[start:].mean(0) @ (QK - a[:, None] * b).mT
         return {"group_of": group_of} | {n: finite(t) for n, t in found.items()}
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
@@ -123,12 +137,12 @@ class LargeMaxima(MaxOfKStrategy):
         window = Window.of(v, G, start, rows.m)
         sizes = Sizes.of(model, rows, explanation, start)
         if self.attention == "norms":
-            attention, weight_small = split_attention(model, rows, explanation, sizes, window)
+            attention, weight_small = split_attention(model, rows, explanation, sizes, window, min(self.close, G))
         else:
             attention, weight_small = exact_attention(model, rows, explanation, sizes, G, start, self._least(model))
         direct = direct_by_norms if self.direct == "norms" else exact_direct
-        ends = direct(model, rows, explanation, sizes)
-        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, ends, min(self.rivals, v - 1))
+        paths = direct(model, rows, explanation, sizes, self.close)
+        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, paths, min(self.rivals, v - 1))
         with stage("symbols"):
             near = torch.where(window.real, attention.near * rho, torch.inf)
             far = torch.where(window.some, attention.beyond * rho_far, 0.0)

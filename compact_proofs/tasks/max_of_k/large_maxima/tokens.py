@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from compact_proofs.bounds.indices import window_tokens
-from compact_proofs.bounds.norms import norm
+from compact_proofs.bounds.norms import norm, sums_of_squares
 from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
@@ -84,7 +84,46 @@ def _window(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]
     return (token - start).clamp(min=0), real, behind.clamp(min=0), behind >= 0
 
 
-def neighbours(v: int, groups: int) -> Tensor:
-    """Groups of neighbouring queries: of large ones, whose rows are few and whose embeddings are long, finer groups."""
-    starts = [round(v * (g / groups) ** 0.7) for g in range(1, groups)]
+def triangle_excess(x: Tensor, size: Tensor, first: int, close: int) -> Tensor:
+    """By how much two distances from a centre are longer than the distance between neighbours.
+
+    f . (x[i] - x[i - j]) <= |f| |x[i] - x[i - j]| = |f| (|x[i]| + |x[i - j]| - excess[i, j]).
+
+    Parameters
+    ----------
+    x : [n, d]
+        Vectors, the centre taken off.
+    size : [n]
+        Their norms.
+    first, close
+        For i = first, ..., n - 1 and j = 1, ..., close.
+
+    Returns
+    -------
+    excess : [n - first, close]
+        ``|x[i]| + |x[i - j]| - |x[i] - x[i - j]|``, at least 0; 0 where i < j. Cost: 2 d + 7 for each.
+    """
+    upper, lower, real = neighbour_pairs(len(x), first, close, device=x.device)
+    square = size * size
+    inner = (x[upper][:, None] * x[lower]).sum(2)
+    distance = sums_of_squares(square[upper][:, None], square[lower], inner, -1).sqrt()
+    return torch.where(real, size[upper][:, None] + size[lower] - distance, 0.0)
+
+
+@address_table
+def neighbour_pairs(n: int, first: int, close: int) -> tuple[Tensor, Tensor, Tensor]:
+    """i = first, ..., n - 1; i - j for j = 1, ..., close (0 where negative), [n - first, close]; which of them are not negative."""
+    upper = torch.arange(first, n)
+    lower = upper[:, None] - torch.arange(1, close + 1)
+    return upper, lower.clamp(min=0), lower >= 0
+
+
+def divisions(n: int) -> list[float]:
+    """n exponents of `neighbouring`: the usual one, and then others from coarse groups of large queries to fine ones."""
+    return [0.7, *torch.linspace(0.3, 1.0, n - 1).tolist()]
+
+
+def neighbouring(v: int, groups: int, exponent: float = 0.7) -> Tensor:
+    """Groups of neighbouring queries. An exponent below 1 makes groups of large ones finer, whose embeddings are longer."""
+    starts = [round(v * (g / groups) ** exponent) for g in range(1, groups)]
     return torch.bucketize(torch.arange(v), torch.tensor(starts, dtype=torch.int64), right=True)

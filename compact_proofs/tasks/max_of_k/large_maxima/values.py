@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -12,30 +14,52 @@ from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window
-
-Ends = tuple[Tensor, Tensor]
-"""high, low [groups, v]: what an output gains from the direct path, at most, and the maximum, at least."""
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbour_pairs, triangle_excess
 
 
-def direct_by_norms(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes) -> Ends:
+@dataclass(frozen=True)
+class Direct:
+    """The direct path: EUPU[q, x] - EUPU[q, m] <= high[g, x] - low[g, m] for the queries of group g, and less for neighbours.
+
+    Attributes
+    ----------
+    high, low : [groups, v]
+        What an output gains, at most, and the maximum, at least.
+    saved : [groups, v - least, close, 2]
+        With i from the smallest maximum on and j = 1, ..., close: what may be taken off the bound, for x = i - j against m = i, and
+        for x = i against m = i - j.
+    """
+
+    high: Tensor
+    low: Tensor
+    saved: Tensor
+
+
+def direct_by_norms(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0) -> Direct:
     """By the centres and the distances from them."""
     with stage("EU"):
         base, spread = (hints["centres"] + model.W_pos[-1]) @ model.W_U, sizes.query * sizes.output
-        return base + spread, base - spread
+        excess = triangle_excess((model.W_U - hints["output_centre"][:, None]).mT, sizes.output, min(rows.first), close)
+        saved = sizes.query[:, :, None] * excess
+        return Direct(base + spread, base - spread, torch.stack([saved, saved], 3))
 
 
-def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes) -> Ends:
-    """Largest and least EUPU[q, x] over the queries of each group."""
-    groups = len(rows.first)
+def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0) -> Direct:
+    """Largest and least EUPU[q, x] over the queries of each group; for neighbours, of EUPU[q, i] - EUPU[q, i - j]."""
+    groups, v = len(rows.first), model.d_vocab
+    upper, lower, _ = neighbour_pairs(v, min(rows.first), close, device=rows.m.device)
     with stage("EU"):
         EUPU = (model.W_E + model.W_pos[-1]) @ model.W_U
         low, high = ends_by_group(EUPU, rows.group_of, groups)
-        return high, low
+        apart = EUPU[:, upper][:, :, None] - EUPU[:, lower]
+        least, most = (end.reshape(groups, *lower.shape) for end in ends_by_group(apart.flatten(1), rows.group_of, groups))
+        below = high[:, lower] - low[:, upper][:, :, None] + least
+        above = high[:, upper][:, :, None] - low[:, lower] - most
+        return Direct(high, low, torch.stack([below, above], 3))
 
 
 def ratios(
-    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Ends, R: int
+    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Direct, R: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Bound the ratios from the values, for R rivals one by one.
 
@@ -48,44 +72,73 @@ def ratios(
     valid : bool [rows]
         Every denominator is proven to be positive.
     """
-    v, start, group, m = model.d_vocab, window.start, rows.group, rows.m
+    v, start, group, m, least = model.d_vocab, window.start, rows.group, rows.m, min(rows.first)
     with stage("OV"):
         VO = model.W_V @ model.W_O
         written = torch.cat([model.W_E[start:], hints["small_centre"][None], model.W_pos]) @ VO @ model.W_U
         EVOU, small, PVOU = written[: v - start], written[v - start], written[v - start + 1 :]
     with stage("rho"):
-        high, low = direct[0] + PVOU.amax(0), direct[1] + PVOU.amin(0)  # [groups, v]
+        high, low = direct.high + PVOU.amax(0), direct.low + PVOU.amin(0)  # [groups, v]
         A = EVOU + high[:, None]  # [groups, known t, x]
         upto = torch.cummax(A, 2).values
         rival, below, above = _rivals(v, R, device=m.device)
         maximum, token, x = m - start, window.token, rival[m]
         own = EVOU[maximum, m] + low[group, m]
-        gap = own[:, None] - A[group[:, None], maximum[:, None], x]  # [rows, R]
+        saved = _of_rivals(direct.saved, rows, R)
+        gap = own[:, None] - _less(A[group[:, None], maximum[:, None], x], saved)  # [rows, R]
         base = EVOU[token, m[:, None]] + low[group, m][:, None]  # [rows, G]
-        rho = ((A[group[:, None, None], token[:, :, None], x[:, None]] - base[:, :, None]) * (1 / gap)[:, None]).amax(2)
-        least = gap.amin(1)
+        harm = _less(A[group[:, None, None], token[:, :, None], x[:, None]], saved[:, None]) - base[:, :, None]
+        rho = (harm * (1 / gap)[:, None]).amax(2)
+        narrowest = gap.amin(1)
         if v - 1 > R:
-            downto = torch.cummax(A.flip(2), 2).values.flip(2)
+            first = min(max(least - (R + 1) // 2, 0) + R + 1, v - 1)  # no maximum asks for less
+            downto = torch.cummax(A[:, :, first:].flip(2), 2).values.flip(2)
+            above_first = (above - first).clamp(0, v - 1 - first)
             # on each side, [groups, known t, m]: the largest A[t, x]
-            for side, some in ((upto[:, :, below - 1], below > 0), (downto[:, :, above.clamp(max=v - 1)], above < v)):
+            for side, some in ((upto[:, :, below - 1], below > 0), (downto[:, :, above_first], above < v)):
                 gap = torch.where(some[m], own - side[group, maximum, m], torch.inf)
                 ratio = (side[group[:, None], token, m[:, None]] - base) / gap[:, None]
-                rho, least = torch.maximum(rho, ratio), torch.minimum(least, gap)
+                rho, narrowest = torch.maximum(rho, ratio), torch.minimum(narrowest, gap)
     with stage("far"):
-        behind = torch.cummax(upto[:, :, -1:] - EVOU, 1).values  # [groups, t, m]: worst over known tokens <= t
-        far = behind[group, window.beyond, m] - low[group, m]
+        # [groups, t, m - least]: worst over known tokens <= t
+        behind = torch.cummax(upto[:, :, -1:] - EVOU[:, least:], 1).values
+        far = behind[group, window.beyond, m - least] - low[group, m]
         if start:
             radius = sizes.small.amax() * norm(VO) * sizes.output
             worst = (small + radius + high).amax(1)[group] - (small - radius + low)[group, m]
         else:
             worst = torch.zeros_like(far)
-    return rho.clamp(min=0), (far / least).clamp(min=0), (worst / least).clamp(min=0), provably(least > 0)
+    return rho.clamp(min=0), (far / narrowest).clamp(min=0), (worst / narrowest).clamp(min=0), provably(narrowest > 0)
+
+
+def _less(x: Tensor, saved: Tensor) -> Tensor:
+    """Subtract `saved` [..., n] from the first n entries along the last axis of x."""
+    n = saved.shape[-1]
+    return torch.cat([x[..., :n] - saved, x[..., n:]], -1)
+
+
+def _of_rivals(saved: Tensor, rows: Rows, R: int) -> Tensor:
+    """What `Direct.saved` has for the first rivals of each row, 0 where it has nothing: [rows, min(2 close, R)]."""
+    groups, n, close, _ = saved.shape
+    padded = torch.cat([saved.flatten(1), torch.zeros(groups, 1, dtype=torch.float64, device=saved.device)], 1)
+    return padded[rows.group[:, None], _where_saved(len(rows.group_of), R, n, close, device=saved.device)[rows.m]]
+
+
+@address_table
+def _where_saved(v: int, R: int, n: int, close: int) -> Tensor:
+    """For each m and its first rivals x: where the flattened `Direct.saved` of a group has the pair; its length if nowhere."""
+    m = torch.arange(v)[:, None]
+    x = _rivals(v, R)[0][:, : 2 * close]
+    apart, upper = (m - x).abs(), torch.maximum(m, x) - (v - n)
+    return torch.where((apart <= close) & (upper >= 0), 2 * (upper * close + apart - 1) + (x > m), 2 * n * close)
 
 
 @address_table
 def _rivals(v: int, R: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each m: the R outputs nearest to it, [v, R]; how many lie below all of these; the first that lies above (v for none)."""
+    """For each m: R outputs around it, the nearest first, [v, R]; how many lie below all of these; the first above (v for none)."""
     m = torch.arange(v)
     below = (m - (R + 1) // 2).clamp(0, v - 1 - R)
     rival = below[:, None] + torch.arange(R)
-    return rival + (rival >= m[:, None]), below, below + R + 1
+    rival = rival + (rival >= m[:, None])
+    nearest = (rival - m[:, None]).abs().argsort(dim=1, stable=True)
+    return rival.gather(1, nearest), below, below + R + 1
