@@ -26,6 +26,7 @@ PARTS = (
     "estimates_automatic",
     "order_statistic",
     "finetuned",
+    "readout",
     "modular_addition",
     "modular_addition_seeds",
     "induction",
