@@ -49,6 +49,7 @@ POINTS = {
             Additive(8, 1, "joint", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", 32, 48),
             Additive(8, 16, "joint", "grid", 32, 48),
+            Additive(8, 64, "joint", "grid", 32, 48),
         ],
     ),
     "max-of-10 (two seeds)": (

@@ -1,11 +1,13 @@
-"""Which explanation is right for networks of many seeds and groups: ``python -m benchmarks.groups_survey``.
+"""Which explanation is right for networks of many seeds and groups: ``python -m benchmarks.groups_survey [GROUP ...]``.
 
 Trains what ``build/groups_survey`` does not hold (twenty minutes on one core), proves, and writes
-``benchmarks/results/groups_survey.md``. Training takes a fixed number of steps and does not look at proofs.
+``benchmarks/results/groups_survey.md``; of some groups only, ``groups_survey_part.md``. Training takes a fixed number of steps and
+does not look at proofs.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -111,12 +113,16 @@ def summary(rows: dict[str, list[dict[str, Certificate]]]) -> str:
     return markdown(["group", "models", *list(STRATEGIES)[:3], *OTHER_STORIES], table)
 
 
-def main() -> None:
-    """Train, prove, print and write the report."""
+def main(only: list[str]) -> None:
+    """Train, prove, print and write the report; on some groups only, if any are given."""
+    if unknown := set(only) - {recipe.group for recipe in RECIPES.values()}:
+        raise SystemExit(f"the survey has no {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)
     table, circuits = [], []
     groups: dict[str, list[dict[str, Certificate]]] = defaultdict(list)
     for name, recipe in RECIPES.items():
+        if only and recipe.group not in only:
+            continue
         loaded = load_model(str(model_file(name)))
         found = {label: cp.prove(loaded.model, loaded.task, strategy) for label, strategy in STRATEGIES.items()}
         groups[recipe.group].append(found)
@@ -125,11 +131,13 @@ def main() -> None:
         table.append([name, *cells, f"{margin:.1f}", f"{away:.1f}", right(found)])
         circuits.append([name, circuits_text(loaded.model)])
         print(table[-1], circuits[-1][1], flush=True)
-    report = f"""# Group composition: a survey over seeds and groups
+    part = f", {', '.join(only)} only" if only else ""
+    command = f"python -m benchmarks.groups_survey {' '.join(only)}" if only else "make bench-groups_survey"
+    report = f"""# Group composition: a survey over seeds and groups{part}
 
-Made by `make bench-groups_survey` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on S4 and
-S5, 2000 on A5, 4000 elsewhere), seeds in order, none left out. Cosets are joint; *directions*: 12 clusters of two directions, the
-bounds alone; *and their rest*: five clusters, pairs left over by brute force.
+Made by `{command}` (torch {torch.__version__}): the recipe of the zoo with a fixed number of steps (3000 on
+S4 and S5, 2000 on A5, 4000 elsewhere), seeds in order, none left out. Cosets are joint; *directions*: 12 clusters of two each,
+the bounds alone; *and their rest*: five clusters, pairs left over by brute force.
 
 Models that are proven as right as they are, without brute force:
 
@@ -146,8 +154,8 @@ network that is further away than the margin, its symmetry alone does not say th
 
 {markdown(["model", "circuits"], circuits)}
 """
-    write_results("groups_survey", report)
+    write_results("groups_survey_part" if only else "groups_survey", report, command)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

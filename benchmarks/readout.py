@@ -67,8 +67,8 @@ def main() -> None:
         "readout",
         f"""# Networks trained as a rank-one read-out
 
-Max-of-4, seed 0, by `compact_proofs.tasks.max_of_k.readout_training`: random numbers in the form of a read-out, trained on sequences
-of which half are full of tokens just below the maximum, or on uniform ones. Accuracy is that of a uniform sample of 2^18.
+Max-of-4, seed 0, by `compact_proofs.tasks.max_of_k.readout_training`: random numbers in the form of a read-out, trained on
+sequences half of which are full of tokens just below the maximum, or on uniform ones. Accuracy is that of a uniform sample of 2^18.
 
 {markdown(["model", "steps", "batch", "sampled accuracy", "seconds to train"], trained)}
 

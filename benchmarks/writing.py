@@ -13,15 +13,15 @@ RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parents[1]
 
 
-def write_results(name: str, text: str) -> None:
-    """Write ``results/NAME.md``, with a last line that says what made it."""
-    RESULTS.joinpath(f"{name}.md").write_text(f"{text.rstrip()}\n\n*{made_by(name)}*\n")
+def write_results(name: str, text: str, command: str | None = None) -> None:
+    """Write ``results/NAME.md``, with a last line that says what made it: ``make bench-NAME``, or another command."""
+    RESULTS.joinpath(f"{name}.md").write_text(f"{text.rstrip()}\n\n*{made_by(command or f'make bench-{name}')}*\n")
 
 
-def made_by(name: str) -> str:
+def made_by(command: str) -> str:
     """The command, the version and commit of the package, the processor, and torch's version."""
     return (
-        f"`make bench-{name}`, compact-proofs {version('compact-proofs')} ({commit()}), {processor()}, "
+        f"`{command}`, compact-proofs {version('compact-proofs')} ({commit()}), {processor()}, "
         f"Python {platform.python_version()}, torch {torch.__version__}."
     )
 
