@@ -123,7 +123,7 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             Additive(8, 8),
             Additive(2, 2, "separate"),
             Additive(1, 1, "separate", "grid"),
-            Additive(2, 2, "joint", "grid", steps=32, reach=40),
+            Additive(2, 2, "joint", "grid", steps=32, reach=40, alike="positions"),
             Additive(3, 8, "separate", "grid", steps=4, reach=3),
             Additive(2, 2, "norms", "positions"),
             Additive(2, 2, "norms", "grid", rank=3),

@@ -235,6 +235,13 @@ def test_nine_tenths_of_models_that_were_not_tuned():
         assert usual.bound > cp.prove(model, MaxOfK.of(model), LargeMaxima(28, 7, 2, 10, 8, 10, close=0)).bound
 
 
+def test_five_tokens_in_a_quarter_more_than_the_matrices():
+    model = zoo.load("max-of-5-seed-0")
+    found = cp.prove(model, MaxOfK.of(model), LargeMaxima(10, 8, 2, 63, 32, 48, "exact", "exact"))
+    assert found.bound > Fraction(998, 1000)
+    assert found.length.total < 1_750_000
+
+
 def test_a_later_start_is_shorter_and_gives_up_what_it_says():
     model = zoo.load("max-of-10-seed-0")
     task = MaxOfK.of(model)

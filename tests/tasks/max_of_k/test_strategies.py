@@ -296,3 +296,12 @@ def test_rigorous_evaluation_agrees_with_brute_force(model):
     truth = evaluate(Specimen(model), MaxOfK.of(model))
     assert torch.equal(truth.right, truth.possible)
     assert int(truth.right.sum()) == count(model, BruteForce())
+
+
+def test_queries_that_attend_to_positions_alike_belong_together():
+    """In one of the models of five positions, attention depends on them."""
+    model = zoo.load("max-of-5-seed-1")
+    task = MaxOfK.of(model)
+    by_tokens, by_positions = (cp.prove(model, task, Additive(8, 16, "joint", "grid", alike=a)) for a in ("tokens", "positions"))
+    assert by_positions.bound > Fraction(998, 1000) > by_tokens.bound
+    assert by_positions.length.total < 3_700_000 < by_tokens.length.total

@@ -71,6 +71,8 @@ class Additive(MaxOfKStrategy):
     """The QK circuit exactly, or of rank one with the rest bounded by norms (needs counting=grid)."""
     rank: Natural = 0
     """Directions that are split off for direct=norms and values=lowrank."""
+    alike: Literal["tokens", "positions"] = "tokens"
+    """What the search groups queries by, counting on a grid: how much they prefer tokens, or positions."""
 
     name: ClassVar[str] = "additive"
     version: ClassVar[int] = 2
@@ -107,7 +109,10 @@ class Additive(MaxOfKStrategy):
         groups, p = self._groups(model), LazyPaths(model)
         if self.direct == "norms":
             return split_by_size(p.deviation_norms, groups)
-        return cluster_rows(p.direct if self.counting == "positions" else p.scores[0].diff(dim=1), groups)
+        if self.counting == "positions":
+            return cluster_rows(p.direct, groups)
+        tokens, positions = p.scores
+        return cluster_rows(tokens.diff(dim=1) if self.alike == "tokens" else positions - positions.mean(1, keepdim=True), groups)
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         found = {"group_of": Spec((model.d_vocab,), (0, self._groups(model) - 1))}
