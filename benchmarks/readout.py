@@ -25,7 +25,7 @@ MODELS = {
     "64 tokens, d_model = 32": ReadOutConfig(d_model=32),
     "64 tokens, d_model = 32, uniform sequences": ReadOutConfig(d_model=32, adversarial=0.0),
     "512 tokens": ReadOutConfig(d_vocab=512, steps=4000),
-    "4096 tokens, d_model = 32": ReadOutConfig(d_vocab=4096, d_model=32, steps=12000, batch_size=256),
+    "4096 tokens, d_model = 32": ReadOutConfig(d_vocab=4096, d_model=32, steps=8000, batch_size=256),
 }
 LARGEST = "4096 tokens, d_model = 32"
 
