@@ -119,7 +119,7 @@ def neighbour_pairs(n: int, first: int, close: int) -> tuple[Tensor, Tensor, Ten
 
 
 def divisions(n: int) -> list[float]:
-    """n exponents of `neighbouring`: the usual one, and then others from coarse groups of large queries to fine ones."""
+    """n exponents of `neighbouring`: the usual one, then others, from fine groups of large queries to groups of one size."""
     return [0.7, *torch.linspace(0.3, 1.0, n - 1).tolist()]
 
 
