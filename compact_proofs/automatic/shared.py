@@ -43,7 +43,7 @@ class Shared(Enumeration[nn.Module]):
     """Leave out of products what a ReLU made zero: shorter, and shapes tell only what the length is at most."""
 
     name: ClassVar[str] = "shared"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "any network over tokens, every input, with everything shared that tables can share"
     reads_program: ClassVar[bool] = True
 

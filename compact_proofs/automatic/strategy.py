@@ -55,7 +55,7 @@ class Automatic(Strategy[Program]):
     """Inputs that are evaluated one by one, at most."""
 
     name: ClassVar[str] = "automatic"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 

@@ -35,7 +35,7 @@ from compact_proofs.length import charge_integers
 
 LARGEST_TABLE = 2**24
 """Entries of a table, at most."""
-KEPT = 2**25
+KEPT = 2**26
 """Numbers of kinds of inputs that are kept, at most."""
 GATHERED = 2**22
 """Numbers that are gathered at once, at most."""
