@@ -47,7 +47,7 @@ PROOFS: list[tuple[str, cp.Strategy]] = [
     ("median-of-5", ConeTree(smallest=1e-6, gain=1e-6)),
     ("median-of-5", LinearPieces()),
     ("median-of-5", BoxTree()),
-    ("second-of-10", BoxTree(gain=5e-8, groups=3, steps=12, middle=4e-7, least=3e-8)),
+    ("second-of-10", BoxTree(gain=5e-8, most=4_000_000, groups=3, steps=12, middle=2e-7, least=3e-8)),
 ]
 TEXT = """# Order statistics
 
