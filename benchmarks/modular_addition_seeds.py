@@ -21,7 +21,7 @@ from compact_proofs.tasks.modular_addition import BruteForce
 from compact_proofs.tasks.modular_addition.training import Architecture, TrainingConfig, train
 
 BUILD = Path(__file__).parents[1] / "build" / "modular_addition"
-SEEDS: tuple[tuple[Architecture, range], ...] = (("attn", range(10, 14)), ("mlp", range(10, 14)), ("learned", range(10, 12)))
+SEEDS: tuple[tuple[Architecture, range], ...] = (("attn", range(10, 15)), ("mlp", range(10, 14)), ("learned", range(10, 11)))
 HEADER = ["network", "default proof", "right", "bound", "operations, M", "ratio", "search and proof, s"]
 ASKED = (0.99, 85e6)
 """The least bound, and the most operations, that count as a short proof."""
