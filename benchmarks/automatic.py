@@ -41,7 +41,8 @@ TEXT = """# Automatic proofs
 
 `python -m benchmarks.automatic [NAME ...]`: the strategy `automatic` by its default options on every input. *accuracy*: the exact
 one, where it is known (`python -m compact_proofs.tasks.build_zoo --only-accuracy`). *share*: operations over those of the module on
-every input. Seconds are processor time of one core: of the search, which is free and not trusted, and of the proof.
+every input. Seconds are processor time of one core: of the search, which is free and not trusted, and of the proof. Rows are made
+one by one; the commit below is that of the last.
 """
 PARTS = """
 `python -m benchmarks.automatic NAME@TOKEN ...`: on the inputs that end in one token, which alone pay the tables of the model and
