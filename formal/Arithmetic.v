@@ -27,6 +27,7 @@ Record arithmetic := {
   texp : T -> T;
   tsqrt : T -> T;
   terf : T -> T;
+  join : T -> T -> T;            (* the hull of two enclosures *)
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
   (* sum over k < n of f (i + k * si) (j + k * sj) *)
@@ -48,6 +49,8 @@ Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Pr
   sound_exp : forall a x, contains a x -> contains (texp A a) (exp x);
   sound_sqrt : forall a x, contains a x -> contains (tsqrt A a) (sqrt x);
   sound_erf : forall a x, contains a x -> contains (terf A a) (erf x);
+  sound_join_l : forall a b x, contains a x -> contains (join A a b) x;
+  sound_join_r : forall a b x, contains b x -> contains (join A a b) x;
   sound_everything : forall x, contains (everything A) x;
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
   sound_total : forall n f i si j sj g,
@@ -108,6 +111,7 @@ Section Plain.
     texp := E.texp A;
     tsqrt := E.tsqrt A;
     terf := erf_enclosure (A := A);
+    join := E.join A;
     everything := E.everything A;
     less := E.less A;
     total := total_enclosure
@@ -155,6 +159,8 @@ Section Plain.
     - apply (E.sound_exp _ _ Sd).
     - apply (E.sound_sqrt _ _ Sd).
     - apply (erf_enclosure_sound Sd).
+    - apply (E.sound_join_l _ _ Sd).
+    - apply (E.sound_join_r _ _ Sd).
     - apply (E.sound_everything _ _ Sd).
     - apply (E.sound_less _ _ Sd).
     - intros. now apply total_enclosure_sound.

@@ -178,25 +178,95 @@ Section Check.
   Qed.
 End Check.
 
+(** ** The lead of one logit over another, in tables
+
+    The program with tables has its logits last, and only they depend on the input. [most] is the
+    number of terms up to which sums are written out. *)
+
+Definition logits (fast : list definition) : definition :=
+  last fast {| shape := []; body := Pi |}.
+
+Definition tabulated (M : network) (fast : list definition) (kept : list (option nat)) : bool :=
+  let constants := removelast fast in
+  distributes M fast (length constants) kept
+  && negb (length fast =? 0) && ordered (length (weights M)) constants
+  && forallb (fun d => constant (body d)) constants.
+
+Definition lead_in_tables (most : nat) (fast : list definition) : scalar :=
+  unroll most 2 (lead (unroll most 1 (body (logits fast)))).
+
+(** [e], in which tables from number [from] on stand for their formulas. *)
+Definition written_out (M : network) (fast : list definition) (most from : nat) (e : scalar)
+    : scalar :=
+  unroll most 2 (expand (length (weights M) + from) (skipn from (removelast fast)) 2 e).
+
+Section Tabulated.
+  Variables (M : network) (fast : list definition) (kept : list (option nat)).
+  Hypothesis Tabulated : tabulated M fast kept = true.
+  Notation constants := (removelast fast).
+  Open Scope R_scope.
+
+  Lemma lead_in_tables_meaning most t m x :
+    meaning t (tables M constants) [m; x] (lead_in_tables most fast) =
+    logit M t m - logit M t x.
+  Proof using Tabulated.
+    pose proof Tabulated as Checks. unfold tabulated in Checks. cbv zeta in Checks.
+    apply andb_prop in Checks. destruct Checks as [Checks Constant].
+    apply andb_prop in Checks. destruct Checks as [Checks _].
+    apply andb_prop in Checks. destruct Checks as [Same_program Some_fast].
+    rewrite !(distributes_sound t M fast _ kept _ Same_program).
+    set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
+    assert (Split : fast = constants ++ [logits fast]).
+    { apply app_removelast_last. intros None. now rewrite None in Some_fast. }
+    assert (Logit : forall y, logit (with_program M fast) t y =
+                              meaning t (tables M constants) [y] (body (logits fast))).
+    { intros y. unfold logit. cbn [with_program fraction_bits weights program]. fold fs.
+      rewrite Split at 1. rewrite run_app, (run_constant t [] constants Constant). cbn [run].
+      fold (tables M constants). now rewrite last_app by discriminate. }
+    rewrite !Logit. unfold lead_in_tables.
+    rewrite <- (unroll_meaning t _ most (body (logits fast)) [m]).
+    rewrite <- (unroll_meaning t _ most (body (logits fast)) [x]). cbn [length].
+    rewrite <- lead_meaning. exact (unroll_meaning t _ most _ [m; x]).
+  Qed.
+
+  Lemma written_out_meaning most from t m x e :
+    meaning t (tables M constants) [m; x] (written_out M fast most from e) =
+    meaning t (tables M constants) [m; x] e.
+  Proof using Tabulated.
+    pose proof Tabulated as Checks. unfold tabulated in Checks. cbv zeta in Checks.
+    apply andb_prop in Checks. destruct Checks as [Checks Constant].
+    apply andb_prop in Checks. destruct Checks as [_ Ordered].
+    set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
+    unfold written_out.
+    pose proof (unroll_meaning t (tables M constants) most
+      (expand (length (weights M) + from) (skipn from constants) 2 e) [m; x]) as Rolled.
+    cbn [length] in Rolled. rewrite Rolled.
+    apply (expand_meaning t (tables M constants) (length (weights M) + from)
+      (skipn from constants) e) with (axes := [m; x]).
+    intros j d Found ps. unfold tables. rewrite (run_constant [] t constants Constant). fold fs.
+    pose proof (run_equations t constants fs) as Equations.
+    replace (length fs) with (length (weights M)) in Equations
+      by (symmetry; apply map_length).
+    rewrite <- Nat.add_assoc. apply (Equations Ordered). rewrite <- Found. symmetry.
+    rewrite <- (firstn_skipn from constants) at 2.
+    destruct (Nat.le_gt_cases from (length constants)) as [Short|Long].
+    - rewrite nth_error_app2 by (rewrite firstn_length; lia). f_equal. rewrite firstn_length. lia.
+    - rewrite skipn_all2 in Found by lia. now destruct j.
+  Qed.
+End Tabulated.
+
 (** ** From enclosures and goals to accuracy *)
 
-(** The program with tables has its logits last, and only they depend on the input. [atoms] are
-    the quantities at an input, in which tables from number [from] on stand for their formulas;
-    [goal_lead] is what the goal says is positive; [most] is the number of terms up to which sums
-    are written out. [same m b] says that m is the label on b. *)
+(** [atoms] are the quantities at an input, in which tables from number [from] on stand for their
+    formulas; [goal_lead] is what the goal says is positive. [same m b] says that m is the label on
+    b. *)
 Definition check_goals (M : network) (fast : list definition) (kept : list (option nat))
     (most from : nat) (atoms : list scalar) (goal_lead : scalar) (kinds : list kind)
     (same : nat -> box -> bool) (values : list nat) (N total : Z) : bool :=
-  let constants := removelast fast in
-  let logits := last fast {| shape := []; body := Pi |} in
   let labelled := flat_map boxes kinds in
-  shaped M && distributes M fast (length constants) kept
-  && negb (length fast =? 0) && ordered (length (weights M)) constants
-  && forallb (fun d => constant (body d)) constants
+  shaped M && tabulated M fast kept
   && in_variables goal_lead
-  && scalar_eqb (unroll most 2 (lead (unroll most 1 (body logits))))
-                (unroll most 2 (expand (length (weights M) + from) (skipn from constants) 2
-                                  (filled atoms goal_lead)))
+  && scalar_eqb (lead_in_tables most fast) (written_out M fast most from (filled atoms goal_lead))
   && forallb (fun k => forallb (fun f =>
        in_variables (form f) && scalar_eqb (at_input f) (filled atoms (form f))) (facts k)) kinds
   && forallb (fun mb : nat * box =>
@@ -212,12 +282,10 @@ Theorem accuracy_of_goals M fast kept most from atoms goal_lead kinds same value
   shaped M = true /\ (accuracy M (inputs values) label >= IZR N / IZR total)%R.
 Proof.
   intros Same Check Enclosures Goals. unfold check_goals in Check. cbv zeta in Check.
-  set (constants := removelast fast) in *. set (logits := last fast _) in *.
-  do 12 (apply andb_prop in Check; let Last := fresh "Check" in destruct Check as [Check Last]).
-  rename Check into Shaped, Check11 into Same_program, Check10 into Some_fast, Check9 into Ordered,
-    Check8 into Constant, Check7 into Variables, Check6 into Lead, Check5 into Forms,
-    Check4 into Labels, Check3 into Apart, Check2 into Enough, Check1 into Positive,
-    Check0 into Total.
+  do 9 (apply andb_prop in Check; let Last := fresh "Check" in destruct Check as [Check Last]).
+  rename Check into Shaped, Check8 into Tabulated, Check7 into Variables, Check6 into Lead,
+    Check5 into Forms, Check4 into Labels, Check3 into Apart, Check2 into Enough,
+    Check1 into Positive, Check0 into Total.
   split; [exact Shaped|].
   apply (accuracy_of_boxes M values label (map snd (flat_map boxes kinds))).
   - intros b Listed. apply in_map_iff in Listed. destruct Listed as [[m b'] [Is Listed]].
@@ -227,47 +295,16 @@ Proof.
     split; [exact Inside|]. intros t In. specialize (Same m b Label t In).
     apply in_flat_map in Listed. destruct Listed as [k [Kind Listed]].
     split; [now rewrite Same|]. rewrite Same. intros x Hx Other.
-    rewrite !(distributes_sound t M fast _ kept _ Same_program).
-    set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
-    assert (Split : fast = constants ++ [logits]).
-    { apply app_removelast_last. intros None. now rewrite None in Some_fast. }
-    assert (Logit : forall y, logit (with_program M fast) t y =
-                              meaning t (tables M constants) [y] (body logits)).
-    { intros y. unfold logit. cbn [with_program fraction_bits weights program]. fold fs.
-      rewrite Split, run_app, (run_constant t [] constants Constant). cbn [run].
-      fold (tables M constants).
-      now rewrite last_app by discriminate. }
-    rewrite !Logit. apply Rminus_gt_0_lt. unfold Rgt.
-    rewrite <- (unroll_meaning t _ most (body logits) [m]).
-    rewrite <- (unroll_meaning t _ most (body logits) [x]). cbn [length].
-    rewrite <- lead_meaning, <- (unroll_meaning t _ most _ [m; x]). cbn [length].
+    apply Rminus_gt_0_lt. unfold Rgt.
+    rewrite <- (lead_in_tables_meaning M fast kept Tabulated most t m x).
     apply scalar_eqb_eq in Lead. rewrite Lead.
-    pose proof (unroll_meaning t (tables M constants) most
-      (expand (length (weights M) + from) (skipn from constants) 2 (filled atoms goal_lead))
-      [m; x]) as Rolled.
-    cbn [length] in Rolled. rewrite Rolled.
-    pose proof (expand_meaning t (tables M constants) (length (weights M) + from)
-      (skipn from constants) (filled atoms goal_lead)) as Expanded.
-    assert (Equations : forall j d, nth_error (skipn from constants) j = Some d -> forall ps,
-      nth (length (weights M) + from + j) (tables M constants) (fun _ => 0%R) ps =
-      meaning t (tables M constants) ps (body d)).
-    { intros j d Found ps. unfold tables. rewrite (run_constant [] t constants Constant). fold fs.
-      pose proof (run_equations t constants fs) as Equations.
-      replace (length fs) with (length (weights M)) in Equations
-        by (symmetry; apply map_length).
-      rewrite <- Nat.add_assoc. apply (Equations Ordered). rewrite <- Found. symmetry.
-      rewrite <- (firstn_skipn from constants) at 2.
-      destruct (Nat.le_gt_cases from (length constants)) as [Short|Long].
-      - rewrite nth_error_app2 by (rewrite firstn_length; lia). f_equal. rewrite firstn_length. lia.
-      - rewrite skipn_all2 in Found by lia. now destruct j. }
-    specialize (Expanded Equations [m; x]).
-    cbn [length] in Expanded. rewrite Expanded, filled_meaning by exact Variables.
+    rewrite (written_out_meaning M fast kept Tabulated), filled_meaning by exact Variables.
     set (v := fun j => _). apply (given_all (facts k) v); [apply (Goals k Kind)|].
     intros f Fact. unfold v. clear v.
     rewrite forallb_forall in Forms. specialize (Forms k Kind).
     rewrite forallb_forall in Forms. specialize (Forms f Fact).
     apply andb_prop in Forms. destruct Forms as [Plain Form]. apply scalar_eqb_eq in Form.
-    rewrite <- (filled_meaning t (tables M constants) atoms [m; x] (form f) Plain), <- Form.
+    rewrite <- (filled_meaning t (tables M (removelast fast)) atoms [m; x] (form f) Plain), <- Form.
     exact (Enclosures k Kind m b Listed t In x Hx Other f Fact).
   - exact Apart.
   - now apply Z.leb_le.

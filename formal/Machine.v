@@ -104,6 +104,7 @@ Definition machine : arithmetic := {|
   texp := I.exp prec;
   tsqrt := I.sqrt prec;
   terf := erf_enclosure (A := Instances.hardware);
+  join := I.join;
   everything := I.nai;
   less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
   total := fun n f i si j sj => total_from n f i si j sj 0%float 0%float
