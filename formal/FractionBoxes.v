@@ -328,7 +328,7 @@ Section Soundness.
   Qed.
 
   Section Box.
-    Variables (sizes : list nat) (q steps more : nat) (b : box).
+    Variables (sizes : list nat) (q more : nat) (rounds : list nat) (b : box).
     Variables (attends : list (table A)) (Fs : list (nat -> nat -> R)).
     Hypothesis Last : q < list_sum sizes.
     Hypothesis Ends : ends (list_sum sizes) b = true.
@@ -344,7 +344,7 @@ Section Soundness.
     Definition leads (v : R * list (nat -> nat -> R)) (t : list nat) : R :=
       (fst v + total_of (map2 (fun F G => fraction F G t) Fs (snd v)))%R.
 
-    Lemma coarse_bound_sound ws r v t :
+    Lemma coarse_bound_sound steps ws r v t :
       weigh_all A (map (coarse_views A (map (mask_of pieces) b) q) attends) = Some ws ->
       rival_ok r v -> Forall2 holds_token t whole_box ->
       contains (coarse_bound A steps (map (mask_of pieces) b) q ws r) (leads v t).
@@ -402,29 +402,45 @@ Section Soundness.
       - intros t. unfold value. cbn [fst snd]. ring.
     Qed.
 
+    Lemma doubtful_kept ws :
+      weigh_all A (map (coarse_views A (map (mask_of pieces) b) q) attends) = Some ws ->
+      forall rivals vs, Forall2 rival_ok rivals vs -> exists vs',
+      Forall2 rival_ok (doubtful A rounds (map (mask_of pieces) b) q ws rivals) vs' /\
+      forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
+      forall v, In v vs -> (0 < leads v t)%R.
+    Proof using Sd Last Ends Attends.
+      intros Weighed. unfold doubtful.
+      induction rounds as [|steps more_rounds IH]; intros rivals vs Rivals.
+      - exists vs. split; [exact Rivals|]. intros t _ All. exact All.
+      - cbn [fold_left].
+        assert (Once : exists vs', Forall2 rival_ok (filter (fun r => negb (less A (of_Z A 0)
+            (coarse_bound A steps (map (mask_of pieces) b) q ws r))) rivals) vs' /\
+          forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
+          forall v, In v vs -> (0 < leads v t)%R).
+        { clear IH. induction Rivals as [|r v rivals vs Here Rivals [vs' [Kept Enough]]].
+          - exists []. split; [constructor|]. intros t _ _ v [].
+          - cbn [filter]. destruct (less A _ _) eqn:Positive; cbn [negb].
+            + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
+              * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
+                         (coarse_bound_sound steps ws r v t Weighed Here In_b)).
+              * now apply (Enough t In_b Rest).
+            + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
+              * apply Rest. now left.
+              * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right. }
+        destruct Once as [vs' [Kept Enough]]. destruct (IH _ vs' Kept) as [vs'' [Kept' Enough']].
+        exists vs''. split; [exact Kept'|]. intros t In_b All. apply (Enough t In_b).
+        exact (Enough' t In_b All).
+    Qed.
+
     Theorem count_box_sound rivals vs (P : list nat -> bool) : Forall2 rival_ok rivals vs ->
       (forall t, In t (members whole_box) -> (forall v, In v vs -> 0 < leads v t)%R -> P t = true) ->
-      (count_box A steps more pieces attends rivals q b <=
+      (count_box A rounds more pieces attends rivals q b <=
        Z.of_nat (length (filter P (members whole_box))))%Z.
     Proof using Sd Last Ends Attends.
       intros Rivals Right. unfold count_box. cbv zeta.
       destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
-      set (doubtful := filter _ rivals).
-      assert (Kept : exists vs', Forall2 rival_ok doubtful vs' /\
-        forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
-        forall v, In v vs -> (0 < leads v t)%R).
-      { unfold doubtful. clear doubtful Right.
-        induction Rivals as [|r v rivals vs Here Rivals [vs' [Kept Enough]]].
-        - exists []. split; [constructor|]. intros t _ _ v [].
-        - cbn [filter]. destruct (less A _ _) eqn:Positive; cbn [negb].
-          + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
-            * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
-                       (coarse_bound_sound ws r v t Weighed Here In_b)).
-            * now apply (Enough t In_b Rest).
-          + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
-            * apply Rest. now left.
-            * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right. }
-      destruct Kept as [vs' [Kept Enough]]. clear Rivals. clearbody doubtful.
+      destruct (doubtful_kept ws Weighed rivals vs Rivals) as [vs' [Kept Enough]]. clear Rivals.
+      set (some := doubtful A rounds _ q ws rivals) in *. clearbody some.
       assert (Same : size b = size whole_box).
       { clear. induction b as [|[a n] b' IH]; [reflexivity|]. cbn [app size]. now rewrite IH. }
       assert (Explored : forall l, (exists ss, Forall2 (state_ok whole_box) l ss /\
@@ -433,12 +449,12 @@ Section Soundness.
       { intros l [ss [States Positive]]. apply (explore_sound whole_box l ss P States).
         intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
         apply Enough; [exact In_t|]. now apply Positive. }
-      destruct doubtful as [|r doubtful].
+      destruct some as [|r some].
       - rewrite Same. apply (Z.le_trans _ (explore A whole_box [])).
         + destruct whole_box; cbn; lia.
         + apply Explored. exists []. split; [constructor|]. intros t _. inversion Kept. intros v [].
       - clear ws Weighed. destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
-        apply Explored. clear Enough Explored. revert Kept. generalize (r :: doubtful) as l. intros l Kept.
+        apply Explored. clear Enough Explored. revert Kept. generalize (r :: some) as l. intros l Kept.
         induction Kept as [|r' v l vs'' Here Kept [ss [States Positive]]].
         + exists []. split; [constructor|]. intros t _ v [].
         + destruct (fine_state_ok ws r' v Weighed Here) as [s [State Is]].

@@ -189,19 +189,25 @@ Section Checker.
       (fold_right (map2 (map2 (add A))) (map (fun i => repeat zero (snd i)) (b ++ [(q, 1)]))
          (map snd found)).
 
+  (** Rivals that a bound in so many steps does not prove to be led, bound after bound. *)
+  Definition doubtful (rounds : list nat) (masks : list (list bool)) (q : nat)
+      (ws : list weighing) (rivals : list rival) : list rival :=
+    fold_left (fun l steps => filter (fun r => negb (less A zero (coarse_bound steps masks q ws r))) l)
+      rounds rivals.
+
   (** How many inputs of the box, which go on with q, are right: their label leads all rivals. *)
-  Definition count_box (steps more : nat) (pieces : list (nat * nat)) (attends : list table)
+  Definition count_box (rounds : list nat) (more : nat) (pieces : list (nat * nat)) (attends : list table)
       (rivals : list rival) (q : nat) (b : box) : Z :=
     let masks := map (mask_of pieces) b in
     match weigh_all (map (coarse_views masks q) attends) with
     | None => 0%Z
     | Some ws =>
-        match filter (fun r => negb (less A zero (coarse_bound steps masks q ws r))) rivals with
+        match doubtful rounds masks q ws rivals with
         | [] => size b
-        | doubtful =>
+        | some =>
             match weigh_all (map (fine_views b q) attends) with
             | None => 0%Z
-            | Some ws => explore (b ++ [(q, 1)]) (map (fine_state more b q ws) doubtful)
+            | Some ws => explore (b ++ [(q, 1)]) (map (fine_state more b q ws) some)
             end
         end
     end.

@@ -18,6 +18,20 @@ Record group := {
   queries : list (nat * list box)  (* last tokens, with boxes of the tokens before *)
 }.
 
+(** The same from machine integers, which are read faster: of each token of a box, the first value
+    and their number. *)
+Definition number (i : int) : nat := Z.to_nat (Uint63.to_Z i).
+
+Fixpoint box_from (l : list int) : box :=
+  match l with a :: k :: l => (number a, number k) :: box_from l | _ => [] end.
+
+Definition group_from (m : int) (sizes : list int) (found : list (int * list (list int)))
+    : group := {|
+  label := number m;
+  pieces := map number sizes;
+  queries := map (fun qb => (number (fst qb), map box_from (snd qb))) found
+|}.
+
 Definition with_last (q : nat) (b : box) : box := b ++ [(q, 1)].
 Definition boxes_of (qb : nat * list box) : list box := map (with_last (fst qb)) (snd qb).
 
@@ -40,7 +54,7 @@ Definition fitting (n v outs : nat) (same : nat -> box -> bool) (groups : list g
 
 Section Count.
   Variable A : arithmetic.
-  Variables (n v outs : nat) (F : fractions) (steps more : nat).
+  Variables (n v outs : nat) (F : fractions) (rounds : list nat) (more : nat).
   Variable env : list (store A).
   Notation T := (T A).
 
@@ -54,36 +68,42 @@ Section Count.
           (points v))
     (attention h).
 
-  Definition gain_rows (top m x : nat) (h : head) : list (list T) :=
-    map (fun g =>
-      map (fun u => eval A env (repeat u n) [point_of m; point_of x] g) (points top))
-    (gains h).
+  (** What is written to output y: directly, for each last token; and from each position of a head,
+      for each token there. *)
+  Definition written_row (y : nat) (e : scalar) : list T :=
+    map (fun u => eval A env (repeat u n) [point_of y] e) (points v).
+  Definition written_rows (y : nat) : list T * list (list (list T)) :=
+    (written_row y (direct F), map (fun h => map (written_row y) (written h)) (heads F)).
 
-  Definition rival_of (sizes : list nat) (m x : nat) : rival A := {|
-    beside := map (fun u => eval A env (repeat u n) [point_of m; point_of x] (direct F))
-                  (points (list_sum sizes));
-    gained := map (fun h => table_from (least A) sizes (gain_rows (list_sum sizes) m x h)) (heads F)
+  (** By how much more is written to m than to x. *)
+  Definition rival_of (sizes : list nat) (own other : list T * list (list (list T))) : rival A := {|
+    beside := map2 (sub A) (fst own) (fst other);
+    gained := map2 (fun l l' => table_from (least A) sizes (map2 (map2 (sub A)) l l'))
+                   (snd own) (snd other)
   |}.
 
   Definition sum_over {X} (f : X -> Z) (l : list X) : Z :=
     fold_right (fun x k => (f x + k)%Z) 0%Z l.
 
-  Definition count_group (rows : list (list (list (list T)))) (g : group) : Z :=
-    let found := map (rival_of (pieces g) (label g)) (omit (label g) (seq 0 outs)) in
+  Definition count_group (rows : list (list (list (list T))))
+      (known : list (list T * list (list (list T)))) (g : group) : Z :=
+    let found := map (rival_of (pieces g) (nth (label g) known ([], [])))
+                     (omit (label g) known) in
     sum_over (fun qb : nat * list box =>
       let attends := map (table_from (greatest A) (pieces g)) (nth (fst qb) rows []) in
-      sum_over (count_box A steps more (pieces_from 0 (pieces g)) attends found (fst qb)) (snd qb))
+      sum_over (count_box A rounds more (pieces_from 0 (pieces g)) attends found (fst qb)) (snd qb))
     (queries g).
 
   Definition count_groups (groups : list group) : Z :=
     let rows := map (fun q => map (weight_rows q) (heads F)) (seq 0 v) in
-    sum_over (count_group rows) groups.
+    sum_over (count_group rows (map written_rows (seq 0 outs))) groups.
 End Count.
 
 Section Check.
   Variable A : arithmetic.
   Variables (M : network) (fast : list definition) (kept : list (option nat)) (most from : nat).
-  Variables (n v : nat) (F : fractions) (steps more : nat) (groups : list group).
+  Variables (n v : nat) (F : fractions) (rounds : list nat) (more : nat).
+  Variable groups : list group.
   Variable same : nat -> box -> bool.
 
   (** How many inputs the boxes prove; none if there is something wrong with the hints. *)
@@ -91,16 +111,17 @@ Section Check.
     let constants := removelast fast in
     let shapes := map dims (weights M) in
     let all := shapes ++ map shape constants in
-    let safe_at := safe all (repeat v n) [outputs M; outputs M] in
+    let safe_for := safe all (repeat v n) in
     match store_weights A (fraction_bits M) (weights M) with
     | Some env =>
         if tabulated M fast kept && safe_program shapes [] constants
            && same_sum (lead_in_tables most fast) (written_out M fast most from (chain (summed F)))
            && fractions_fit n F
-           && safe_at (direct F)
-           && forallb (fun h => forallb safe_at (attention h) && forallb safe_at (gains h)) (heads F)
+           && safe_for [outputs M] (direct F)
+           && forallb (fun h => forallb (safe_for [outputs M; outputs M]) (attention h)
+                                && forallb (safe_for [outputs M]) (written h)) (heads F)
            && fitting n v (outputs M) same groups
-        then count_groups A n v (outputs M) F steps more (evaluate A [] env constants) groups
+        then count_groups A n v (outputs M) F rounds more (evaluate A [] env constants) groups
         else 0%Z
     | None => 0%Z
     end.
@@ -147,6 +168,9 @@ Qed.
 Lemma flat_map_map {X Y Z} (f : Y -> list Z) (g : X -> Y) l :
   flat_map f (map g l) = flat_map (fun x => f (g x)) l.
 Proof. induction l as [|a l IH]; [reflexivity|]. cbn. now rewrite IH. Qed.
+
+Lemma omit_map {X Y} (f : X -> Y) l : forall m, omit m (map f l) = map f (omit m l).
+Proof. induction l as [|a l IH]; intros [|m]; [reflexivity..|]. cbn. now rewrite IH. Qed.
 
 Lemma member_length b t : In t (members b) -> length t = length b.
 Proof.
@@ -211,7 +235,7 @@ Section Expressions.
   Definition weight_of (q : nat) (h : head) (i u : nat) : R :=
     meaning (repeat u (n - 1) ++ [q]) env [0; 0] (nth i (attention h) none).
   Definition gain_of (m x : nat) (h : head) (i u : nat) : R :=
-    meaning (repeat u n) env [m; x] (nth i (gains h) none).
+    gain (repeat u n) env m x (nth i (written h) none).
 
   Variables (t : list nat) (q m x : nat).
   Hypothesis Length : length t = n.
@@ -225,7 +249,7 @@ Section Expressions.
   Lemma head_meaning h : head_fits n h = true ->
     total_of (map2 (fun w g => meaning t env [m; x] w /
                                total_of (map (meaning t env [m; x]) (attention h))
-                               * meaning t env [m; x] g)%R (attention h) (gains h)) =
+                               * gain t env m x g)%R (attention h) (written h)) =
     fraction (weight_of q h) (gain_of m x h) t.
   Proof using Some_token Length Last.
     intros Fits. unfold head_fits in Fits. apply andb_prop in Fits. destruct Fits as [Fits Gains].
@@ -253,11 +277,11 @@ Section Expressions.
         rewrite app_nth1 by (rewrite repeat_length; lia). now rewrite nth_repeat_below by lia.
       - exact Reads. }
     assert (Gain : forall i, i < n ->
-      gain_of m x h i (nth i t 0) = meaning t env [m; x] (nth i (gains h) none)).
+      gain_of m x h i (nth i t 0) = gain t env m x (nth i (written h) none)).
     { intros i Below. rewrite forallb_forall in Gains.
-      specialize (Gains _ (in_numbered (gains h) none n i Gs Below)). cbn in Gains.
-      unfold gain_of. apply (meaning_among _ _ [i]); [|exact Gains].
-      intros p [<-|[]]. now apply nth_repeat_below. }
+      specialize (Gains _ (in_numbered (written h) none n i Gs Below)). cbn in Gains.
+      unfold gain_of, gain. f_equal; apply (meaning_among _ _ [i]); try exact Gains;
+        intros p [<-|[]]; now apply nth_repeat_below. }
     rewrite total_div. unfold fraction. f_equal.
     - symmetry. apply (along_map2 _ none); [congruence..|]. intros i Below. rewrite Length in Below.
       now rewrite Weight, Gain.
@@ -268,14 +292,14 @@ Section Expressions.
 
   Lemma summed_fractions F : fractions_fit n F = true ->
     meaning t env [m; x] (chain (summed F)) =
-    (meaning (repeat q n) env [m; x] (direct F) +
+    (gain (repeat q n) env m x (direct F) +
      total_of (map2 (fun F G => fraction F G t) (map (weight_of q) (heads F))
                     (map (gain_of m x) (heads F))))%R.
   Proof using Some_token Length Last.
     intros Fits. unfold fractions_fit in Fits. apply andb_prop in Fits. destruct Fits as [Fits Heads].
     apply andb_prop in Fits. destruct Fits as [_ Direct]. rewrite summed_meaning. f_equal.
-    - apply (meaning_among _ _ [n - 1]); [|exact Direct]. intros p [<-|[]].
-      rewrite nth_repeat_below by lia. exact Last.
+    - unfold gain. f_equal; apply (meaning_among _ _ [n - 1]); try exact Direct;
+        intros p [<-|[]]; rewrite nth_repeat_below by lia; exact Last.
     - f_equal. rewrite forallb_forall in Heads. induction (heads F) as [|h l IH]; [reflexivity|].
       cbn [map map2]. rewrite IH by (intros; apply Heads; now right). f_equal.
       apply head_meaning, Heads. now left.
@@ -315,26 +339,38 @@ Section Soundness.
     Hypothesis Env : env_ok env shapes fs.
     Hypothesis Some_token : 0 < n.
 
-    Lemma row_computed e m x top k (at_point : point -> list point) (at_token : nat -> list nat) :
-      safe shapes (repeat v n) [outs; outs] e = true -> m < outs -> x < outs -> top <= k <= v ->
+    Lemma row_computed e ab axes top (at_point : point -> list point)
+        (at_token : nat -> list nat) :
+      safe shapes (repeat v n) ab e = true -> in_range ab axes -> top <= v ->
       (forall u, u < v -> in_range (repeat v n) (at_token u)) ->
       (forall u, at_point (point_of u) = map point_of (at_token u)) ->
-      row_full top (map (fun u => eval A env (at_point u) [point_of m; point_of x] e) (points k))
-        (fun u => meaning (at_token u) fs [m; x] e).
+      row_full top (map (fun u => eval A env (at_point u) (map point_of axes) e) (points v))
+        (fun u => meaning (at_token u) fs axes e).
     Proof using Sd Env Some_token.
-      intros Safe Hm Hx Top Range Same.
+      intros Safe Axes Top Range Same.
       assert (Holds : forall u, u < v -> contains
-        (eval A env (at_point (point_of u)) [point_of m; point_of x] e)
-        (meaning (at_token u) fs [m; x] e)).
+        (eval A env (at_point (point_of u)) (map point_of axes) e) (meaning (at_token u) fs axes e)).
       { intros u Below. rewrite Same.
-        refine (eval_sound Sd (at_token u) (repeat v n) env shapes fs Env (Range u Below) e [m; x]
-          [outs; outs] _ Safe). repeat constructor; assumption. }
+        exact (eval_sound Sd (at_token u) (repeat v n) env shapes fs Env (Range u Below) e axes
+          ab Axes Safe). }
       rewrite points_seq, map_map. split.
       - intros u Below. eexists. split; [|apply Holds; lia].
         apply (map_nth_error (fun u => eval A env (at_point (point_of u)) _ e)).
         rewrite (nth_error_nth' _ 0) by (rewrite seq_length; lia). f_equal. apply seq_nth. lia.
       - apply Forall_forall. intros a In_a. apply in_map_iff in In_a.
         destruct In_a as [u [<- In_u]]. apply in_seq in In_u. eexists. apply Holds. lia.
+    Qed.
+
+    Lemma row_minus top r r' f g : row_full top r f -> row_full top r' g ->
+      row_full top (map2 (sub A) r r') (fun u => f u - g u)%R.
+    Proof using Sd.
+      intros [Full All] [Full' All']. split.
+      - intros u Below. destruct (Full u Below) as [a [At X]], (Full' u Below) as [a' [At' X']].
+        exists (sub A a a'). split; [now apply nth_error_map2|now apply (sound_sub _ _ _ Sd)].
+      - clear -All All' Sd. revert r' All'.
+        induction All as [|a r [x Here] All IH]; intros r' All'; [constructor|].
+        destruct All' as [|a' r' [x' Here'] All']; constructor; [|now apply IH].
+        eexists. apply (sound_sub _ _ _ Sd); eassumption.
     Qed.
 
     Lemma range_repeat u k : u < v -> in_range (repeat v k) (repeat u k).
@@ -362,15 +398,15 @@ Section Soundness.
 
     Variable F : fractions.
     Hypothesis Fits : fractions_fit n F = true.
-    Hypothesis Safe_direct : safe shapes (repeat v n) [outs; outs] (direct F) = true.
+    Hypothesis Safe_direct : safe shapes (repeat v n) [outs] (direct F) = true.
     Hypothesis Safe_heads : forallb (fun h =>
       forallb (safe shapes (repeat v n) [outs; outs]) (attention h)
-      && forallb (safe shapes (repeat v n) [outs; outs]) (gains h)) (heads F) = true.
+      && forallb (safe shapes (repeat v n) [outs]) (written h)) (heads F) = true.
 
     Lemma head_known h : In h (heads F) ->
-      length (attention h) = n /\ length (gains h) = n /\
+      length (attention h) = n /\ length (written h) = n /\
       (forall i, i < n -> safe shapes (repeat v n) [outs; outs] (nth i (attention h) (Number 0 1)) = true
-               /\ safe shapes (repeat v n) [outs; outs] (nth i (gains h) (Number 0 1)) = true).
+               /\ safe shapes (repeat v n) [outs] (nth i (written h) (Number 0 1)) = true).
     Proof using Some_token Fits Safe_heads.
       intros In_h. rewrite forallb_forall in Safe_heads. pose proof (Safe_heads h In_h) as Safe.
       apply andb_prop in Safe. destruct Safe as [Ws Gs]. rewrite forallb_forall in Ws, Gs.
@@ -393,36 +429,53 @@ Section Soundness.
       apply table_from_ok; [apply (inhabited_extreme Sd)|unfold weight_rows; now rewrite map_length|].
       intros i Below. unfold weight_rows.
       erewrite nth_indep by (rewrite map_length; lia). rewrite map_nth.
-      apply (row_computed _ 0 0 _ v (fun u => repeat u (n - 1) ++ [point_of q])
+      apply (row_computed _ [outs; outs] [0; 0] _ (fun u => repeat u (n - 1) ++ [point_of q])
                (fun u => repeat u (n - 1) ++ [q])); try lia.
       - now apply Safe.
+      - repeat constructor; lia.
       - intros u Hu. now apply range_with_last.
       - intros u. now rewrite map_app, map_repeat.
     Qed.
 
+    Lemma written_computed e y top :
+      safe shapes (repeat v n) [outs] e = true -> y < outs -> top <= v ->
+      row_full top (written_row A n v env y e) (fun u => meaning (repeat u n) fs [y] e).
+    Proof using Sd Env Some_token.
+      intros Safe Below Top.
+      apply (row_computed e [outs] [y] _ (fun u => repeat u n) (fun u => repeat u n)); try assumption.
+      - repeat constructor. exact Below.
+      - intros u Hu. now apply range_repeat.
+      - intros u. now rewrite map_repeat.
+    Qed.
+
     Lemma rival_computed q sizes m x : q < list_sum sizes -> list_sum sizes <= v ->
       m < outs -> x < outs ->
-      rival_ok (contains := contains) sizes q (repeat (0, 0) (n - 1)) (rival_of A n F env sizes m x)
-        (meaning (repeat q n) fs [m; x] (direct F), map (gain_of n fs m x) (heads F)).
+      rival_ok (contains := contains) sizes q (repeat (0, 0) (n - 1))
+        (rival_of A n sizes (written_rows A n v F env m) (written_rows A n v F env x))
+        (gain (repeat q n) fs m x (direct F), map (gain_of n fs m x) (heads F)).
     Proof using Sd Env Some_token Fits Safe_direct Safe_heads.
-      intros Query Top Hm Hx. split; cbn [beside gained rival_of fst snd].
-      - destruct (row_computed (direct F) m x (list_sum sizes) (list_sum sizes)
-          (fun u => repeat u n) (fun u => repeat u n) Safe_direct Hm Hx ltac:(lia)) as [Full _].
-        + intros u Hu. now apply range_repeat.
-        + intros u. now rewrite map_repeat.
-        + destruct (Full q Query) as [a [At X]]. unfold at_token.
-          now rewrite (nth_error_nth _ _ _ At).
+      intros Query Top Hm Hx. split; cbn [beside gained rival_of written_rows fst snd].
+      - destruct (row_minus _ _ _ _ _ (written_computed _ m _ Safe_direct Hm Top)
+          (written_computed _ x _ Safe_direct Hx Top)) as [Full _].
+        destruct (Full q Query) as [a [At X]]. unfold at_token.
+        now rewrite (nth_error_nth _ _ _ At).
       - rewrite repeat_length. generalize head_known. generalize (heads F) as l.
-        induction l as [|h l IH]; intros Known; cbn [map]; [constructor|].
+        induction l as [|h l IH]; intros Known; cbn [map map2]; [constructor|].
         constructor; [|apply IH; intros; apply Known; now right].
         destruct (Known h (or_introl eq_refl)) as [_ [Gs Safe]].
-        apply table_from_ok; [apply (inhabited_extreme Sd)|unfold gain_rows; now rewrite map_length|].
-        intros i Below. unfold gain_rows.
-        erewrite nth_indep by (rewrite map_length; lia). rewrite map_nth.
-        apply (row_computed _ m x _ _ (fun u => repeat u n) (fun u => repeat u n)); try lia.
-        + now apply Safe.
-        + intros u Hu. now apply range_repeat.
-        + intros u. now rewrite map_repeat.
+        assert (Row : forall i, i < n -> nth i
+          (map2 (map2 (sub A)) (map (written_row A n v env m) (written h))
+                               (map (written_row A n v env x) (written h))) [] =
+          map2 (sub A) (written_row A n v env m (nth i (written h) (Number 0 1)))
+                       (written_row A n v env x (nth i (written h) (Number 0 1)))).
+        { intros i Below. rewrite <- Gs in Below. clear -Below. revert i Below.
+          induction (written h) as [|e es IHe]; intros [|i] Below; cbn [length] in Below; try lia;
+            [reflexivity|]. cbn [map map2 nth]. apply IHe. lia. }
+        apply table_from_ok; [apply (inhabited_extreme Sd)| |].
+        + transitivity (length (written h)); [|exact Gs]. clear. induction (written h) as [|e es IHe]; [reflexivity|].
+          cbn [map map2 length]. now rewrite IHe.
+        + intros i Below. rewrite Row by exact Below. unfold gain_of, gain.
+          apply row_minus; apply written_computed; try assumption; now apply Safe.
     Qed.
   End Tables.
 
@@ -430,9 +483,9 @@ Section Soundness.
     (Z.of_nat (length (filter P l)) <= Z.of_nat (length (filter P l')))%Z.
   Proof using. intros Distinct Within. apply Nat2Z.inj_le. now apply nodup_count. Qed.
 
-  Theorem count_fractions_sound M fast kept most from n v F steps more groups same task :
+  Theorem count_fractions_sound M fast kept most from n v F rounds more groups same task :
     (forall m b, same m b = true -> forall t, In t (members b) -> task t = m) ->
-    (count_fractions A M fast kept most from n v F steps more groups same <=
+    (count_fractions A M fast kept most from n v F rounds more groups same <=
      Z.of_nat (length (filter (right_b M task) (inputs (repeat v n)))))%Z.
   Proof using Sd.
     intros Same. unfold count_fractions. cbv zeta.
@@ -452,7 +505,7 @@ Section Soundness.
     pose proof (evaluate_sound Sd [] [] constants ltac:(constructor) env _ _ Env Safe) as EnvAll.
     cbn [map] in EnvAll. fold (tables M constants) in EnvAll. fold shapes in EnvAll.
     set (env' := evaluate A [] env constants) in *. set (fs := tables M constants) in *.
-    set (outs := outputs M) in *.
+    set (outs := outputs M) in *. set (known := map (written_rows A n v F env') (seq 0 outs)).
     set (rows := map (fun q => map (weight_rows A n v env' q) (heads F)) (seq 0 v)).
     unfold fitting in Fitting. apply andb_prop in Fitting. destruct Fitting as [Labels Groups].
     rewrite forallb_forall in Groups.
@@ -485,9 +538,8 @@ Section Soundness.
         now apply (Same _ _ Label'). }
     clear Groups.
     apply (Z.le_trans _ (Z.of_nat (length (filter (right_b M task) (flat_map inputs_of_group groups))))).
-    - unfold count_groups. fold rows. apply count_each. intros g In_g.
+    - unfold count_groups. fold rows. fold known. apply count_each. intros g In_g.
       destruct (Known g In_g) as [Label [Top [_ Queries]]]. unfold count_group. cbv zeta.
-      set (found := map _ (omit (label g) (seq 0 outs))).
       apply count_each. intros qb In_qb. destruct (Queries qb In_qb) as [Query [_ Boxes]].
       set (q := fst qb) in *.
       assert (Rows : nth q rows [] = map (weight_rows A n v env' q) (heads F)).
@@ -505,13 +557,17 @@ Section Soundness.
           cbn [inside] in In'. apply andb_prop in In'. cbn. f_equal. now apply IH. }
         apply All in Inside. unfold with_last in Inside.
         rewrite app_length, repeat_length in Inside. cbn in Inside. lia. }
-      pose (stands x := (meaning (repeat q n) fs [label g; x] (direct F),
+      pose (stands x := (gain (repeat q n) fs (label g) x (direct F),
                          map (gain_of n fs (label g) x) (heads F))).
-      apply (count_box_sound Sd (pieces g) q steps more b _ (map (weight_of n fs q) (heads F))
+      apply (count_box_sound Sd (pieces g) q more rounds b _ (map (weight_of n fs q) (heads F))
         ltac:(exact Query) Ends) with (vs := map stands (omit (label g) (seq 0 outs))).
       + rewrite Long. apply (attends_ok n v outs env' _ fs EnvAll Some_token F Fits Safe_heads);
           [unfold q in *; lia|exact Top|lia].
-      + unfold found.
+      + assert (Own : nth (label g) known ([], []) = written_rows A n v F env' (label g)).
+        { unfold known. rewrite (nth_indep _ ([], []) (written_rows A n v F env' 0))
+            by (rewrite map_length, seq_length; exact Label).
+          now rewrite map_nth, seq_nth. }
+        rewrite Own. unfold known. rewrite omit_map, map_map.
         assert (Below : forall x, In x (omit (label g) (seq 0 outs)) -> x < outs)
           by (intros x In_x; now apply in_omit_seq in In_x).
         induction (omit (label g) (seq 0 outs)) as [|x l IH]; cbn [map]; [constructor|].
@@ -554,9 +610,9 @@ Section Soundness.
         now apply (inside_inputs _ (with_last (fst qb) b')).
   Qed.
 
-  Theorem accuracy_of_fractions M fast kept most from n v F steps more groups same task N total :
+  Theorem accuracy_of_fractions M fast kept most from n v F rounds more groups same task N total :
     (forall m b, same m b = true -> forall t, In t (members b) -> task t = m) ->
-    check_fractions A M fast kept most from n v F steps more groups same N total = true ->
+    check_fractions A M fast kept most from n v F rounds more groups same N total = true ->
     shaped M = true /\ (accuracy M (inputs (repeat v n)) task >= IZR N / IZR total)%R.
   Proof using Sd.
     intros Same Check. unfold check_fractions in Check.

@@ -4,16 +4,17 @@
 
         direct + sum over heads of (sum_i w_i g_i) / (sum_i w_i)
 
-    where the weight w_i depends on token number i and on the last one, and the gain g_i on token
-    number i alone: expressions that Coq finds again in a program's logits, in whatever order they
-    are added up there. *)
+    where the weight w_i depends on token number i and on the last one, and the gain g_i is the
+    difference of a number that token number i writes to either output: expressions that Coq finds
+    again in a program's logits, in whatever order they are added up there. *)
 
 From Coq Require Import Reals List Bool Lia Lra.
 From CompactProofs Require Import Network Evaluator Arithmetic Distribute Substitution Lead Rows.
 Import ListNotations.
 Open Scope nat_scope.
 
-Record head := { attention : list scalar; gains : list scalar }.
+(** What is written to output Axis 0, from each position and directly; and weights. *)
+Record head := { attention : list scalar; written : list scalar }.
 Record fractions := { direct : scalar; heads : list head }.
 
 (** ** The expression *)
@@ -21,9 +22,9 @@ Record fractions := { direct : scalar; heads : list head }.
 Definition denominator (h : head) : scalar := chain (attention h).
 
 Definition terms (h : head) : list scalar :=
-  map2 (fun w g => Times (Over w (denominator h)) g) (attention h) (gains h).
+  map2 (fun w g => Times (Over w (denominator h)) (lead g)) (attention h) (written h).
 
-Definition summed (F : fractions) : list scalar := direct F :: flat_map terms (heads F).
+Definition summed (F : fractions) : list scalar := lead (direct F) :: flat_map terms (heads F).
 
 (** ** Sums in any order *)
 
@@ -67,12 +68,12 @@ Fixpoint reads_among (ps : list nat) (e : scalar) : bool :=
 
 (** Does each depend on what is said above? [n] tokens. *)
 Definition head_fits (n : nat) (h : head) : bool :=
-  (length (attention h) =? n) && (length (gains h) =? n)
+  (length (attention h) =? n) && (length (written h) =? n)
   && forallb (fun iw => let (i, w) := iw : nat * scalar in
        reads_among [i; n - 1] w && negb (depends 0 w) && negb (depends 1 w))
      (combine (seq 0 n) (attention h))
   && forallb (fun ig => let (i, g) := ig : nat * scalar in reads_among [i] g)
-     (combine (seq 0 n) (gains h)).
+     (combine (seq 0 n) (written h)).
 
 Definition fractions_fit (n : nat) (F : fractions) : bool :=
   (0 <? n) && reads_among [n - 1] (direct F) && forallb (head_fits n) (heads F).
@@ -128,23 +129,31 @@ Section Meaning.
     - cbn [meaning]. rewrite IH. reflexivity.
   Qed.
 
+End Meaning.
+
+Section Outputs.
+  Variables (t : list nat) (env : list tensor) (m x : nat).
+  Notation means := (meaning t env [m; x]).
+
+  Definition gain (e : scalar) : R := meaning t env [m] e - meaning t env [x] e.
+
   Lemma summed_meaning F : means (chain (summed F)) =
-    means (direct F) + total_of (map (fun h =>
-      total_of (map2 (fun w g => means w / total_of (map means (attention h)) * means g)
-                     (attention h) (gains h))) (heads F)).
+    gain (direct F) + total_of (map (fun h =>
+      total_of (map2 (fun w g => means w / total_of (map means (attention h)) * gain g)
+                     (attention h) (written h))) (heads F)).
   Proof using.
-    rewrite chain_total. cbn [summed map total_of fold_right]. f_equal.
+    rewrite chain_total. cbn [summed map total_of fold_right]. rewrite lead_meaning. f_equal.
     fold (total_of (map means (flat_map terms (heads F)))).
     induction (heads F) as [|h l IH]; [reflexivity|]. cbn [flat_map map].
     rewrite map_app, total_of_app, IH. cbn [total_of fold_right]. f_equal. f_equal.
-    unfold terms. generalize (gains h) as gs.
-    assert (All : forall ws gs, map means (map2 (fun w g => Times (Over w (denominator h)) g) ws gs)
-      = map2 (fun w g => means w / total_of (map means (attention h)) * means g) ws gs).
+    assert (All : forall ws gs,
+      map means (map2 (fun w g => Times (Over w (denominator h)) (lead g)) ws gs) =
+      map2 (fun w g => means w / total_of (map means (attention h)) * gain g) ws gs).
     { induction ws as [|w ws IHw]; intros [|g gs]; [reflexivity..|]. cbn [map2 map].
-      rewrite IHw. cbn [meaning]. unfold denominator. now rewrite chain_total. }
-    intros gs. apply All.
+      rewrite IHw. cbn [meaning]. unfold denominator. now rewrite chain_total, lead_meaning. }
+    apply All.
   Qed.
-End Meaning.
+End Outputs.
 
 Lemma place_among t t' ps axes i : (forall p, In p ps -> nth p t 0%nat = nth p t' 0%nat) ->
   tokens_among ps i = true -> place t axes i = place t' axes i.
