@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks import LoadedModel
 
-COMPACT: dict[str, dict[str, Any]] = {"g-sets-linear": {"exact": False}, "directions": {}}
-"""Strategies with a compact checker for networks on pairs, with the options that differ from their own."""
+COMPACT: dict[str, dict[str, Any]] = {"g-sets-linear": {"exact": False}, "directions": {}, "automatic": {}}
+"""Strategies with a compact checker for programs, with the options that differ from their own."""
 
 
 def formalize(
@@ -65,7 +65,7 @@ def formalize(
             "-s",
             help="How to prove it. For one-layer transformers on max-of-k: **additive** (the default), **prefix** or "
             "**brute-force**; for other networks **brute-force** (the default), or, which is shorter, **directions** on groups and "
-            "on modular addition, or **g-sets-linear** on groups.",
+            "on modular addition, **g-sets-linear** on groups, **automatic** for one layer of attention.",
             show_default=False,
         ),
     ] = None,
@@ -231,7 +231,7 @@ def _model(
 ) -> tuple[Formalization, Certificate]:
     """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
     from compact_proofs.core.prove import find_explanation, prove
-    from compact_proofs.formal.compact import compact_statement
+    from compact_proofs.formal.compact import compact_statement, refuse_early
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.progress import progress_bars
 
@@ -239,6 +239,7 @@ def _model(
     chosen = _chosen(loaded, strategy, options)
     if chosen is None:
         return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
+    refuse_early(loaded.model, loaded.task, chosen, loaded.name)
     with progress_bars(f"proving by {chosen.name}"):
         explanation = find_explanation(loaded.model, loaded.task, chosen)
         statement = compact_statement(  # which refuses before anything is proved
@@ -321,7 +322,8 @@ def _network(
     if strategy not in (None, "brute-force", "exhaustive") or options:
         raise BadInput(
             f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option "
-            "(on groups and modular addition, --strategy directions has a compact checker; on groups g-sets-linear)"
+            "(on groups and modular addition, --strategy directions has a compact checker; on groups g-sets-linear; for one layer "
+            "of attention automatic)"
         )
     statement = statement_of(module, task, title=title, arithmetic=arithmetic)
     with progress_bars("proving by exhaustive"):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.directions import Directions
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.directions.directions_statement import directions_statement
+from compact_proofs.formal.fractions.fraction_statement import fraction_statement, parts_of
 from compact_proofs.formal.groups.group_statement import group_statement
 from compact_proofs.formal.sources import transformer_statement
 from compact_proofs.formal.theorem import Formalization, Statement, write_theorem
@@ -28,7 +31,31 @@ def checker_of(task: Task, strategy: Strategy) -> Maker | None:
         return group_statement
     if isinstance(strategy, Directions):
         return directions_statement
+    if isinstance(strategy, Automatic):
+        return fraction_statement
     return transformer_statement if isinstance(task, MaxOfK) else None
+
+
+def refuse_early(model: nn.Module, task: Task, strategy: Strategy, title: str) -> None:
+    """Refuse, before a long search for an explanation, a network that a strategy's compact checker does not take.
+
+    Raises
+    ------
+    BadInput
+        If it is known already that there is no checker for it.
+    """
+    if isinstance(strategy, Automatic):
+        with _refusing(title):
+            parts_of(model, task)
+
+
+@contextmanager
+def _refusing(title: str) -> Iterator[None]:
+    """Say of every refusal whose it is, and what takes any network."""
+    try:
+        yield
+    except BadInput as reason:
+        raise BadInput(f"{title} has no compact checker: {reason}; cp.formalize takes any network, and runs it") from reason
 
 
 def compact_statement(
@@ -59,10 +86,8 @@ def compact_statement(
     maker = checker_of(task, strategy)
     if maker is None:
         raise BadInput(f"{title}: {strategy.name} on {task.name} has no compact checker; cp.formalize takes any network")
-    try:
+    with _refusing(title):
         return maker(model, task, strategy, explanation, title, arithmetic)
-    except BadInput as reason:
-        raise BadInput(f"{title} has no compact checker: {reason}; cp.formalize takes any network, and runs it") from reason
 
 
 def formalize_compact(

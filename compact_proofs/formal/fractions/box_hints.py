@@ -6,7 +6,7 @@ Nothing of this is trusted: Coq checks that boxes are apart and that each has it
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +33,16 @@ class Group:
     label: int
     pieces: tuple[int, ...]
     queries: dict[int, tuple[tuple[Interval, ...], ...]]
+
+    def entries(self, n_ctx: int) -> int:
+        """How many pieces there are at all positions of all boxes; the last token is one."""
+        starts = list(itertools.accumulate(self.pieces, initial=0))
+        meeting = Counter(i for boxes in self.queries.values() for box in boxes for i in box)
+        found = sum(
+            count * sum(start < a + n and a < start + size for start, size in zip(starts, self.pieces, strict=False))
+            for (a, n), count in meeting.items()
+        )
+        return found + meeting.total() // max(n_ctx - 1, 1)
 
 
 def boxes_in(found: Boxes) -> list[Box]:

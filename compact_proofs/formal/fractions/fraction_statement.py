@@ -24,15 +24,19 @@ from compact_proofs.formal.fractions.fraction_source import hints_source
 from compact_proofs.formal.fractions.fraction_structure import Fractions, fractions_of
 from compact_proofs.formal.goal.boxes import Box
 from compact_proofs.formal.goal.lead import Lead, lead_of
+from compact_proofs.formal.network.language import Network
 from compact_proofs.formal.network.program_statement import CHECKED, MODEL, TABLES, ProgramStatement
 from compact_proofs.formal.network.source import tables_source
-from compact_proofs.formal.network.statement import network_for
-from compact_proofs.formal.network.tasks import task_in_coq
+from compact_proofs.formal.network.statement import EXPONENTIAL, OTHER, network_for, seconds_of
+from compact_proofs.formal.network.tasks import TaskInCoq, task_in_coq
 from compact_proofs.formal.theorem import NAME
 from compact_proofs.inputs.task import Task
 
 ROUNDS, MORE = (1, 2), 4
 """Steps of Dinkelbach's method for pieces, in a first and a second bound, and for single tokens."""
+
+ENTRY = 3.5e-6
+"""Seconds for a piece of a box at a position, of a head and another output, on the processor's numbers."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,12 @@ class FractionStatement(ProgramStatement):
         return f"count_fractions {self.numbers} {MODEL} {TABLES} {self._arguments} {same}"
 
     def seconds(self) -> float:
-        return self.reading + 60 * SLOWDOWN[self.arithmetic] + ASSUMING
+        n, v, heads = len(self.task.values), self.task.values[0], len(self.fractions.heads)
+        tables = seconds_of(self.lead.distributed.network, 0) + v * v * n * heads * EXPONENTIAL
+        written = 4 * self.network.outputs * v * (n * heads + 1) * OTHER
+        entries = sum(g.entries(n) for g in self.groups) * heads * (self.network.outputs - 1)
+        once = 1 + SLOWDOWN[self.arithmetic] * (tables + written + entries * ENTRY)
+        return self.reading + 2 * once + ASSUMING
 
     @property
     def _of_maximum(self) -> bool:
@@ -89,7 +98,7 @@ def fraction_statement(
     assert isinstance(strategy, Automatic)
     known = finite(task)
     leaves = expand(divided_by(explanation, known), explanation["tree"])
-    return statement_on(model, task, boxes_in(leaves.of_kind(PROVE, REST, LIST).boxes), title, arithmetic)
+    return statement_on(model, task, boxes_in(leaves.of_kind(PROVE, REST, LIST)), title, arithmetic)
 
 
 def statement_on(
@@ -102,11 +111,22 @@ def statement_on(
     BadInput
         If the network is another one, or its task is not about all rows of tokens.
     """
+    if not boxes:
+        raise BadInput("the explanation has no boxes of one label")
+    network, terms, lead, fractions = parts_of(model, task)
+    return FractionStatement(network, terms, task.size, title, arithmetic, lead, fractions, groups_of(boxes))
+
+
+def parts_of(model: nn.Module, task: Task) -> tuple[Network, TaskInCoq, Lead, Fractions]:
+    """Write a network and its task in Coq, and the lead of one logit over another as a sum of fractions.
+
+    Raises
+    ------
+    BadInput
+        If that cannot be done.
+    """
     network, terms = network_for(model, task), task_in_coq(task)
     if not terms.domain.startswith("(inputs ") or len(set(terms.values)) != 1:
         raise BadInput("the checker of boxes takes tasks whose inputs are all rows of tokens, of the same values each")
-    if not boxes:
-        raise BadInput("the explanation has no boxes of one label")
     lead = lead_of(network, terms.values[0])
-    fractions = fractions_of(lead, len(terms.values))
-    return FractionStatement(network, terms, task.size, title, arithmetic, lead, fractions, groups_of(boxes))
+    return network, terms, lead, fractions_of(lead, len(terms.values))

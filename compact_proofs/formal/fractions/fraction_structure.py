@@ -26,8 +26,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Fractions:
-    """What is written directly, which depends on the last token alone, and heads: with weights w and gains g of the right output over
-    another one, the lead is a gain and for each head sum_i w_i g_i / sum_i w_i.
+    """What is written to output axis 0 directly, which depends on the last token alone, and heads.
+
+    The lead of an output over another is by how much more is written to it, and for each head sum_i w_i g_i / sum_i w_i, with weights
+    w, and gains g, of the one output over the other.
     """
 
     direct: Scalar
@@ -62,8 +64,8 @@ def fractions_of(found_lead: Lead, n_ctx: int) -> Fractions:
     last = n_ctx - 1
     if not heads or not direct or set().union(*(tokens_of(e) for e in direct)) - {last}:
         raise BadInput(
-            "the checker of boxes takes one layer of attention with nothing behind it, read at the last token: the lead of one logit "
-            "over another as a sum of what the last token writes and of weights over their sum"
+            "the checker of boxes takes one layer of attention with nothing behind it, read at the last token: the lead of one "
+            "logit over another as a sum of what the last token writes and of weights over their sum"
         )
     return Fractions(chain([_to_one_output(e) for e in direct]), tuple(heads))
 
@@ -121,6 +123,6 @@ def _summands(e: Scalar) -> list[Scalar]:
 def _filled(e: Scalar, atoms: tuple[Scalar, ...]) -> Scalar:
     """The expression with atoms in place of variables."""
     if e.head == "Read":
-        (place,) = e.args[1]  # type: ignore[misc, union-attr]
-        return atoms[place.args[0]]  # type: ignore[union-attr, index]
+        (place,) = e.args[1]  # type: ignore[misc]
+        return atoms[place.args[0]]  # type: ignore[index]
     return Scalar(e.head, tuple(_filled(a, atoms) if isinstance(a, Scalar) else a for a in e.args))
