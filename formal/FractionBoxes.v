@@ -23,7 +23,8 @@ Lemma nth_error_keep {X} mask : forall (l : list X) j x,
 Proof.
   induction mask as [|m mask IH]; intros [|y l] [|j] x True Here; try discriminate.
   - cbn in *. injection True as ->. exact Here.
-  - cbn [firstn filter keep nth_error] in *. destruct m; cbn [Datatypes.id length nth_error]; now apply IH.
+  - cbn [firstn filter keep nth_error] in *.
+    destruct m; cbn [Datatypes.id length nth_error]; now apply IH.
 Qed.
 
 Lemma nodup_count {X} (P : X -> bool) (l l' : list X) : NoDup l -> incl l l' ->
@@ -56,7 +57,8 @@ Proof.
   - apply IH. change (fold_right Nat.add 0 sizes) with (list_sum sizes) in Range. lia.
 Qed.
 
-(** The number of what stands for token u at a position, among the pieces that meet the box there. *)
+(** The number of what stands for token u at a position, among the pieces that meet the box
+    there. *)
 Definition coarse_place (pieces : list (nat * nat)) (b : box) (i u : nat) : nat :=
   match nth_error b i with
   | Some i => length (filter Datatypes.id (firstn (piece_of pieces u) (mask_of pieces i)))
@@ -108,10 +110,12 @@ Section Soundness.
     revert rows F Rows.
     induction b as [|i b IH]; intros rows F Rows;
       inversion Rows as [|i1 b1 J1 r rs F1 Row Later]; subst; [constructor|].
-    cbn [fold_right]. specialize (IH rs (fun i => F (S i)) Later). constructor; [exact Row| |exact IH].
+    cbn [fold_right]. specialize (IH rs (fun i => F (S i)) Later).
+    constructor; [exact Row| |exact IH].
     intros t In_b. inversion In_b as [|u i' t' b' Here There]; subst. cbn [along].
     assert (First : contains (hull A r) (F 0 u)).
-    { destruct (Row u Here) as [x [At X]]. apply nth_error_In in At. exact (hull_in Sd x r _ At X). }
+    { destruct (Row u Here) as [x [At X]]. apply nth_error_In in At.
+      exact (hull_in Sd x r _ At X). }
     inversion IH as [F' Is Is' Is''|i2 b2 r2 all l F' Row' All Later' Is Is' Is'']; subst.
     - inversion There. cbn [along]. now rewrite Rplus_0_r.
     - apply (sound_add _ _ _ Sd); [exact First|now apply All].
@@ -163,7 +167,8 @@ Section Soundness.
       assert (Each : forall t, In t (members b') -> P t = true).
       { intros t In_t. apply Right; [exact In_t|]. apply Positive. now apply in_members. }
       induction (members b') as [|t l IH]; [reflexivity|]. cbn [filter].
-      rewrite Each by now left. rewrite IH; [reflexivity|intros; apply Right; [now right|assumption]|].
+      rewrite Each by now left.
+      rewrite IH; [reflexivity|intros; apply Right; [now right|assumption]|].
       intros. apply Each. now right. }
     induction b as [|i b IH]; intros l vs P States Right;
       destruct (doubtful_sound _ l vs States) as [vs' [Kept Enough]]; cbn [explore];
@@ -174,7 +179,8 @@ Section Soundness.
     - destruct (existsb _ _); [lia|]. destruct i as [a n]. cbn [members snd].
       assert (Each : forall m k, k + m <= n ->
         (fold_right (fun k n => explore A b (map (next A k) (s :: l')) + n)%Z 0%Z (seq k m) <=
-         Z.of_nat (length (filter P (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
+         Z.of_nat (length (filter P
+           (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
       { induction m as [|m IHm]; intros k Below; [cbn; lia|]. cbn [seq fold_right flat_map].
         rewrite filter_app, app_length, Nat2Z.inj_add. apply Z.add_le_mono.
         - rewrite filter_map_length. apply (IH _ (map (next_value (a + k)) vs')).
@@ -282,7 +288,8 @@ Section Soundness.
           destruct (piece_found sizes 0 u ltac:(lia)) as [p [At Here]].
           destruct (Full u ltac:(lia)) as [a [At_u X]].
           exists (hull A (slice A p r)). split.
-          * apply nth_error_keep; [|now apply map_nth_error with (f := fun p => hull A (slice A p r))].
+          * apply nth_error_keep;
+              [|now apply map_nth_error with (f := fun p => hull A (slice A p r))].
             unfold mask_of. erewrite map_nth_error by exact At. f_equal.
             unfold holds_token in Here. apply andb_true_intro. split; apply Nat.ltb_lt; lia.
           * apply (hull_in Sd a); [|exact X]. apply (nth_error_In _ (u - fst p)).
@@ -370,7 +377,8 @@ Section Soundness.
       assert (Found : exists H, rows_ok whole_box (fine_place whole_box)
           (fold_right (map2 (map2 (add A))) (map (fun i => repeat (of_Z A 0) (snd i)) whole_box)
              (map snd found)) H /\
-        forall t, Forall2 holds_token t whole_box -> exists xs, Forall2 contains (map fst found) xs /\
+        forall t, Forall2 holds_token t whole_box ->
+        exists xs, Forall2 contains (map fst found) xs /\
         total_of xs = (total_of (map2 (fun F G => fraction F G t) Fs (snd v)) - along H t)%R).
       { unfold found. clear found Here.
         revert ws Weighed. generalize dependent (snd v). generalize (gained A r) as gs. clear r.
@@ -433,7 +441,8 @@ Section Soundness.
     Qed.
 
     Theorem count_box_sound rivals vs (P : list nat -> bool) : Forall2 rival_ok rivals vs ->
-      (forall t, In t (members whole_box) -> (forall v, In v vs -> 0 < leads v t)%R -> P t = true) ->
+      (forall t, In t (members whole_box) ->
+       (forall v, In v vs -> 0 < leads v t)%R -> P t = true) ->
       (count_box A rounds more pieces attends rivals q b <=
        Z.of_nat (length (filter P (members whole_box))))%Z.
     Proof using Sd Last Ends Attends.
@@ -444,7 +453,8 @@ Section Soundness.
       assert (Same : size b = size whole_box).
       { clear. induction b as [|[a n] b' IH]; [reflexivity|]. cbn [app size]. now rewrite IH. }
       assert (Explored : forall l, (exists ss, Forall2 (state_ok whole_box) l ss /\
-          forall t, (forall s, In s ss -> 0 < value s t)%R -> forall v, In v vs' -> (0 < leads v t)%R) ->
+          forall t, (forall s, In s ss -> 0 < value s t)%R ->
+          forall v, In v vs' -> (0 < leads v t)%R) ->
         (explore A whole_box l <= Z.of_nat (length (filter P (members whole_box))))%Z).
       { intros l [ss [States Positive]]. apply (explore_sound whole_box l ss P States).
         intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
@@ -454,7 +464,8 @@ Section Soundness.
         + destruct whole_box; cbn; lia.
         + apply Explored. exists []. split; [constructor|]. intros t _. inversion Kept. intros v [].
       - clear ws Weighed. destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
-        apply Explored. clear Enough Explored. revert Kept. generalize (r :: some) as l. intros l Kept.
+        apply Explored. clear Enough Explored. revert Kept. generalize (r :: some) as l.
+        intros l Kept.
         induction Kept as [|r' v l vs'' Here Kept [ss [States Positive]]].
         + exists []. split; [constructor|]. intros t _ v [].
         + destruct (fine_state_ok ws r' v Weighed Here) as [s [State Is]].

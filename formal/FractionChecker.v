@@ -182,7 +182,8 @@ Section Checker.
     fold_right (add A) (at_token (beside r) q)
       (map2 (fun w g => ratio steps w (coarse_views masks q g)) ws (gained r)).
 
-  Definition fine_state (steps : nat) (b : box) (q : nat) (ws : list weighing) (r : rival) : state :=
+  Definition fine_state (steps : nat) (b : box) (q : nat) (ws : list weighing) (r : rival)
+      : state :=
     let found := map2 (fun w g => additive steps w (fine_views b q g)) ws (gained r) in
     state_of
       (fold_right (add A) (at_token (beside r) q) (map fst found))
@@ -192,12 +193,12 @@ Section Checker.
   (** Rivals that a bound in so many steps does not prove to be led, bound after bound. *)
   Definition doubtful (rounds : list nat) (masks : list (list bool)) (q : nat)
       (ws : list weighing) (rivals : list rival) : list rival :=
-    fold_left (fun l steps => filter (fun r => negb (less A zero (coarse_bound steps masks q ws r))) l)
-      rounds rivals.
+    fold_left (fun l steps =>
+      filter (fun r => negb (less A zero (coarse_bound steps masks q ws r))) l) rounds rivals.
 
   (** How many inputs of the box, which go on with q, are right: their label leads all rivals. *)
-  Definition count_box (rounds : list nat) (more : nat) (pieces : list (nat * nat)) (attends : list table)
-      (rivals : list rival) (q : nat) (b : box) : Z :=
+  Definition count_box (rounds : list nat) (more : nat) (pieces : list (nat * nat))
+      (attends : list table) (rivals : list rival) (q : nat) (b : box) : Z :=
     let masks := map (mask_of pieces) b in
     match weigh_all (map (coarse_views masks q) attends) with
     | None => 0%Z

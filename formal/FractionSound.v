@@ -136,7 +136,8 @@ Section Soundness.
     intros Op. induction b as [|i b IH]; intros J rs rs' F G Left Right;
       inversion Left as [|i1 b1 J1 r rs1 F1 Here Later]; subst;
       inversion Right as [|i2 b2 J2 r' rs2 G2 Here' Later']; subst; cbn [map2]; constructor.
-    - intros u Holds. destruct (Here u Holds) as [x [At X]]. destruct (Here' u Holds) as [y [At' Y]].
+    - intros u Holds. destruct (Here u Holds) as [x [At X]].
+      destruct (Here' u Holds) as [y [At' Y]].
       exists (f x y). split; [now apply nth_error_map2|now apply Op].
     - now apply (IH _ _ _ (fun i => F (S i)) (fun i => G (S i))).
   Qed.
@@ -205,7 +206,8 @@ Section Soundness.
   Qed.
 
   Lemma inhabited_threshold steps ws gs :
-    Forall (fun v => Forall inhabited (snd v)) ws -> Forall (fun v => Forall inhabited (snd v)) gs ->
+    Forall (fun v => Forall inhabited (snd v)) ws ->
+    Forall (fun v => Forall inhabited (snd v)) gs ->
     forall h, inhabited h -> inhabited (threshold A steps h ws gs).
   Proof using Sd.
     intros Ws Gs. induction steps as [|steps IH]; intros h Here; [exact Here|].
@@ -233,7 +235,8 @@ Section Soundness.
       destruct (less A _ _) eqn:Positive; [|discriminate]. injection Weighed as <-.
       cbn [views slope inverse]. split; [reflexivity|]. split.
       - apply inhabited_div; [apply inhabited_Z|]. apply inhabited_total.
-        destruct Attends as [_ All]. clear -All Sd. induction All as [|v l Here All IH]; constructor.
+        destruct Attends as [_ All]. clear -All Sd.
+        induction All as [|v l Here All IH]; constructor.
         + now apply inhabited_extreme.
         + exact IH.
       - intros t In_b. destruct Attends as [Rows _].
@@ -250,7 +253,8 @@ Section Soundness.
       destruct (inhabited_threshold steps vs gs (proj2 Attends) (proj2 Gains) _ (inhabited_Z 0))
         as [h' Here].
       set (h := threshold A steps _ vs gs) in *.
-      pose proof (total_hulls b t In_b _ _ _ (excess_ok b J h h' vs gs F G Here Attends Gains)) as Z.
+      pose proof (total_hulls b t In_b _ _ _ (excess_ok b J h h' vs gs F G Here Attends Gains))
+        as Z.
       rewrite along_excess in Z. unfold fraction.
       set (D := along F t) in *. set (N := along (fun i u => F i u * G i u) t) in *.
       replace (N / D) with (h' + (N - h' * D) * (1 / D)) by (field; exact Some_d).

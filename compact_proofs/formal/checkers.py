@@ -77,7 +77,7 @@ def checker_for(strategy: Strategy, model: AttentionOnlyTransformer, explanation
 def formal_default(model: AttentionOnlyTransformer) -> Strategy:
     """Return the strategy that is formalized unless told: a bound near the true accuracy, checked within seconds."""
     if model.n_ctx <= 4:
-        return Additive()
+        return Additive(window=4)
     return Additive(window=6, groups=8, direct="joint", counting="grid", steps=32, reach=48)
 
 

@@ -28,8 +28,8 @@ class Head:
 class Fractions:
     """What is written to output axis 0 directly, which depends on the last token alone, and heads.
 
-    The lead of an output over another is by how much more is written to it, and for each head sum_i w_i g_i / sum_i w_i, with weights
-    w, and gains g, of the one output over the other.
+    The lead of an output over another is by how much more is written to it, and for each head sum_i w_i g_i / sum_i w_i, with
+    weights w, and gains g, of the one output over the other.
     """
 
     direct: Scalar
