@@ -18,6 +18,7 @@ from pathlib import Path
 import compact_proofs as cp
 from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
+from compact_proofs.automatic.strategy import Automatic
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.decimals import decimal
 from compact_proofs.formal.arithmetic import Arithmetic
@@ -59,6 +60,9 @@ GROUPS = (*NETWORKS[:5], "a5-seed-0", "a5-seed-1", "s5-seed-1", "s5-seed-3")
 
 DIRECTIONS = ("mod-59-mlp-seed-0", "mod-59-attn-seed-0")
 """Models that are proved from directions of their neurons' outputs."""
+
+BOXES = ("finite-max-2-heads",)
+"""Models with one layer of attention that are proved from boxes of inputs."""
 
 GOALS = ("max-of-4-seed-123", "finite-max-2-heads")
 """Models about which goals are closed by machine."""
@@ -131,6 +135,16 @@ def directions_row(name: str) -> str:
     return pair_row(name, strategy, f"directions {strategy.clusters} x {strategy.q}")
 
 
+def boxes_row(name: str) -> str:
+    """Check the theorem about a layer of attention, proved from the boxes of an automatic proof; return its line of the table."""
+    loaded = load_model(name)
+    proven = prove(loaded.model, loaded.task, Automatic())
+    numerator = proven.claim.numerator
+    with tempfile.TemporaryDirectory() as folder:
+        theorem = formalize_compact(loaded.model, loaded.task, Automatic(), proven.explanation, numerator, Path(folder), title=name)
+        return _line(name, "automatic, boxes", "hardware", theorem.check(), loaded.task.size, numerator)
+
+
 def goal_row(name: str) -> str:
     """Check the theorem about a network whose goals are closed by machine; return its line of the table."""
     loaded = load_model(name)
@@ -175,6 +189,7 @@ PARTS: dict[str, Callable[[], Iterator[str]]] = {
     "networks": lambda: map(network_row, NETWORKS),
     "groups": lambda: (pair_row(name, GSetsLinear(exact=False), "circuits") for name in GROUPS),
     "directions": lambda: map(directions_row, DIRECTIONS),
+    "boxes": lambda: map(boxes_row, BOXES),
     "goals": lambda: map(goal_row, GOALS),
 }
 """The lines of the table, by how theorems are proved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from typer.testing import CliRunner
 
 from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.cli.app import app
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput
@@ -229,6 +232,27 @@ def test_other_networks_are_refused_before_the_search():
     with pytest.raises(BadInput, match="with nothing behind it"):
         refuse_early(Behind(0.1), TASK, Automatic(), "mine")
     refuse_early(Attention(0.1), TASK, Automatic(), "mine")
+
+
+def network() -> Attention:
+    """For the command line."""
+    return Attention(0.2)
+
+
+def test_from_the_command_line(compiled: Compile, proven: Certificate, model: Attention, tmp_path: Path):
+    """A network of one's own, or a certificate about it: the same theorem."""
+    folder, own = tmp_path / "theorem", [f"{__file__}:network", "--task", f"{__file__}:TASK"]
+    result = CliRunner().invoke(app, ["formalize", *own, "-s", "automatic", "-o", str(folder), "--check", "--json"])
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["claimed"] == str(proven.claim.numerator)
+    assert 0 < int(document["checked"]["numerator"]) <= right(model)
+    certificate = proven.save(tmp_path / "proof.cert")
+    again = tmp_path / "again"
+    arguments = ["formalize", str(certificate), "--model", *own, "-o", str(again), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert (again / "Hints.v").read_text() == (folder / "Hints.v").read_text()
 
 
 def test_time_is_said_beforehand(model: Attention, tmp_path: Path):

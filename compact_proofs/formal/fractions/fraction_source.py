@@ -19,7 +19,7 @@ def hints_source(fractions: Fractions, groups: Sequence[Group]) -> str:
     return f"""(** Hints to the checker. Nothing here needs to be trusted: bad hints prove less, never what is false. *)
 
 From Coq Require Import List ZArith Uint63.
-From CompactProofs Require Import Network Boxes Fractions FractionTheorems.
+From CompactProofs Require Import Network Boxes Fractions FractionCount.
 Import ListNotations.
 Open Scope list_scope.
 Open Scope nat_scope.

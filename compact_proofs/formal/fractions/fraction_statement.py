@@ -47,7 +47,7 @@ class FractionStatement(ProgramStatement):
     fractions: Fractions
     groups: tuple[Group, ...]
 
-    imports = ("Boxes", "Distribute", "Machine", "NetworkTheorems", "FractionTheorems")
+    imports = ("Boxes", "Distribute", "Machine", "NetworkTheorems", "FractionCount", "FractionTheorems")
 
     def hints(self) -> dict[str, str]:
         return {
