@@ -154,9 +154,11 @@ Section Soundness.
         * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right.
   Qed.
 
-  Theorem explore_sound b : forall l vs (P : list nat -> bool), Forall2 (state_ok b) l vs ->
+  Theorem explore_sound most b : forall leaf l vs (P : list nat -> bool),
+    Forall2 (state_ok b) l vs ->
     (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
-    (explore A b l <= Z.of_nat (length (filter P (members b))))%Z.
+    (forall t, In t (members b) -> leaf t = true -> P t = true) ->
+    (explore A most leaf b l <= Z.of_nat (length (filter P (members b))))%Z.
   Proof using Sd.
     assert (All_right : forall b vs (P : list nat -> bool),
       (forall t, Forall2 holds_token t b -> forall v, In v vs -> 0 < value v t)%R ->
@@ -166,24 +168,26 @@ Section Soundness.
       replace (filter P (members b')) with (members b'); [lia|]. symmetry.
       assert (Each : forall t, In t (members b') -> P t = true).
       { intros t In_t. apply Right; [exact In_t|]. apply Positive. now apply in_members. }
-      induction (members b') as [|t l IH]; [reflexivity|]. cbn [filter].
-      rewrite Each by now left.
-      rewrite IH; [reflexivity|intros; apply Right; [now right|assumption]|].
-      intros. apply Each. now right. }
-    induction b as [|i b IH]; intros l vs P States Right;
+      clear Right Positive. induction (members b') as [|t l IH]; [reflexivity|]. cbn [filter].
+      rewrite Each by now left. f_equal. apply IH. intros. apply Each. now right. }
+    induction b as [|[a n] b IH]; intros leaf l vs P States Right Leaf;
       destruct (doubtful_sound _ l vs States) as [vs' [Kept Enough]]; cbn [explore];
-      destruct (filter _ l) as [|s l'] eqn:Doubtful; try lia;
+      destruct (filter _ l) as [|s l'] eqn:Doubtful;
       try (apply (All_right _ vs P); [|exact Right]; intros t In_b; apply (Enough t In_b);
-           inversion Kept; intros v []).
-    - destruct (existsb _ _); lia.
-    - destruct (existsb _ _); [lia|]. destruct i as [a n]. cbn [members snd].
+           inversion Kept; intros v []);
+      destruct (if existsb _ _ then _ else false); try lia.
+    - destruct (leaf []) eqn:Decided; [|lia].
+      cbn [members filter]. rewrite (Leaf []); [cbn; lia|now left|exact Decided].
+    - cbn [members].
       assert (Each : forall m k, k + m <= n ->
-        (fold_right (fun k n => explore A b (map (next A k) (s :: l')) + n)%Z 0%Z (seq k m) <=
+        (fold_right (fun k n =>
+           explore A most (fun t => leaf (a + k :: t)%nat) b (map (next A k) (s :: l')) + n)%Z
+           0%Z (seq k m) <=
          Z.of_nat (length (filter P
            (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
       { induction m as [|m IHm]; intros k Below; [cbn; lia|]. cbn [seq fold_right flat_map].
         rewrite filter_app, app_length, Nat2Z.inj_add. apply Z.add_le_mono.
-        - rewrite filter_map_length. apply (IH _ (map (next_value (a + k)) vs')).
+        - rewrite filter_map_length. apply (IH _ _ (map (next_value (a + k)) vs')).
           + clear -Kept Below Sd. remember (s :: l') as l eqn:Is. clear Is.
             induction Kept as [|s' v l vs Here Kept IHk]; constructor; [|exact IHk].
             apply (next_ok (a, n)); [exact Here|cbn; lia].
@@ -193,6 +197,8 @@ Section Soundness.
               -- constructor; [unfold holds_token; cbn; lia|now apply in_members].
               -- intros v In_v. specialize (Positive _ (in_map (next_value (a + k)) _ _ In_v)).
                  unfold value, next_value in *. cbn [fst snd along] in *. lra.
+          + intros t In_t Decided. apply Leaf; [|exact Decided].
+            apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
         - specialize (IHm (S k) ltac:(lia)). now rewrite Nat.add_succ_r in IHm. }
       specialize (Each n 0 ltac:(lia)). now rewrite Nat.add_0_r in Each.
   Qed.
@@ -335,7 +341,7 @@ Section Soundness.
   Qed.
 
   Section Box.
-    Variables (sizes : list nat) (q more : nat) (rounds : list nat) (b : box).
+    Variables (sizes : list nat) (q : nat) (b : box).
     Variables (attends : list (table A)) (Fs : list (nat -> nat -> R)).
     Hypothesis Last : q < list_sum sizes.
     Hypothesis Ends : ends (list_sum sizes) b = true.
@@ -351,24 +357,64 @@ Section Soundness.
     Definition leads (v : R * list (nat -> nat -> R)) (t : list nat) : R :=
       (fst v + total_of (map2 (fun F G => fraction F G t) Fs (snd v)))%R.
 
-    Lemma coarse_bound_sound steps ws r v t :
-      weigh_all A (map (coarse_views A (map (mask_of pieces) b) q) attends) = Some ws ->
-      rival_ok r v -> Forall2 holds_token t whole_box ->
-      contains (coarse_bound A steps (map (mask_of pieces) b) q ws r) (leads v t).
-    Proof using Sd Last Ends Attends.
-      intros Weighed [Here Gained] In_b. apply weigh_all_each in Weighed.
-      apply folded; [exact Here|]. clear Here.
-      revert ws Weighed. generalize dependent (snd v). generalize (gained A r) as gs. clear r.
-      pose proof Attends as All. clear Attends.
-      induction All as [|a F attends' Fs' First All IH]; intros gs Gs Gained ws Weighed;
-        inversion Weighed as [|vs w l ws' Weigh Later]; subst; [constructor|].
-      destruct Gained as [|g G gs Gs Gain Gained]; cbn [map2]; constructor; [|now apply IH].
-      apply (ratio_sound Sd whole_box (coarse_place pieces b) F G w
-               (coarse_views A (map (mask_of pieces) b) q a)); try assumption;
-        now apply coarse_views_ok.
-    Qed.
+    (** Ways to view tables on the box. *)
+    Definition views_of_box (views_of : table A -> list (view A)) : Prop :=
+      exists J, forall t F, table_ok sizes (length b) t F -> views_ok whole_box J (views_of t) F.
 
-    Lemma fine_state_ok ws r v : weigh_all A (map (fine_views A b q) attends) = Some ws ->
+    Lemma fine_views_of_box : views_of_box (fine_views A b q).
+    Proof using Sd Last Ends. eexists. intros. now apply (fine_views_ok sizes). Qed.
+
+    Lemma coarse_views_of_box : views_of_box (coarse_views A (map (mask_of pieces) b) q).
+    Proof using Sd Last Ends. eexists. intros. now apply coarse_views_ok. Qed.
+
+    Section Bound.
+      Variables (views_of : table A -> list (view A)) (ws : list (weighing A)).
+      Hypothesis Views : views_of_box views_of.
+      Hypothesis Weighed : weigh_all A (map views_of attends) = Some ws.
+
+      Lemma bound_sound steps r v t : rival_ok r v -> Forall2 holds_token t whole_box ->
+        contains (bound A steps views_of q ws r) (leads v t).
+      Proof using Sd Attends Views Weighed.
+        intros [Here Gained] In_b. destruct Views as [J Known].
+        pose proof (weigh_all_each _ _ Weighed) as Weigh. clear Weighed.
+        apply folded; [exact Here|]. clear Here.
+        generalize dependent (snd v). generalize (gained A r) as gs. clear r. revert ws Weigh.
+        pose proof Attends as All. clear Attends.
+        induction All as [|a F attends' Fs' First All IH]; intros ws' Weigh gs Gs Gained;
+          inversion Weigh as [|vs w l ws'' This Later]; subst; [constructor|].
+        destruct Gained as [|g G gs Gs Gain Gained]; cbn [map2]; constructor; [|now apply IH].
+        apply (ratio_sound Sd whole_box J F G w (views_of a)); try assumption; now apply Known.
+      Qed.
+
+      Lemma doubtful_kept rounds : forall rivals vs, Forall2 rival_ok rivals vs -> exists vs',
+        Forall2 rival_ok (doubtful A rounds views_of q ws rivals) vs' /\
+        forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
+        forall v, In v vs -> (0 < leads v t)%R.
+      Proof using Sd Attends Views Weighed.
+        unfold doubtful. induction rounds as [|steps rounds IH]; intros rivals vs Rivals.
+        - exists vs. split; [exact Rivals|]. intros t _ All. exact All.
+        - cbn [fold_left].
+          assert (Once : exists vs', Forall2 rival_ok (filter (fun r => negb (less A (of_Z A 0)
+              (bound A steps views_of q ws r))) rivals) vs' /\
+            forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
+            forall v, In v vs -> (0 < leads v t)%R).
+          { clear IH. induction Rivals as [|r v rivals vs Here Rivals [vs' [Kept Enough]]].
+            - exists []. split; [constructor|]. intros t _ _ v [].
+            - cbn [filter]. destruct (less A _ _) eqn:Positive; cbn [negb].
+              + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
+                * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
+                           (bound_sound steps r v t Here In_b)).
+                * now apply (Enough t In_b Rest).
+              + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
+                * apply Rest. now left.
+                * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right. }
+          destruct Once as [vs' [Kept Enough]]. destruct (IH _ vs' Kept) as [vs'' [Kept' Enough']].
+          exists vs''. split; [exact Kept'|]. intros t In_b All. apply (Enough t In_b).
+          exact (Enough' t In_b All).
+      Qed.
+    End Bound.
+
+    Lemma fine_state_ok more ws r v : weigh_all A (map (fine_views A b q) attends) = Some ws ->
       rival_ok r v -> exists s, state_ok whole_box (fine_state A more b q ws r) s /\
       forall t, value s t = leads v t.
     Proof using Sd Last Ends Attends.
@@ -410,68 +456,94 @@ Section Soundness.
       - intros t. unfold value. cbn [fst snd]. ring.
     Qed.
 
-    Lemma doubtful_kept ws :
-      weigh_all A (map (coarse_views A (map (mask_of pieces) b) q) attends) = Some ws ->
-      forall rivals vs, Forall2 rival_ok rivals vs -> exists vs',
-      Forall2 rival_ok (doubtful A rounds (map (mask_of pieces) b) q ws rivals) vs' /\
-      forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
-      forall v, In v vs -> (0 < leads v t)%R.
-    Proof using Sd Last Ends Attends.
-      intros Weighed. unfold doubtful.
-      induction rounds as [|steps more_rounds IH]; intros rivals vs Rivals.
-      - exists vs. split; [exact Rivals|]. intros t _ All. exact All.
-      - cbn [fold_left].
-        assert (Once : exists vs', Forall2 rival_ok (filter (fun r => negb (less A (of_Z A 0)
-            (coarse_bound A steps (map (mask_of pieces) b) q ws r))) rivals) vs' /\
-          forall t, Forall2 holds_token t whole_box -> (forall v, In v vs' -> 0 < leads v t)%R ->
-          forall v, In v vs -> (0 < leads v t)%R).
-        { clear IH. induction Rivals as [|r v rivals vs Here Rivals [vs' [Kept Enough]]].
-          - exists []. split; [constructor|]. intros t _ _ v [].
-          - cbn [filter]. destruct (less A _ _) eqn:Positive; cbn [negb].
-            + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
-              * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
-                         (coarse_bound_sound steps ws r v t Weighed Here In_b)).
-              * now apply (Enough t In_b Rest).
-            + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
-              * apply Rest. now left.
-              * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right. }
-        destruct Once as [vs' [Kept Enough]]. destruct (IH _ vs' Kept) as [vs'' [Kept' Enough']].
-        exists vs''. split; [exact Kept'|]. intros t In_b All. apply (Enough t In_b).
-        exact (Enough' t In_b All).
-    Qed.
-
-    Theorem count_box_sound rivals vs (P : list nat -> bool) : Forall2 rival_ok rivals vs ->
-      (forall t, In t (members whole_box) ->
-       (forall v, In v vs -> 0 < leads v t)%R -> P t = true) ->
-      (count_box A rounds more pieces attends rivals q b <=
-       Z.of_nat (length (filter P (members whole_box))))%Z.
-    Proof using Sd Last Ends Attends.
-      intros Rivals Right. unfold count_box. cbv zeta.
-      destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
-      destruct (doubtful_kept ws Weighed rivals vs Rivals) as [vs' [Kept Enough]]. clear Rivals.
-      set (some := doubtful A rounds _ q ws rivals) in *. clearbody some.
-      assert (Same : size b = size whole_box).
-      { clear. induction b as [|[a n] b' IH]; [reflexivity|]. cbn [app size]. now rewrite IH. }
-      assert (Explored : forall l, (exists ss, Forall2 (state_ok whole_box) l ss /\
-          forall t, (forall s, In s ss -> 0 < value s t)%R ->
-          forall v, In v vs' -> (0 < leads v t)%R) ->
-        (explore A whole_box l <= Z.of_nat (length (filter P (members whole_box))))%Z).
-      { intros l [ss [States Positive]]. apply (explore_sound whole_box l ss P States).
-        intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
-        apply Enough; [exact In_t|]. now apply Positive. }
-      destruct some as [|r some].
-      - rewrite Same. apply (Z.le_trans _ (explore A whole_box [])).
-        + destruct whole_box; cbn; lia.
-        + apply Explored. exists []. split; [constructor|]. intros t _. inversion Kept. intros v [].
-      - clear ws Weighed. destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
-        apply Explored. clear Enough Explored. revert Kept. generalize (r :: some) as l.
-        intros l Kept.
-        induction Kept as [|r' v l vs'' Here Kept [ss [States Positive]]].
-        + exists []. split; [constructor|]. intros t _ v [].
-        + destruct (fine_state_ok ws r' v Weighed Here) as [s [State Is]].
-          exists (s :: ss). split; [now constructor|]. intros t All v' [<-|In_v].
-          * rewrite <- Is. apply All. now left.
-          * apply (Positive t); [|exact In_v]. intros s' In_s. apply All. now right.
+    Lemma size_with_last : size b = size whole_box.
+    Proof using.
+      clear. induction b as [|[a n] b' IH]; [reflexivity|]. cbn [app size]. now rewrite IH.
     Qed.
   End Box.
+
+  Lemma right_at_sound sizes q n attends Fs rivals vs t :
+    q < list_sum sizes -> ends (list_sum sizes) (map (fun u => (u, 1)) t) = true ->
+    length t = n -> Forall2 (table_ok sizes n) attends Fs ->
+    Forall2 (rival_ok sizes q (repeat (0, 0) n)) rivals vs ->
+    right_at A attends rivals q t = true -> forall v, In v vs -> (0 < leads Fs v (t ++ [q]))%R.
+  Proof using Sd.
+    intros Last Ends Length Attends Rivals Right. unfold right_at in Right. cbv zeta in Right.
+    set (p := map (fun u => (u, 1)) t) in *.
+    assert (Long : length p = n) by (unfold p; now rewrite map_length).
+    destruct (weigh_all A _) as [ws|] eqn:Weighed; [|discriminate].
+    rewrite <- Long in Attends.
+    assert (Same : Forall2 (rival_ok sizes q p) rivals vs).
+    { clear -Rivals Long. induction Rivals as [|r v rivals vs [Here Gained] Rivals IH]; constructor;
+        [|exact IH]. split; [exact Here|]. now rewrite repeat_length in Gained; rewrite Long. }
+    destruct (doubtful_kept sizes q p attends Fs Attends _ ws (fine_views_of_box sizes q p Last
+      Ends)
+      Weighed [0] rivals vs Same) as [vs' [Kept Enough]].
+    destruct (doubtful A [0] _ q ws rivals); [|discriminate]. inversion Kept; subst vs'.
+    apply (Enough (t ++ [q])); [|intros v []]. apply Forall2_app.
+    - unfold p. clear. induction t as [|u t IH]; constructor; [|exact IH].
+      unfold holds_token. cbn. lia.
+    - constructor; [unfold holds_token; cbn; lia|constructor].
+  Qed.
+
+  Theorem count_box_sound sizes q b attends Fs rounds more most rivals vs (P : list nat -> bool) :
+    q < list_sum sizes -> ends (list_sum sizes) b = true ->
+    Forall2 (table_ok sizes (length b)) attends Fs ->
+    Forall2 (rival_ok sizes q b) rivals vs ->
+    (forall t, In t (members (b ++ [(q, 1%nat)])) ->
+     (forall v, In v vs -> 0 < leads Fs v t)%R -> P t = true) ->
+    (count_box A rounds more most (pieces_from 0 sizes) attends rivals q b <=
+     Z.of_nat (length (filter P (members (b ++ [(q, 1%nat)])))))%Z.
+  Proof using Sd.
+    intros Last Ends Attends Rivals Right. unfold count_box. cbv zeta.
+    destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
+    destruct (doubtful_kept sizes q b attends Fs Attends _ ws (coarse_views_of_box sizes q b Last
+      Ends)
+      Weighed rounds rivals vs Rivals) as [vs' [Kept Enough]]. clear Rivals.
+    set (some := doubtful A rounds _ q ws rivals) in *. clearbody some.
+    assert (Explored : forall leaf l, (exists ss, Forall2 (state_ok (b ++ [(q, 1%nat)])) l ss /\
+        forall t, (forall s, In s ss -> 0 < value s t)%R ->
+        forall v, In v vs' -> (0 < leads Fs v t)%R) ->
+      (forall t, In t (members (b ++ [(q, 1%nat)])) -> leaf t = true -> P t = true) ->
+      (explore A most leaf (b ++ [(q, 1%nat)]) l <=
+       Z.of_nat (length (filter P (members (b ++ [(q, 1%nat)])))))%Z).
+    { intros leaf l [ss [States Positive]] Leaf. apply (explore_sound most _ leaf l ss P States);
+        [|exact Leaf].
+      intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
+      apply Enough; [exact In_t|]. now apply Positive. }
+    destruct some as [|r some].
+    - rewrite (size_with_last q b).
+      apply (Z.le_trans _ (explore A most (fun _ => false) (b ++ [(q, 1%nat)]) [])).
+      + destruct (b ++ [(q, 1%nat)]); cbn; lia.
+      + apply Explored; [|discriminate]. exists []. split; [constructor|].
+        intros t _. inversion Kept. intros v [].
+    - clear ws Weighed. destruct (weigh_all A _) as [ws|] eqn:Weighed; [|lia].
+      apply Explored.
+      + clear Enough Explored. revert Kept. generalize (r :: some) as l. intros l Kept.
+        induction Kept as [|r' v l vs'' Here Kept [ss [States Positive]]].
+        * exists []. split; [constructor|]. intros t _ v [].
+        * destruct (fine_state_ok sizes q b attends Fs Last Ends Attends more ws r' v Weighed Here)
+            as [s [State Is]].
+          exists (s :: ss). split; [now constructor|]. intros t All v' [<-|In_v].
+          -- rewrite <- Is. apply All. now left.
+          -- apply (Positive t); [|exact In_v]. intros s' In_s. apply All. now right.
+      + intros t In_t Decided. apply Right; [exact In_t|]. apply in_members in In_t.
+        apply Enough; [exact In_t|]. apply Forall2_app_inv_r in In_t.
+        destruct In_t as [t' [l [Before [Final ->]]]].
+        inversion Final as [|u i l' b' Here None]; subst. inversion None; subst.
+        unfold holds_token in Here. cbn in Here. replace u with q in * by lia.
+        rewrite removelast_last in Decided.
+        assert (Length : length t' = length b) by (clear -Before; induction Before; cbn;
+          congruence).
+        apply (right_at_sound sizes q (length b) attends Fs (r :: some) vs' t'); try assumption.
+        * clear -Before Ends. unfold ends in *. rewrite forallb_forall in Ends.
+          apply forallb_forall. intros i In_i. apply in_map_iff in In_i.
+          destruct In_i as [u [<- In_u]]. cbn. apply Nat.leb_le.
+          induction Before as [|x i t b Here Before IH]; [destruct In_u|].
+          destruct In_u as [->|In_u]; [|apply IH; [intros; apply Ends; now right|exact In_u]].
+          specialize (Ends i (or_introl eq_refl)). apply Nat.leb_le in Ends.
+          unfold holds_token in Here. lia.
+        * clear -Kept. induction Kept as [|r' v l vs'' [Here Gained] Kept IH]; constructor;
+            [|exact IH]. split; [exact Here|]. now rewrite repeat_length.
+  Qed.
 End Soundness.

@@ -158,17 +158,22 @@ Section Checker.
     | (r, _) :: l => {| so_far := add A (so_far s) (at_token r k); rest := l |}
     end.
 
-  Fixpoint explore (b : box) (l : list state) : Z :=
+  (** [leaf] decides for single inputs, where sums do not; it is not asked about more than [most]
+      at once of which a sum is negative. *)
+  Fixpoint explore (most : Z) (leaf : list nat -> bool) (b : box) (l : list state) : Z :=
     let l := filter (fun s => negb (less A zero (whole s))) l in
     match l with
     | [] => size b
     | _ =>
-        if existsb (fun s => less A (whole s) zero) l then 0%Z
+        if (if existsb (fun s => less A (whole s) zero) l then (most <? size b)%Z else false)
+        then 0%Z
         else
           match b with
-          | [] => 0%Z
-          | i :: b =>
-              fold_right (fun k n => (explore b (map (next k) l) + n)%Z) 0%Z (seq 0 (snd i))
+          | [] => if leaf [] then 1%Z else 0%Z
+          | (a, count) :: b =>
+              fold_right (fun k n =>
+                (explore most (fun t => leaf (a + k :: t)%nat) b (map (next k) l) + n)%Z)
+                0%Z (seq 0 count)
           end
     end.
 
@@ -177,10 +182,11 @@ Section Checker.
   (** Of another output: what is written to it directly, for each last token, and its gains. *)
   Record rival := { beside : list T; gained : list table }.
 
-  Definition coarse_bound (steps : nat) (masks : list (list bool)) (q : nat) (ws : list weighing)
+  (** By how much it is led, at least, from views of its gains. *)
+  Definition bound (steps : nat) (views_of : table -> list view) (q : nat) (ws : list weighing)
       (r : rival) : T :=
     fold_right (add A) (at_token (beside r) q)
-      (map2 (fun w g => ratio steps w (coarse_views masks q g)) ws (gained r)).
+      (map2 (fun w g => ratio steps w (views_of g)) ws (gained r)).
 
   Definition fine_state (steps : nat) (b : box) (q : nat) (ws : list weighing) (r : rival)
       : state :=
@@ -191,24 +197,35 @@ Section Checker.
          (map snd found)).
 
   (** Rivals that a bound in so many steps does not prove to be led, bound after bound. *)
-  Definition doubtful (rounds : list nat) (masks : list (list bool)) (q : nat)
+  Definition doubtful (rounds : list nat) (views_of : table -> list view) (q : nat)
       (ws : list weighing) (rivals : list rival) : list rival :=
     fold_left (fun l steps =>
-      filter (fun r => negb (less A zero (coarse_bound steps masks q ws r))) l) rounds rivals.
+      filter (fun r => negb (less A zero (bound steps views_of q ws r))) l) rounds rivals.
+
+  (** Are rivals led at an input, whose tokens but the last are t? It is a box, too. *)
+  Definition right_at (attends : list table) (rivals : list rival) (q : nat) (t : list nat) :
+    bool :=
+    let views_of := fine_views (map (fun u => (u, 1)) t) q in
+    match weigh_all (map views_of attends) with
+    | None => false
+    | Some ws => match doubtful [0] views_of q ws rivals with [] => true | _ => false end
+    end.
 
   (** How many inputs of the box, which go on with q, are right: their label leads all rivals. *)
-  Definition count_box (rounds : list nat) (more : nat) (pieces : list (nat * nat))
+  Definition count_box (rounds : list nat) (more : nat) (most : Z) (pieces : list (nat * nat))
       (attends : list table) (rivals : list rival) (q : nat) (b : box) : Z :=
-    let masks := map (mask_of pieces) b in
-    match weigh_all (map (coarse_views masks q) attends) with
+    let views_of := coarse_views (map (mask_of pieces) b) q in
+    match weigh_all (map views_of attends) with
     | None => 0%Z
     | Some ws =>
-        match doubtful rounds masks q ws rivals with
+        match doubtful rounds views_of q ws rivals with
         | [] => size b
         | some =>
             match weigh_all (map (fine_views b q) attends) with
             | None => 0%Z
-            | Some ws => explore (b ++ [(q, 1)]) (map (fine_state more b q ws) some)
+            | Some ws =>
+                explore most (fun t => right_at attends some q (removelast t))
+                  (b ++ [(q, 1)]) (map (fine_state more b q ws) some)
             end
         end
     end.

@@ -52,7 +52,7 @@ Definition fitting (n v outs : nat) (same : nat -> box -> bool) (groups : list g
 
 Section Count.
   Variable A : arithmetic.
-  Variables (n v outs : nat) (F : fractions) (rounds : list nat) (more : nat).
+  Variables (n v outs : nat) (F : fractions) (rounds : list nat) (more : nat) (most : Z).
   Variable env : list (store A).
   Notation T := (T A).
 
@@ -89,7 +89,8 @@ Section Count.
                      (omit (label g) known) in
     sum_over (fun qb : nat * list box =>
       let attends := map (table_from (greatest A) (pieces g)) (nth (fst qb) rows []) in
-      sum_over (count_box A rounds more (pieces_from 0 (pieces g)) attends found (fst qb)) (snd qb))
+      sum_over (count_box A rounds more most (pieces_from 0 (pieces g)) attends found (fst qb))
+        (snd qb))
     (queries g).
 
   Definition count_groups (groups : list group) : Z :=
@@ -100,7 +101,7 @@ End Count.
 Section Check.
   Variable A : arithmetic.
   Variables (M : network) (fast : list definition) (kept : list (option nat)) (most from : nat).
-  Variables (n v : nat) (F : fractions) (rounds : list nat) (more : nat).
+  Variables (n v : nat) (F : fractions) (rounds : list nat) (more : nat) (leaves : Z).
   Variable groups : list group.
   Variable same : nat -> box -> bool.
 
@@ -119,7 +120,8 @@ Section Check.
            && forallb (fun h => forallb (safe_for [outputs M; outputs M]) (attention h)
                                 && forallb (safe_for [outputs M]) (written h)) (heads F)
            && fitting n v (outputs M) same groups
-        then count_groups A n v (outputs M) F rounds more (evaluate A [] env constants) groups
+        then count_groups A n v (outputs M) F rounds more leaves (evaluate A [] env constants)
+          groups
         else 0%Z
     | None => 0%Z
     end.

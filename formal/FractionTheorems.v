@@ -84,9 +84,9 @@ Section Soundness.
     (Z.of_nat (length (filter P l)) <= Z.of_nat (length (filter P l')))%Z.
   Proof using. intros Distinct Within. apply Nat2Z.inj_le. now apply nodup_count. Qed.
 
-  Theorem count_fractions_sound M fast kept most from n v F rounds more groups same task :
+  Theorem count_fractions_sound M fast kept most from n v F rounds more leaves groups same task :
     (forall m b, same m b = true -> forall t, In t (members b) -> task t = m) ->
-    (count_fractions A M fast kept most from n v F rounds more groups same <=
+    (count_fractions A M fast kept most from n v F rounds more leaves groups same <=
      Z.of_nat (length (filter (right_b M task) (inputs (repeat v n)))))%Z.
   Proof using Sd.
     intros Same. unfold count_fractions. cbv zeta.
@@ -163,8 +163,9 @@ Section Soundness.
         rewrite app_length, repeat_length in Inside. cbn in Inside. lia. }
       pose (stands x := (gain (repeat q n) fs (label g) x (direct F),
                          map (gain_of n fs (label g) x) (heads F))).
-      apply (count_box_sound Sd (pieces g) q more rounds b _ (map (weight_of n fs q) (heads F))
-        ltac:(exact Query) Ends) with (vs := map stands (omit (label g) (seq 0 outs))).
+      apply (count_box_sound Sd (pieces g) q b _ (map (weight_of n fs q) (heads F))
+        rounds more leaves
+        _ (map stands (omit (label g) (seq 0 outs)))); [exact Query|exact Ends|..].
       + rewrite Long. apply (attends_ok Sd n v outs env' _ fs EnvAll Some_token F Fits Safe_heads);
           [unfold q in *; lia|exact Top|lia].
       + assert (Own : nth (label g) known ([], []) = written_rows A n v F env' (label g)).
@@ -217,9 +218,10 @@ Section Soundness.
         now apply (inside_inputs _ (with_last (fst qb) b')).
   Qed.
 
-  Theorem accuracy_of_fractions M fast kept most from n v F rounds more groups same task N total :
+  Theorem accuracy_of_fractions M fast kept most from n v F rounds more leaves groups same task N
+    total :
     (forall m b, same m b = true -> forall t, In t (members b) -> task t = m) ->
-    check_fractions A M fast kept most from n v F rounds more groups same N total = true ->
+    check_fractions A M fast kept most from n v F rounds more leaves groups same N total = true ->
     shaped M = true /\ (accuracy M (inputs (repeat v n)) task >= IZR N / IZR total)%R.
   Proof using Sd.
     intros Same Check. unfold check_fractions in Check.

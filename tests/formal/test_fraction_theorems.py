@@ -166,7 +166,7 @@ def counted(found: FractionStatement, variants: Sequence[tuple[Group, ...]], com
     for i, text in enumerate(modules):
         queries += f"Module V{i}.\nOpen Scope list_scope.\nOpen Scope nat_scope.{text}End V{i}.\n"
         count = found.counting().replace("Formalized.Hints", f"V{i}")
-        for term in (count, re.sub(r"\[1; 2\]%nat 4", "[0; 1]%nat 0", count)):
+        for term in (count, re.sub(r"\[1; 2\]%nat 4 4096", "[0; 1]%nat 0 0", count)):
             queries += f"Eval vm_compute in {term}.\n"
     (folder / "Variants.v").write_text(head + queries)
     for name in ("Weights.v", "Program.v", "Tables.v", "Variants.v"):

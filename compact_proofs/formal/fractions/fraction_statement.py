@@ -34,6 +34,8 @@ from compact_proofs.inputs.task import Task
 
 ROUNDS, MORE = (1, 2), 4
 """Steps of Dinkelbach's method for pieces, in a first and a second bound, and for single tokens."""
+LEAVES = 4096
+"""Inputs that are evaluated one by one where bounds fail for all of them together, at most at once."""
 
 ENTRY = 3.5e-6
 """Seconds for a piece of a box at a position, of a head and another output, on the processor's numbers."""
@@ -81,7 +83,7 @@ class FractionStatement(ProgramStatement):
     def _arguments(self) -> str:
         n, v = len(self.task.values), self.task.values[0]
         rounds = f"[{'; '.join(map(str, ROUNDS))}]%nat"
-        hints = f"{NAME}.Hints.fractions {rounds} {MORE} {NAME}.Hints.groups"
+        hints = f"{NAME}.Hints.fractions {rounds} {MORE} {LEAVES} {NAME}.Hints.groups"
         return f"{self.lead.most} {self.lead.written} {n} {v} {hints}"
 
 
