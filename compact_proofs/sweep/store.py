@@ -315,9 +315,14 @@ class Store:
                 e
             ):  # a full disk, a file that may not be written, ...
                 raise BadInput(f"{self.path}: {e}") from None
-            raise BadInput(
-                f"{self.path}: the store is damaged ({e}); put back a copy, or save what can be read: sqlite3 FILE .recover"
-            ) from None
+            raise self._damaged(e) from None
+        except UnicodeDecodeError as e:  # in the name of a column
+            raise self._damaged(e) from None
+
+    def _damaged(self, e: Exception) -> BadInput:
+        return BadInput(
+            f"{self.path}: the store is damaged ({e}); put back a copy, or save what can be read: sqlite3 FILE .recover"
+        )
 
 
 def _sign(c: sqlite3.Connection, table: str, which: str, value: str) -> None:

@@ -229,6 +229,15 @@ def test_flipped_bits_become_no_results(tmp_path: Path, finished: Path) -> None:
     assert refused > 20
 
 
+def test_a_column_whose_name_is_no_text(tmp_path: Path, finished: Path) -> None:
+    path = tmp_path / "renamed.sqlite"
+    data = _whole(finished)
+    assert b"checksum" in data[:4096]
+    path.write_bytes(data[:4096].replace(b"checksum", b"c\xf8ecksum") + data[4096:])
+    with pytest.raises(BadInput, match="damaged"):
+        read(path)
+
+
 def _whole(store: Path) -> bytes:
     """The bytes of a store, its write-ahead log included."""
     with sqlite3.connect(store) as c:
