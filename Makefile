@@ -101,7 +101,7 @@ sweep-data: $(VENV)/.installed  ## Train and prove what the documentation's figu
 figures: $(VENV)/.installed  ## Draw the documentation's figures: over seeds from docs/data, and the frontier of the README.
 	$(RUN) -m benchmarks.figures
 	OMP_NUM_THREADS=1 $(BIN)/compact-proofs frontier max-of-4-seed-123 --with-brute-force --effort 2 --output build/frontier --force
-	cp build/frontier/frontier.png docs/frontier.png
+	$(RUN) -m benchmarks.picture build/frontier/frontier.png docs/frontier.png
 
 golden: $(VENV)/.installed  ## Record again what every strategy proves about every model of the zoo (about half an hour).
 	$(RUN) -m tests.golden.make

@@ -97,6 +97,9 @@ def test_the_version_is_that_of_the_package():
 
 def test_an_explanation_in_words_and_pictures(mine: str) -> None:
     loaded = cp.load(f"{mine}:Network", f"{mine}:task")
+    assert not cp.explain(loaded).pictures  # nothing is lost, and no box is divided
+    with torch.no_grad():
+        loaded.model.W[4] = 0  # a tie, which is wrong
     found = cp.explain(loaded)
     assert "What is done with the inputs" in str(found)
     assert found == cp.explain(loaded.model, loaded.task)
