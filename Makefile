@@ -117,6 +117,7 @@ formal: $(VENV)/.installed  ## Compile the Coq development, and let Coq check a 
 	$(BIN)/compact-proofs formalize s4-seed-0 --output build/formal/s4-seed-0 --check --force
 	$(BIN)/compact-proofs formalize s4-seed-0 -s g-sets-linear --output build/formal/s4-seed-0-circuits --check --force
 	$(BIN)/compact-proofs formalize mod-59-mlp-seed-0 -s directions -O clusters=5 --output build/formal/mod-59-directions --check --force
+	OMP_NUM_THREADS=1 $(BIN)/compact-proofs formalize finite-max-2-heads -s automatic --output build/formal/finite-max-2-heads --check --force
 
 formal-zoo: bench-formal  ## Let Coq check the theorems of the documentation: the zoo, exhaustively, after tuning (needs Coq).
 
