@@ -5,7 +5,6 @@ With names of parts (`PARTS`), only their lines are made anew; the others stay a
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import tempfile
@@ -208,8 +207,7 @@ def key(line: str) -> tuple[str, ...]:
 def main() -> None:
     """Write the table, or remake the lines of some parts of it."""
     parts, old = sys.argv[1:], RESULTS.read_text()
-    found = re.search(r"took\s(\d+) s", old)
-    build = float(found[1]) if parts and found else clean_build()
+    build = clean_build()
     table = [line for line in old.split("\n") if line.startswith("| ")][2:]
     lines = {key(line): line for line in table} if parts else {}
     for part in parts or PARTS:
