@@ -33,6 +33,7 @@ CASES: tuple[tuple[str, cp.Strategy], ...] = (
     ("finite-majority-rnn", cp.Automatic()),
     ("finite-max-relu", cp.Automatic()),
     ("finite-max-2-heads-norm", cp.Automatic()),
+    ("finite-max-2-heads-norm-relu", cp.Automatic()),
 )
 WHAT = ("search", "proof")
 JOBS = 2
