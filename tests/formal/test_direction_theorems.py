@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from compact_proofs.core.prove import prove
 from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.compact import compact_statement, formalize_compact
-from compact_proofs.formal.coq import Output
 from compact_proofs.formal.directions.directions_source import hints_source
 from compact_proofs.formal.directions.directions_statement import DirectionsStatement
 from compact_proofs.formal.directions.hints import Cluster, DirectionHints, Neuron
@@ -37,8 +34,8 @@ from compact_proofs.tasks.groups.directions import Directions as GroupDirections
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.modular_addition.directions import Directions
 from compact_proofs.tasks.modular_addition.task import ModularAddition
+from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
-Compile = Callable[[Path], Output]
 BUILT_ON = ("Weights.v", "Program.v", "Tables.v", "Hints.v")
 STRATEGY = Directions(2, 2, rest=False)
 
@@ -90,15 +87,7 @@ def accepted(model: OneLayerMLP, proven: Certificate, compiled: Compile, tmp_pat
     return folder
 
 
-def first(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: text
-
-
-def zeros(found: re.Match[str]) -> str:
-    return found[0].split("[|")[0] + "[| " + "; ".join("0" for _ in found[0].split(";")) + " |"
-
-
-SABOTAGE: dict[str, tuple[str, str, Callable[[re.Match[str]], str]]] = {
+SABOTAGE: dict[str, Change] = {
     "one more than is proven": (
         "Accuracy.v",
         r"(?<=>= )(\d+)(?= / 25)|(\d+)%Z(?= 25%Z)",
@@ -142,16 +131,7 @@ SECOND = (
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow if kind in SECOND else ()) for kind in SABOTAGE])
 def test_false_theorems_are_rejected(kind: str, accepted: Path, compiled: Compile, tmp_path: Path):
-    folder = shutil.copytree(accepted, tmp_path / "copy")
-    name, old, new = SABOTAGE[kind]
-    text = (folder / name).read_text()
-    changed = re.sub(old, new, text, count=0 if name == "Accuracy.v" else 1)
-    assert changed != text
-    (folder / name).write_text(changed)
-    for built in BUILT_ON:
-        output = compiled(folder / built)
-        assert output.accepted, output.text
-    assert not compiled(folder / "Accuracy.v").accepted
+    assert_rejected(SABOTAGE[kind], accepted, BUILT_ON, compiled, tmp_path / "copy")
 
 
 def hostile(hints: DirectionHints, kind: str, generator: torch.Generator) -> DirectionHints:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.compact import compact_statement, refuse_early
-from compact_proofs.formal.coq import Output
 from compact_proofs.formal.fractions.box_hints import Group, boxes_in, groups_of
 from compact_proofs.formal.fractions.fraction_source import hints_source
 from compact_proofs.formal.fractions.fraction_statement import FractionStatement, statement_on
@@ -32,8 +30,8 @@ from compact_proofs.formal.theorem import Formalization, check_theorem, write_th
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.labels import Maximum, TokenAt
 from compact_proofs.sequences.task import FiniteTask
+from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
-Compile = Callable[[Path], Output]
 BUILT_ON = ("Weights.v", "Program.v", "Tables.v", "Hints.v")
 N, V = 3, 4
 TASK = FiniteTask(N, V, Maximum())
@@ -108,15 +106,7 @@ def test_a_theorem_is_as_strong_as_the_certificate(accepted: tuple[Path, int], m
     assert accepted[1] == right(model) == int(proven.claim.numerator)
 
 
-def first(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: text
-
-
-def zeros(found: re.Match[str]) -> str:
-    return found[0].split("[|")[0] + "[| " + "; ".join("0" for _ in found[0].split(";")) + " |"
-
-
-SABOTAGE: dict[str, tuple[str, str, Callable[[re.Match[str]], str]]] = {
+SABOTAGE: dict[str, Change] = {
     "one more than is proven": (
         "Accuracy.v",
         r"(?<=>= )(\d+)(?= / 64)|(\d+)%Z(?= 64%Z)",
@@ -144,16 +134,7 @@ SABOTAGE: dict[str, tuple[str, str, Callable[[re.Match[str]], str]]] = {
 
 @pytest.mark.parametrize("kind", SABOTAGE)
 def test_false_theorems_are_rejected(kind: str, accepted: tuple[Path, int], compiled: Compile, tmp_path: Path):
-    folder = shutil.copytree(accepted[0], tmp_path / "copy")
-    name, old, new = SABOTAGE[kind]
-    text = (folder / name).read_text()
-    changed = re.sub(old, new, text, count=0 if name == "Accuracy.v" else 1)
-    assert changed != text
-    (folder / name).write_text(changed)
-    for built in BUILT_ON:
-        output = compiled(folder / built)
-        assert output.accepted, output.text
-    assert not compiled(folder / "Accuracy.v").accepted
+    assert_rejected(SABOTAGE[kind], accepted[0], BUILT_ON, compiled, tmp_path / "copy")
 
 
 def counted(found: FractionStatement, variants: Sequence[tuple[Group, ...]], compiled: Compile, folder: Path) -> list[int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from compact_proofs.core.prove import prove
 from compact_proofs.core.soundness import Specimen, evaluate
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.compact import formalize_compact
-from compact_proofs.formal.coq import Output
 from compact_proofs.formal.groups.group_source import hints_source
 from compact_proofs.formal.groups.hints import GroupHints, group_hints
 from compact_proofs.formal.groups.length import brute_force_length, compact_length
@@ -30,8 +27,8 @@ from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.task import Groups
+from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
-Compile = Callable[[Path], Output]
 STRATEGY = GSetsLinear(exact=False)
 BUILT_ON = ("Weights.v", "Task.v", "Program.v", "Hints.v")
 
@@ -92,19 +89,11 @@ AGAIN = {name: (name,) for name in BUILT_ON} | {"Weights.v": ("Weights.v", "Prog
 """What is compiled again where a file was changed, before Accuracy.v."""
 
 
-def first(text: str) -> Callable[[re.Match[str]], str]:
-    return lambda found: text
-
-
-SABOTAGE: dict[str, tuple[str, str, Callable[[re.Match[str]], str]]] = {
+SABOTAGE: dict[str, Change] = {
     "one more than is right": ("Accuracy.v", r"36%Z(?=\s+36%Z)|36(?= / 36)", first("37")),
     "another total": ("Accuracy.v", r"(?<=/ )36|(?<= )36%Z(?= program)", lambda found: found[0].replace("36", "35")),
     "another width": ("Accuracy.v", r"(?<=Program.model )6 9", first("6 8")),
-    "other weights": (
-        "Weights.v",
-        r"rows_U_0 := \[\| [^|]*\|",
-        lambda found: "rows_U_0 := [| " + "; ".join("0" for _ in found[0].split(";")) + " |",
-    ),
+    "other weights": ("Weights.v", r"rows_U_0 := \[\| [^|]*\|", zeros),
     "a weight with a missing entry": ("Weights.v", r"rows_bias_0 := \[\| [^;]*; [^;]*;", first("rows_bias_0 := [|")),  # m; e
     "a table of no group": ("Task.v", r"\[\| 0; 1; 2; 3; 4; 5 \| 0 \|\]", first("[| 0; 2; 1; 3; 4; 5 | 0 |]")),
     "another program": ("Program.v", r"Read E_r \[Token \(Fixed 1\)", first("Read E_r [Token (Fixed 0)")),
@@ -139,16 +128,7 @@ SECOND = (
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow if kind in SECOND else ()) for kind in SABOTAGE])
 def test_false_theorems_are_rejected(kind: str, accepted: Path, compiled: Compile, tmp_path: Path):
-    folder = shutil.copytree(accepted, tmp_path / "copy")
-    name, old, new = SABOTAGE[kind]
-    text = (folder / name).read_text()
-    changed = re.sub(old, new, text, count=0 if name == "Accuracy.v" else 1)
-    assert changed != text
-    (folder / name).write_text(changed)
-    for built in AGAIN[name]:
-        output = compiled(folder / built)
-        assert output.accepted, output.text
-    assert not compiled(folder / "Accuracy.v").accepted
+    assert_rejected(SABOTAGE[kind], accepted, AGAIN[SABOTAGE[kind][0]], compiled, tmp_path / "copy")
 
 
 def hostile(hints: GroupHints, generator: torch.Generator, numbers: str) -> GroupHints:

@@ -58,13 +58,12 @@ class FractionStatement(ProgramStatement):
         }
 
     def proof(self, numerator: int) -> str:
-        same = "same_maximum" if self._of_maximum else f"(same_label {self.task.label})"
-        sound = "same_maximum_sound" if self._of_maximum else f"(same_label_sound {self.task.label})"
+        same, sound = self._of_one_label
         return f"""fractions_{self.arithmetic} {MODEL} {TABLES} {self._arguments}
            {same} {self.task.label} {numerator}%Z {self.size}%Z {sound} {CHECKED}"""
 
     def counting(self) -> str:
-        same = "same_maximum" if self._of_maximum else f"(same_label {self.task.label})"
+        same, _ = self._of_one_label
         return f"count_fractions {self.numbers} {MODEL} {TABLES} {self._arguments} {same}"
 
     def seconds(self) -> float:
@@ -76,8 +75,11 @@ class FractionStatement(ProgramStatement):
         return self.reading + 2 * once + ASSUMING
 
     @property
-    def _of_maximum(self) -> bool:
-        return self.task.label == "maximum"
+    def _of_one_label(self) -> tuple[str, str]:
+        """Whether a box has one label, as a function in Coq, and the lemma that what it accepts has."""
+        if self.task.label == "maximum":
+            return "same_maximum", "same_maximum_sound"
+        return f"(same_label {self.task.label})", f"(same_label_sound {self.task.label})"
 
     @property
     def _arguments(self) -> str:
