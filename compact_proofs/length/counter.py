@@ -149,7 +149,10 @@ class Counter(TorchDispatchMode):
             return out
         cost = COSTS.get(name)
         if cost is None:
-            raise NoCost(f"{func} has no entry in the cost table (compact_proofs/length/costs.py), so its length is unknown")
+            raise NoCost(
+                f"{func} has no entry in the cost table (compact_proofs/length/costs.py), so its length is unknown; "
+                "docs/operations.md lists the operations that have one"
+            )
         operations = cost(positional(func, args, kwargs), out)
         if not any(isinstance(t, Tensor) and t.is_floating_point() for t in leaves((args, kwargs, out))):
             operations = {"integer": sum(operations.values())}

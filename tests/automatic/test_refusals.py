@@ -59,9 +59,9 @@ def test_choices_by_tokens_are_listed_or_refused(way):
         read(program_of(model, task), task.d_vocab, task.n_ctx - 1)
 
 
-@pytest.mark.parametrize(("way", "error", "said"), [("largest", NoSoundRule, "argmax"), ("places", NotRead, "another result than")])
-def test_what_nothing_can_evaluate_is_refused_by_name(way, error, said):
-    with pytest.raises(error, match=said):
+@pytest.mark.parametrize(("way", "said"), [("largest", "argmax"), ("places", "indices that come from ordering")])
+def test_what_nothing_can_evaluate_is_refused_by_name(way, said):
+    with pytest.raises(NoSoundRule, match=said):
         cp.prove(Chosen(way), largest("attention"), Automatic())
 
 

@@ -52,12 +52,13 @@ from compact_proofs.automatic.listing.values import (
 )
 from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.narrow import ENTRYWISE, map_nodes, narrowed
+from compact_proofs.automatic.reading.numbers import alpha
 from compact_proofs.automatic.reading.owners import STRUCTURAL, dependencies, structure
-from compact_proofs.automatic.reading.refusals import one_of
 from compact_proofs.core.claim import ACCURACY
 from compact_proofs.enclosure import lower, provably, upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
+from compact_proofs.enclosure.tensor import exact_number
 from compact_proofs.length import count, stage
 from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
@@ -158,7 +159,7 @@ class Listing:
 
     def _operation(self, node: Node, values: dict[Node, Any]) -> Any:
         if node.target is operator.getitem:
-            return one_of(values[node.args[0]], node.args[1], str(node.args[0]))  # type: ignore[index]
+            return values[node.args[0]][0]  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         moving = [x for x in leaves((args, kwargs)) if moves(x)]
         if not moving:
@@ -166,7 +167,27 @@ class Listing:
         like = node.meta["val"]
         if isinstance(like, (tuple, list)):  # the first of several results is the only one that is read
             return (self._apply(name_of(node), node.target, args, kwargs, moving, like[0].shape),)
+        if not like.is_floating_point():
+            return self._whole_numbers(name_of(node), node.target, args, kwargs, moving, like.shape)
         return self._apply(name_of(node), node.target, args, kwargs, moving, like.shape)
+
+    def _whole_numbers(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Any], shape: torch.Size) -> Value:
+        """An operation that gives integers or truth values, which stay such: a table of one or two tokens, or once an input."""
+        found = self._of_tokens(name, target, args, kwargs, moving, shape)
+        return self._steps.each(target, args, kwargs, shape) if found is None else found
+
+    def _of_tokens(
+        self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Any], shape: torch.Size
+    ) -> Affine | Pair | None:
+        """Any operation whose result's entries depend on one token each, or on two, in the same way: for all tokens. Else None."""
+        found: Affine | Pair | None = None
+        if all(isinstance(x, Affine) and not x.weighted and len(x.tables) == 1 for x in moving):
+            found = self._table(name, target, args, kwargs, moving, shape)
+            if found is None and len({id(x) for x in moving}) == 2:
+                found = self._pair(name, target, args, kwargs, moving, shape)
+        elif len(moving) == 1 and isinstance(moving[0], Pair) and name in ENTRYWISE | STRUCTURAL - {"cat", "stack"}:
+            found = self._on_pair(name, target, args, kwargs, moving[0], shape)
+        return found
 
     def _apply(self, name: str, target: Any, args: Any, kwargs: Any, moving: list[Any], shape: torch.Size) -> Value:
         """Type one operation: by the first rule that applies."""
@@ -175,17 +196,11 @@ class Listing:
             return self._apply(
                 "add", aten.add.Tensor, (args[0], multiplied), {}, [x for x in (args[0], multiplied) if not _constant(x)], shape
             )
-        found: Value | None = None
-        if all(isinstance(x, Affine) and not x.weighted and len(x.tables) == 1 for x in moving):
-            found = self._table(name, target, args, kwargs, moving, shape)
-            if found is None and len({id(x) for x in moving}) == 2:
-                found = self._pair(name, target, args, kwargs, moving, shape)
-        elif len(moving) == 1 and isinstance(moving[0], Pair) and name in ENTRYWISE | STRUCTURAL - {"cat", "stack"}:
-            found = self._on_pair(name, target, args, kwargs, moving[0], shape)
-        elif len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
+        found: Value | None = self._of_tokens(name, target, args, kwargs, moving, shape)
+        if found is None and len(moving) == 1 and isinstance(moving[0], Shares) and name in STRUCTURAL - {"cat", "stack"}:
             with structure():
                 found = Shares(moving[0].of, target(*map_leaves(lambda y: y.entry if y is moving[0] else y, args), **kwargs))
-        elif len(moving) == 1 and isinstance(moving[0], (Dense, View, Mapped)):
+        if found is None and len(moving) == 1 and isinstance(moving[0], (Dense, View, Mapped)):
             found = self._in_place(name, target, args, kwargs, moving[0], shape)
         if found is None and name in ("_softmax", "_safe_softmax") and isinstance(args[0], Pair):
             found = self._softmax(args[0], args[1] % len(shape))
@@ -329,7 +344,7 @@ class Listing:
 
     def _sum(self, args: Any, kwargs: Any, minus: bool, shape: torch.Size) -> Affine:
         """a + alpha b; tables that depend on the same positions become one."""
-        factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1)) * (-1 if minus else 1)
+        factor = alpha(args, kwargs) * (-1 if minus else 1)
         a, b = (self._spread(x, shape) for x in args[:2])
         if factor != 1:
             b = Affine(
@@ -357,7 +372,7 @@ class Listing:
             return t.reshape(*t.shape[:leading], *[1] * (len(shape) - len(own)), *own).expand(*t.shape[:leading], *shape)
 
         if not isinstance(x, Affine):
-            constant = x if isinstance(x, Tensor) else torch.tensor(float(x), dtype=torch.float64)
+            constant = x if isinstance(x, Tensor) else torch.tensor(exact_number(x), dtype=torch.float64, device=self.device)
             with structure():
                 owner = torch.full(shape, -1)
             return Affine((Table(spread(constant[None], 1).expand(self.v, *shape), owner),))

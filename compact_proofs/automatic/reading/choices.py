@@ -11,6 +11,7 @@ from torch import Tensor
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.automatic.reading.values import Shares, constant, data_of, is_constant, is_value
 from compact_proofs.enclosure import Enclosure, provably
+from compact_proofs.enclosure.tensor import exact_number
 
 
 def chosen(condition: Any, yes: Any, no: Any, shape: torch.Size) -> list[tuple[Any, Tensor | None]] | None:
@@ -36,7 +37,7 @@ def chosen(condition: Any, yes: Any, no: Any, shape: torch.Size) -> list[tuple[A
         if is_value(x) and not is_constant(x):
             terms.append((x, own))
             continue
-        kept = torch.where(own, data_of(x) if is_value(x) else float(x), 0.0)
+        kept = torch.where(own, data_of(x) if is_value(x) else exact_number(x), 0.0)
         if not bool(provably(kept == kept).all()):
             return None
         if not bool(provably(kept == 0).all()):
@@ -49,7 +50,7 @@ def shares_times(x: Shares, factor: Tensor | float) -> Shares | None:
 
     Cost: one multiplication for each constant of shares that have some already.
     """
-    constants = torch.as_tensor(factor, dtype=torch.float64) if isinstance(factor, (int, float)) else factor
+    constants = torch.tensor(exact_number(factor), dtype=torch.float64) if isinstance(factor, (int, float)) else factor
     if torch.broadcast_shapes(constants.shape, x.shape) != x.shape:
         return None
     wide = constants.expand(x.shape)

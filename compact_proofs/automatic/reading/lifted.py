@@ -54,17 +54,24 @@ def call(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[An
     """
     given = [x for x in leaves((args, kwargs)) if isinstance(x, (Tensor, Lifted))]
     axes = "".join(a for a in Lifted.ORDER if any(a in x.axes for x in given if isinstance(x, Lifted)))
-    args, kwargs = map_leaves(_wide_dtype, args), map_leaves(_wide_dtype, kwargs)
+    tensors = [_dense(x.data if isinstance(x, Lifted) else x) for x in given]
+
+    def wide(x: Any) -> Any:
+        """Real numbers in float64; what is made, where the arguments are: on the meta device, if no numbers are known."""
+        if isinstance(x, torch.device) and tensors:
+            return tensors[0].device
+        return torch.float64 if isinstance(x, torch.dtype) and x.is_floating_point else x
+
+    args, kwargs = map_leaves(wide, args), map_leaves(wide, kwargs)
     if not axes:
         plain_args, plain_kwargs = map_leaves(lambda x: x.data if isinstance(x, Lifted) else x, (args, kwargs))
         return target(*plain_args, **plain_kwargs), ""
-    tensors = [_dense(x.data if isinstance(x, Lifted) else x) for x in given]
     names = tuple(x.axes if isinstance(x, Lifted) else "" for x in given)
     key = (
         target,
         str(map_leaves(lambda x: "tensor" if isinstance(x, (Tensor, Lifted)) else x, (args, kwargs))),
         names,
-        tuple((tuple(t.shape), t.is_floating_point(), t.dtype == torch.bool) for t in tensors),
+        tuple((tuple(t.shape), t.is_floating_point(), t.dtype == torch.bool, t.device.type) for t in tensors),
     )
     if key not in _KEPT:
         if len(_KEPT) >= _LARGEST:
@@ -75,10 +82,6 @@ def call(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[An
 
 def _dense(t: Tensor) -> Tensor:
     return t if isinstance(t, Enclosure) else t.contiguous()
-
-
-def _wide_dtype(x: Any) -> Any:
-    return torch.float64 if isinstance(x, torch.dtype) and x.is_floating_point else x
 
 
 def _trace(target: Any, args: Any, kwargs: Any, axes: str, names: tuple[str, ...], tensors: list[Tensor]) -> GraphModule:
@@ -93,7 +96,8 @@ def _trace(target: Any, args: Any, kwargs: Any, axes: str, names: tuple[str, ...
     for i in range(len(axes) - 1, -1, -1):
         f = vmap(f, in_dims=tuple(0 if axes[i] in own else None for own in names))
     with _disable_current_modes(), torch.no_grad(), FakeTensorMode():
-        fakes = [torch.empty(t.shape, dtype=torch.float64 if t.is_floating_point() else t.dtype) for t in tensors]
+        dtypes = [torch.float64 if t.is_floating_point() else t.dtype for t in tensors]
+        fakes = [torch.empty(t.shape, dtype=dtype, device=t.device) for t, dtype in zip(tensors, dtypes, strict=True)]
         graph = make_fx(f)(*fakes)
     simplify(graph.graph)
     for node in graph.graph.nodes:

@@ -12,6 +12,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -39,11 +40,27 @@ ENTRYWISE = words(
 """Operations whose result at an index depends on their arguments at that index only, with broadcasting."""
 
 
+@dataclass(frozen=True)
+class Result:
+    """One of the results of an operation that has several, as an operation of its own."""
+
+    target: Any
+    number: int
+
+    @property
+    def __name__(self) -> str:
+        return f"{getattr(self.target, '__name__', self.target)}_{self.number}"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.target(*args, **kwargs)[self.number]
+
+
 def narrowed(graph: Graph, once: bool = False) -> Graph:
     """Return a graph that computes the same output, without rows that nothing reads.
 
     Selections of one index are moved through operations by the table `READS`; every other operation stops them. The new graph's
-    nodes have shapes of their own in ``meta["val"]``.
+    nodes have shapes of their own in ``meta["val"]``. Of an operation with several results, ``getitem`` takes the first; each other
+    one is a call of its own (`Result`).
 
     Parameters
     ----------
@@ -67,7 +84,7 @@ def _narrowed(graph: Graph, whole: frozenset[Node]) -> tuple[Graph, dict[tuple[N
         if target in _VIEWS:
             target = aten.reshape.default  # rows of a tensor are not laid out as the tensor was
         node = new.call_function(target, args, kwargs)
-        node.meta["val"] = target(*map_nodes(_value, args), **map_nodes(_value, kwargs))
+        node.meta["val"] = target(*map_nodes(_value, args), **map_nodes(_value, {k: _shell(x) for k, x in kwargs.items()}))
         return node
 
     def row(node: Node, axis: int, index: int) -> Node:
@@ -85,6 +102,9 @@ def _narrowed(graph: Graph, whole: frozenset[Node]) -> tuple[Graph, dict[tuple[N
             source, axis, index = _args(node)
             axis %= len(_shape(source))
             return emit(aten.squeeze.dim, (row(source, axis, index), axis), {})
+        if node.target is operator.getitem and _args(node)[1] != 0:
+            several, number = _args(node)
+            return emit(Result(several.target, number), *_arguments(several, lambda a: build(a, None)))
         args, kwargs = _arguments(node, lambda a: build(a, None))
         if node.op == "call_function" and node.all_input_nodes:
             return emit(node.target, args, kwargs)
@@ -155,6 +175,9 @@ def _value(node: Node) -> Any:
 
 
 def _shell(value: Any) -> Any:
+    """A tensor without its numbers; the device of such for any device."""
+    if isinstance(value, torch.device):
+        return torch.device("meta")
     return value.to("meta") if isinstance(value, Tensor) else value
 
 

@@ -18,13 +18,15 @@ from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.lines import has_lines
 from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
 from compact_proofs.automatic.reading.norms import root_mean_square
+from compact_proofs.automatic.reading.numbers import alpha
 from compact_proofs.automatic.reading.owners import STRUCTURAL, dependencies, structure
 from compact_proofs.automatic.reading.pruning import needed
-from compact_proofs.automatic.reading.refusals import NotRead, one_of, takes_reals
+from compact_proofs.automatic.reading.refusals import NotRead, takes_reals
 from compact_proofs.automatic.reading.values import Additive, Form, Shares, Table, Value, constant, data_of, is_constant, is_value
 from compact_proofs.enclosure import upper
 from compact_proofs.enclosure.leaves import leaves, map_leaves
 from compact_proofs.enclosure.table import words
+from compact_proofs.enclosure.tensor import exact_number
 from compact_proofs.length import stage
 from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
@@ -97,7 +99,7 @@ class _Reader:
     def operation(self, node: Node, values: dict[Node, Any]) -> Any:
         """The value of one node from those of its arguments."""
         if node.target is operator.getitem:
-            return one_of(values[node.args[0]], node.args[1], str(node.args[0]))  # type: ignore[index]
+            return values[node.args[0]][0]  # type: ignore[index]
         args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
         if not node.all_input_nodes:
             return constant(call(node.target, args, kwargs)[0])
@@ -196,15 +198,9 @@ class _Reader:
             product = self.apply("mm", aten.mm.default, args[1:3], {}, shape)
             return self.add(args[0], product, 1.0)
         if name == "rsub":
-            factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
-            other = args[1] if is_value(args[1]) else constant(torch.tensor(float(args[1]), dtype=torch.float64))
-            return self.add(other, args[0], -factor)
-        if name in ("add", "sub") and all(isinstance(x, (Table, Additive, Shares, Form)) for x in args[:2]):
-            factor = float(kwargs.get("alpha", args[2] if len(args) > 2 else 1))
-            return self.add(args[0], args[1], -factor if name == "sub" else factor)
-        if name in ("add", "sub") and isinstance(args[1], (int, float)):
-            number = float(args[1]) * float(kwargs.get("alpha", 1))
-            return self.add(args[0], constant(torch.tensor(number, dtype=torch.float64)), -1.0 if name == "sub" else 1.0)
+            return self.add(self.value(args[1]), args[0], -alpha(args, kwargs))
+        if name in ("add", "sub") and is_value(args[0]):
+            return self.add(args[0], self.value(args[1]), alpha(args, kwargs) * (-1 if name == "sub" else 1))
         moving = [x for x in given if not is_constant(x)]
         if name == "_to_copy" and (kwargs.get("dtype") or torch.float64).is_floating_point:
             return args[0]  # real numbers, whatever the dtype
@@ -251,6 +247,11 @@ class _Reader:
                 "are known; the strategy 'shared' evaluates every input"
             )
         return self.symbols(Opaque(target, opened, named, shape.numel()), shape)
+
+    @staticmethod
+    def value(x: Any) -> Value:
+        """A value, or a Python number as one."""
+        return x if is_value(x) else constant(torch.tensor(exact_number(x), dtype=torch.float64))
 
     def only(self, x: Value, own: Tensor, shape: torch.Size) -> Value:
         """x in the shape that it is broadcast to, with zeros outside of `own`, a bool tensor of that shape."""

@@ -17,19 +17,6 @@ class NotRead(BadInput):
     """A program has an operation that a reading by tokens, or one that shares tables, has no place for."""
 
 
-def one_of(results: Any, number: Any, name: str) -> Any:
-    """The result of an operation that is asked for.
-
-    Raises
-    ------
-    NotRead
-        If it is another than the first of several.
-    """
-    if not isinstance(number, int) or not 0 <= number < len(results):
-        raise NotRead(f"the program reads another result than the first of {name}, which this reading does not keep")
-    return results[number]
-
-
 def takes_reals(target: Any, args: Any, kwargs: Any) -> bool:
     """Whether an operation is defined where each form in its arguments is a tensor of real numbers: by shapes and types alone."""
 
