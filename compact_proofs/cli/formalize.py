@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,19 +11,17 @@ import typer
 
 from compact_proofs.cli.declared import ConfigFile
 from compact_proofs.cli.files import Force, free_folder
+from compact_proofs.cli.formalize_goal import formalize_goal
+from compact_proofs.cli.formalize_output import duration, show_checked, show_written
 from compact_proofs.cli.options import MaxMemory, StrategyOptions, parse_options
-from compact_proofs.cli.output import Json, note, options_text, say, write_json
-from compact_proofs.decimals import decimal
+from compact_proofs.cli.output import Json, note
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from compact_proofs.core.certificate import Certificate
     from compact_proofs.core.strategy import Strategy
-    from compact_proofs.formal.theorem import Checked, Formalization, Statement
-    from compact_proofs.inputs.task import Task
+    from compact_proofs.formal.theorem import Formalization, Statement
     from compact_proofs.models.attention_only import AttentionOnlyTransformer
     from compact_proofs.tasks import LoadedModel
 
@@ -130,7 +127,7 @@ def formalize(
     if goal:
         if certificate_file is not None or strategy:
             raise BadInput("--goal is for a model, and has no strategy")
-        _goal(load_model(source, task, config), given, output, arithmetic, check, fresh, force, as_json)
+        formalize_goal(load_model(source, task, config), given, output, arithmetic, check, fresh, force, as_json)
         return
     free_folder(output, force=force)
     if certificate_file is None:
@@ -139,83 +136,13 @@ def formalize(
         named = None if model is None else partial(load_model, model, task, config)
         theorem, proven = _certificate(certificate_file, named, output, arithmetic)
     files = ", ".join([*theorem.statement.parts, "Accuracy.v"])
-    note(f"Written to {output}: {files}. Checking takes Coq about {_duration(theorem.seconds())}.")
+    note(f"Written to {output}: {files}. Checking takes Coq about {duration(theorem.seconds())}.")
     if not check:
-        _show_written(theorem, proven, arithmetic, as_json)
+        show_written(theorem, proven, arithmetic, as_json)
         return
-    with progress_bars(f"Coq (about {_duration(theorem.seconds())})"):
+    with progress_bars(f"Coq (about {duration(theorem.seconds())})"):
         checked = check_theorem(theorem, fresh=fresh)
-    _show_checked(theorem, proven, checked, arithmetic, as_json)
-
-
-def _goal(
-    loaded: LoadedModel,
-    options: dict[str, Any],
-    output: Path,
-    arithmetic: Arithmetic,
-    check: bool,
-    fresh: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """A theorem up to a goal: written, or checked with the proof that is in its folder."""
-    from compact_proofs.formal.goal.boxes import maximum_kinds
-    from compact_proofs.formal.goal.goal_statement import check_goal, goal_of, write_goal
-    from compact_proofs.formal.goal.kinds import closable_kinds
-    from compact_proofs.progress import progress_bars
-
-    sizes = _maximum_sizes(loaded.task)
-    unknown = options.keys() - {"least", "gap" if "gap" in options else "block"}
-    if sizes is None or unknown or not all(type(n) is int for n in options.values()):
-        raise BadInput(
-            f"{loaded.name}: --goal is for tasks whose label is the maximum, with -O gap=... or -O block=..., and -O least=..., "
-            "whole numbers; from Python, compact_proofs.formal.goal takes boxes of inputs of any task"
-        )
-    n_ctx, d_vocab = sizes
-    if "gap" in options:
-        kinds: Any = maximum_kinds(n_ctx, d_vocab, **options)
-    else:
-        kinds = partial(closable_kinds, n_ctx=n_ctx, d_vocab=d_vocab, **options)
-    with progress_bars("boxes of inputs"):
-        statement = goal_of(loaded.model, loaded.task, kinds, output, title=loaded.name, arithmetic=arithmetic)
-    written = (output / "Goal.v").exists()
-    if not check or not written:
-        free_folder(output, force=force)
-        write_goal(statement, output)
-    if not check:
-        said = statement.words(statement.numerator)
-        if as_json:
-            write_json({"folder": str(output), "statement": said, "claimed": str(statement.numerator), "checked": None})
-            return
-        say(f"Written to {output}: {', '.join(statement.parts)}, Accuracy.v, Goal.lean.")
-        say(f"Claim: {said}   (= {decimal(Fraction(statement.numerator, statement.size))}).")
-        proof = output / "Closed.v"
-        if statement.is_open:
-            say(f"Prove the goal of Goal.v in {proof}; then let Coq check it by the same command with --check.")
-        else:
-            say(f"The goal is proved in {proof}. Let Coq check it by the same command with --check.")
-        return
-    with progress_bars(f"Coq (about {_duration(statement.seconds())})"):
-        checked = check_goal(statement, output, fresh=fresh)
-    if as_json:
-        found = {"assumptions": checked.assumptions, "seconds": checked.seconds, "coq": checked.coq}
-        write_json({"folder": str(output), "statement": checked.statement, "claimed": str(checked.numerator), "checked": found})
-        return
-    say(f"Theorem, accepted by Coq {checked.coq.split()[0]}, with the goal closed by Closed.v.", style="bold green")
-    say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, statement.size))})")
-    say("Seconds of the processor: " + ", ".join(f"{name} {s:.1f}" for name, s in checked.seconds.items()) + ".")
-    say("It rests on: " + ("nothing but Coq's logic." if not checked.assumptions else "; ".join(checked.assumptions) + "."))
-
-
-def _maximum_sizes(task: Task) -> tuple[int, int] | None:
-    """Length and number of tokens, for a task on all rows of tokens whose label is the largest."""
-    from compact_proofs.sequences import FiniteTask
-    from compact_proofs.sequences.labels import Maximum
-    from compact_proofs.tasks.max_of_k import MaxOfK
-
-    if type(task) is MaxOfK or (type(task) is FiniteTask and task.all_valid and type(task.label) is Maximum):
-        return task.n_ctx, task.d_vocab
-    return None
+    show_checked(theorem, proven, checked, arithmetic, as_json)
 
 
 def _certificate_file(source: str) -> Path | None:
@@ -230,22 +157,14 @@ def _model(
     load: Callable[[], LoadedModel], strategy: str | None, options: dict[str, Any], output: Path, arithmetic: Arithmetic
 ) -> tuple[Formalization, Certificate]:
     """A theorem about a model: by a compact checker where there is one, otherwise by running the network."""
-    from compact_proofs.core.prove import find_explanation, prove
-    from compact_proofs.formal.compact import compact_statement, refuse_early
+    from compact_proofs.formal.formalizing import proven_statement
     from compact_proofs.formal.theorem import write_theorem
     from compact_proofs.progress import progress_bars
 
     loaded = load()
     chosen = _chosen(loaded, strategy, options)
-    if chosen is None:
-        return _network(loaded.model, loaded.task, loaded.name, strategy, options, output, arithmetic)
-    refuse_early(loaded.model, loaded.task, chosen, loaded.name)
-    with progress_bars(f"proving by {chosen.name}"):
-        explanation = find_explanation(loaded.model, loaded.task, chosen)
-        statement = compact_statement(  # which refuses before anything is proved
-            loaded.model, loaded.task, chosen, explanation, title=loaded.name, arithmetic=arithmetic
-        )
-        proven = prove(loaded.model, loaded.task, chosen, explanation=explanation)
+    with progress_bars(f"proving by {'exhaustive' if chosen is None else chosen.name}"):
+        statement, proven = proven_statement(loaded.model, loaded.task, chosen, title=loaded.name, arithmetic=arithmetic)
     _note_length(statement)
     return write_theorem(statement, proven.claim.numerator, output), proven
 
@@ -257,9 +176,15 @@ def _chosen(loaded: LoadedModel, strategy: str | None, options: dict[str, Any]) 
     known = {s.name: s for s in loaded.kit.strategies} if loaded.kit else {}
     model = _transformer(loaded)
     if model is None:
-        if strategy not in COMPACT or strategy not in known:
+        if strategy in COMPACT and strategy in known:
+            return known[strategy].from_options(COMPACT[strategy] | options)
+        if strategy in (None, "brute-force", "exhaustive") and not options:
             return None
-        return known[strategy].from_options(COMPACT[strategy] | options)
+        raise BadInput(
+            f"{loaded.name}: the theorem is proved by running the network on every input; leave out --strategy and --option "
+            "(on groups and modular addition, --strategy directions has a compact checker; on groups g-sets-linear; for one layer "
+            "of attention automatic)"
+        )
     default = formal_default(model)
     if strategy is None or strategy == default.name:
         return type(default).from_options(default.options() | options)
@@ -303,35 +228,6 @@ def _note_length(statement: Statement) -> None:
         note(f"The checker makes {statement.length:,} operations; the network on every pair, {statement.brute_force_length:,}.")
 
 
-def _network(
-    module: nn.Module,
-    task: Task,
-    title: str,
-    strategy: str | None,
-    options: dict[str, Any],
-    output: Path,
-    arithmetic: Arithmetic,
-) -> tuple[Formalization, Certificate]:
-    """A theorem whose proof runs the network on every input."""
-    from compact_proofs.core.certificate import Certificate
-    from compact_proofs.core.exhaustive import brute_force
-    from compact_proofs.formal.network.statement import statement_of
-    from compact_proofs.formal.theorem import write_theorem
-    from compact_proofs.progress import progress_bars
-
-    if strategy not in (None, "brute-force", "exhaustive") or options:
-        raise BadInput(
-            f"{title}: the theorem is proved by running the network on every input; leave out --strategy and --option "
-            "(on groups and modular addition, --strategy directions has a compact checker; on groups g-sets-linear; for one layer "
-            "of attention automatic)"
-        )
-    statement = statement_of(module, task, title=title, arithmetic=arithmetic)
-    with progress_bars("proving by exhaustive"):
-        proven = brute_force(module, task)
-    assert isinstance(proven, Certificate)  # as the reading is the sound one
-    return write_theorem(statement, proven.claim.numerator, output), proven
-
-
 def _recompute(file: Path, load: Callable[[], LoadedModel] | None) -> tuple[LoadedModel, Certificate]:
     from compact_proofs.core.certificate import Certificate
     from compact_proofs.core.check import check
@@ -362,62 +258,3 @@ def _transformer(loaded: LoadedModel) -> AttentionOnlyTransformer | None:
     if isinstance(loaded.task, MaxOfK) and isinstance(model, AttentionOnlyTransformer) and fits_statement(model):
         return model
     return None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _document(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic) -> dict[str, Any]:
-    said = proven.to_json()
-    return {name: said[name] for name in ("task", "parameters", "function", "statement")} | {
-        "folder": str(theorem.folder),
-        "model_sha256": proven.claim.function.weights_sha256,
-        "strategy": proven.strategy,
-        "options": proven.options,
-        "arithmetic": str(arithmetic),
-        "claimed": str(proven.claim.numerator),
-        "denominator": str(proven.claim.denominator),
-        "expected_seconds": theorem.seconds(),
-    }
-
-
-def _show_written(theorem: Formalization, proven: Certificate, arithmetic: Arithmetic, as_json: bool) -> None:
-    claim = proven.claim
-    if as_json:
-        write_json(_document(theorem, proven, arithmetic) | {"checked": None})
-        return
-    say(f"Not checked yet. Claim: {theorem.statement.words(claim.numerator)}   (= {decimal(claim.bound)}).")
-    say("Let Coq check it: the same command with --check --force.")
-
-
-def _show_checked(theorem: Formalization, proven: Certificate, checked: Checked, arithmetic: Arithmetic, as_json: bool) -> None:
-    claim = proven.claim
-    difference = checked.numerator - claim.numerator
-    if as_json:
-        found = {
-            "numerator": str(checked.numerator),
-            "difference": str(difference),
-            "statement": checked.statement,
-            "assumptions": checked.assumptions,
-            "seconds": checked.seconds,
-            "coq": checked.coq,
-        }
-        write_json(_document(theorem, proven, arithmetic) | {"checked": found})
-        return
-    say(f"Theorem, accepted by Coq {checked.coq.split()[0]}.", style="bold green")
-    say(f"{checked.statement}   (= {decimal(Fraction(checked.numerator, claim.denominator))})")
-    say(f"Proved by {f'{proven.strategy} {options_text(proven.options)}'.strip()}, computed in {arithmetic} arithmetic.")
-    same = (
-        f"{claim.numerator} inputs, Coq {difference:+d} (it rounds, and may bound, in its own way)"
-        if difference
-        else "the same number of inputs"
-    )
-    say(f"The certificate in Python proves {same}.")
-    s = checked.seconds
-    times = {"Weights.v": "weights read", "Count.v": "counted", "Accuracy.v": "theorem checked"}
-    say("Seconds of the processor: " + ", ".join(f"{words} in {s[name]:.1f}" for name, words in times.items() if name in s) + ".")
-    say("It rests on: " + ("nothing but Coq's logic." if not checked.assumptions else "; ".join(checked.assumptions) + "."))
-    say("What it says is defined in " + " and ".join(f"formal/{name}.v" for name in theorem.statement.open) + ".")

@@ -11,12 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from compact_proofs.core.prove import prove
 from compact_proofs.errors import BadInput
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.assumptions import FLAGS, Assumptions, read_assumptions
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.compact import formalize_compact
 from compact_proofs.formal.coq import PACKAGES, Coq, sources
+from compact_proofs.formal.formalizing import formalize
 from compact_proofs.formal.network.language import Definition, Network, Weight, axis, read
 from compact_proofs.formal.network.source import fraction_bits, program_source, weights_source
 from compact_proofs.formal.theorem import assumptions_source
@@ -87,6 +89,14 @@ def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     before, after = stated.split(words)
     assert "From Formalized Require Program.\n" in before  # what is stated is read before other files are
     assert "From Formalized Require Weights Hints Accuracy.\n" in after  # and no name of theirs is open
+
+
+def test_a_strategy_proves_what_its_theorem_claims(tiny: LoadedModel, tmp_path: Path):
+    proven = prove(tiny.model, tiny.task, GRID).claim.numerator
+    formalize(tiny.model, tiny.task, tmp_path, strategy=GRID)
+    text = (tmp_path / "Accuracy.v").read_text()
+    assert f"maximum >= {proven} / 8 ^ 3." in text
+    assert "additive_hardware" in text
 
 
 def test_a_transformer_with_a_size_of_one_has_no_checker(tmp_path: Path):
