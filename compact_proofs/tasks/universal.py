@@ -9,7 +9,7 @@ from torch import nn
 
 from compact_proofs.automatic.estimates import SharedSampling
 from compact_proofs.automatic.shared import Shared
-from compact_proofs.automatic.strategy import Automatic, is_over_tokens
+from compact_proofs.automatic.strategy import Automatic, is_over_tokens, usual
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.estimates import Constant, Estimator, Sampling
@@ -27,8 +27,10 @@ AFFORDABLE = 2**12
 """Inputs that the linear baseline evaluates at most."""
 
 
-LADDER = tuple(Automatic(worth=worth) for worth in (20_000, 1000, 100, 200_000))
-"""Automatic proofs from short to long ones, by what one more input may cost; the usual one first."""
+def ladder(task: Task) -> tuple[Automatic, ...]:
+    """Automatic proofs by what one more input may cost; the usual one first."""
+    first = usual(task)
+    return (first, *(Automatic(worth=first.worth * n // d) for n, d in ((1, 20), (1, 200), (10, 1))))
 
 
 def sampled(model: nn.Module) -> Sequence[Estimator[Any]]:
@@ -62,9 +64,9 @@ def universal_kit(task: Task) -> ProofKit:
     return ProofKit(
         name=task.name,
         strategies=UNIVERSAL,
-        default=lambda model: Automatic() if tokens else Exhaustive(),
+        default=lambda model: usual(task) if tokens else Exhaustive(),
         brute_force=lambda model: None if share is None else Exhaustive(),
-        candidates=lambda model: LADDER if tokens else (),
+        candidates=lambda model: ladder(task) if tokens else (),
         always=lambda model: () if share is None else (share,),
         linear=lambda model: share,
         accounts=lambda model: boxes_account(model, task) if tokens else ((), tuple),

@@ -11,7 +11,23 @@ V = N = D = 3
 KINDS = (
     *("linear", "from_left", "add", "subtract", "multiply", "product", "scores", "softmax", "relu", "tanh", "one_row", "total"),
     *("mean", "cat", "stack", "norm", "where", "scale", "divide", "attention", "attention", "transpose"),
+    *("large_number", "number_times_factor", "variance", "largest", "cumulated", "gelu", "clamped", "gated", "rolled", "smaller"),
+    *(
+        "masked_softmax",
+        "by_token",
+        "by_other_tokens",
+        "integers",
+        "sorted_tokens",
+        "looked_up",
+        "picked",
+        "compared",
+        "square_root",
+    ),
 )
+
+
+OF_TOKENS = {"by_token", "by_other_tokens", "integers", "sorted_tokens", "looked_up"}
+"""Operations whose first argument is the tokens."""
 
 
 class RandomModule(nn.Module):
@@ -34,7 +50,8 @@ class RandomModule(nn.Module):
         values = [self.embed[tokens] + self.places, self.embed[tokens]]
         for kind, i, j, k in self.operations:
             a, b = values[-1 - i % min(3, len(values))], values[j % len(values)]
-            values.append(getattr(self, f"_{kind}")(a, b, self.maps[k % 4], 1 + k % 2, k % 3))
+            made = getattr(self, f"_{kind}")
+            values.append(made(tokens if kind in OF_TOKENS else a, b, self.maps[k % 4], 1 + k % 2, k % 3))
         last = values[-1]
         return (last[:, -1], last[:, 0], last.flatten(1))[self.part]
 
@@ -100,3 +117,63 @@ class RandomModule(nn.Module):
 
     def _transpose(self, a, b, w, dim, k):
         return a.transpose(1, 2)
+
+    def _large_number(self, a, b, w, dim, k):
+        return (a + 1e6) - 1e6
+
+    def _number_times_factor(self, a, b, w, dim, k):
+        return torch.add(a, 0.3, alpha=0.7)
+
+    def _variance(self, a, b, w, dim, k):
+        variance, mean = torch.var_mean(a, dim, keepdim=True)
+        return (a - mean) * torch.rsqrt(variance + 0.1)
+
+    def _largest(self, a, b, w, dim, k):
+        return a - a.amax(dim, keepdim=True)
+
+    def _cumulated(self, a, b, w, dim, k):
+        return a.cumsum(dim)
+
+    def _gelu(self, a, b, w, dim, k):
+        return F.gelu(a, approximate=("none", "tanh")[dim - 1])
+
+    def _clamped(self, a, b, w, dim, k):
+        return a.clamp(-1, 0.5)
+
+    def _gated(self, a, b, w, dim, k):
+        return torch.sigmoid(a) * b
+
+    def _rolled(self, a, b, w, dim, k):
+        return a.roll(k, dim)
+
+    def _smaller(self, a, b, w, dim, k):
+        return torch.minimum(a, b)
+
+    def _masked_softmax(self, a, b, w, dim, k):
+        scores = (a @ b.transpose(1, 2)).masked_fill(torch.ones(N, N, dtype=torch.bool).triu(1), -torch.inf)
+        return scores.softmax(-1) @ b
+
+    def _by_token(self, tokens, b, w, dim, k):
+        return torch.where((tokens == k)[:, :, None], b, -b)
+
+    def _by_other_tokens(self, tokens, b, w, dim, k):
+        return torch.where((tokens[:, :, None] == tokens[:, None, :]), b, 0.0)
+
+    def _integers(self, tokens, b, w, dim, k):
+        return b + F.one_hot((tokens.cumsum(1) * (k + 2) // 2) % 3, 3)
+
+    def _sorted_tokens(self, tokens, b, w, dim, k):
+        values, places = tokens.sort(dim=1, stable=True)
+        return b + self.embed[values] * places[:, :, None]
+
+    def _looked_up(self, tokens, b, w, dim, k):
+        return self.places[tokens.roll(k, 1)] + b
+
+    def _picked(self, a, b, w, dim, k):
+        return a.flip(dim)[:, [k, 0, 1]]
+
+    def _compared(self, a, b, w, dim, k):
+        return torch.where(a > b, a, 0.5 * b)
+
+    def _square_root(self, a, b, w, dim, k):
+        return (a * a + 0.1).sqrt() - b.abs()

@@ -9,7 +9,7 @@ from torch import nn
 from compact_proofs.automatic.boxes.words import box_in_words
 from compact_proofs.automatic.report.account import DONE, Account
 from compact_proofs.automatic.report.section import account_of, pictures, summary
-from compact_proofs.automatic.strategy import Automatic, finite
+from compact_proofs.automatic.strategy import finite, usual
 from compact_proofs.core.prove import prove
 from compact_proofs.inputs.task import Task
 from compact_proofs.report.drawing import settings, to_png
@@ -23,11 +23,11 @@ NUMBERS = ("inputs", "proven", "lost")
 
 
 def boxes_account(model: nn.Module, task: Task) -> tuple[list[Table], Callable[[], list[Picture]]]:
-    """Prove once, by the default options of `Automatic`: tables of what became of the boxes, and what draws pictures of them.
+    """Prove once, by the `usual` options: tables of what became of the boxes, and what draws pictures of them.
 
     The costs are those of the proof.
     """
-    certificate = prove(model, task, Automatic())
+    certificate = prove(model, task, usual(task))
     account = account_of(model, finite(task), certificate)
     done = Table(
         "done",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from compact_proofs.automatic.shared import Shared
-from compact_proofs.automatic.strategy import Automatic
+from compact_proofs.automatic.strategy import Automatic, usual
 from compact_proofs.core.exhaustive import Exhaustive
 from compact_proofs.core.strategy import Strategy
 from compact_proofs.models.files import weights_sha256
@@ -19,7 +19,7 @@ from compact_proofs.tasks.finite.specimens import specimen
 from compact_proofs.tasks.finite.training import FiniteRecipe, train
 from compact_proofs.tasks.finite.zoo import ZOO
 from compact_proofs.tasks.kit import TaskKit, Tuning
-from compact_proofs.tasks.universal import LADDER, boxes_account, boxes_sections, sampled, share_of
+from compact_proofs.tasks.universal import boxes_account, boxes_sections, ladder, sampled, share_of
 
 
 def _shared(model: Any) -> Strategy:
@@ -29,7 +29,7 @@ def _shared(model: Any) -> Strategy:
 def _default(model: Any) -> Strategy:
     """Automatic proofs say little of states that pass through several layers or steps; there the inputs are listed."""
     deep = isinstance(model, Recurrent) or model.config.n_layers > 1
-    return Shared() if deep else Automatic()
+    return Shared() if deep else usual(task_of(model))
 
 
 def _share(model: Any) -> Strategy:
@@ -54,7 +54,7 @@ KIT = TaskKit(
     strategies=(Automatic, Shared, Exhaustive),
     default=_default,
     brute_force=_shared,
-    candidates=lambda model: LADDER,
+    candidates=lambda model: ladder(task_of(model)),
     always=lambda model: [_share(model)],
     linear=_share,
     specimen=specimen,
