@@ -12,17 +12,8 @@ KINDS = (
     *("linear", "from_left", "add", "subtract", "multiply", "product", "scores", "softmax", "relu", "tanh", "one_row", "total"),
     *("mean", "cat", "stack", "norm", "where", "scale", "divide", "attention", "attention", "transpose"),
     *("large_number", "number_times_factor", "variance", "largest", "cumulated", "gelu", "clamped", "gated", "rolled", "smaller"),
-    *(
-        "masked_softmax",
-        "by_token",
-        "by_other_tokens",
-        "integers",
-        "sorted_tokens",
-        "looked_up",
-        "picked",
-        "compared",
-        "square_root",
-    ),
+    *("masked_softmax", "by_token", "by_other_tokens", "integers", "sorted_tokens", "looked_up", "picked", "compared"),
+    "square_root",
 )
 
 
