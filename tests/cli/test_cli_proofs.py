@@ -24,7 +24,7 @@ from compact_proofs.tasks import KITS, LoadedModel
 from compact_proofs.tasks.max_of_k import Additive
 
 TINY = ("--n-ctx", 2, "--d-vocab", 5, "--d-model", 4, "--steps", 20, "--evaluation-samples", 100)
-QUICK = ("--effort", 0.05)
+QUICK = ("--effort", 0.01)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_wrong_use(run: Any, tiny_file: Path) -> None:
 
 
 def test_frontier_with_confidence(run: Any, tiny_file: Path) -> None:
-    found = json.loads(run("frontier", tiny_file, "--confidence", "1e-4", "--effort", 0.1, "-o", "r", "--json").stdout)
+    found = json.loads(run("frontier", tiny_file, "--confidence", "1e-4", "--effort", 0.01, "-o", "r", "--json").stdout)
     statements = schemas.Frontier.model_validate(found).with_confidence
     assert statements
     assert {s.tries for s in statements} == {len(statements)}
