@@ -97,27 +97,43 @@ Section Checker.
 
   (** *** A row: a group and a maximum *)
 
-  (** Enclosures of b u for the window tokens, and the number far. *)
-  Definition harm (F : folded) (m : nat) (C : column) (qs : list nat) : option (list (T A) * T A) :=
+  (** The hull of an enclosure and all (h + d) i. *)
+  Fixpoint ratio (so_far : T A) (hs ds is : list (T A)) : T A :=
+    match hs, ds, is with
+    | h :: hs, d :: ds, i :: is => ratio (join A so_far (mul (add h d) i)) hs ds is
+    | _, _, _ => so_far
+    end.
+
+  (** Enclosures of b u for the window tokens, and the number far. [weigh] encloses what attention
+      from the queries gives a token, over what it gives m; [far_weight] all tokens below the window. *)
+  Definition harm_by (weigh : nat -> T A) (far_weight : T A) (F : folded) (m : nat) (C : column)
+      (qs : list nat) : option (list (T A) * T A) :=
     let D := map2 add (hull_rows (map (fun a => away m (nth a (direct F) [])) qs)) (position_spread C) in
     let gap := map2 sub (margin C) D in
     if forallb (less A zero) gap then
       let inverse := map (div one) gap in
-      let score := fun u => hull_row (map (fun a => let row := nth a (t_EQKE P) [] in sub (entry_of row u) (entry_of row m)) qs) in
-      let ratio := fun h => hull zero (map2 mul (map2 add h D) inverse) in
-      let ys := map2 (fun u h => mul (texp A (score u)) (ratio h)) (near m) (harms C) in
+      let ys := map2 (fun u h => mul (weigh u) (ratio zero h D inverse)) (near m) (harms C) in
       match free m with
       | O => Some (ys, zero)
       | S _ =>
-          let far_score := hull_row (flat_map (fun a => let row := nth a (t_EQKE P) [] in
-            let c := entry_of row m in map (fun s => sub s c) (firstn (free m) row)) qs) in
           let far_ratio := join A zero (div (add (far_harm C) (hull_row D)) (hull_row gap)) in
-          match upper A (mul (texp A far_score) far_ratio) with
+          match upper A (mul far_weight far_ratio) with
           | Some far => if at_most A zero far then Some (ys, far) else None
           | None => None
           end
       end
     else None.
+
+  (** Scores of token u minus those of m, for some queries; and of all tokens below the window. *)
+  Definition score (m : nat) (qs : list nat) (u : nat) : T A :=
+    hull_row (map (fun a => let row := nth a (t_EQKE P) [] in sub (entry_of row u) (entry_of row m)) qs).
+  Definition far_score (m : nat) (qs : list nat) : T A :=
+    hull_row (flat_map (fun a =>
+      let row := nth a (t_EQKE P) [] in
+      let c := entry_of row m in map (fun s => sub s c) (firstn (free m) row)) qs).
+
+  Definition harm (F : folded) (m : nat) (C : column) (qs : list nat) : option (list (T A) * T A) :=
+    harm_by (fun u => texp A (score m qs u)) (texp A (far_score m qs)) F m C qs.
 
   (** The largest sum of powers of two below 2 ^ bits that meets a test, if all smaller numbers meet it. *)
   Fixpoint climb (test : Z -> bool) (bits : nat) (z : Z) : Z :=

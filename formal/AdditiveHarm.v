@@ -74,6 +74,13 @@ Section Soundness.
     encloses_table (contains := contains) rows f is vocab -> encloses_table (contains := contains) (map F rows) (fun i => G (f i)) is vocab.
   Proof. intros H E. induction E; cbn; constructor; auto. Qed.
 
+  Lemma ratio_hull ds is : forall hs so_far,
+    ratio so_far hs ds is = hull so_far (map2 (mul A) (map2 (add A) hs ds) is).
+  Proof.
+    revert is. induction ds as [|d ds IH]; intros is [|h hs] so_far; try reflexivity.
+    destruct is as [|i is]; [reflexivity|]. exact (IH is hs _).
+  Qed.
+
   (** EV' and the rest of the direct path and of the positional values, for some amounts moved from these to that. *)
   Definition moved (F : folded) (V delta pi : nat -> nat -> R) : Prop :=
     encloses_table (contains := contains) (values F) V vocab vocab /\
@@ -167,26 +174,27 @@ Section Soundness.
       - intros x. apply least_of_is.
     Qed.
 
-    Lemma harm_sound ys far : harm o P F m (column_of M o F m) qs = Some (ys, far) ->
+    Section Weights.
+    Variables (weigh : nat -> T A) (far_weight : T A).
+    Hypothesis Weigh : forall q u, In q qs -> (u < v)%nat -> weigh u :> weight q u.
+    Hypothesis Far_weigh : forall q u, In q qs -> (u < free)%nat -> far_weight :> weight q u.
+
+    Lemma harm_by_sound ys far :
+      harm_by o weigh far_weight F m (column_of M o F m) qs = Some (ys, far) ->
       length ys = (m - free)%nat /\
       exists f, far :> f /\ 0 <= f /\
       forall q x, In q qs -> In x xs -> 0 < margin_at q x /\
         (forall u, (u < free)%nat -> worst_harm q x u <= f) /\
         (forall u, (free <= u < m)%nat -> entry_of ys (u - free) :> worst_harm q x u).
     Proof.
-      unfold harm. destruct (forallb (less A (of_Z A 0)) gap) eqn:Valid; [|discriminate].
-      set (score := fun u : nat => hull_row (map (fun a => sub A (entry_of (nth a (t_EQKE P) []) u) (entry_of (nth a (t_EQKE P) []) m)) qs)).
-      set (ratio := fun h : list (T A) => hull (of_Z A 0) (map2 (mul A) (map2 (add A) h D) inverse)).
-      set (ys' := map2 (fun u h => mul A (texp A (score u)) (ratio h)) (near o m) (harms (column_of M o F m))).
+      unfold harm_by. destruct (forallb (less A (of_Z A 0)) gap) eqn:Valid; [|discriminate].
+      set (ratio := fun h : list (T A) => Additive.ratio (of_Z A 0) h D inverse).
+      set (ys' := map2 (fun u h => mul A (weigh u) (ratio h)) (near o m) (harms (column_of M o F m))).
       change (map2 _ (near o m) (harms (column_of M o F m))) with ys'.
       assert (Z0 : of_Z A 0 :> 0) by apply (sound_of_Z _ _ Sd).
       assert (Margin : forall q x, In q qs -> In x xs -> 0 < margin_at q x).
       { intros q x Hq Hx. apply (encloses_forall (contains := contains) (less A (of_Z A 0)) (fun r => 0 < r) gap (margin_at q) xs); [|exact Valid|now apply gap_sound|exact Hx].
         intros a r Ha Hr. now apply (sound_less _ _ Sd _ _ 0 r Ha). }
-      assert (Score : forall q u, In q qs -> (u < v)%nat -> score u :> EQKE M q u - EQKE M q m).
-      { intros q u Hq Hu. unfold score. eapply hull_row_in; [exact Sd|apply in_map; exact Hq|].
-        assert (q < v)%nat by (specialize (Hqs q Hq); lia).
-        apply (sound_sub _ _ Sd); apply (encloses_table_at _ (EQKE M) v v); try assumption; apply (EQKE_sound M P TS). }
       assert (Value : forall q x u, worst_harm q x u = 0 \/ exists i, (i <= n)%nat /\
                 worst_harm q x u = weight q u * (((V u x - V u m) + ((delta q x - delta q m) + (pi i x - pi i m))) * (1 / margin_at q x))).
       { intros q x u. destruct (worst_is (fun i => weight q u * gain M q m x i u / margin_at q x) n) as [E|[i [Hi E]]]; [now left|right].
@@ -196,19 +204,19 @@ Section Soundness.
         generalize (seq free (m - free)). intros l. induction l as [|u l IH]; cbn; [reflexivity|]. now rewrite IH. }
       assert (Window : forall q x u, In q qs -> In x xs -> (free <= u < m)%nat -> entry_of ys' (u - free) :> worst_harm q x u).
       { intros q x u Hq Hx Hu.
-        assert (Entry : entry_of ys' (u - free) = mul A (texp A (score u)) (ratio (away m (nth u (values F) [])))).
+        assert (Entry : entry_of ys' (u - free) = mul A (weigh u) (ratio (away m (nth u (values F) [])))).
         { unfold entry_of, ys', column_of, near. cbn [harms].
-          assert (G : forall s k j, (j < k)%nat -> nth j (map2 (fun u h => mul A (texp A (score u)) (ratio h)) (seq s k)
+          assert (G : forall s k j, (j < k)%nat -> nth j (map2 (fun u h => mul A (weigh u) (ratio h)) (seq s k)
                        (map (fun u => away m (nth u (values F) [])) (seq s k))) (everything A) =
-                       mul A (texp A (score (s + j)%nat)) (ratio (away m (nth (s + j)%nat (values F) [])))).
+                       mul A (weigh (s + j)%nat) (ratio (away m (nth (s + j)%nat (values F) [])))).
           { intros s k. revert s. induction k as [|k IH]; intros s j Hj; [lia|]. cbn [seq map map2].
             destruct j as [|j]; cbn [nth]; [now rewrite Nat.add_0_r|]. rewrite IH by lia. now rewrite Nat.add_succ_r. }
           rewrite G by lia. replace (free + (u - free))%nat with u by lia. reflexivity. }
         rewrite Entry. clear Entry.
-        assert (Sc : texp A (score u) :> weight q u) by (apply (sound_exp _ _ Sd), Score; [exact Hq|lia]).
+        assert (Sc : weigh u :> weight q u) by (apply Weigh; [exact Hq|lia]).
         destruct (Value q x u) as [->|[i [Hi ->]]].
-        - rewrite <- (Rmult_0_r (weight q u)). apply (sound_mul _ _ Sd); [exact Sc|]. unfold ratio. apply (hull_first Sd). exact Z0.
-        - apply (sound_mul _ _ Sd); [exact Sc|]. unfold ratio.
+        - rewrite <- (Rmult_0_r (weight q u)). apply (sound_mul _ _ Sd); [exact Sc|]. unfold ratio. rewrite ratio_hull. apply (hull_first Sd). exact Z0.
+        - apply (sound_mul _ _ Sd); [exact Sc|]. unfold ratio. rewrite ratio_hull.
           apply (hull_encloses Sd _ _ (fun x => ((V u x - V u m) + ((delta q x - delta q m) + (pi i x - pi i m))) * (1 / margin_at q x)) xs); [|exact Hx].
           apply (encloses_map2 (mul A) Rmult _ _ (fun x => (V u x - V u m) + ((delta q x - delta q m) + (pi i x - pi i m))) (fun x => 1 / margin_at q x));
             [apply (sound_mul _ _ Sd)| |].
@@ -216,35 +224,24 @@ Section Soundness.
             apply away_sound; [exact Hm|]. destruct HF as [HV _]. apply (encloses_table_nth _ V v); [exact HV|lia].
           + apply (encloses_map _ (fun r => 1 / r)); [|now apply gap_sound]. intros a r Ha. apply (sound_div _ _ Sd); [|exact Ha].
             apply (sound_of_Z _ _ Sd). }
-      set (far_score := hull_row (flat_map (fun a => map (fun s => sub A s (entry_of (nth a (t_EQKE P) []) m)) (firstn free (nth a (t_EQKE P) []))) qs)).
       set (far_ratio := join A (of_Z A 0) (div A (add A (far_harm (column_of M o F m)) (hull_row D)) (hull_row gap))).
       intros H. assert (Cases : (free = 0%nat /\ Some (ys', of_Z A 0) = Some (ys, far)) \/
-          match upper A (mul A (texp A far_score) far_ratio) with
+          match upper A (mul A (far_weight) far_ratio) with
           | Some far => if at_most A (of_Z A 0) far then Some (ys', far) else None
           | None => None
           end = Some (ys, far)).
-      { clear Length Window. subst far_score. destruct free; [now left|now right]. }
+      { clear Length Window Far_weigh. destruct free; [now left|now right]. }
       clear H. destruct Cases as [[Free H]|H].
       - injection H as <- <-. split; [exact Length|]. exists 0. split; [exact Z0|]. split; [lra|].
         intros q x Hq Hx. split; [now apply Margin|]. split; [|intros u Hu; now apply Window]. intros u Hu. rewrite Free in Hu. lia.
-      - destruct (upper A (mul A (texp A far_score) far_ratio)) as [far'|] eqn:Up; [|discriminate].
+      - destruct (upper A (mul A (far_weight) far_ratio)) as [far'|] eqn:Up; [|discriminate].
         destruct (at_most A (of_Z A 0) far') eqn:Nonneg; [|discriminate]. injection H as <- <-. split; [exact Length|].
         destruct (sound_upper _ _ Sd _ _ Up) as [f [Hf Above]].
-        assert (Far : forall q x u, In q qs -> In x xs -> (u < free)%nat -> mul A (texp A far_score) far_ratio :> worst_harm q x u).
+        assert (Far : forall q x u, In q qs -> In x xs -> (u < free)%nat -> mul A (far_weight) far_ratio :> worst_harm q x u).
         { intros q x u Hq Hx Hu. assert (Huv : (u < v)%nat) by (unfold Additive.free in Hu; lia).
           assert (Hqv : (q < v)%nat) by (specialize (Hqs q Hq); lia).
-          assert (Sc : texp A far_score :> weight q u).
-          { apply (sound_exp _ _ Sd). unfold far_score.
-            eapply (hull_row_in Sd _ (sub A (entry_of (nth q (t_EQKE P) []) u) (entry_of (nth q (t_EQKE P) []) m))).
-            - apply in_flat_map. exists q. split; [exact Hq|].
-              apply (in_map (fun s => sub A s (entry_of (nth q (t_EQKE P) []) m))).
-              assert (L : (length (nth q (t_EQKE P) []) = v)%nat).
-              { rewrite (encloses_length (contains := contains) _ (EQKE M q) vocab); [apply seq_length|]. apply (encloses_table_nth _ (EQKE M) v); [apply (EQKE_sound M P TS)|exact Hqv]. }
-              unfold entry_of. rewrite <- (firstn_skipn free (nth q (t_EQKE P) [])) at 1.
-              assert (Lf : length (firstn free (nth q (t_EQKE P) [])) = free) by (rewrite firstn_length, L; unfold Additive.free in *; lia).
-              rewrite app_nth1 by now rewrite Lf. apply nth_In. now rewrite Lf.
-            - apply (sound_sub _ _ Sd); apply (encloses_table_at _ (EQKE M) v v); try assumption; apply (EQKE_sound M P TS). }
-          assert (Zero : mul A (texp A far_score) far_ratio :> 0).
+          assert (Sc : far_weight :> weight q u) by now apply Far_weigh.
+          assert (Zero : mul A (far_weight) far_ratio :> 0).
           { rewrite <- (Rmult_0_r (weight q u)). apply (sound_mul _ _ Sd); [exact Sc|]. now apply (sound_join_l _ _ Sd). }
           destruct (Value q x u) as [->|[i [Hi ->]]]; [exact Zero|].
           apply (sound_mul _ _ Sd); [exact Sc|]. apply (sound_join_r _ _ Sd). unfold Rdiv. rewrite Rmult_1_l.
@@ -259,6 +256,34 @@ Section Soundness.
           - apply (hull_row_encloses Sd gap (margin_at q) xs); [now apply gap_sound|exact Hx]. }
         exists f. split; [exact Hf|]. split; [apply (sound_at_most _ _ Sd _ _ 0 f Nonneg); [exact Z0|exact Hf]|].
         intros q x Hq Hx. split; [now apply Margin|]. split; [|intros u Hu; now apply Window]. intros u Hu. apply Above. now apply (Far q x u).
+    Qed.
+    End Weights.
+
+    Lemma harm_sound ys far : harm o P F m (column_of M o F m) qs = Some (ys, far) ->
+      length ys = (m - free)%nat /\
+      exists f, far :> f /\ 0 <= f /\
+      forall q x, In q qs -> In x xs -> 0 < margin_at q x /\
+        (forall u, (u < free)%nat -> worst_harm q x u <= f) /\
+        (forall u, (free <= u < m)%nat -> entry_of ys (u - free) :> worst_harm q x u).
+    Proof.
+      apply harm_by_sound.
+      - intros q u In_q Token. apply (sound_exp _ _ Sd).
+        eapply hull_row_in; [exact Sd|apply in_map; exact In_q|].
+        assert (q < v)%nat by (specialize (Hqs q In_q); lia).
+        apply (sound_sub _ _ Sd); apply (encloses_table_at _ (EQKE M) v v); try assumption;
+          apply (EQKE_sound M P TS).
+      - intros q u Hq Hu. apply (sound_exp _ _ Sd). unfold far_score.
+        assert (Huv : (u < v)%nat) by (unfold Additive.free in Hu; lia).
+        assert (Hqv : (q < v)%nat) by (specialize (Hqs q Hq); lia).
+        eapply (hull_row_in Sd _ (sub A (entry_of (nth q (t_EQKE P) []) u) (entry_of (nth q (t_EQKE P) []) m))).
+        + apply in_flat_map. exists q. split; [exact Hq|].
+          apply (in_map (fun s => sub A s (entry_of (nth q (t_EQKE P) []) m))).
+          assert (L : (length (nth q (t_EQKE P) []) = v)%nat).
+          { rewrite (encloses_length (contains := contains) _ (EQKE M q) vocab); [apply seq_length|]. apply (encloses_table_nth _ (EQKE M) v); [apply (EQKE_sound M P TS)|exact Hqv]. }
+          unfold entry_of. rewrite <- (firstn_skipn free (nth q (t_EQKE P) [])) at 1.
+          assert (Lf : length (firstn free (nth q (t_EQKE P) [])) = free) by (rewrite firstn_length, L; unfold Additive.free in *; lia).
+          rewrite app_nth1 by now rewrite Lf. apply nth_In. now rewrite Lf.
+        + apply (sound_sub _ _ Sd); apply (encloses_table_at _ (EQKE M) v v); try assumption; apply (EQKE_sound M P TS).
     Qed.
   End Row.
 End Soundness.

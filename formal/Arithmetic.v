@@ -5,7 +5,7 @@
     arithmetic of any enclosures; Machine.v has a faster one on the processor's numbers. *)
 
 From Coq Require Import Uint63 Ring63 ZArith Reals List Lia Lra.
-From CompactProofs Require Import Network Arrays ErfEnclosure.
+From CompactProofs Require Import Network Arrays ErfEnclosure Rows.
 From CompactProofs Require Enclosure.
 Import ListNotations.
 Open Scope R_scope.
@@ -31,7 +31,10 @@ Record arithmetic := {
   everything : T;                (* encloses every number *)
   less : T -> T -> bool;         (* provably less *)
   (* sum over k < n of f (i + k * si) (j + k * sj) *)
-  total : nat -> (int -> int -> T) -> int -> int -> int -> int -> T
+  total : nat -> (int -> int -> T) -> int -> int -> int -> int -> T;
+  matrix : Type;                 (* matrices by which rows are multiplied fast *)
+  matrix_of : list (list T) -> option matrix;    (* from its rows, if it is worth while *)
+  apply : matrix -> nat -> list T -> list T      (* a row times a matrix of so many columns *)
 }.
 
 Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Prop) : Prop := {
@@ -55,7 +58,12 @@ Record sound (A : arithmetic) (is : W A -> R -> Prop) (contains : T A -> R -> Pr
   sound_less : forall a b x y, less A a b = true -> contains a x -> contains b y -> x < y;
   sound_total : forall n f i si j sj g,
     (forall k, (k < n)%nat -> contains (f (i + int_of k * si) (j + int_of k * sj))%uint63 (g k)) ->
-    contains (total A n f i si j sj) (sum n g)
+    contains (total A n f i si j sj) (sum n g);
+  sound_apply : forall rows M row n m f g, matrix_of A rows = Some M ->
+    encloses (contains := contains) row f (seq 0 n) ->
+    Forall2 (fun row k => encloses (contains := contains) row (g k) (seq 0 m)) rows (seq 0 n) ->
+    encloses (contains := contains) (apply A M m row) (fun j => sum n (fun k => f k * g k j))
+      (seq 0 m)
 }.
 
 (** ** Sums along strides *)
@@ -114,7 +122,10 @@ Section Plain.
     join := E.join A;
     everything := E.everything A;
     less := E.less A;
-    total := total_enclosure
+    total := total_enclosure;
+    matrix := unit;
+    matrix_of := fun _ => None;
+    apply := fun _ _ _ => []
   |}.
 
   Lemma relu_enclosure_sound a x : contains a x -> contains (relu_enclosure a) (Rmax 0 x).
@@ -164,5 +175,6 @@ Section Plain.
     - apply (E.sound_everything _ _ Sd).
     - apply (E.sound_less _ _ Sd).
     - intros. now apply total_enclosure_sound.
+    - discriminate.
   Qed.
 End Plain.

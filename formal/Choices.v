@@ -26,6 +26,10 @@ Section Checker.
   Context {A : enclosures}.
   Variables (few m : nat).
 
+  (** May sequences with this largest token so far have the maximum m? *)
+  Definition possible (choices : list kind) (top : nat) : bool :=
+    match choices with [] => (top =? m)%nat | _ => true end.
+
   (** How many of them are right and have the maximum m. [rows]: what each token adds at each
       position, from the last to the first; [top]: the largest token so far. *)
   Fixpoint evaluated (choices : list kind) (rows : list (nat -> list (T A))) (so_far : list (T A))
@@ -33,7 +37,8 @@ Section Checker.
     match choices, rows with
     | k :: choices, row :: rows =>
         total (tokens_of few k) (fun u =>
-          evaluated choices rows (map2 (add A) so_far (row u)) (Nat.max top u))
+          if possible choices (Nat.max top u)
+          then evaluated choices rows (map2 (add A) so_far (row u)) (Nat.max top u) else 0%Z)
     | [], [] => if ((top =? m)%nat && beats m so_far)%bool then 1%Z else 0%Z
     | _, _ => 0%Z
     end.
@@ -110,6 +115,8 @@ Section Soundness.
     - cbn [length] in Length |- *. rewrite seq_S, rev_unit. cbn [map evaluated Nat.add].
       unfold count. rewrite total_allowed. apply total_le. intros u In_u.
       assert (Token : (u < v)%nat) by (apply (Within k); [now left|exact In_u]).
+      destruct (possible m choices (Nat.max top u));
+        [|apply total_nonneg; intros; now destruct (Q _)].
       rewrite (total_ext (allowed few choices) _
         (fun t => if Q (t ++ u :: suffix) then 1%Z else 0%Z))
         by (intros t _; now rewrite <- app_assoc).

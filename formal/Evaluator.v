@@ -286,32 +286,4 @@ Section Evaluator.
     | d :: ds, i :: ix => (i <? d)%nat && in_range_b ds ix
     | _, _ => false
     end.
-
-  (** Inputs of the domain that are provably right. Two hints: [values], how many values each
-      token has (an input out of range is not counted), and [constants], how many definitions,
-      from the first, do not depend on the input. *)
-  Definition count_right (M : network) (values : list nat) (constants : nat)
-      (domain : list (list nat)) (label : task) : Z :=
-    let first := firstn constants (program M) in
-    let rest := skipn constants (program M) in
-    let shapes := map dims (weights M) in
-    match store_weights (fraction_bits M) (weights M), last (map shape (program M)) [] with
-    | Some env, [n] =>
-        if (n =? outputs M)%nat && forallb (fun d => constant (body d)) first
-           && safe_program shapes [] first && safe_program shapes values (program M)
-        then
-          let env := evaluate [] env first in
-          let outs := points n in
-          fold_right (fun t k =>
-              let m := label t in
-              if in_range_b values t && (m <? n)%nat
-                 && match last (map Some (evaluate (map point_of t) env rest)) None with
-                    | Some s => wins m outs s
-                    | None => false
-                    end
-              then (1 + k)%Z else k)
-            0%Z domain
-        else 0%Z
-    | _, _ => 0%Z
-    end.
 End Evaluator.

@@ -172,8 +172,8 @@ Section Check.
 End Check.
 
 Definition groups_hardware M n m table bits e inverse circuits :=
-  accuracy_of_groups Instances.hardware M n m table bits e inverse circuits
-    Instances.Hardware.contains (Instances.Hardware.sound 53%Z).
+  accuracy_of_groups Processor.hardware M n m table bits e inverse circuits
+    Bounds.contains ProcessorSound.hardware_sound.
 Definition groups_software M n m table bits e inverse circuits :=
   accuracy_of_groups Instances.software M n m table bits e inverse circuits
     Instances.Software.contains (Instances.Software.sound (Instances.BigFloat.PtoP 53)).

@@ -1,6 +1,7 @@
 (** * Instances of the enclosure interface: coq-interval over three formats of numbers
 
-    [Hardware]: binary64 numbers of the processor. Assumes the specification of Coq's primitive floats. The daily one.
+    [Hardware]: binary64 numbers of the processor. Assumes the specification of Coq's primitive floats. The daily one, which Processor.v
+    makes faster.
     [Software]: floating-point numbers with BigZ mantissas. Assumes the specification of Coq's primitive 63-bit integers. Fifteen times
     slower.
     [Pure]: floating-point numbers with Z mantissas; assumes nothing of any machine number. Sixty times slower. *)
@@ -82,6 +83,5 @@ Module Software := Make BigFloat.
 Module ZFloat := SpecificFloat StdZRadix2.
 Module Pure := Make ZFloat.
 
-Definition hardware := Hardware.enclosures 53%Z.
 Definition software := Software.enclosures (BigFloat.PtoP 53).
 Definition pure := Pure.enclosures (ZFloat.PtoP 53).

@@ -6,14 +6,8 @@
 From Coq Require Import Uint63 PrimFloat Floats ZArith Bool.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
-From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic.
-From CompactProofs Require Instances.
-
-Module F := PrimitiveFloat.
-Module I := Instances.Hardware.I.
-
-Definition prec : Z := 53%Z.
-Notation float := PrimFloat.float.
+From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic Matrix.
+From CompactProofs Require Export Processor.
 
 (** p = q * 2 ^ k with q odd. *)
 Fixpoint strip (p : positive) : positive * nat :=
@@ -39,9 +33,7 @@ Definition exact_float (z : Z) (n : nat) : option float :=
 
 (** ** Products
 
-    The sign of an exact number says which bound it multiplies, so nothing is compared. Nor is it
-    for an enclosure [a, b] of finite numbers that are not negative, as all are behind a ReLU,
-    where many are 0. *)
+    The sign of an exact number says which bound it multiplies, so nothing is compared. *)
 
 Definition scale_interval (u : float) (x : I.type) : I.type :=
   match x with
@@ -53,18 +45,6 @@ Definition scale_interval (u : float) (x : I.type) : I.type :=
 
 Definition multiply_floats (u v : float) : I.type :=
   Float.Ibnd (next_down (u * v)) (next_up (u * v)).
-
-Definition mul_interval (x y : I.type) : I.type :=
-  match x, y with
-  | Float.Ibnd a b, Float.Ibnd c d =>
-      if ((0 <=? a) && (b <? infinity))%float%bool
-      then
-        if (b <=? 0)%float then Float.Ibnd 0%float 0%float
-        else Float.Ibnd (next_down ((if (0 <=? c)%float then a else b) * c))
-                        (next_up ((if (d <? 0)%float then a else b) * d))
-      else I.mul prec x y
-  | _, _ => Float.Inan
-  end.
 
 (** [l, h] + sum over k < n of f (i + k si) (j + k sj) *)
 Fixpoint total_from (n : nat) (f : int -> int -> I.type) (i si j sj : int) (l h : float) : I.type :=
@@ -94,8 +74,8 @@ Definition machine : arithmetic := {|
   of_W := fun w => Float.Ibnd w w;
   of_Z := I.fromZ prec;
   tpi := I.pi prec;
-  add := I.add prec;
-  sub := I.sub prec;
+  add := add_interval;
+  sub := sub_interval;
   mul := mul_interval;
   scale := scale_interval;
   multiply := multiply_floats;
@@ -103,9 +83,12 @@ Definition machine : arithmetic := {|
   trelu := relu_interval;
   texp := I.exp prec;
   tsqrt := I.sqrt prec;
-  terf := erf_enclosure (A := Instances.hardware);
-  join := I.join;
+  terf := erf_enclosure (A := hardware);
+  join := join_interval;
   everything := I.nai;
-  less := fun a b => match I.sign_strict (I.sub prec a b) with Xlt => true | _ => false end;
-  total := fun n f i si j sj => total_from n f i si j sj 0%float 0%float
+  less := less_interval;
+  total := fun n f i si j sj => total_from n f i si j sj 0%float 0%float;
+  matrix := float_matrix;
+  matrix_of := float_matrix_of;
+  apply := multiply_row
 |}.

@@ -4,174 +4,9 @@ From Coq Require Import Uint63 Ring63 PrimFloat Floats ZArith Reals List Lia Lra
 From Flocq Require Import Core.Core.
 From Interval Require Import Float.Primitive_ops Interval.Float_full Interval.Interval
   Float.Basic Real.Xreal Float.Sig.
-From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic Machine.
-From CompactProofs Require Enclosure Instances.
+From CompactProofs Require Import Network Arrays ErfEnclosure Arithmetic Processor Bounds
+  ProcessorSound MatrixSound Machine.
 Open Scope R_scope.
-
-Definition is (w : float) (r : R) : Prop := F.toX w = Xreal r.
-Definition contains : I.type -> R -> Prop := Instances.Hardware.contains.
-
-(** ** Lower and upper bounds *)
-
-Definition above (l : float) (x : R) : Prop :=
-  match F.toX l with Xnan => True | Xreal r => r <= x end.
-Definition below (h : float) (x : R) : Prop :=
-  match F.toX h with Xnan => True | Xreal r => x <= r end.
-Definition lower (l : float) (x : R) : Prop := F.valid_lb l = true /\ above l x.
-Definition upper (h : float) (x : R) : Prop := F.valid_ub h = true /\ below h x.
-
-Lemma contains_bnd l h x : contains (Float.Ibnd l h) x <-> lower l x /\ upper h x.
-Proof.
-  unfold contains, Instances.Hardware.contains, lower, upper, above, below. cbn [I.convert].
-  destruct (F.valid_lb l), (F.valid_ub h); cbn; try (split; [intros [? ?]; lra|]);
-    try (intros [[? ?] [? ?]]; discriminate). tauto.
-Qed.
-
-Lemma toX_0 : F.toX 0%float = Xreal 0.
-Proof. reflexivity. Qed.
-
-Lemma contains_0 : contains (Float.Ibnd 0%float 0%float) 0.
-Proof.
-  apply contains_bnd. unfold lower, upper, above, below. rewrite toX_0.
-  repeat split; apply Rle_refl.
-Qed.
-
-Lemma lower_weaker l x y : lower l x -> x <= y -> lower l y.
-Proof.
-  intros [Valid Above] Le. split; [exact Valid|]. unfold above in *.
-  destruct (F.toX l); [exact I|lra].
-Qed.
-
-Lemma upper_weaker h x y : upper h x -> y <= x -> upper h y.
-Proof.
-  intros [Valid Below] Le. split; [exact Valid|]. unfold below in *.
-  destruct (F.toX h); [exact I|lra].
-Qed.
-
-(** ** Comparisons *)
-
-Lemma leb_cmp x y : (x <=? y)%float = match F.cmp x y with Xlt | Xeq => true | _ => false end.
-Proof.
-  rewrite FloatAxioms.leb_spec. unfold F.cmp. rewrite FloatAxioms.compare_spec. unfold SFleb.
-  destruct (SFcompare (Prim2SF x) (Prim2SF y)) as [[]|]; reflexivity.
-Qed.
-
-Lemma ltb_cmp x y : (x <? y)%float = match F.cmp x y with Xlt => true | _ => false end.
-Proof.
-  rewrite FloatAxioms.ltb_spec. unfold F.cmp. rewrite FloatAxioms.compare_spec. unfold SFltb.
-  destruct (SFcompare (Prim2SF x) (Prim2SF y)) as [[]|]; reflexivity.
-Qed.
-
-Lemma classify_real u r : F.toX u = Xreal r -> F.classify u = Freal.
-Proof.
-  intros Is. pose proof (F.classify_correct u) as Class. pose proof (F.real_correct u) as Real.
-  rewrite Is in Real. rewrite Real in Class. destruct (F.classify u); [reflexivity|discriminate..].
-Qed.
-
-Lemma classify_nan u : F.toX u = Xnan -> F.classify u <> Freal.
-Proof.
-  intros Is Class. pose proof (F.classify_correct u) as C. pose proof (F.real_correct u) as Real.
-  rewrite Is in Real. rewrite Real, Class in C. discriminate.
-Qed.
-
-Lemma cmp_real x y a b :
-  F.toX x = Xreal a -> F.toX y = Xreal b -> F.cmp x y = Xcmp (Xreal a) (Xreal b).
-Proof.
-  intros IsX IsY.
-  now rewrite F.cmp_correct, (classify_real x a IsX), (classify_real y b IsY), IsX, IsY.
-Qed.
-
-Lemma sign_real u r : F.toX u = Xreal r -> if (0 <=? u)%float then 0 <= r else r <= 0.
-Proof.
-  intros Is. rewrite leb_cmp, (cmp_real 0 u 0 r toX_0 Is). cbn.
-  destruct (Rcompare_spec 0 r); lra.
-Qed.
-
-Lemma real_non_neg u : (0 <=? u)%float = true -> F.valid_lb u = true ->
-  exists r, F.toX u = Xreal r /\ 0 <= r.
-Proof.
-  intros NonNeg Valid. destruct (F.toX u) as [|r] eqn:Is.
-  - exfalso. rewrite leb_cmp, F.cmp_correct in NonNeg.
-    change (F.classify 0%float) with Freal in NonNeg. cbv iota in NonNeg.
-    pose proof (classify_nan u Is) as Not. pose proof (F.valid_lb_correct u) as Lower.
-    rewrite Valid in Lower. destruct (F.classify u); try discriminate. now apply Not.
-  - exists r. split; [reflexivity|]. pose proof (sign_real u r Is) as Sign.
-    now rewrite NonNeg in Sign.
-Qed.
-
-Lemma real_neg u : (u <? 0)%float = true -> F.valid_ub u = true ->
-  exists r, F.toX u = Xreal r /\ r < 0.
-Proof.
-  intros Neg Valid. rewrite ltb_cmp in Neg. destruct (F.toX u) as [|r] eqn:Is.
-  - exfalso. rewrite F.cmp_correct in Neg. change (F.classify 0%float) with Freal in Neg.
-    pose proof (classify_nan u Is) as Not. pose proof (F.valid_ub_correct u) as Upper.
-    rewrite Valid in Upper. destruct (F.classify u); try discriminate. now apply Not.
-  - exists r. split; [reflexivity|]. rewrite (cmp_real u 0 r 0 Is toX_0) in Neg. cbn in Neg.
-    destruct (Rcompare_spec r 0); try discriminate; lra.
-Qed.
-
-Lemma real_finite u : (u <? infinity)%float = true -> F.valid_ub u = true ->
-  exists r, F.toX u = Xreal r.
-Proof.
-  intros Finite Valid. destruct (F.toX u) as [|r] eqn:Is; [exfalso|now exists r].
-  rewrite ltb_cmp, F.cmp_correct in Finite. pose proof (classify_nan u Is) as Not.
-  pose proof (F.valid_ub_correct u) as Upper. rewrite Valid in Upper.
-  destruct (F.classify u); try discriminate. now apply Not.
-Qed.
-
-Lemma valid_of_real u r : F.toX u = Xreal r -> F.valid_lb u = true /\ F.valid_ub u = true.
-Proof.
-  intros Is. pose proof (F.valid_lb_correct u) as Lower. pose proof (F.valid_ub_correct u) as Upper.
-  rewrite (classify_real u r Is) in Lower, Upper. now rewrite Lower, Upper.
-Qed.
-
-(** ** Bounds of a product with an exact number, and of a sum *)
-
-Lemma sign_cases (a : ExtendedR) :
-  match a with Xnan => True | Xreal r => 0 <= r \/ r <= 0 end.
-Proof. destruct a as [|r]; [exact I|]. destruct (Rle_lt_dec 0 r); [now left|right; lra]. Qed.
-
-Ltac signs := unfold F.is_non_neg_real, F.is_non_pos_real, F.is_non_neg, F.is_non_pos.
-
-(** Bounds u and a of f and g: a product of them, rounded, is a bound of f g. *)
-Ltac product rounded correct u f a :=
-  let Is := fresh "Is" in let Valid := fresh "Valid" in let Le := fresh "Le" in
-  intros Is ? [? ?]; destruct (valid_of_real u f Is); unfold above, below in *;
-  destruct (correct prec u a) as [Valid Le];
-  [ signs; rewrite Is; pose proof (sign_cases (F.toX a)); destruct (F.toX a); tauto
-  | split; [exact Valid|]; unfold above, below; rewrite Is in Le; unfold le_lower in Le;
-    destruct (F.toX (rounded prec u a)); [exact I|];
-    destruct (F.toX a); cbn in Le; [destruct Le|]; nra ].
-
-Lemma lower_product u a f g : is u f -> 0 <= f -> lower a g -> lower (F.mul_DN prec u a) (f * g).
-Proof. product F.mul_DN F.mul_DN_correct u f a. Qed.
-
-Lemma upper_product u b f g : is u f -> 0 <= f -> upper b g -> upper (F.mul_UP prec u b) (f * g).
-Proof. product F.mul_UP F.mul_UP_correct u f b. Qed.
-
-Lemma lower_product_neg u b f g :
-  is u f -> f <= 0 -> upper b g -> lower (F.mul_DN prec u b) (f * g).
-Proof. product F.mul_DN F.mul_DN_correct u f b. Qed.
-
-Lemma upper_product_neg u a f g :
-  is u f -> f <= 0 -> lower a g -> upper (F.mul_UP prec u a) (f * g).
-Proof. product F.mul_UP F.mul_UP_correct u f a. Qed.
-
-Lemma lower_sum l m s p : lower l s -> lower m p -> lower (F.add_DN prec l m) (s + p).
-Proof.
-  intros [ValidL L] [ValidM M]. destruct (F.add_DN_correct prec l m ValidL ValidM) as [Valid Le].
-  split; [exact Valid|]. unfold above, le_lower in *.
-  destruct (F.toX (F.add_DN prec l m)) as [|r]; [exact I|].
-  destruct (F.toX l), (F.toX m); cbn in Le; try (now destruct Le). lra.
-Qed.
-
-Lemma upper_sum h m s p : upper h s -> upper m p -> upper (F.add_UP prec h m) (s + p).
-Proof.
-  intros [ValidH H] [ValidM M]. destruct (F.add_UP_correct prec h m ValidH ValidM) as [Valid Le].
-  split; [exact Valid|]. unfold below in *.
-  destruct (F.toX (F.add_UP prec h m)) as [|r]; [exact I|].
-  destruct (F.toX h), (F.toX m); cbn in Le; try (now destruct Le). lra.
-Qed.
 
 (** ** Products *)
 
@@ -186,12 +21,6 @@ Proof.
   - now apply (upper_product_neg u a).
 Qed.
 
-Lemma exact_bounds v g : is v g -> lower v g /\ upper v g.
-Proof.
-  intros Is. destruct (valid_of_real v g Is). unfold lower, upper, above, below. rewrite Is.
-  repeat split; try assumption; apply Rle_refl.
-Qed.
-
 Lemma multiply_sound u v f g : is u f -> is v g -> contains (multiply_floats u v) (f * g).
 Proof.
   intros IsU IsV. destruct (exact_bounds v g IsV) as [Lower Upper]. apply contains_bnd.
@@ -200,45 +29,6 @@ Proof.
   - now apply (upper_product u v).
   - now apply (lower_product_neg u v).
   - now apply (upper_product_neg u v).
-Qed.
-
-(** Of x between 0 <= p and q, a product is at least p or q times y, by the sign of y. *)
-Lemma mul_interval_sound x y f g :
-  contains x f -> contains y g -> contains (mul_interval x y) (f * g).
-Proof.
-  destruct x as [|a b]; [trivial|]. destruct y as [|c d]; [trivial|]. intros InX InY.
-  cbn [mul_interval]. destruct (_ && _)%bool eqn:Finite;
-    [|now apply (Enclosure.sound_mul _ _ (Instances.Hardware.sound prec))].
-  apply andb_prop in Finite. destruct Finite as [NonNeg Below].
-  apply contains_bnd in InX. destruct InX as [[ValidA A] [ValidB B]].
-  destruct (real_non_neg a NonNeg ValidA) as [p [IsA Pos]].
-  destruct (real_finite b Below ValidB) as [q IsB].
-  unfold above in A. unfold below in B. rewrite IsA in A. rewrite IsB in B.
-  destruct (b <=? 0)%float eqn:Zero.
-  { rewrite leb_cmp, (cmp_real b 0 q 0 IsB toX_0) in Zero. cbn in Zero.
-    replace (f * g) with 0; [exact contains_0|].
-    assert (Le : q <= 0) by (destruct (Rcompare_spec q 0); try discriminate; lra).
-    replace f with 0 by lra. ring. }
-  apply contains_bnd in InY. destruct InY as [[ValidC C] [ValidD D]]. apply contains_bnd. split.
-  - destruct (0 <=? c)%float eqn:Sign.
-    + destruct (real_non_neg c Sign ValidC) as [r [IsC PosC]].
-      apply (lower_weaker _ (p * g)); [now apply (lower_product a c)|].
-      unfold above in C. rewrite IsC in C. nra.
-    + apply (lower_weaker _ (q * Rmin g 0)).
-      * apply (lower_product b c); [exact IsB|lra|]. split; [exact ValidC|]. unfold above in *.
-        destruct (F.toX c) as [|r] eqn:IsC; [exact I|]. pose proof (sign_real c r IsC) as SignC.
-        rewrite Sign in SignC. now apply Rmin_glb.
-      * unfold Rmin. destruct (Rle_dec g 0); nra.
-  - destruct (d <? 0)%float eqn:Sign.
-    + destruct (real_neg d Sign ValidD) as [r [IsD NegD]].
-      apply (upper_weaker _ (p * g)); [now apply (upper_product a d)|].
-      unfold below in D. rewrite IsD in D. nra.
-    + apply (upper_weaker _ (q * Rmax g 0)).
-      * apply (upper_product b d); [exact IsB|lra|]. split; [exact ValidD|]. unfold below in *.
-        destruct (F.toX d) as [|r] eqn:IsD; [exact I|].
-        rewrite ltb_cmp, (cmp_real d 0 r 0 IsD toX_0) in Sign. cbn in Sign.
-        apply Rmax_lub; [exact D|]. destruct (Rcompare_spec r 0); try discriminate; lra.
-      * unfold Rmax. destruct (Rle_dec g 0); nra.
 Qed.
 
 (** ** Sums *)
@@ -308,9 +98,6 @@ Proof.
   - apply signed_float_sound.
 Qed.
 
-Lemma exact_contained w r : is w r -> contains (Float.Ibnd w w) r.
-Proof. intros Is. apply contains_bnd. now apply exact_bounds. Qed.
-
 (** ** ReLU *)
 
 Lemma relu_sound a x : contains a x -> contains (relu_interval a) (Rmax 0 x).
@@ -330,17 +117,17 @@ Proof.
         destruct (Rcompare_spec r 0); try discriminate; lra.
 Qed.
 
-(** What is as in [Instances.hardware] is sound as it is. *)
+(** What is as in [hardware] is sound as it is. *)
 Theorem machine_sound : sound machine is contains.
 Proof.
-  pose proof (Instances.Hardware.sound prec) as Sd. destruct Sd. constructor; try assumption.
+  pose proof hardware_sound as Sd. destruct Sd. constructor; try assumption.
   - apply exact_float_sound.
   - apply exact_contained.
-  - apply mul_interval_sound.
   - apply scale_sound.
   - apply multiply_sound.
   - apply relu_sound.
-  - exact (erf_enclosure_sound (Instances.Hardware.sound prec)).
+  - exact (erf_enclosure_sound hardware_sound).
   - cbn. intros. rewrite <- (Rplus_0_l (sum n _)). apply total_from_sound; [assumption|].
     exact contains_0.
+  - exact multiply_row_sound.
 Qed.

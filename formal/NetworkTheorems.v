@@ -2,7 +2,7 @@
 
 From Coq Require Import Uint63 PArray ZArith Reals List Lia Lra Bool FunctionalExtensionality.
 From CompactProofs Require Import Network Arrays Arithmetic Evaluator Places EvaluatorSound
-  Machine MachineSound.
+  RowEvaluator RowEvaluatorSound Machine MachineSound.
 From CompactProofs Require Instances.
 Import ListNotations.
 Open Scope nat_scope.
@@ -194,20 +194,30 @@ Section Counting.
     set (k := fold_right _ _ _) in *.
     match goal with |- ((if ?b then _ else _) <= _)%Z => destruct b eqn:Counted end;
       [|destruct (right_b M label t); cbn [length]; lia].
-    enough (Right : right_b M label t = true) by (rewrite Right; cbn [length]; lia).
-    apply andb_prop in Counted. destruct Counted as [Counted Wins].
     apply andb_prop in Counted. destruct Counted as [In Label].
     apply in_range_b_spec in In. apply Nat.ltb_lt in Label.
-    rewrite (run_constant [] t first Constant) in EnvFirst.
+    assert (Constants : run [] fs first = run t fs first) by now apply run_constant.
     pose proof Safe as SafeRest. rewrite Split in SafeRest. apply safe_program_app in SafeRest.
-    pose proof (evaluate_sound Sd t values rest In _ _ _ EnvFirst SafeRest) as EnvAll.
-    rewrite <- run_app, <- Split in EnvAll. rewrite <- app_assoc, <- map_app, <- Split in EnvAll.
     assert (Some_shape : map shape (program M) <> []) by (intros None; now rewrite None in Last).
-    destruct (last_sound _ _ _ (outputs M) EnvAll) as [s [Found Stored]].
-    - intros None. apply app_eq_nil in None. now destruct None.
-    - now rewrite last_app.
-    - rewrite Found in Wins. apply right_b_spec. split; [exact Label|].
-      exact (wins_sound (outputs M) (label t) s _ Label Stored Wins).
+    assert (Right : forall env',
+      env_ok env' ((map dims (weights M) ++ map shape first) ++ map shape rest)
+        (run t (run [] fs first) rest) ->
+      answers A (label t) (points (outputs M)) env' = true -> right_b M label t = true).
+    { intros env' EnvAll Wins. unfold answers in Wins.
+      rewrite Constants, <- run_app, <- Split in EnvAll.
+      rewrite <- app_assoc, <- map_app, <- Split in EnvAll.
+      destruct (last_sound _ _ _ (outputs M) EnvAll) as [s [Found Stored]].
+      - intros None. apply app_eq_nil in None. now destruct None.
+      - now rewrite last_app.
+      - rewrite Found in Wins. apply right_b_spec. split; [exact Label|].
+        exact (wins_sound (outputs M) (label t) s _ Label Stored Wins). }
+    destruct (answers _ _ _ (run_steps _ _ _ _)) eqn:Fast;
+      [|destruct (answers _ _ _ (evaluate _ _ _ _)) eqn:Slow].
+    - rewrite (Right _ (run_steps_sound Sd _ _ _ EnvFirst t values rest In _ _ _ [] EnvFirst
+        ltac:(now rewrite app_nil_r) SafeRest) Fast). cbn [length]. lia.
+    - rewrite (Right _ (evaluate_sound Sd t values rest In _ _ _ EnvFirst SafeRest) Slow).
+      cbn [length]. lia.
+    - destruct (right_b M label t); cbn [length]; lia.
   Qed.
 
   (** ** The theorem *)

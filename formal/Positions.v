@@ -30,26 +30,26 @@ Section Checker.
   (** Sequences that go on with these factors, from the sum [acc] so far, to a sum above 0; the
       [few] tokens below the window are all bounded by [far]. [chosen] are the kinds so far, from
       the last position to the first, and [weight] is how many sequences they allow; [rest] counts
-      those of a choice whose sum does not suffice. *)
+      those of a choice whose sum does not suffice. [seen]: has m occurred? Choices without it are
+      left out: they have bounds too, which prove nothing. *)
   Fixpoint explore (rest : list kind -> Z) (m few : nat) (ys : list (T A)) (far : T A)
-      (factors : list (T A)) (acc : T A) (chosen : list kind) (weight : Z) : Z :=
+      (factors : list (T A)) (acc : T A) (chosen : list kind) (weight : Z) (seen : bool) : Z :=
     match factors with
     | [] =>
         if less A zero acc then weight else if (weight <=? most)%Z then rest chosen else 0%Z
     | r :: factors =>
         let after := explore rest m few ys far factors in
-        (match few with
-         | O => 0
-         | S _ => after (sub A acc (mul A r far)) (Below :: chosen) (Z.of_nat few * weight)%Z
-         end +
-         (total_from few ys (fun u y => after (sub A acc (mul A r y)) (One u :: chosen) weight) +
-          after (add A acc r) (One m :: chosen) weight))%Z
+        let maximum := after (add A acc r) (One m :: chosen) weight true in
+        if match factors with [] => seen | _ => true end then
+          (match few with
+           | O => 0
+           | S _ =>
+               after (sub A acc (mul A r far)) (Below :: chosen) (Z.of_nat few * weight)%Z seen
+           end +
+           (total_from few ys (fun u y =>
+              after (sub A acc (mul A r y)) (One u :: chosen) weight seen) + maximum))%Z
+        else maximum
     end.
-
-  (** Does m occur in all sequences that end in q and that a choice allows? Others have bounds too,
-      which prove nothing. *)
-  Definition occurs (m q : nat) (choices : list kind) : bool :=
-    (q =? m)%nat || existsb (fun k => match k with One u => u =? m | Below => false end)%nat choices.
 
   (** A test that costs little and need not be right: of a choice of single tokens, does the logit
       of m seem to exceed those of all tokens that occur? What fails it is mostly wrong, and is not
@@ -74,35 +74,52 @@ Section Checker.
     | [] => 0%Z
     end.
 
+  (** What is known of a query: the attention from it to each token, over that to itself; what
+      positions multiply it by; and what each token adds at each position, from the last to the
+      first. *)
+  Record query := {
+    attention : list (T A);
+    factors_of : list (T A);
+    additions : list (nat -> list (T A))
+  }.
+
+  Definition query_of (q : nat) : query :=
+    let ws := weights P q in
+    {| attention := ws;
+       factors_of := map (texp A) (centred P q);
+       additions := map (contribution_by M P ws q) (rev (seq 0 (S (last M)))) |}.
+
+  (** [harm], with quotients of attention in place of exponentials of scores. *)
+  Definition harm_of (F : folded) (m : nat) (C : column) (q : nat) (ws : list (T A))
+    : option (list (T A) * T A) :=
+    let over_m := fun a => div A a (entry_of ws m) in
+    harm_by o (fun u => over_m (entry_of ws u)) (over_m (hull_row (firstn (free o m) ws)))
+      F m C [q].
+
   (** Sequences that end in q and have the maximum m. *)
-  Definition pair_count (F : folded) (m : nat) (C : column) (q : nat)
-      (known : list (T A) * list (nat -> list (T A))) : Z :=
-    let (ws, rows) := known in
-    match harm o P F m C [q] with
+  Definition pair_count (F : folded) (m : nat) (C : column) (q : nat) (known : query) : Z :=
+    let ws := attention known in
+    let fs := factors_of known in
+    let rows := additions known in
+    match harm_of F m C q ws with
     | Some (ys, far) =>
-        let fs := map (texp A) (centred P q) in
         let r := entry_of fs (last M) in
         let own := if (q <? free o m)%nat then far else entry_of ys (q - free o m) in
         explore (fun choices =>
-            if occurs m q choices then
-              if plausible ws fs m q choices then evaluate rows (free o m) m q choices else 0
-            else 0)%Z
+            if plausible ws fs m q choices then evaluate rows (free o m) m q choices else 0%Z)
           m (free o m) ys far
           (map (entry_of fs) (seq 0 (last M)))
-          (if (q =? m)%nat then r else sub A zero (mul A r own)) [] 1
+          (if (q =? m)%nat then r else sub A zero (mul A r own)) [] 1 (q =? m)%nat
     | None =>
         if (Z.of_nat (S m) ^ Z.of_nat (last M) <=? most)%Z
         then evaluate rows (S m) m q (repeat Below (last M)) else 0%Z
     end.
 
-  (** What is known of a query. *)
-  Definition known_of (q : nat) : list (T A) * list (nat -> list (T A)) :=
-    let ws := weights P q in (ws, map (contribution_by M P ws q) (rev (seq 0 (S (last M))))).
-
   Definition positions_count : Z :=
     let F := fold_means M P in
-    let known := map known_of (seq 0 (d_vocab M)) in
+    let known := map query_of (seq 0 (d_vocab M)) in
+    let nothing := {| attention := []; factors_of := []; additions := [] |} in
     total (seq 0 (d_vocab M)) (fun m =>
       let C := column_of M o F m in
-      total (seq 0 (S m)) (fun q => pair_count F m C q (nth q known ([], [])))).
+      total (seq 0 (S m)) (fun q => pair_count F m C q (nth q known nothing))).
 End Checker.

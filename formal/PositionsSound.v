@@ -127,7 +127,7 @@ Section Soundness.
     Hypothesis Rest : forall chosen, length chosen = n -> within M free chosen ->
       (rest chosen <= count Q (allowed free chosen))%Z.
 
-    Lemma explore_sound k : forall i acc s chosen weight, (i + k = n)%nat ->
+    Lemma explore_sound k : forall i acc s chosen weight seen, (i + k = n)%nat ->
       length chosen = i -> within M free chosen ->
       weight = Z.of_nat (length (allowed free chosen)) ->
       (forall x, In x others -> acc :> s x) ->
@@ -135,10 +135,11 @@ Section Soundness.
          (forall u, In u t -> (u <= m)%nat) ->
          (forall x, In x others -> 0 < s x + sum k (fun j => part x (i + j) (nth j t O))) ->
          Q (pre ++ t) = true) ->
-      (explore most rest m free ys far (map (entry_of fs) (seq i k)) acc chosen weight
+      (explore most rest m free ys far (map (entry_of fs) (seq i k)) acc chosen weight seen
        <= total (allowed free chosen) (fun pre => count (fun t => Q (pre ++ t)) (sequences v k)))%Z.
     Proof using Sd Tables two Max Query Window Far Harm Rest.
-      induction k as [|k IH]; intros i acc s chosen weight Whole Length Within Weight Acc Enough.
+      induction k as [|k IH];
+        intros i acc s chosen weight seen Whole Length Within Weight Acc Enough.
       - cbn [seq map explore]. rewrite Nat.add_0_r in Whole. subst i.
         assert (Last : total (allowed free chosen)
             (fun pre => count (fun t => Q (pre ++ t)) (sequences v 0)) =
@@ -157,14 +158,14 @@ Section Soundness.
         assert (Split : total (allowed free chosen)
             (fun pre => count (fun t => Q (pre ++ t)) (sequences v (S k))) = total vocab G).
         { unfold G. rewrite <- total_swap. apply total_ext. intros pre _. apply count_first. }
-        assert (Some_kind : forall kind c acc' weight',
+        assert (Some_kind : forall kind c acc' weight' seen',
           (forall u, In u (tokens_of free kind) ->
              (u <= m)%nat /\ forall x, In x others -> part x i u = c x) ->
           (forall x, In x others -> acc' :> s x + c x) ->
           weight' = (Z.of_nat (length (tokens_of free kind)) * weight)%Z ->
           (explore most rest m free ys far (map (entry_of fs) (seq (S i) k)) acc' (kind :: chosen)
-             weight' <= total (tokens_of free kind) G)%Z).
-        { intros kind c acc' weight' Same Acc' Weight'.
+             weight' seen' <= total (tokens_of free kind) G)%Z).
+        { intros kind c acc' weight' seen' Same Acc' Weight'.
           assert (Regroup : total (tokens_of free kind) G =
             total (allowed free (kind :: chosen))
               (fun pre => count (fun t => Q (pre ++ t)) (sequences v k))).
@@ -192,14 +193,29 @@ Section Soundness.
         assert (Factor : entry_of fs i :> r q i) by (apply factor_sound; lia).
         assert (Nonneg : forall a, (0 <= G a)%Z)
           by (intros; apply total_nonneg; intros; apply count_nonneg).
-        pose proof free_le as Few. cbn [seq map explore]. clearbody G.
+        pose proof free_le as Few. cbn [seq map explore].
+        assert (Maximum : (explore most rest m free ys far (map (entry_of fs) (seq (S i) k))
+            (add A acc (entry_of fs i)) (One m :: chosen) weight true <= total [m] G)%Z).
+        { change [m] with (tokens_of free (One m)).
+          apply (Some_kind (One m) (fun x => r q i)); [| |cbn [tokens_of length]; lia].
+          - intros u [<-|[]]. split; [lia|]. intros x _. unfold part. now rewrite Nat.eqb_refl.
+          - intros x Other. apply (sound_add _ _ Sd); [now apply Acc|exact Factor]. }
+        clearbody G. set (maximum := explore _ _ _ _ _ _ _ _ _ _ true) in *.
+        assert (Some_total : forall l, (0 <= total l G)%Z)
+          by (intros l; apply total_nonneg; intros; apply Nonneg).
         replace v with (free + (length ys + (1 + (v - m - 1))))%nat by lia.
         rewrite !seq_app, !total_app. cbn [Nat.add].
+        replace (total (seq (free + length ys) 1) G) with (total [m] G)
+          by (cbn [seq]; rewrite Window; now replace (free + (m - free))%nat with m by lia).
+        match goal with |- ((if ?b then _ else _) <= _)%Z => destruct b end.
+        2: { pose proof (Some_total (seq 0 free)). pose proof (Some_total (seq free (length ys))).
+             pose proof (Some_total (seq (free + length ys + 1) (v - m - 1))). lia. }
         apply Z.add_le_mono; [|apply Z.add_le_mono;
-          [|rewrite <- (Z.add_0_r (explore _ _ _ _ _ _ _ _ _ _)); apply Z.add_le_mono]].
+          [|rewrite <- (Z.add_0_r maximum); apply Z.add_le_mono;
+            [exact Maximum|apply Some_total]]].
         + assert (Far_part : (explore most rest m free ys far (map (entry_of fs) (seq (S i) k))
               (sub A acc (mul A (entry_of fs i) far)) (Below :: chosen) (Z.of_nat free * weight)
-              <= total (seq 0 free) G)%Z);
+              seen <= total (seq 0 free) G)%Z);
             [|revert Far_part; destruct free; intros Far_part; [apply Z.le_refl|exact Far_part]].
           change (seq 0 free) with (tokens_of free Below).
           apply (Some_kind Below (fun x => - (r q i * f)));
@@ -219,12 +235,6 @@ Section Soundness.
             apply (sound_mul _ _ Sd); [exact Factor|].
             destruct (Harm x Other) as [_ [_ Near]]. specialize (Near (free + j)%nat ltac:(lia)).
             now replace (free + j - free)%nat with j in Near by lia.
-        + cbn [seq]. rewrite Window. replace (free + (m - free))%nat with m by lia.
-          change (total [m] G) with (total (tokens_of free (One m)) G).
-          apply (Some_kind (One m) (fun x => r q i)); [| |cbn [tokens_of length]; lia].
-          * intros u [<-|[]]. split; [lia|]. intros x _. unfold part. now rewrite Nat.eqb_refl.
-          * intros x Other. apply (sound_add _ _ Sd); [now apply Acc|exact Factor].
-        + apply total_nonneg. intros. apply Nonneg.
     Qed.
 
     (** ** Sequences that the search finds are right *)
@@ -278,11 +288,11 @@ Section Soundness.
 
   Lemma evaluate_sound few m q choices :
     (m < v)%nat -> (q < v)%nat -> length choices = n -> within M few choices ->
-    (evaluate (snd (known_of M P q)) few m q choices <=
+    (evaluate (additions (query_of M P q)) few m q choices <=
      count (fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat)
        (allowed few choices))%Z.
   Proof using Sd Tables two.
-    intros Max Query Length Within. unfold known_of. cbv zeta. cbn [snd].
+    intros Max Query Length Within. unfold query_of. cbv zeta. cbn [additions].
     change (contribution_by M P (weights P q) q) with (contribution M P q).
     rewrite seq_S, rev_unit. cbn [map evaluate Nat.add].
     set (Q := fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat).
@@ -309,24 +319,56 @@ Section Soundness.
     - apply total_nonneg. intros; apply count_nonneg.
   Qed.
 
+  Lemma harm_of_sound F V delta pi m q : moved F V delta pi -> (m < v)%nat -> (q <= m)%nat ->
+    forall ys far, harm_of o F m (column_of M o F m) q (weights P q) = Some (ys, far) ->
+    length ys = (m - free o m)%nat /\
+    exists f, far :> f /\ 0 <= f /\
+    forall q' x, In q' [q] -> In x (omit m vocab) -> 0 < AdditiveHarm.margin_at M m q' x /\
+      (forall u, (u < free o m)%nat -> AdditiveHarm.worst_harm M m q' x u <= f) /\
+      (forall u, (free o m <= u < m)%nat ->
+        entry_of ys (u - free o m) :> AdditiveHarm.worst_harm M m q' x u).
+  Proof using Sd Tables two.
+    intros Moved Max Query ys far Found.
+    assert (Attention : forall u, (u < v)%nat ->
+      entry_of (weights P q) u :> exp (EQKE M q u - EQKE M q q))
+      by (intros u Token; apply (weights_sound Sd M P Tables); [lia|exact Token]).
+    assert (Over : forall a u, a :> exp (EQKE M q u - EQKE M q q) ->
+      div A a (entry_of (weights P q) m) :> AdditiveHarm.weight M m q u).
+    { intros a u In. unfold AdditiveHarm.weight.
+      replace (EQKE M q u - EQKE M q m)
+        with ((EQKE M q u - EQKE M q q) + - (EQKE M q m - EQKE M q q)) by ring.
+      rewrite exp_plus, exp_Ropp. apply (sound_div _ _ Sd); [exact In|now apply Attention]. }
+    apply (harm_by_sound Sd M o two F V delta pi Moved m Max [q]
+      ltac:(intros q' [<-|[]]; exact Query) _ _) with (3 := Found).
+    - intros q' u [<-|[]] Token. now apply Over, Attention.
+    - intros q' u [<-|[]] Below. apply Over.
+      assert (Token : (u < v)%nat) by (unfold free in Below; lia).
+      apply (hull_row_in Sd _ (entry_of (weights P q) u)); [|now apply Attention].
+      unfold entry_of. rewrite <- (firstn_skipn (free o m) (weights P q)) at 1.
+      assert (Long : length (firstn (free o m) (weights P q)) = free o m).
+      { rewrite firstn_length. unfold weights. rewrite map_length.
+        rewrite (encloses_length (contains := contains) _ (EQKE M q) vocab).
+        - rewrite seq_length. unfold free. lia.
+        - apply (encloses_table_nth _ (EQKE M) v); [apply (EQKE_sound M P Tables)|lia]. }
+      rewrite app_nth1 by now rewrite Long. apply nth_In. now rewrite Long.
+  Qed.
+
   Lemma pair_count_sound F V delta pi m q :
     moved F V delta pi -> (m < v)%nat -> (q <= m)%nat ->
-    (pair_count M o most P F m (column_of M o F m) q (known_of M P q) <= answers M m q)%Z.
+    (pair_count M o most P F m (column_of M o F m) q (query_of M P q) <= answers M m q)%Z.
   Proof using Sd Tables two.
-    intros Moved Max Query. unfold pair_count, answers.
-    set (rows := snd (known_of M P q)). unfold known_of. cbv zeta beta iota.
-    change (map (contribution_by M P (weights P q) q) (rev (seq 0 (S n)))) with rows. subst rows.
-    destruct (harm o P F m (column_of M o F m) [q]) as [[ys far]|] eqn:Found.
-    - destruct (harm_sound Sd M o P Tables two F V delta pi Moved m Max [q])
-        with (ys := ys) (far := far) as [Window [f [Far [Nonneg Harm]]]];
-        [intros q' [<-|[]]; exact Query|exact Found|].
+    intros Moved Max Query. unfold pair_count, answers. cbv zeta.
+    set (rows := additions (query_of M P q)). cbn [query_of attention factors_of].
+    destruct (harm_of o F m (column_of M o F m) q (weights P q)) as [[ys far]|] eqn:Found.
+    - destruct (harm_of_sound F V delta pi m q Moved Max Query ys far Found)
+        as [Window [f [Far [Nonneg Harm]]]].
       assert (Harm_q := fun x => Harm q x (or_introl eq_refl)). cbv zeta.
       assert (Factor : entry_of (map (texp A) (centred P q)) n :> r q n)
         by (now apply (factor_sound m q)).
       set (Q := fun t => right_b M max_of_k (t ++ [q]) && (max_of_k (t ++ [q]) =? m)%nat).
       refine (Z.le_trans _ _ _ (explore_sound m q ys far f Max Query Window Far Harm_q Q _ _
-        n 0 _ (fun x => part m q f x n q) [] 1%Z _ _ _ _ _ _) _).
-      + intros chosen Length Within. destruct (occurs m q chosen); [|apply count_nonneg].
+        n 0 _ (fun x => part m q f x n q) [] 1%Z _ _ _ _ _ _ _) _).
+      + intros chosen Length Within.
         destruct (plausible _ _ _ _ m q chosen); [|apply count_nonneg].
         apply evaluate_sound; [exact Max|lia|exact Length|exact Within].
       + lia.
@@ -357,7 +399,7 @@ Section Soundness.
     - unfold positions_count. cbv zeta. apply total_le. intros m Max. apply in_seq in Max.
       apply (Z.le_trans _ (total (seq 0 (S m)) (fun q => answers M m q))).
       + apply total_le. intros q Query. apply in_seq in Query.
-        rewrite (nth_indep _ ([], []) (known_of M P 0)) by (rewrite map_length, seq_length; lia).
+        rewrite (nth_indep _ _ (query_of M P 0)) by (rewrite map_length, seq_length; lia).
         rewrite map_nth, seq_nth by lia.
         apply (pair_count_sound _ V delta pi); [exact Moved|lia|lia].
       + replace v with (S m + (v - S m))%nat at 1 by lia. rewrite seq_app, total_app.

@@ -5,7 +5,8 @@
 
 From Coq Require Import Reals ZArith List Bool Lia.
 From CompactProofs Require Import Statement Counting Enclosure Paths Exhaustive Prefix Additive AdditiveSound
-  Positions PositionsSound Instances.
+  Positions PositionsSound Instances Processor ProcessorSound.
+From CompactProofs Require Bounds.
 
 Section Checks.
   Variable A : enclosures.
@@ -80,10 +81,10 @@ Section Checks.
 End Checks.
 
 (** ** The processor's numbers *)
-Definition exhaustive_hardware M := exhaustive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
-Definition prefix_hardware M := prefix_bound hardware M Hardware.contains (Hardware.sound 53%Z).
-Definition additive_hardware M := additive_bound hardware M Hardware.contains (Hardware.sound 53%Z).
-Definition positions_hardware M := positions_bound hardware M Hardware.contains (Hardware.sound 53%Z).
+Definition exhaustive_hardware M := exhaustive_bound hardware M Bounds.contains hardware_sound.
+Definition prefix_hardware M := prefix_bound hardware M Bounds.contains hardware_sound.
+Definition additive_hardware M := additive_bound hardware M Bounds.contains hardware_sound.
+Definition positions_hardware M := positions_bound hardware M Bounds.contains hardware_sound.
 
 (** ** Coq's numbers on machine integers *)
 Definition exhaustive_software M := exhaustive_bound software M Software.contains (Software.sound (BigFloat.PtoP 53)).

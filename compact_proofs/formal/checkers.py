@@ -20,7 +20,7 @@ SLOWDOWN = {Arithmetic.hardware: 1.0, Arithmetic.software: 15.0, Arithmetic.pure
 ASSUMING = 5.0
 """Seconds for the assumptions of a theorem to be listed."""
 
-ARITHMETIC, EXPONENTIAL, INTEGER = 7e-7, 5e-5, 8e-8
+ARITHMETIC, EXPONENTIAL, INTEGER = 2.5e-7, 5e-5, 8e-8
 """Seconds, on the processor's numbers, for an operation of each kind."""
 
 EVALUATED = 4096
@@ -101,7 +101,7 @@ def _positions(strategy: Additive, model: AttentionOnlyTransformer) -> Checker:
     )
     choices = sum((n + 2) ** k for k in range(1, K))
     operations = _path_operations(model) + v * v * (3 * v / 2 + K + 3 * n) + v * v / 2 * (4 * n * v + 2 * choices)
-    return Checker("positions", ("hints", "most"), hints, operations, v * v / 2 * (n + 1 + K), v * v / 2 * choices)
+    return Checker("positions", ("hints", "most"), hints, operations, v * (v + 2 * K), v * v / 2 * choices)
 
 
 def _additive(strategy: Additive, model: AttentionOnlyTransformer, explanation: Mapping[str, Tensor]) -> Checker:

@@ -72,7 +72,7 @@ Qed.
     def count(self) -> str:
         return f"""(** What the checker counts, for comparison; no part of the theorem. *)
 
-{self._head("Instances Theorems")}
+{self._head("Processor Instances Theorems")}
 Definition proven := Eval vm_compute in count_{self.checker.name} {self.arithmetic} {self._arguments}.
 Print proven.
 """

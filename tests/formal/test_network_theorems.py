@@ -155,6 +155,23 @@ def test_inputs_that_are_listed(coq, compiled: Compile, tmp_path: Path):
     assert f">= {n} / 4." in (tmp_path / "Accuracy.v").read_text()
 
 
+def test_logits_that_are_too_close_for_a_row_times_a_matrix(coq, compiled: Compile, tmp_path: Path):
+    """Such rows are rounded to about 1e-15; an input that they leave open is evaluated entry by entry."""
+    torch.manual_seed(0)
+    module, task = Function(lambda x: (x[:, 0] + x[:, 1]).relu(), 4), Copy((4, 4), 1)
+    with torch.no_grad():
+        for p in module.head.parameters():
+            p.mul_(1e-17)
+    n = proven_by(module, task)
+    statement = statement_of(module, task)
+    assert statement.network.row_products() == 4 * 4
+    write_theorem(statement, n, tmp_path)
+    assert n > 0
+    assert accepts(tmp_path, compiled)
+    write_theorem(statement, n + 1, tmp_path)
+    assert not compiled(tmp_path / "Accuracy.v").accepted
+
+
 OWN = """
 import torch
 from torch import nn

@@ -35,7 +35,7 @@ class GroupStatement(ProgramStatement):
     found: GroupHints
 
     open = ("Network", "Tasks")
-    imports = ("Instances", "GroupTheorems")
+    imports = ("Processor", "Instances", "GroupTheorems")
 
     def hints(self) -> dict[str, str]:
         return {"Hints.v": hints_source(self.found)}
