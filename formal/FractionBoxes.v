@@ -137,71 +137,114 @@ Section Soundness.
     now rewrite (nth_error_nth _ _ _ At).
   Qed.
 
-  Lemma doubtful_sound b l vs : Forall2 (state_ok b) l vs -> exists vs',
-    Forall2 (state_ok b) (filter (fun s => negb (less A (of_Z A 0) (whole A s))) l) vs' /\
-    forall t, Forall2 holds_token t b -> (forall v, In v vs' -> 0 < value v t)%R ->
-    forall v, In v vs -> (0 < value v t)%R.
-  Proof using Sd.
-    intros All. induction All as [|s v l vs Here All [vs' [Kept Enough]]].
-    - exists []. split; [constructor|]. intros t _ _ v [].
-    - cbn [filter]. destruct (less A _ (whole A s)) eqn:Positive; cbn [negb].
-      + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
-        * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
-                   (whole_sound b s v t Here In_b)).
-        * now apply (Enough t In_b Rest).
-      + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
-        * apply Rest. now left.
-        * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right.
-  Qed.
+  (** A state, and to what it belongs: [tagged] says which numbers that has. *)
+  Section Open.
+    Context {X : Type}.
+    Implicit Types (tagged : X -> (list nat -> R) -> Prop) (l : list (state A * X)).
 
-  Theorem explore_sound most b : forall leaf l vs (P : list nat -> bool),
-    Forall2 (state_ok b) l vs ->
-    (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
-    (forall t, In t (members b) -> leaf t = true -> P t = true) ->
-    (explore A most leaf b l <= Z.of_nat (length (filter P (members b))))%Z.
-  Proof using Sd.
-    assert (All_right : forall b vs (P : list nat -> bool),
+    Definition open_ok (b : box) tagged (s : state A * X) (v : sum_of) : Prop :=
+      state_ok b (fst s) v /\ tagged (snd s) (value v).
+
+    Lemma doubtful_sound b tagged l vs : Forall2 (open_ok b tagged) l vs -> exists vs',
+      Forall2 (open_ok b tagged)
+        (filter (fun s => negb (less A (of_Z A 0) (whole A (fst s)))) l) vs' /\
+      forall t, Forall2 holds_token t b -> (forall v, In v vs' -> 0 < value v t)%R ->
+      forall v, In v vs -> (0 < value v t)%R.
+    Proof using Sd.
+      intros All. induction All as [|s v l vs Here All [vs' [Kept Enough]]].
+      - exists []. split; [constructor|]. intros t _ _ v [].
+      - cbn [filter]. destruct (less A _ (whole A (fst s))) eqn:Positive; cbn [negb].
+        + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
+          * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
+                     (whole_sound b (fst s) v t (proj1 Here) In_b)).
+          * now apply (Enough t In_b Rest).
+        + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
+          * apply Rest. now left.
+          * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right.
+    Qed.
+
+    Lemma tags b tagged l vs : Forall2 (open_ok b tagged) l vs ->
+      Forall2 tagged (map snd l) (map value vs).
+    Proof using. intros All. induction All as [|s v l vs [_ Tag] All IH]; now constructor. Qed.
+
+    Lemma all_right b vs (P : list nat -> bool) :
       (forall t, Forall2 holds_token t b -> forall v, In v vs -> 0 < value v t)%R ->
       (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
-      (size b <= Z.of_nat (length (filter P (members b))))%Z).
-    { intros b' vs P Positive Right. rewrite <- length_members. apply Nat2Z.inj_le.
-      replace (filter P (members b')) with (members b'); [lia|]. symmetry.
-      assert (Each : forall t, In t (members b') -> P t = true).
+      (size b <= Z.of_nat (length (filter P (members b))))%Z.
+    Proof using.
+      intros Positive Right. rewrite <- length_members. apply Nat2Z.inj_le.
+      replace (filter P (members b)) with (members b); [lia|]. symmetry.
+      assert (Each : forall t, In t (members b) -> P t = true).
       { intros t In_t. apply Right; [exact In_t|]. apply Positive. now apply in_members. }
-      clear Right Positive. induction (members b') as [|t l IH]; [reflexivity|]. cbn [filter].
-      rewrite Each by now left. f_equal. apply IH. intros. apply Each. now right. }
-    induction b as [|[a n] b IH]; intros leaf l vs P States Right Leaf;
-      destruct (doubtful_sound _ l vs States) as [vs' [Kept Enough]]; cbn [explore];
-      destruct (filter _ l) as [|s l'] eqn:Doubtful;
-      try (apply (All_right _ vs P); [|exact Right]; intros t In_b; apply (Enough t In_b);
-           inversion Kept; intros v []);
-      destruct (if existsb _ _ then _ else false); try lia.
-    - destruct (leaf []) eqn:Decided; [|lia].
-      cbn [members filter]. rewrite (Leaf []); [cbn; lia|now left|exact Decided].
-    - cbn [members].
-      assert (Each : forall m k, k + m <= n ->
-        (fold_right (fun k n =>
-           explore A most (fun t => leaf (a + k :: t)%nat) b (map (next A k) (s :: l')) + n)%Z
-           0%Z (seq k m) <=
-         Z.of_nat (length (filter P
-           (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
-      { induction m as [|m IHm]; intros k Below; [cbn; lia|]. cbn [seq fold_right flat_map].
-        rewrite filter_app, app_length, Nat2Z.inj_add. apply Z.add_le_mono.
-        - rewrite filter_map_length. apply (IH _ _ (map (next_value (a + k)) vs')).
-          + clear -Kept Below Sd. remember (s :: l') as l eqn:Is. clear Is.
-            induction Kept as [|s' v l vs Here Kept IHk]; constructor; [|exact IHk].
-            apply (next_ok (a, n)); [exact Here|cbn; lia].
-          + intros t In_t Positive. apply Right.
-            * apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
-            * apply Enough.
-              -- constructor; [unfold holds_token; cbn; lia|now apply in_members].
-              -- intros v In_v. specialize (Positive _ (in_map (next_value (a + k)) _ _ In_v)).
-                 unfold value, next_value in *. cbn [fst snd along] in *. lra.
-          + intros t In_t Decided. apply Leaf; [|exact Decided].
-            apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
-        - specialize (IHm (S k) ltac:(lia)). now rewrite Nat.add_succ_r in IHm. }
-      specialize (Each n 0 ltac:(lia)). now rewrite Nat.add_0_r in Each.
-  Qed.
+      clear Right Positive. induction (members b) as [|t l IH]; [reflexivity|]. cbn [filter].
+      rewrite Each by now left. f_equal. apply IH. intros. apply Each. now right.
+    Qed.
+
+    (** What a number is after its first token. *)
+    Definition behind (u : nat) tagged (x : X) (w : list nat -> R) : Prop :=
+      exists w', tagged x w' /\ forall t, w t = w' (u :: t).
+
+    Lemma behind_all u tagged xs ws : Forall2 (behind u tagged) xs ws -> exists ws',
+      Forall2 tagged xs ws' /\
+      forall w, In w ws -> exists w', In w' ws' /\ forall t, w t = w' (u :: t).
+    Proof using.
+      intros All. induction All as [|x w xs ws [w' [Tag Is]] All [ws' [Tags Each]]].
+      - exists []. split; [constructor|]. intros w [].
+      - exists (w' :: ws'). split; [now constructor|]. intros v [<-|In_v].
+        + exists w'. split; [now left|exact Is].
+        + destruct (Each v In_v) as [v' [In_v' Is']]. exists v'. split; [now right|exact Is'].
+    Qed.
+
+    Theorem explore_sound most b : forall leaf tagged l vs (P : list nat -> bool),
+      Forall2 (open_ok b tagged) l vs ->
+      (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
+      (forall t xs ws, In t (members b) -> leaf t xs = true -> Forall2 tagged xs ws ->
+         forall w, In w ws -> (0 < w t)%R) ->
+      (explore A most leaf b l <= Z.of_nat (length (filter P (members b))))%Z.
+    Proof using Sd.
+      induction b as [|[a n] b IH]; intros leaf tagged l vs P States Right Leaf;
+        destruct (doubtful_sound _ tagged l vs States) as [vs' [Kept Enough]]; cbn [explore];
+        destruct (filter _ l) as [|s l'] eqn:Doubtful;
+        try (apply (all_right _ vs P); [|exact Right]; intros t In_b; apply (Enough t In_b);
+             inversion Kept; intros v []);
+        destruct (if existsb _ _ then _ else false); try lia.
+      - destruct (leaf [] _) eqn:Decided; [|lia]. cbn [members filter].
+        rewrite (Right []); [cbn; lia|now left|]. apply Enough; [constructor|]. intros v In_v.
+        apply (Leaf [] _ _ ltac:(now left) Decided (tags _ _ _ _ Kept) (value v)).
+        now apply in_map.
+      - cbn [members].
+        assert (Each : forall m k, k + m <= n ->
+          (fold_right (fun k n =>
+             explore A most (fun t => leaf (a + k :: t)%nat) b
+               (map (fun s => (next A k (fst s), snd s)) (s :: l')) + n)%Z
+             0%Z (seq k m) <=
+           Z.of_nat (length (filter P
+             (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
+        { induction m as [|m IHm]; intros k Below; [cbn; lia|]. cbn [seq fold_right flat_map].
+          rewrite filter_app, app_length, Nat2Z.inj_add. apply Z.add_le_mono.
+          - rewrite filter_map_length.
+            apply (IH _ (behind (a + k) tagged) _ (map (next_value (a + k)) vs')).
+            + clear -Kept Below Sd. remember (s :: l') as l eqn:Is. clear Is.
+              induction Kept as [|s' v l vs [Here Tag] Kept IHk]; constructor; [|exact IHk].
+              split; [apply (next_ok (a, n)); [exact Here|cbn; lia]|].
+              exists (value v). split; [exact Tag|]. intros t.
+              unfold value, next_value. cbn [fst snd along]. ring.
+            + intros t In_t Positive. apply Right.
+              * apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
+              * apply Enough.
+                -- constructor; [unfold holds_token; cbn; lia|now apply in_members].
+                -- intros v In_v.
+                   specialize (Positive _ (in_map (next_value (a + k)) _ _ In_v)).
+                   unfold value, next_value in *. cbn [fst snd along] in *. lra.
+            + intros t xs ws In_t Decided Tags w In_w.
+              destruct (behind_all _ _ _ _ Tags) as [ws' [Tags' Behind]].
+              destruct (Behind w In_w) as [w' [In_w' ->]].
+              apply (Leaf (a + k :: t) xs ws'); [|exact Decided|exact Tags'|exact In_w'].
+              apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
+          - specialize (IHm (S k) ltac:(lia)). now rewrite Nat.add_succ_r in IHm. }
+        specialize (Each n 0 ltac:(lia)). now rewrite Nat.add_0_r in Each.
+    Qed.
+  End Open.
 
   (** ** Tables *)
 
@@ -501,19 +544,23 @@ Section Soundness.
       Ends)
       Weighed rounds rivals vs Rivals) as [vs' [Kept Enough]]. clear Rivals.
     set (some := doubtful A rounds _ q ws rivals) in *. clearbody some.
-    assert (Explored : forall leaf l, (exists ss, Forall2 (state_ok (b ++ [(q, 1%nat)])) l ss /\
+    pose (tagged := fun r w => exists v, rival_ok sizes q b r v /\ forall t, w t = leads Fs v t).
+    assert (Explored : forall leaf l,
+      (exists ss, Forall2 (open_ok (b ++ [(q, 1%nat)]) tagged) l ss /\
         forall t, (forall s, In s ss -> 0 < value s t)%R ->
         forall v, In v vs' -> (0 < leads Fs v t)%R) ->
-      (forall t, In t (members (b ++ [(q, 1%nat)])) -> leaf t = true -> P t = true) ->
+      (forall t xs ws, In t (members (b ++ [(q, 1%nat)])) -> leaf t xs = true ->
+         Forall2 tagged xs ws -> forall w, In w ws -> (0 < w t)%R) ->
       (explore A most leaf (b ++ [(q, 1%nat)]) l <=
        Z.of_nat (length (filter P (members (b ++ [(q, 1%nat)])))))%Z).
-    { intros leaf l [ss [States Positive]] Leaf. apply (explore_sound most _ leaf l ss P States);
-        [|exact Leaf].
+    { intros leaf l [ss [States Positive]] Leaf.
+      apply (explore_sound most _ leaf tagged l ss P States); [|exact Leaf].
       intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
       apply Enough; [exact In_t|]. now apply Positive. }
     destruct some as [|r some].
     - rewrite (size_with_last q b).
-      apply (Z.le_trans _ (explore A most (fun _ => false) (b ++ [(q, 1%nat)]) [])).
+      apply (Z.le_trans _
+        (explore (X := rival A) A most (fun _ _ => false) (b ++ [(q, 1%nat)]) [])).
       + destruct (b ++ [(q, 1%nat)]); cbn; lia.
       + apply Explored; [|discriminate]. exists []. split; [constructor|].
         intros t _. inversion Kept. intros v [].
@@ -524,26 +571,34 @@ Section Soundness.
         * exists []. split; [constructor|]. intros t _ v [].
         * destruct (fine_state_ok sizes q b attends Fs Last Ends Attends more ws r' v Weighed Here)
             as [s [State Is]].
-          exists (s :: ss). split; [now constructor|]. intros t All v' [<-|In_v].
-          -- rewrite <- Is. apply All. now left.
-          -- apply (Positive t); [|exact In_v]. intros s' In_s. apply All. now right.
-      + intros t In_t Decided. apply Right; [exact In_t|]. apply in_members in In_t.
-        apply Enough; [exact In_t|]. apply Forall2_app_inv_r in In_t.
-        destruct In_t as [t' [l [Before [Final ->]]]].
+          exists (s :: ss). split.
+          -- constructor; [|exact States]. split; [exact State|]. now exists v.
+          -- intros t All v' [<-|In_v].
+             ++ rewrite <- Is. apply All. now left.
+             ++ apply (Positive t); [|exact In_v]. intros s' In_s. apply All. now right.
+      + intros t xs ws' In_t Decided Tags w In_w. apply in_members in In_t.
+        apply Forall2_app_inv_r in In_t. destruct In_t as [t' [l [Before [Final ->]]]].
         inversion Final as [|u i l' b' Here None]; subst. inversion None; subst.
         unfold holds_token in Here. cbn in Here. replace u with q in * by lia.
         rewrite removelast_last in Decided.
         assert (Length : length t' = length b) by (clear -Before; induction Before; cbn;
           congruence).
-        apply (right_at_sound sizes q (length b) attends Fs (r :: some) vs' t'); try assumption.
-        * clear -Before Ends. unfold ends in *. rewrite forallb_forall in Ends.
-          apply forallb_forall. intros i In_i. apply in_map_iff in In_i.
-          destruct In_i as [u [<- In_u]]. cbn. apply Nat.leb_le.
-          induction Before as [|x i t b Here Before IH]; [destruct In_u|].
-          destruct In_u as [->|In_u]; [|apply IH; [intros; apply Ends; now right|exact In_u]].
-          specialize (Ends i (or_introl eq_refl)). apply Nat.leb_le in Ends.
-          unfold holds_token in Here. lia.
-        * clear -Kept. induction Kept as [|r' v l vs'' [Here Gained] Kept IH]; constructor;
-            [|exact IH]. split; [exact Here|]. now rewrite repeat_length.
+        assert (Those : exists us, Forall2 (rival_ok sizes q (repeat (0, 0) (length b))) xs us /\
+          forall w, In w ws' -> exists v, In v us /\ forall t, w t = leads Fs v t).
+        { clear -Tags. induction Tags as [|x w xs ws [v [[Here Gained] Is]] Tags [us [Oks Each]]].
+          - exists []. split; [constructor|]. intros w [].
+          - exists (v :: us). split.
+            + constructor; [|exact Oks]. split; [exact Here|]. now rewrite repeat_length.
+            + intros w' [<-|In_w]; [exists v; split; [now left|exact Is]|].
+              destruct (Each w' In_w) as [v' [In_v Is']]. exists v'. split; [now right|exact Is']. }
+        destruct Those as [us [Oks Each]]. destruct (Each w In_w) as [v [In_v ->]].
+        apply (right_at_sound sizes q (length b) attends Fs xs us t'); try assumption.
+        clear -Before Ends. unfold ends in *. rewrite forallb_forall in Ends.
+        apply forallb_forall. intros i In_i. apply in_map_iff in In_i.
+        destruct In_i as [u [<- In_u]]. cbn. apply Nat.leb_le.
+        induction Before as [|x i t b Here Before IH]; [destruct In_u|].
+        destruct In_u as [->|In_u]; [|apply IH; [intros; apply Ends; now right|exact In_u]].
+        specialize (Ends i (or_introl eq_refl)). apply Nat.leb_le in Ends.
+        unfold holds_token in Here. lia.
   Qed.
 End Soundness.

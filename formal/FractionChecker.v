@@ -158,21 +158,24 @@ Section Checker.
     | (r, _) :: l => {| so_far := add A (so_far s) (at_token r k); rest := l |}
     end.
 
-  (** [leaf] decides for single inputs, where sums do not; it is not asked about more than [most]
-      at once of which a sum is negative. *)
-  Fixpoint explore (most : Z) (leaf : list nat -> bool) (b : box) (l : list state) : Z :=
-    let l := filter (fun s => negb (less A zero (whole s))) l in
+  (** Each sum belongs to something, X. [leaf] decides for single inputs, where sums do not, about
+      those to whom these belong; it is not asked about more than [most] at once of which a sum is
+      negative. *)
+  Fixpoint explore {X} (most : Z) (leaf : list nat -> list X -> bool) (b : box)
+      (l : list (state * X)) : Z :=
+    let l := filter (fun s => negb (less A zero (whole (fst s)))) l in
     match l with
     | [] => size b
     | _ =>
-        if (if existsb (fun s => less A (whole s) zero) l then (most <? size b)%Z else false)
+        if (if existsb (fun s => less A (whole (fst s)) zero) l then (most <? size b)%Z else false)
         then 0%Z
         else
           match b with
-          | [] => if leaf [] then 1%Z else 0%Z
+          | [] => if leaf [] (map snd l) then 1%Z else 0%Z
           | (a, count) :: b =>
               fold_right (fun k n =>
-                (explore most (fun t => leaf (a + k :: t)%nat) b (map (next k) l) + n)%Z)
+                (explore most (fun t => leaf (a + k :: t)%nat) b
+                   (map (fun s => (next k (fst s), snd s)) l) + n)%Z)
                 0%Z (seq 0 count)
           end
     end.
@@ -224,8 +227,8 @@ Section Checker.
             match weigh_all (map (fine_views b q) attends) with
             | None => 0%Z
             | Some ws =>
-                explore most (fun t => right_at attends some q (removelast t))
-                  (b ++ [(q, 1)]) (map (fine_state more b q ws) some)
+                explore most (fun t open => right_at attends open q (removelast t))
+                  (b ++ [(q, 1)]) (map (fun r => (fine_state more b q ws r, r)) some)
             end
         end
     end.

@@ -164,13 +164,13 @@ def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path:
     head = hints_source(hints).split("Open Scope list_scope.")[0]
     program = "Formalized.Program.model 6 9 Formalized.Task.table"
     counted = "".join(
-        f"Module V{i}.{text}End V{i}.\nEval vm_compute in count_groups Instances.hardware {program} "
+        f"Module V{i}.{text}End V{i}.\nEval vm_compute in count_groups Processor.hardware {program} "
         f"V{i}.bits V{i}.neutral V{i}.inverse V{i}.circuits.\n"
         for i, text in enumerate(texts)
     )
     modules = "".join(
         f"From {place}.\n"
-        for place in ("Coq Require Import ZArith", "CompactProofs Require Instances", "CompactProofs Require Import GroupTheorems")
+        for place in ("Coq Require Import ZArith", "CompactProofs Require Processor", "CompactProofs Require Import GroupTheorems")
     )
     modules += "From Formalized Require Task Program.\n"
     (tmp_path / "Variants.v").write_text(f"{head}{modules}Open Scope nat_scope.\n{counted}")

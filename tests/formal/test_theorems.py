@@ -191,7 +191,7 @@ def test_hostile_hints_prove_only_what_is_true(accepted: Path, tiny: LoadedModel
     folder = shutil.copytree(accepted, tmp_path / "hostile")
     calls = [f"count_additive hardware Hints.params {options} {groups}" for options in HOSTILE for groups in GROUPINGS]
     text = (
-        "From Coq Require Import ZArith List.\nFrom CompactProofs Require Import Additive Instances Theorems.\n"
+        "From Coq Require Import ZArith List.\nFrom CompactProofs Require Import Additive Processor Theorems.\n"
         "From Formalized Require Hints.\nImport ListNotations.\n" + "".join(f"Eval vm_compute in ({call}).\n" for call in calls)
     )
     (folder / "Hostile.v").write_text(text)

@@ -37,7 +37,7 @@ ROUNDS, MORE = (1, 2), 4
 LEAVES = 4096
 """Inputs that are evaluated one by one where bounds fail for all of them together, at most at once."""
 
-ENTRY = 3.5e-6
+ENTRY = 2e-6
 """Seconds for a piece of a box at a position, of a head and another output, on the processor's numbers."""
 
 
