@@ -88,7 +88,7 @@ class Logged(Exhaustive):
 class Deadly(Logged):
     """Its parts kill their process until it has happened so often, wherever they come to."""
 
-    times: int = 10
+    times: int = 5
     name: ClassVar[str] = "deadly"
 
     def at(self, part: int) -> None:

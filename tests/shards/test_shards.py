@@ -244,7 +244,7 @@ def test_enclosures_are_sent_with_both_bounds() -> None:
         assert cp.provably(~back.isnan()).all()
 
 
-def test_ten_workers_killed_during_one_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: cp.Certificate) -> None:
+def test_five_workers_killed_during_one_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: cp.Certificate) -> None:
     """Each costs its shard, which is done again: bound and length are those of one process."""
     monkeypatch.setattr(call, "ALONE", 0)
     monkeypatch.setenv("SHARD_PARENT", str(os.getpid()))
@@ -252,8 +252,8 @@ def test_ten_workers_killed_during_one_proof(tmp_path: Path, monkeypatch: pytest
     with cp.sharing(2):
         wait_for_workers()
         assert proves_the_same(cp.prove(Network(), TASK, strategy), alone)
-    assert strategy.deaths() == 10
-    assert len({process for _, process in strategy.lines()}) >= 11
+    assert strategy.deaths() == 5
+    assert len({process for _, process in strategy.lines()}) >= 6
 
 
 def test_a_part_that_kills_every_worker_ends_the_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
