@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from compact_proofs.automatic.listing.landmarks import Near
 from compact_proofs.automatic.listing.last_norm import TwoSteps
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
@@ -24,8 +25,6 @@ from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.task import FiniteTask
 from compact_proofs.shards import each
 
-MOST_LISTED = 2**24
-"""Inputs that are listed where boxes are not proven, at most."""
 BATCH = 2**14
 """Inputs looked at together; those that begin alike stand side by side."""
 
@@ -85,12 +84,12 @@ def tokens_of(task: Task) -> int:
     return v
 
 
-def listed(listing: Listing | TwoSteps, task: FiniteTask, inputs: Tensor) -> Certified:
+def listed(listing: Listing | TwoSteps | Near, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
     They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
-    labels and `Listing.right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one for
-    each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
+    labels and `right` of the listing: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one
+    for each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
     """
     rows, n = inputs.numpy(), inputs.shape[1]
     steps = (len(inputs) - 1).bit_length()
@@ -120,7 +119,11 @@ def _among(x: Tensor, found: Tensor) -> bool:
     return len(found) <= len(x) and bool(are_among(found, words_of(x)).all())
 
 
-def inputs_of(boxes: Boxes) -> Tensor:
-    """All inputs of boxes, int64 [N, n], one box after the other, up to the first that makes them more than `MOST_LISTED`."""
-    totals = itertools.accumulate(boxes.sizes)
-    return boxes.inputs_of([b for b, total in enumerate(totals) if total <= MOST_LISTED])
+def inputs_of(boxes: Boxes, most: int) -> Tensor:
+    """The first inputs of boxes, int64 [N, n], at most so many: one box after the other, each in lexicographic order."""
+    sizes = boxes.sizes
+    foresee(min(sum(sizes), most))  # an operation an input at least
+    whole = [b for b, total in enumerate(itertools.accumulate(sizes)) if total <= most]
+    room = most - sum(sizes[: len(whole)])
+    found = boxes.inputs_of(whole)
+    return torch.cat([found, boxes.first_inputs(len(whole), room)]) if len(whole) < len(boxes) and room else found

@@ -12,12 +12,11 @@ from torch import Tensor
 from compact_proofs.automatic import explanation as lists
 from compact_proofs.automatic.boxes.roots import divided_by, valid_labels
 from compact_proofs.automatic.boxes.tree import LIST, PROVE, REST, expand
-from compact_proofs.automatic.listing.last_norm import TwoSteps, quickest
-from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.choice import Choice
 from compact_proofs.automatic.mixed import proven_mixed
 from compact_proofs.automatic.proof import proven
 from compact_proofs.automatic.reading.operations import read
-from compact_proofs.automatic.shared import MOST_LISTED, inputs_of, listed
+from compact_proofs.automatic.shared import inputs_of, listed
 from compact_proofs.certified import Certified, disjoint
 from compact_proofs.core.strategy import Explanation, Spec, Strategy
 from compact_proofs.errors import BadInput, LengthUnknown
@@ -53,11 +52,11 @@ class Automatic(Strategy[Program]):
     """Operations that may be spent to certify one more input: by bounds, or by evaluating it, where that costs no more."""
     cuts: Natural = 6
     """Most often that a box is divided in search of a better bound."""
-    most: Natural = MOST_LISTED
-    """Inputs that are evaluated one by one, at most."""
+    most: Natural = 2**24
+    """Inputs that are evaluated one by one, at most: they are kept in memory, and take time."""
 
     name: ClassVar[str] = "automatic"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 
@@ -82,13 +81,13 @@ class Automatic(Strategy[Program]):
         leaves = expand(divided_by(explanation, known), explanation["tree"])
         lists_ = (explanation["group"], explanation["choices"], explanation["numbers"])
         sets: list[Certified] = []
-        rest = [inputs_of(leaves.of_kind(LIST))]
-        listing: list[Listing | TwoSteps] = []
+        rest = [inputs_of(leaves.of_kind(LIST), self.most)]
+        choice = Choice(model, known.d_vocab)
 
         def make_tables() -> None:
             """The tables that a list needs, if it is known that there will be one: workers are at the boxes meanwhile."""
-            if len(rest[0]) and self.most:
-                listing.append(quickest(model, known.d_vocab))
+            if len(rest[0]):
+                choice.prepare(len(rest[0]))
 
         bounded = leaves.of_kind(PROVE, REST)
         if len(bounded):
@@ -102,9 +101,9 @@ class Automatic(Strategy[Program]):
             for part, others in found:
                 sets.append(part)
                 rest.append(others)
-        one_by_one = torch.cat(rest)[: min(self.most, MOST_LISTED)]
+        one_by_one = torch.cat(rest)[: self.most]
         if len(one_by_one):
-            sets.append(listed(listing[0] if listing else quickest(model, known.d_vocab), known, one_by_one))
+            sets.append(listed(choice.of(one_by_one), known, one_by_one))
         return disjoint(sets)
 
 

@@ -93,6 +93,13 @@ class Boxes:
             found.append(np.stack([x.reshape(-1) for x in grid], -1))
         return torch.from_numpy(np.concatenate(found))
 
+    def first_inputs(self, b: int, number: int) -> Tensor:
+        """The first of the `inputs` of box b, int64 [number, n]. Cost: as for all of them."""
+        charge_integers(self.n_ctx * self.d_vocab)
+        tokens = [position.nonzero()[0] for position in self.masks[b].numpy()]
+        places = np.unravel_index(np.arange(number), [len(own) for own in tokens])
+        return torch.from_numpy(np.stack([own[place] for own, place in zip(tokens, places, strict=True)], -1))
+
     def member(self, inputs: Tensor) -> Tensor:
         """Which inputs [N, n] belong to which boxes: bool [N, B]."""
         belongs = torch.ones(len(inputs), len(self), dtype=torch.bool)

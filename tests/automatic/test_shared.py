@@ -74,7 +74,7 @@ def test_inputs_of_boxes_are_listed_once_each():
     model = randomised(TRANSFORMER, 3)
     task = FiniteTask(3, 4, Maximum(), valid=lambda x: x[:, 0] != 2)
     boxes = Boxes(torch.rand(3, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.9, torch.full((3,), -1))
-    found = listed(Listing(program_of(model, task), 4), task, inputs_of(boxes))
+    found = listed(Listing(program_of(model, task), 4), task, inputs_of(boxes, 1000))
     inputs = task.sequences(0, 64)
     with torch.no_grad():
         right = model(inputs).argmax(1) == task.labels(inputs)
@@ -82,6 +82,16 @@ def test_inputs_of_boxes_are_listed_once_each():
     assert found.size == int(expected.sum()) > 0
     assert (found.member(inputs) == expected).all()
     assert listed(Listing(program_of(model, task), 4), task, torch.zeros(0, 3, dtype=torch.int64)).size == 0
+
+
+def test_no_more_inputs_of_boxes_are_made_than_asked_for():
+    boxes = Boxes(torch.rand(5, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.7, torch.full((5,), -1))
+    whole = inputs_of(boxes, 1000)
+    assert len(whole) == sum(boxes.sizes) < 1000
+    for most in (0, 1, boxes.sizes[0], boxes.sizes[0] + 1, len(whole) - 1, len(whole)):
+        assert torch.equal(inputs_of(boxes, most), whole[:most])
+    everything = Boxes(torch.ones(1, 40, 1000, dtype=torch.bool), torch.tensor([-1]))
+    assert inputs_of(everything, 3)[:, -1].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("config", [TRANSFORMER, RECURRENT], ids=["transformer", "recurrent"])

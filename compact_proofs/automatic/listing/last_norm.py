@@ -157,13 +157,13 @@ class Numerators(Listing):
         values = self._values(_ancestors([*vectors, *parts.alone]))
         U = self._matrix(end.unembedding)
         d = len(U)
-        scaled = U if end.weight is None else self._constant_of(end.weight)[:, None] * U
+        scaled = U if end.weight is None else self.constant_of(end.weight)[:, None] * U
         C = scaled - scaled.mean(0, keepdim=True)
-        shift = U.new_zeros(U.shape[1]) if end.bias is None else self._constant_of(end.bias) @ U
-        self._shift = shift + sum(self._constant_of(c).flatten() for c in end.constants)
+        shift = U.new_zeros(U.shape[1]) if end.bias is None else self.constant_of(end.bias) @ U
+        self._shift = shift + sum(self.constant_of(c).flatten() for c in end.constants)
         self._width = d
         C = C[:, :-1] - C[:, -1:]
-        constant = sum((self._constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
+        constant = sum((self.constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
         self._constant_length = constant.square().sum().sqrt()
         rows = [(self._row(values[x]), self._matrix(W)) for x, W in parts.times]
         maps, stretch = [W @ C for _, W in rows], [operator_norm(W) for _, W in rows]
@@ -197,7 +197,7 @@ class Numerators(Listing):
         return self._steps.each(aten.mm.default, (x, W), {}, shape)
 
     def _matrix(self, node: Node) -> Tensor:
-        return self._constant_of(node) if node.op == "get_attr" else self._constant_of(node.all_input_nodes[0]).mT
+        return self.constant_of(node) if node.op == "get_attr" else self.constant_of(node.all_input_nodes[0]).mT
 
     def _row(self, x: Any) -> Any:
         """A vector as [1, size]."""

@@ -102,6 +102,11 @@ class Listing:
         with stage("tables"):
             self._logits = self._read()
 
+    @property
+    def batch(self) -> int:
+        """Inputs that are evaluated at once."""
+        return self._steps.batch
+
     def right(self, inputs: Tensor, labels: Tensor, alone: bool = False) -> Tensor:
         """Which of the inputs [N, n] are proven right: bool [N]. Two operations an output, besides the logits.
 
@@ -111,7 +116,7 @@ class Listing:
             Share nothing with other calls.
         """
         with stage("list"):
-            batches = zip(inputs.split(self._steps.batch), labels.split(self._steps.batch), strict=True)
+            batches = zip(inputs.split(self.batch), labels.split(self.batch), strict=True)
             parts = [self._proven(self._steps.run(x, self._logits, alone), y) for x, y in batches]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
 
@@ -121,7 +126,7 @@ class Listing:
     def know(self, batches: Iterable[Tensor]) -> None:
         """Make known all inputs that `right` will be given, in batches as they will be given: see `Steps.know`."""
         with stage("list"):
-            self._steps.know(x for inputs in batches for x in inputs.split(self._steps.batch))
+            self._steps.know(x for inputs in batches for x in inputs.split(self.batch))
 
     def price(self, inputs: Tensor) -> float:
         """Operations of `right` for each of some inputs, nothing being known of inputs before: for listings on the meta device."""
@@ -132,7 +137,7 @@ class Listing:
     def logits(self, inputs: Tensor) -> Tensor:
         """Logits [N, outputs] of inputs int64 [N, n], at least one."""
         with stage("list"):
-            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self._steps.batch)])
+            return torch.cat([self._steps.run(part, self._logits) for part in inputs.split(self.batch)])
 
     # ------------------------------------------------------------------------------------------------- reading the graph
 
@@ -148,12 +153,13 @@ class Listing:
                 tokens = torch.arange(self.v, device=self.device)[:, None].expand(self.v, self.n)
                 values[node] = Affine((Table(tokens, torch.arange(self.n)),))
             elif node.op == "get_attr":
-                values[node] = self._constant_of(node)
+                values[node] = self.constant_of(node)
             elif node.op == "call_function":
                 values[node] = self._operation(node, values)
         return values
 
-    def _constant_of(self, node: Node) -> Tensor:
+    def constant_of(self, node: Node) -> Tensor:
+        """A constant of the program, as double precision numbers if it is real."""
         constant = self.program.tensors[str(node.target)]
         return constant.double() if constant.is_floating_point() else constant
 

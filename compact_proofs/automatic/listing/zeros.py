@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import upper
 from compact_proofs.length import charge_integers
 
-TOGETHER = 16
-"""Entries of a vector that are looked at together."""
+GATHERED = 2**22
+"""Entries of the matrix that are gathered at once, at most."""
 
 
 def without_zeros(rows: Tensor, W: Tensor) -> Tensor:
     """``rows @ W`` for rows [R, d] of numbers >= 0 and W [d, E], where entries that are 0 are not multiplied.
 
-    A row is a sum over parts of `TOGETHER` entries. In each part, rows are sorted by which of their entries are provably at most 0,
-    hence 0, and those that agree in this are multiplied together, without these entries.
+    Rows that have equally many entries that are not provably at most 0, hence 0, are multiplied together, each by the rows of W
+    that belong to these entries.
 
-    Cost: 2 E operations for each entry that is not 0, and E additions for each part but the first; to sort, a comparison and an
-    integer operation for each entry, and 2 integer operations for each row and part (a radix sort).
+    Cost: 2 E operations for each entry that is not 0; for each entry a comparison, and an integer operation to list those that are
+    not 0; and 2 for each row, to sort them by their number (a radix sort).
     """
     R, d = rows.shape
-    total = None
-    for start in range(0, d, TOGETHER):
-        part, own = rows[:, start : start + TOGETHER], W[start : start + TOGETHER]
-        counts = (upper(part) > 0).cpu().numpy()
-        charge_integers(counts.size + 2 * R)
-        code = counts @ (1 << np.arange(counts.shape[1]))
-        order = np.argsort(code, kind="stable")
-        first = np.flatnonzero(np.diff(code[order], prepend=-1))
-        found = []
-        for members in np.split(order, first[1:]):
-            columns = torch.from_numpy(np.flatnonzero(counts[members[0]])).to(rows.device)
-            if len(columns):
-                found.append(torch.mm(part[torch.from_numpy(members).to(rows.device)][:, columns], own[columns]))
-            else:
-                found.append(torch.zeros(len(members), W.shape[1], dtype=torch.float64, device=rows.device))
-        back = torch.from_numpy(np.argsort(order)).to(rows.device)
-        product = torch.cat(found)[back]
-        total = product if total is None else total + product
-    assert total is not None
-    return total
+    counts = upper(rows) > 0
+    charge_integers(R * (d + 2))
+    with structure():
+        number, order = counts.sum(1).sort(stable=True)
+        columns = counts.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+        parts = [
+            (int(k), part)
+            for k in number.unique().tolist()
+            for part in order[number == k].split(max(1, GATHERED // max(1, k * W.shape[1])))
+        ]
+        back = torch.cat([part for _, part in parts]).argsort() if parts else order
+    found = []
+    for k, part in parts:
+        own = columns[part, :k]
+        found.append(torch.bmm(rows[part[:, None], own][:, None], W[own])[:, 0])
+    return torch.cat(found)[back] if found else rows @ W

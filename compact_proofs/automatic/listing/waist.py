@@ -1,0 +1,257 @@
+"""Where a program narrows: a vector through which alone the input reaches the output.
+
+What follows it, the tail, is a function of the vector: of a transformer, what the last position's residual stream becomes after the
+last attention, by an MLP, a norm and the unembedding.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Node
+
+from compact_proofs.automatic.listing.around import ALIKE, Around, NotFollowed, followed
+from compact_proofs.automatic.reading.lifted import Lifted, call
+from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
+from compact_proofs.automatic.reading.owners import structure
+from compact_proofs.enclosure.leaves import leaves
+from compact_proofs.program import Program
+from compact_proofs.program.simplify import name_of
+
+Constants = Callable[[Node], Tensor]
+"""What a node that is a constant of the program is."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The end of the tail: ``logits * s = z M + shift * s`` for the vector z of a node, with s = sigma(z) of a layer norm, or 1.
+
+    Attributes
+    ----------
+    vector : Node
+        z.
+    eps
+        Of the norm; None where there is none.
+    weight, bias
+        Of the norm.
+    unembedding : Node
+        What its result is multiplied by, [k, outputs].
+    constant : Node
+        What is added to that, [outputs] in any shape.
+    """
+
+    vector: Node
+    eps: float | None
+    weight: Node | None
+    bias: Node | None
+    unembedding: Node | None
+    constant: Node | None
+
+    @classmethod
+    def of(cls, output: Node) -> Readout:
+        """Of the node that is the program's output: without its last layer norm, if nothing but a linear map follows that."""
+        plain = cls(output, None, None, None, None, None)
+        at, constant = _unwrapped(output), None
+        if name_of(at) == "add" and not at.kwargs and len(at.args) == 2:
+            constants = [x for x in at.all_input_nodes if x.op == "get_attr"]
+            others = [x for x in at.all_input_nodes if x.op != "get_attr"]
+            if len(constants) != 1 or len(others) != 1:
+                return plain
+            at, constant = _unwrapped(others[0]), constants[0]
+        if name_of(at) == "addmm" and not at.kwargs and constant is None and _node(at, 0).op == "get_attr":
+            constant, factors = _node(at, 0), at.args[1:]
+        elif name_of(at) == "mm":
+            factors = at.args[:2]
+        else:
+            return plain
+        normed, U = _unwrapped(factors[0]), factors[1]  # type: ignore[arg-type]
+        if not _is_matrix(U) or normed.target is not operator.getitem or normed.args[1] != 0:
+            return plain
+        norm = _node(normed, 0)
+        if name_of(norm) != "native_layer_norm":
+            return plain
+        z, shape, weight, bias, eps = norm.args
+        if list(shape) != [_size(z)] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):  # type: ignore[arg-type,union-attr]
+            return plain
+        if constant is not None and _size(constant) != _size(output):
+            return plain
+        return cls(z, float(eps), weight, bias, U, constant)  # type: ignore[arg-type]
+
+    def matrix(self, constants: Constants) -> tuple[Tensor, Tensor]:
+        """M [k, outputs], and the shift [outputs]."""
+        if self.unembedding is None:
+            size = _size(self.vector)
+            return torch.eye(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
+        U = constants(self.unembedding) if self.unembedding.op == "get_attr" else constants(self.unembedding.all_input_nodes[0]).mT
+        M = U if self.weight is None else constants(self.weight)[:, None] * U
+        shift = torch.zeros(U.shape[1], dtype=torch.float64, device=U.device)
+        shift = shift if self.bias is None else constants(self.bias) @ U
+        shift = shift if self.constant is None else shift + constants(self.constant).reshape(-1)
+        return M - M.mean(0, keepdim=True), shift
+
+    def margins(self, z: Around, labels: Tensor, constants: Constants) -> Tensor:
+        """Lower bounds [L, outputs] of the margins of labels [L] over every output, times s; 1 over the label itself.
+
+        With m_k = z M_k at the centre, the margin over k times s is at least m_y - m_k, less what (M_y - M_k) z may differ by, plus
+        min(shift_y - shift_k, 0) s, where sigma(z) <= sigma(centre) + distance / sqrt(k).
+
+        Cost: 2 k outputs operations for each centre and symbol, and 2 k outputs^2 for each symbol.
+        """
+        M, shift = self.matrix(constants)
+        outputs = M.shape[1]
+        at = z.centre @ M
+        found = torch.ones(len(labels), outputs, dtype=torch.float64, device=M.device)
+        most = torch.ones(len(labels), dtype=torch.float64, device=M.device)
+        if self.eps is not None:
+            k = z.centre.shape[1]
+            middle = z.centre - z.centre.mean(1, keepdim=True)
+            most = (middle.square().sum(1) / k + self.eps).sqrt() + z.distance() / k**0.5
+        with structure():
+            rows = [(labels == y).nonzero()[:, 0] for y in range(outputs)]
+        parts = []
+        for y, own in enumerate(rows):
+            if not len(own):
+                continue
+            differ = z.of(own).entries(M[:, y : y + 1] - M)
+            margin = at[own, y : y + 1] - at[own] - differ + (shift[y] - shift).clamp(max=0) * most[own][:, None]
+            parts.append(margin)
+        with structure():
+            order = torch.cat(rows).argsort()
+        found = torch.cat(parts)[order]
+        with structure():
+            itself = torch.nn.functional.one_hot(labels, outputs).bool()
+        return torch.where(itself, 1.0, found)
+
+
+@dataclass(frozen=True)
+class Waist:
+    """A vector of a program, and what follows it.
+
+    Attributes
+    ----------
+    node
+        The vector.
+    before
+        The nodes that it depends on, and itself, in order.
+    tail
+        The nodes after it that the output depends on, constants among them, in order.
+    readout
+        The end of the tail.
+    """
+
+    node: Node
+    before: list[Node]
+    tail: list[Node]
+    readout: Readout
+
+    @classmethod
+    def of(cls, program: Program) -> Waist | None:
+        """The first whose tail has rules (`compact_proofs.automatic.listing.around`), and is more than moving entries."""
+        nodes = list(narrowed(program.graph, once=True).nodes)
+        output = nodes[-1].all_input_nodes[0]
+        readout = Readout.of(output)
+        for node in nodes:
+            if node.op != "call_function" or not _is_real(node) or node is output:
+                continue
+            between = _after(nodes, node, output)
+            if between is None or all(name_of(x) in ALIKE for x in between if x.op == "call_function"):
+                continue
+            found = cls(node, _ancestors(nodes, [node]), between, readout)
+            if found._has_rules(program):
+                return found
+        return None
+
+    def _has_rules(self, program: Program) -> bool:
+        def shape(node: Node) -> Tensor:
+            return torch.empty(node.meta["val"].shape, dtype=torch.float64, device="meta")
+
+        with structure():
+            try:
+                centre = torch.empty(1, self.size, dtype=torch.float64, device="meta")
+                self.around(Around.ball(centre, torch.empty(1, dtype=torch.float64, device="meta")), shape)
+            except NotFollowed:
+                return False
+        return True
+
+    @property
+    def shape(self) -> torch.Size:
+        """The vector's, in the program."""
+        return self.node.meta["val"].shape
+
+    @property
+    def size(self) -> int:
+        """Entries of the vector."""
+        return _size(self.node)
+
+    def around(self, given: Around, constants: Constants, slopes: bool = False) -> Around:
+        """The readout's vector, from all vectors near some centres; `slopes` as for `entrywise`."""
+        nodes = [x for x in self.tail if x is not self.node]
+        needed = set(_ancestors(nodes, [self.readout.vector], {self.node}))
+        return followed([x for x in nodes if x in needed], {self.node: given}, constants, slopes)[self.readout.vector]
+
+    def logits(self, vectors: Tensor, constants: Constants) -> Tensor:
+        """Logits [N, outputs] from vectors [N, *shape]: as the program computes them."""
+        values: dict[Node, Any] = {self.node: Lifted(vectors, "j")}
+        for node in self.tail:
+            if node.op == "get_attr":
+                values[node] = constants(node)
+                continue
+            args, kwargs = map_nodes(values.__getitem__, (tuple(node.args), dict(node.kwargs)))
+            if node.target is operator.getitem:
+                values[node] = args[0]
+                continue
+            result, axes = call(node.target, args, kwargs)
+            result = result[0] if isinstance(result, (tuple, list)) else result
+            values[node] = Lifted(result, axes) if any(isinstance(x, Lifted) for x in leaves((args, kwargs))) else result
+        return values[self.tail[-1]].data.reshape(len(vectors), -1)
+
+
+def _after(nodes: list[Node], waist: Node, output: Node) -> list[Node] | None:
+    """The nodes between a node and the output, constants among them; None if the input reaches the output beside the node."""
+    found = _ancestors(nodes, [output], {waist})
+    return None if any(x.op == "placeholder" for x in found) or waist not in _read(found) else found
+
+
+def _read(nodes: list[Node]) -> set[Node]:
+    return {y for x in nodes for y in x.all_input_nodes}
+
+
+def _ancestors(nodes: list[Node], of: list[Node], without: set[Node] | None = None) -> list[Node]:
+    """Some nodes and all that they read, in order, up to and without others."""
+    stop = without or set()
+    needed, waiting = set(of) - stop, [x for x in of if x not in stop]
+    while waiting:
+        for node in waiting.pop().all_input_nodes:
+            if node not in needed and node not in stop:
+                needed.add(node)
+                waiting.append(node)
+    return [node for node in nodes if node in needed]
+
+
+def _unwrapped(node: Node) -> Node:
+    while node.op == "call_function" and name_of(node) in ALIKE:
+        node = _node(node, 0)
+    return node
+
+
+def _node(node: Node, argument: int) -> Node:
+    return node.args[argument]  # type: ignore[return-value]
+
+
+def _is_matrix(W: Any) -> bool:
+    """Whether an argument is a constant matrix, or the transpose of one."""
+    return isinstance(W, Node) and (W.op == "get_attr" or (name_of(W) == "t" and W.all_input_nodes[0].op == "get_attr"))
+
+
+def _is_real(node: Node) -> bool:
+    value = node.meta.get("val")
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _size(node: Any) -> int:
+    return int(node.meta["val"].numel())
