@@ -87,8 +87,8 @@ def tokens_of(task: Task) -> int:
 def listed(listing: Listing | TwoSteps | Near, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
-    They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
-    labels and `right` of the listing: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one
+    They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides
+    labels and the listing's `right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one
     for each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
     """
     rows, n = inputs.numpy(), inputs.shape[1]

@@ -96,9 +96,12 @@ class Boxes:
     def first_inputs(self, b: int, number: int) -> Tensor:
         """The first of the `inputs` of box b, int64 [number, n]. Cost: as for all of them."""
         charge_integers(self.n_ctx * self.d_vocab)
-        tokens = [position.nonzero()[0] for position in self.masks[b].numpy()]
-        places = np.unravel_index(np.arange(number), [len(own) for own in tokens])
-        return torch.from_numpy(np.stack([own[place] for own, place in zip(tokens, places, strict=True)], -1))
+        rest, columns = np.arange(number), []
+        for position in self.masks[b].numpy()[::-1]:
+            tokens = position.nonzero()[0]
+            columns.append(tokens[rest % len(tokens)])
+            rest = rest // len(tokens)
+        return torch.from_numpy(np.stack(columns[::-1], -1))
 
     def member(self, inputs: Tensor) -> Tensor:
         """Which inputs [N, n] belong to which boxes: bool [N, B]."""

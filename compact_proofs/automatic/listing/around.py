@@ -109,15 +109,12 @@ class Around:
         return Around(self.centre + other.centre, tuple(found.items()))
 
 
-def least_sigma(x: Around, eps: float) -> Tensor:
-    """A lower bound [L] of sigma(z) = sqrt(|z - mean|^2 / k + eps), which changes by |dz| / sqrt(k) at most.
-
-    It is at least sqrt(eps).
-    """
+def sigma(x: Around, eps: float) -> tuple[Tensor, Tensor]:
+    """Bounds [L] of sigma(z) = sqrt(|z - mean|^2 / k + eps), which changes by |dz| / sqrt(k) at most, and is at least sqrt(eps)."""
     k = x.centre.shape[1]
     middle = x.centre - x.centre.mean(1, keepdim=True)
-    sigma = (middle.square().sum(1) / k + eps).sqrt()
-    return torch.maximum(sigma - x.distance() / k**0.5, torch.full_like(sigma, eps).sqrt())
+    at, change = (middle.square().sum(1) / k + eps).sqrt(), x.distance() / k**0.5
+    return torch.maximum(at - change, torch.full_like(at, eps).sqrt()), at + change
 
 
 def normed(x: Around, weight: Tensor | None, bias: Tensor | None, eps: float) -> Around:
@@ -130,7 +127,7 @@ def normed(x: Around, weight: Tensor | None, bias: Tensor | None, eps: float) ->
     middle = x.centre - x.centre.mean(1, keepdim=True)
     k = x.centre.shape[1]
     n = middle / (middle.square().sum(1, keepdim=True) / k + eps).sqrt()
-    found = Around.ball(n, upper(x.distance() / least_sigma(x, eps)))
+    found = Around.ball(n, upper(x.distance() / sigma(x, eps)[0]))
     if weight is not None:
         found = found.scaled(weight)
     return found if bias is None else Around(found.centre + bias, found.parts)

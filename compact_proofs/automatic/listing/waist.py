@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from compact_proofs.automatic.listing.around import ALIKE, Around, NotFollowed, followed
+from compact_proofs.automatic.listing.around import ALIKE, Around, NotFollowed, followed, sigma
 from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
 from compact_proofs.automatic.reading.owners import structure
@@ -98,19 +98,16 @@ class Readout:
         """Lower bounds [L, outputs] of the margins of labels [L] over every output, times s; 1 over the label itself.
 
         With m_k = z M_k at the centre, the margin over k times s is at least m_y - m_k, less what (M_y - M_k) z may differ by, plus
-        min(shift_y - shift_k, 0) s, where sigma(z) <= sigma(centre) + distance / sqrt(k).
+        (shift_y - shift_k) s, where sigma(z) changes by distance / sqrt(k) at most.
 
         Cost: 2 k outputs operations for each centre and symbol, and 2 k outputs^2 for each symbol.
         """
         M, shift = self.matrix(constants)
         outputs = M.shape[1]
         at = z.centre @ M
-        found = torch.ones(len(labels), outputs, dtype=torch.float64, device=M.device)
-        most = torch.ones(len(labels), dtype=torch.float64, device=M.device)
+        least = most = torch.ones(len(labels), dtype=torch.float64, device=M.device)
         if self.eps is not None:
-            k = z.centre.shape[1]
-            middle = z.centre - z.centre.mean(1, keepdim=True)
-            most = (middle.square().sum(1) / k + self.eps).sqrt() + z.distance() / k**0.5
+            least, most = sigma(z, self.eps)
         with structure():
             rows = [(labels == y).nonzero()[:, 0] for y in range(outputs)]
         parts = []
@@ -118,8 +115,9 @@ class Readout:
             if not len(own):
                 continue
             differ = z.of(own).entries(M[:, y : y + 1] - M)
-            margin = at[own, y : y + 1] - at[own] - differ + (shift[y] - shift).clamp(max=0) * most[own][:, None]
-            parts.append(margin)
+            ahead = shift[y] - shift
+            shifts = ahead.clamp(min=0) * least[own][:, None] + ahead.clamp(max=0) * most[own][:, None]
+            parts.append(at[own, y : y + 1] - at[own] - differ + shifts)
         with structure():
             order = torch.cat(rows).argsort()
         found = torch.cat(parts)[order]
