@@ -109,7 +109,7 @@ class Near:
         return self.to_waist.constant_of(node)
 
     def learn(self, inputs: Tensor, number: int) -> float:
-        """Make landmarks for a list of so many inputs from every other one of some [S, n].
+        """Make landmarks for a list of so many inputs, from the first three quarters of some [S, n].
 
         Returns
         -------
@@ -122,20 +122,20 @@ class Near:
             told = torch.cat([lower(self.waist.logits(r, self.constants)) for r in vectors.split(batch)]).argmax(1)
             last = inputs[:, -1].to(told.device)
             key = told * self.v + last
+            own = len(key) - len(key) // 4
             with structure():
-                found, kind = key[::2].unique(return_inverse=True)
+                found, kind = key[:own].unique(return_inverse=True)
                 members = torch.bincount(kind, minlength=len(found)).double()
                 place = torch.full((self.outputs * self.v,), len(found), device=key.device)
                 place[found] = torch.arange(len(found), device=key.device)
             flat = lower(vectors).flatten(1)
-            sums = torch.zeros(len(found), flat.shape[1], dtype=torch.float64, device=key.device).index_add(0, kind, flat[::2])
-            centre = sums / members[:, None]
-            centre = lower(centre)
+            sums = torch.zeros(len(found), flat.shape[1], dtype=torch.float64, device=key.device).index_add(0, kind, flat[:own])
+            centre = lower(sums / members[:, None])
             squared = lower(self._radius(centre, found // self.v, number >= MANY * len(found)).square())
             none = torch.zeros(1, flat.shape[1], dtype=torch.float64, device=key.device)
-            squared = torch.cat([torch.where(squared > 0, squared, -1.0), none[:, 0] - 1])
-            self.landmarks = Landmarks(torch.cat([centre, none]), squared, place.reshape(self.outputs, self.v))
-            near = self.landmarks.near(vectors[1::2], told[1::2], last[1::2])
+            squared = lower(torch.cat([torch.where(squared > 0, squared, -1.0), none[:, 0] - 1]))
+            self.landmarks = Landmarks(lower(torch.cat([centre, none])), squared, place.reshape(self.outputs, self.v))
+            near = self.landmarks.near(vectors[own:], told[own:], last[own:])
             return int(near.sum()) / max(len(near), 1)
 
     def _radius(self, centre: Tensor, labels: Tensor, slopes: bool) -> Tensor:
