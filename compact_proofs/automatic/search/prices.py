@@ -34,6 +34,10 @@ LOOK = 3
 """Operations for each row, to tell which inputs of a box it does not prove (`compact_proofs.certified.positive_tables`)."""
 
 
+LISTED = 64
+"""Where one input in so many is listed, landmarks must be worth their while, for that price to be expected."""
+
+
 @dataclass(frozen=True)
 class Prices:
     """Operations.
@@ -165,9 +169,9 @@ def with_landmarks(program: Program, shapes: Program, task: FiniteTask, most: in
     """
     v = task.d_vocab
     waist, number = Waist.of(program), min(task.size, most)
-    sample = len(sample_of(number, program.output.numel(), v))
-    if waist is None or not sample:
+    if waist is None or not sample_of(number // LISTED, program.output.numel(), v):
         return float("inf")
+    sample = len(sample_of(number, program.output.numel(), v))
     near = Near(program, v, waist)
     share = near.learn(torch.randint(0, v, (sample, task.n_ctx), generator=torch.Generator().manual_seed(1)), number)
     each = Near(shapes, v, waist).price(inputs, share)
