@@ -165,7 +165,7 @@ def entrywise(name: str, x: Around, slopes: bool) -> Around:
     return Around(x.centre * slope + middle, (*parts, (Symbol(radius), eye)))
 
 
-def followed(nodes: Iterable[Node], given: dict[Node, Any], constant: Callable[[Node], Tensor], slopes: bool) -> dict[Node, Any]:
+def followed(nodes: Iterable[Node], given: dict[Node, Around], constant: Callable[[Node], Tensor], slopes: bool) -> dict[Node, Any]:
     """Values of nodes, in order, each an `Around` or a constant, or what is given; `slopes` as for `entrywise`.
 
     Raises
@@ -173,10 +173,12 @@ def followed(nodes: Iterable[Node], given: dict[Node, Any], constant: Callable[[
     NotFollowed
         If a node has no rule.
     """
-    values = dict(given)
+    values: dict[Node, Any] = dict(given)
+    [device] = {x.centre.device for x in given.values()}
     for node in nodes:
         if node not in values:
-            values[node] = constant(node) if node.op == "get_attr" else _applied(node, values, slopes)
+            found = constant(node) if node.op == "get_attr" else _applied(node, values, slopes)
+            values[node] = found.to(device) if isinstance(found, Tensor) else found
     return values
 
 

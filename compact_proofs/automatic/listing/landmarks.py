@@ -39,7 +39,7 @@ FEWEST = 256
 """Inputs from which centres are made, at least."""
 
 
-MANY = 1024
+MANY = 2**13
 """Inputs for each landmark, from which on radii are found with slopes (`compact_proofs.automatic.listing.around.entrywise`)."""
 
 
