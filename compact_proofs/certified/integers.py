@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from compact_proofs.enclosure import lower
+from compact_proofs.enclosure import lower, upper
 from compact_proofs.length import unseen
 
 BITS = 44
@@ -22,6 +22,13 @@ def lower_bounds(x: Tensor) -> np.ndarray:
     with unseen("lower bounds, rounded down to integers and charged by number"):
         bounds = lower(x).detach().cpu().double().numpy()
     return np.where(np.isnan(bounds), -np.inf, bounds)
+
+
+def upper_bounds(x: Tensor) -> np.ndarray:
+    """Upper bounds of a real tensor, as numbers that are exactly known: float64, of the tensor's shape; NaN counts as inf."""
+    with unseen("upper bounds, rounded up to integers and charged by number"):
+        bounds = upper(x).detach().cpu().double().numpy()
+    return np.where(np.isnan(bounds), np.inf, bounds)
 
 
 def exponents(numbers: np.ndarray) -> np.ndarray:

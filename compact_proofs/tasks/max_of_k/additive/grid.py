@@ -19,7 +19,8 @@ sum s. Sums above `reach` are counted as `reach`, sums below -reach are dropped;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -31,7 +32,7 @@ from torch import Tensor
 
 from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.certified import Certified
-from compact_proofs.enclosure import lower, upper
+from compact_proofs.certified.integers import lower_bounds, upper_bounds
 from compact_proofs.length import address_table, charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
 from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
@@ -116,53 +117,59 @@ class GridSymbols:
 
 
 def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
-    """Round gains down, harms and thresholds up to the grid. Cost: about rows * K * G * log2(reach)."""
+    """Round gains down, harms and thresholds up to the grid. Cost: about 5 for each number on it."""
     with stage("grid"):
         group, far = s.rows.group, s.far[:, None]
-        high = s.high[:, :-1][group]  # [rows, K - 1]
-        from_far = high * far
-        gain = lower(s.low[:, :-1][group] + from_far).contiguous()
-        harm = upper(high[:, :, None] * (s.window - far).clamp(min=0)[:, None]).contiguous()
-        own = torch.cat([s.low[group, -1:], -s.high[group, -1:] * torch.cat([s.window, far], 1)], 1)
+        low, high = s.low * steps, s.high * steps  # exact, since steps is a power of two
+        from_far = high[group, :-1] * far
+        gain = low[group, :-1] + from_far
+        harm = high[group, :-1, None] * (s.window - far).clamp(min=0)[:, None]
+        own = torch.cat([low[group, -1:], -high[group, -1:] * torch.cat([s.window, far], 1)], 1)
         threshold = torch.where(s.valid[:, None], from_far.sum(1, keepdim=True) - own, torch.inf)
-        device = gain.device
-        gain_at = torch.searchsorted(_grid(1, reach, steps, device=device), gain, right=True)
-        harm_at = torch.searchsorted(_grid(0, 2 * reach, steps, device=device), harm)
-        limit = upper(threshold).contiguous()
-        needed = torch.searchsorted(_grid(-reach, 2 * reach, steps, device=device), limit, right=True) - reach
-    return GridSymbols(gain_at, harm_at, needed, reach)
+        return GridSymbols(
+            _integers(gain, lower_bounds, np.floor, 0, reach),
+            _integers(harm, upper_bounds, np.ceil, 0, 2 * reach + 1),
+            _integers(threshold, upper_bounds, np.floor, -reach - 1, 2 * reach) + 1,
+            reach,
+        )
 
 
-@address_table
-def _grid(first: int, last: int, steps: int) -> Tensor:
-    """first/steps, ..., last/steps: exact, since steps is a power of two."""
-    return torch.arange(first, last + 1, dtype=torch.float64) / steps
+def _integers(
+    x: Tensor, bounds: Callable[[Tensor], np.ndarray], rounding: Callable[[np.ndarray], np.ndarray], first: int, last: int
+) -> Tensor:
+    """Round bounds of real numbers to integers from `first` to `last`: int64. Three operations a number."""
+    charge_integers(3 * x.numel())
+    if x.is_meta:
+        return torch.empty_like(x, dtype=torch.int64)
+    return torch.from_numpy(np.clip(rounding(bounds(x)), first, last).astype(np.int64)).to(x.device)
 
 
 def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray, np.ndarray]:
     """Count the certified tuples of the K - 1 other tokens, and the queries, of each class: a row and a kind of query.
 
-    The last position needs no table of its own: for each query and each symbol there, the number of tuples of the others that reach
-    what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
+    The last position needs no table of its own: for each class that has queries and each symbol there, the number of tuples of the
+    others that reach what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
 
     Returns
     -------
     tuples, queries : [rows, G + 2]
-        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query, and how many there are. Their
-        products add up to the certified sequences. Zeros on meta tensors.
+        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if there is none), and how many
+        there are. Their products add up to the certified sequences. Zeros on meta tensors.
     """
     G, v = symbols.harm.shape[2], len(rows.group_of)
-    queries = _queries(rows, G)
     far_tokens = (rows.m - G).clamp(min=0)
-    kind = np.int64 if v**K < LARGEST_INT64 else object
+    exact = np.int64 if v**K < LARGEST_INT64 else object
     with stage("counting"):
-        tables = _Sums(symbols, far_tokens, kind)
-        for i in range(K - 2):
-            tables.add(i)
-        charge_integers(tables.rows * tables.width + 2 * queries.numel() * (G + 2 if K > 1 else 1))
-        if queries.is_meta:
+        row, kind, of_class = _classes(rows, G)
+        tables = _Sums(symbols, far_tokens, exact)
+        tables.add_all(K - 2)
+        charge_integers(tables.rows * tables.width + 2 * len(row) * ((G + 2 if K > 1 else 1) + 1))
+        if row.is_meta:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        return tables.tuples(K - 2), queries.cpu().numpy()
+        row, kind = row.cpu().numpy(), kind.cpu().numpy()
+        tuples, queries = np.zeros((tables.rows, G + 2), dtype=exact), np.zeros((tables.rows, G + 2), dtype=np.int64)
+        tuples[row, kind], queries[row, kind] = tables.tuples(K - 2, row, kind), of_class.cpu().numpy()
+        return tuples, queries
 
 
 class _Sums:
@@ -173,74 +180,96 @@ class _Sums:
         self.rows, self.meta = len(far_tokens), far_tokens.is_meta
         self.width = 1
         if not self.meta:
-            self.gain, self.harm, self.needed = (x.cpu().numpy() for x in (symbols.gain, symbols.harm, symbols.needed))
-            self.far = far_tokens.cpu().numpy().astype(kind)[:, None]
+            self.contributions, self.needed = symbols.contributions.cpu().numpy(), symbols.needed.cpu().numpy()
+            far = far_tokens.cpu().numpy().astype(kind)[:, None]
+            self.times = np.concatenate([np.ones((self.rows, self.needed.shape[1] - 1), dtype=kind), far], 1)  # [rows, G + 2]
             self.row = np.arange(self.rows)[:, None]
             self.N, self.least = np.ones((self.rows, 1), dtype=kind), 0  # the sum of no contributions is 0
 
-    def add(self, i: int) -> None:
-        """Add position i: for each sum, one multiplication for the far tokens and one addition for every other symbol."""
-        G = self.symbols.harm.shape[2]
-        charge_integers(self.rows * self.width * (G + 2))
-        width, R = self.width, self.reach
+    def add_all(self, n: int) -> None:
+        """Add the first n positions: the first two symbol by symbol, if that is less than by a table of the first."""
+        by_symbols = n > 1 and 2 * self.symbols.needed.shape[1] < 2 * self.reach + 1
+        if by_symbols:
+            self._add_two()
+        for i in range(2 if by_symbols else 0, n):
+            self._add(i)
+
+    def _add_two(self) -> None:
+        """Add positions 0 and 1: for each two symbols, an addition of their contributions, and one of how many there are."""
+        symbols, R = self.symbols.needed.shape[1], self.reach
+        charge_integers(2 * self.rows * symbols**2)
         self.width = 2 * R + 1
         if self.meta:
             return
-        start = 3 * R + self.least  # of the sum `least`, in a table that starts at -3 reach
+        table = np.zeros((self.rows, 5 * R + 2), dtype=self.kind)  # of sums from -3 R - 1 on
+        first, second = self.contributions[:, 0], self.contributions[:, 1]
+        times = np.where(first >= -R, self.times, 0)
+        for j, k in itertools.product(range(symbols), repeat=2):
+            table[self.row[:, 0], 3 * R + 1 + first[:, j] + second[:, k]] += times[:, j] * self.times[:, k]
+        self._keep(table[:, 1:])
+
+    def _add(self, i: int) -> None:
+        """Add position i: for each sum, one multiplication for the far tokens and one addition for every other symbol."""
+        symbols, width, R = self.symbols.needed.shape[1], self.width, self.reach
+        charge_integers(self.rows * width * symbols)
+        self.width = 2 * R + 1
+        if self.meta:
+            return
         table = np.zeros((self.rows, 5 * R + 1), dtype=self.kind)
-        at = start + np.arange(width)
-        table[:, at] = self.N * self.far
-        table[self.row, at + self.gain[:, i, None]] += self.N
-        for j in range(G):
-            usable = self.harm[:, i, j] <= 2 * R
-            table[self.row[usable], at - self.harm[usable, i, j, None]] += self.N[usable]
+        at = 3 * R + self.least + np.arange(width)  # of the sums so far, in a table that starts at -3 R
+        for j in range(symbols):
+            c, times = self.contributions[:, i, j, None], self.times[:, j, None]
+            usable = c[:, 0] >= -2 * R
+            table[self.row[usable], at + c[usable]] += times[usable] * self.N[usable]
+        self._keep(table)
+
+    def _keep(self, table: np.ndarray) -> None:
+        """Take the sums from -R on out of a table of sums -3 R ... 2 R; those above R count as R."""
+        R = self.reach
         self.N, self.least = table[:, 2 * R : 4 * R + 1], -R
         self.N[:, -1] += table[:, 4 * R + 1 :].sum(1)
 
-    def tuples(self, last: int) -> np.ndarray:
-        """For each row and query, the number of tuples of tokens at all positions whose sum suffices: [rows, G + 2].
+    def tuples(self, last: int, row: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """For each class, a row and a kind of query, the number of tuples of tokens at all positions whose sum suffices: [n].
 
-        Two operations (what is still needed, a sum of numbers found) for each query and each symbol at the last position.
+        Two operations (what is still needed, a sum of numbers found) for each class and each symbol at the last position.
         """
         at_least = np.cumsum(self.N[:, ::-1], axis=1, dtype=self.kind)[:, ::-1]
-        total = np.zeros(self.needed.shape, dtype=self.kind)
-        for times, contribution in self._symbols(last):
-            wanted = np.clip(self.needed - contribution - self.least, 0, self.width)
-            padded = np.concatenate([at_least, np.zeros((self.rows, 1), dtype=self.kind)], 1)
-            total += times * np.take_along_axis(padded, wanted, 1)
+        padded = np.concatenate([at_least, np.zeros((self.rows, 1), dtype=self.kind)], 1)
+        needed, total = self.needed[row, kind] - self.least, np.zeros(len(row), dtype=self.kind)
+        if last < 0:
+            return padded[row, np.clip(needed, 0, self.width)]
+        for j in range(self.times.shape[1]):
+            c = self.contributions[row, last, j]
+            times = np.where(c >= -2 * self.reach, self.times[row, j], 0)
+            total += times * padded[row, np.clip(needed - c, 0, self.width)]
         return total
 
-    def _symbols(self, i: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """How many tokens a symbol at position i stands for, and what it contributes, [rows, 1] each."""
-        if i < 0:
-            yield np.ones((self.rows, 1), dtype=self.kind), np.zeros((self.rows, 1), dtype=np.int64)
-            return
-        one = np.ones((self.rows, 1), dtype=self.kind)
-        yield self.far, np.zeros((self.rows, 1), dtype=np.int64)
-        yield one, self.gain[:, i, None]
-        for j in range(self.harm.shape[2]):
-            harm = self.harm[:, i, j, None]
-            yield np.where(harm <= 2 * self.reach, one, 0), -harm
 
-
-def _queries(rows: Rows, G: int) -> Tensor:
-    """int64 [rows, G + 2]: how many queries of the group are m, m - 1, ..., m - G, smaller."""
+def _classes(rows: Rows, G: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, kind and number of queries of the classes: each query near each maximum, then for each row the smaller ones together."""
     v, groups = len(rows.group_of), len(rows.first)
     device = rows.group_of.device
-    with stage("counting"):
-        belongs = rows.group_of == torch.arange(groups, device=device)[:, None]  # [groups, v]
-        padded = torch.cat([torch.zeros(groups, 1, dtype=torch.int64, device=device), belongs.to(torch.int64)], 1)
-        upto = padded.cumsum(1)  # [groups, n]: members below n
-        token, beyond = _query_tokens(v, G, device=device)
-        near = padded[rows.group[:, None], token[rows.m]]
-        return torch.cat([near, upto[rows.group, beyond[rows.m]][:, None]], 1)
+    m, kind = _near(v, G, min(rows.first), device=device)
+    belongs = rows.group_of == torch.arange(groups, device=device)[:, None]  # [groups, v]
+    padded = torch.cat([torch.zeros(groups, 1, dtype=torch.int64, device=device), belongs.to(torch.int64)], 1)
+    upto = padded.cumsum(1)  # [groups, n]: members below n
+    far = upto[rows.group, _beyond(v, G, device=device)[rows.m]]
+    row = torch.cat([rows.number(m - kind, m), torch.arange(len(rows.m), device=device)])
+    return row, torch.cat([kind, torch.full_like(far, G + 1)]), torch.cat([torch.ones_like(m), far])
 
 
 @address_table
-def _query_tokens(v: int, G: int) -> tuple[Tensor, Tensor]:
-    """For each m: 1 + the tokens m, m - 1, ..., m - G (0 where negative), and how many tokens lie below m - G."""
-    m = torch.arange(v)
-    return (1 + m[:, None] - torch.arange(G + 1)).clamp(min=0), (m - G).clamp(min=0)
+def _near(v: int, G: int, least: int) -> tuple[Tensor, Tensor]:
+    """m and m - q for every m >= least and q = m, m - 1, ..., m - G that is a token."""
+    m, below = torch.cartesian_prod(torch.arange(least, v), torch.arange(G + 1)).T
+    return m[below <= m], below[below <= m]
+
+
+@address_table
+def _beyond(v: int, G: int) -> Tensor:
+    """For each m: how many tokens lie below m - G."""
+    return (torch.arange(v) - G).clamp(min=0)
 
 
 class GridSet(Certified):

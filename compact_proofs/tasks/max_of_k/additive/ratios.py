@@ -37,9 +37,11 @@ class Rows:
     @cached_property
     def of_pair(self) -> Tensor:
         """The row of each pair (q, m) of `query_max_pairs`, int64 [pairs]."""
-        v = len(self.group_of)
-        q, m = query_max_pairs(v, device=self.m.device)
-        _, _, start = _rows(v, *self.first, device=self.m.device)
+        return self.number(*query_max_pairs(len(self.group_of), device=self.m.device))
+
+    def number(self, q: Tensor, m: Tensor) -> Tensor:
+        """The row of each query and maximum; one addition for each."""
+        _, _, start = _rows(len(self.group_of), *self.first, device=self.m.device)
         return start[self.group_of[q]] + m
 
     @classmethod

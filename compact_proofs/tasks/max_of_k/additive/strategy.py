@@ -75,7 +75,7 @@ class Additive(MaxOfKStrategy):
     """What the search groups queries by, counting on a grid: how much they prefer tokens, or positions."""
 
     name: ClassVar[str] = "additive"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "ours: ratios that add up over positions, counted exactly; O(v^2 d)"
 
     def __post_init__(self) -> None:

@@ -29,14 +29,14 @@ def split_attention(
     with stage("QK"):
         QK = model.W_Q @ model.W_K.mT / model.attn_scale()
         R = QK - a[:, None] * b
-        query = model.W_E + model.W_pos[-1]
-        beta, h = query @ a, model.W_E @ b
-        shared = ((centres + model.W_pos[-1]) @ R) @ model.W_E.mT  # e, [groups, v]
+        last, h = model.W_pos[-1], model.W_E @ b
+        beta = model.W_E @ a + last @ a
+        shared = ((centres + last) @ R) @ model.W_E.mT  # e, [groups, v]
         keys = torch.cat([model.W_E[start:], hints["small_centre"][None]]) @ R.mT - hints["key_centre"]
         rest, least = norm(keys, 1), min(rows.first)
         excess = triangle_excess(keys[:-1], rest[:-1], least - start, close)
         n = torch.cat([sizes.small * norm(R) + rest[-1], rest[:-1]])
-        EQKP = query @ (model.W_pos @ QK.mT).mT
+        EQKP = _position_scores(model, QK)
     with stage("attention"):
         ends = largest_by_group(torch.stack([-beta, beta], 1), rows.group_of, groups)
         low, high = factors_by_group(EQKP, rows.group_of, groups)
@@ -64,9 +64,10 @@ def exact_attention(
     q, m, at, pair = _pairs_from(model.d_vocab, least, start, device=device)
     row, window = rows.of_pair[pair], Window.of(model.d_vocab, G, start, m)
     with stage("QK"):
+        QK = model.W_Q @ model.W_K.mT / model.attn_scale()
         query = model.W_E + model.W_pos[-1]
-        keys = query @ (model.W_Q @ model.W_K.mT / model.attn_scale())
-        EQKE, EQKP = keys @ model.W_E[start:].mT, keys @ model.W_pos.mT
+        keys = query @ QK
+        EQKE, EQKP = keys @ model.W_E[start:].mT, _position_scores(model, QK)
         if start:
             beta, h = query @ hints["a"], model.W_E[:start] @ hints["b"]
             rest = keys - beta[:, None] * hints["b"]
@@ -82,6 +83,14 @@ def exact_attention(
         worst = torch.exp(largest_by_group(worst, row, len(rows.m)))
         low, high = factors_by_group(EQKP, rows.group_of, groups)
     return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
+
+
+def _position_scores(model: AttentionOnlyTransformer, QK: Tensor) -> Tensor:
+    """Scores of positions, less the last one's, under each query: [v, K]. Cost: 2 (K - 1) d (v + d)."""
+    last = model.W_pos[-1]
+    directions = (model.W_pos[:-1] - last) @ QK.mT
+    scores = model.W_E @ directions.mT + last @ directions.mT
+    return torch.cat([scores, torch.zeros_like(model.W_E[:, :1])], 1)
 
 
 @address_table

@@ -20,7 +20,7 @@ from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, Grid
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, divisions, neighbouring
-from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios
+from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios, values_and_last
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -77,7 +77,7 @@ class LargeMaxima(MaxOfKStrategy):
     """Divisions of the queries into groups that the search tries."""
 
     name: ClassVar[str] = "large-maxima"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "ours: the additive certificate for large maxima; the shortest for models that were not tuned"
 
     def explain(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Tensor]:
@@ -141,8 +141,9 @@ class LargeMaxima(MaxOfKStrategy):
         else:
             attention, weight_small = exact_attention(model, rows, explanation, sizes, G, start, self._least(model))
         direct = direct_by_norms if self.direct == "norms" else exact_direct
-        paths = direct(model, rows, explanation, sizes, self.close)
-        rho, rho_far, rho_small, valid = ratios(model, rows, explanation, sizes, window, paths, min(self.rivals, v - 1))
+        VO, last = values_and_last(model)
+        paths = direct(model, last, rows, explanation, sizes, self.close)
+        rho, rho_far, rho_small, valid = ratios(model, VO, rows, explanation, sizes, window, paths, min(self.rivals, v - 1))
         with stage("symbols"):
             near = torch.where(window.real, attention.near * rho, torch.inf)
             far = torch.where(window.some, attention.beyond * rho_far, 0.0)

@@ -16,6 +16,9 @@ from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbour_pairs, triangle_excess
 
+BLOCK = 4
+"""Outputs that are not compared one by one are compared by blocks of so many that follow each other."""
+
 
 @dataclass(frozen=True)
 class Direct:
@@ -35,21 +38,38 @@ class Direct:
     saved: Tensor
 
 
-def direct_by_norms(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0) -> Direct:
-    """By the centres and the distances from them."""
+def values_and_last(model: AttentionOnlyTransformer) -> tuple[Tensor, Tensor]:
+    """W_V W_O, [d, d]; and p + p W_V W_O, [d], what the last position p adds to every output's direct path.
+
+    Attention sums to 1, so PVOU[K - 1] may be added to the direct path and taken off PVOU[i] for every i: the logits are the same.
+    """
+    with stage("OV"):
+        VO = model.W_V @ model.W_O
+        return VO, model.W_pos[-1] + model.W_pos[-1] @ VO
+
+
+def direct_by_norms(
+    model: AttentionOnlyTransformer, last: Tensor, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0
+) -> Direct:
+    """By the centres and the distances from them; `last` [d] is what is added to every query."""
     with stage("EU"):
-        base, spread = (hints["centres"] + model.W_pos[-1]) @ model.W_U, sizes.query * sizes.output
+        base, spread = (hints["centres"] + last) @ model.W_U, sizes.query * sizes.output
         excess = triangle_excess((model.W_U - hints["output_centre"][:, None]).mT, sizes.output, min(rows.first), close)
         saved = sizes.query[:, :, None] * excess
         return Direct(base + spread, base - spread, torch.stack([saved, saved], 3))
 
 
-def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0) -> Direct:
-    """Largest and least EUPU[q, x] over the queries of each group; for neighbours, of EUPU[q, i] - EUPU[q, i - j]."""
+def exact_direct(
+    model: AttentionOnlyTransformer, last: Tensor, rows: Rows, hints: Explanation, sizes: Sizes, close: int = 0
+) -> Direct:
+    """Largest and least EUPU[q, x] over the queries of each group; for neighbours, of EUPU[q, i] - EUPU[q, i - j].
+
+    EUPU[q] is (W_E[q] + last) W_U.
+    """
     groups, v = len(rows.first), model.d_vocab
     upper, lower, _ = neighbour_pairs(v, min(rows.first), close, device=rows.m.device)
     with stage("EU"):
-        EUPU = (model.W_E + model.W_pos[-1]) @ model.W_U
+        EUPU = (model.W_E + last) @ model.W_U
         low, high = ends_by_group(EUPU, rows.group_of, groups)
         apart = EUPU[:, upper][:, :, None] - EUPU[:, lower]
         least, most = (end.reshape(groups, *lower.shape) for end in ends_by_group(apart.flatten(1), rows.group_of, groups))
@@ -59,9 +79,9 @@ def exact_direct(model: AttentionOnlyTransformer, rows: Rows, hints: Explanation
 
 
 def ratios(
-    model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Direct, R: int
+    model: AttentionOnlyTransformer, VO: Tensor, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Direct, R: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Bound the ratios from the values, for R rivals one by one.
+    """Bound the ratios from the values, for R rivals one by one; `direct` has the last position's PVOU in it (`values_and_last`).
 
     Returns
     -------
@@ -74,34 +94,25 @@ def ratios(
     """
     v, start, group, m, least = model.d_vocab, window.start, rows.group, rows.m, min(rows.first)
     with stage("OV"):
-        VO = model.W_V @ model.W_O
-        written = torch.cat([model.W_E[start:], hints["small_centre"][None], model.W_pos]) @ VO @ model.W_U
-        EVOU, small, PVOU = written[: v - start], written[v - start], written[v - start + 1 :]
+        positions = model.W_pos[:-1] - model.W_pos[-1]
+        written = torch.cat([model.W_E[start:], hints["small_centre"][None], positions]) @ VO @ model.W_U
+        EVOU, small, PVOU = written[: v - start], written[v - start], torch.cat([torch.zeros_like(direct.high[:1]), written[v - start + 1 :]])
     with stage("rho"):
         high, low = direct.high + PVOU.amax(0), direct.low + PVOU.amin(0)  # [groups, v]
         A = EVOU + high[:, None]  # [groups, known t, x]
-        upto = torch.cummax(A, 2).values
-        rival, below, above = _rivals(v, R, device=m.device)
-        maximum, token, x = m - start, window.token, rival[m]
+        blocks = A[:, :, _blocks(v, device=m.device)].amax(3)  # [groups, known t, block]
+        A = torch.cat([A, blocks], 2)
+        maximum, token, x = m - start, window.token, _rivals(v, R, device=m.device)[m]
         own = EVOU[maximum, m] + low[group, m]
         saved = _of_rivals(direct.saved, rows, R)
-        gap = own[:, None] - _less(A[group[:, None], maximum[:, None], x], saved)  # [rows, R]
+        gap = own[:, None] - _less(A[group[:, None], maximum[:, None], x], saved)  # [rows, rivals and blocks]
         base = EVOU[token, m[:, None]] + low[group, m][:, None]  # [rows, G]
         harm = _less(A[group[:, None, None], token[:, :, None], x[:, None]], saved[:, None]) - base[:, :, None]
         rho = (harm * (1 / gap)[:, None]).amax(2)
         narrowest = gap.amin(1)
-        if v - 1 > R:
-            first = min(max(least - (R + 1) // 2, 0) + R + 1, v - 1)  # no maximum asks for less
-            downto = torch.cummax(A[:, :, first:].flip(2), 2).values.flip(2)
-            above_first = (above - first).clamp(0, v - 1 - first)
-            # on each side, [groups, known t, m]: the largest A[t, x]
-            for side, some in ((upto[:, :, below - 1], below > 0), (downto[:, :, above_first], above < v)):
-                gap = torch.where(some[m], own - side[group, maximum, m], torch.inf)
-                ratio = (side[group[:, None], token, m[:, None]] - base) / gap[:, None]
-                rho, narrowest = torch.maximum(rho, ratio), torch.minimum(narrowest, gap)
     with stage("far"):
         # [groups, t, m - least]: worst over known tokens <= t
-        behind = torch.cummax(upto[:, :, -1:] - EVOU[:, least:], 1).values
+        behind = torch.cummax(blocks.amax(2, keepdim=True) - EVOU[:, least:], 1).values
         far = behind[group, window.beyond, m - least] - low[group, m]
         if start:
             radius = sizes.small.amax() * norm(VO) * sizes.output
@@ -128,17 +139,32 @@ def _of_rivals(saved: Tensor, rows: Rows, R: int) -> Tensor:
 def _where_saved(v: int, R: int, n: int, close: int) -> Tensor:
     """For each m and its first rivals x: where the flattened `Direct.saved` of a group has the pair; its length if nowhere."""
     m = torch.arange(v)[:, None]
-    x = _rivals(v, R)[0][:, : 2 * close]
+    x = _rivals(v, R)[:, : 2 * close]
     apart, upper = (m - x).abs(), torch.maximum(m, x) - (v - n)
-    return torch.where((apart <= close) & (upper >= 0), 2 * (upper * close + apart - 1) + (x > m), 2 * n * close)
+    return torch.where((x < v) & (apart <= close) & (upper >= 0), 2 * (upper * close + apart - 1) + (x > m), 2 * n * close)
 
 
 @address_table
-def _rivals(v: int, R: int) -> tuple[Tensor, Tensor, Tensor]:
-    """For each m: R outputs around it, the nearest first, [v, R]; how many lie below all of these; the first above (v for none)."""
-    m = torch.arange(v)
-    below = (m - (R + 1) // 2).clamp(0, v - 1 - R)
-    rival = below[:, None] + torch.arange(R)
-    rival = rival + (rival >= m[:, None])
-    nearest = (rival - m[:, None]).abs().argsort(dim=1, stable=True)
-    return rival.gather(1, nearest), below, below + R + 1
+def _blocks(v: int) -> Tensor:
+    """Outputs in blocks of `BLOCK` that follow each other, [blocks, BLOCK]; the last output again and again where the last is short."""
+    return torch.arange(-(-v // BLOCK) * BLOCK).clamp(max=v - 1).reshape(-1, BLOCK)
+
+
+@address_table
+def _rivals(v: int, R: int) -> Tensor:
+    """For each m: the other outputs of the blocks around it, the nearest first, and then v + b for every other block b.
+
+    The blocks around m are as many as R + 1 outputs take, m's own among them. Where there are fewer rivals than elsewhere, one of
+    them, or a block, is repeated. Shape [v, n], with n - (number of other blocks) at least R if there are so many.
+    """
+    blocks = _blocks(v)
+    around = min(-(-(R + 1) // BLOCK), len(blocks))
+    table = []
+    for m in range(v):
+        first = min(max(round((m + 0.5) / BLOCK - around / 2), 0), len(blocks) - around)
+        outputs = blocks[first : first + around].unique()
+        rivals = sorted(outputs[outputs != m].tolist(), key=lambda x: (abs(x - m), x))
+        others = [v + b for b in range(len(blocks)) if not first <= b < first + around]
+        known = rivals + others
+        table.append(rivals + [known[0]] * (around * BLOCK - 1 - len(rivals)) + others)
+    return torch.tensor(table)
