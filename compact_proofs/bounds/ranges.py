@@ -26,13 +26,17 @@ def largest_by_group(x: Tensor, group: Tensor, groups: int) -> Tensor:
 
     Cost: one comparison for each entry.
     """
-    out = torch.zeros(groups, x.shape[1], dtype=torch.float64, device=x.device)
-    return out.scatter_reduce(0, group[:, None].expand(-1, x.shape[1]), x, "amax", include_self=False)
+    return _by_group(x, group, groups, "amax")
 
 
 def ends_by_group(x: Tensor, group: Tensor, groups: int) -> tuple[Tensor, Tensor]:
     """The entrywise minimum and maximum of the rows of each group, [groups, k] each; see `largest_by_group`.
 
-    What is bounded by its ends holds for every row of a group at once. Cost: two comparisons and two signs for each entry.
+    What is bounded by its ends holds for every row of a group at once. Cost: two comparisons for each entry.
     """
-    return -largest_by_group(-x, group, groups), largest_by_group(x, group, groups)
+    return _by_group(x, group, groups, "amin"), _by_group(x, group, groups, "amax")
+
+
+def _by_group(x: Tensor, group: Tensor, groups: int, extreme: str) -> Tensor:
+    out = torch.zeros(groups, x.shape[1], dtype=torch.float64, device=x.device)
+    return out.scatter_reduce(0, group[:, None].expand(-1, x.shape[1]), x, extreme, include_self=False)

@@ -123,7 +123,7 @@ def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
         low, high = s.low * steps, s.high * steps  # exact, since steps is a power of two
         from_far = high[group, :-1] * far
         gain = low[group, :-1] + from_far
-        harm = high[group, :-1, None] * (s.window - far).clamp(min=0)[:, None]
+        harm = high[group, :-1, None] * (s.window - far)[:, None]  # what is not above 0 counts as 0
         own = torch.cat([low[group, -1:], -high[group, -1:] * torch.cat([s.window, far], 1)], 1)
         threshold = torch.where(s.valid[:, None], from_far.sum(1, keepdim=True) - own, torch.inf)
         return GridSymbols(

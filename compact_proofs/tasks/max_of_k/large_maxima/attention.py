@@ -55,30 +55,39 @@ def split_attention(
 def exact_attention(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, G: int, start: int, least: int
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the same from the exact scores of tokens from `start` on.
+    """Bound the same from exact scores, of the tokens that stand in the window of some m >= q: t >= max(start, q - G).
 
-    With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of a
-    smaller token t is beta_q h[t] + k_q . W_E[t] <= max_{t < start} beta_q h[t] + k_q . c + |k_q| max_{t < start} |W_E[t] - c|.
+    With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of
+    another token t is beta_q h[t] + k_q . W_E[t]. For t < start it is at most max_t beta_q h[t] + k_q . c + |k_q| max_t |W_E[t] - c|,
+    and for start <= t < q - G at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
     """
-    groups, device = len(rows.first), rows.m.device
-    q, m, at, pair = _pairs_from(model.d_vocab, least, start, device=device)
-    row, window = rows.of_pair[pair], Window.of(model.d_vocab, G, start, m)
+    groups, v, device = len(rows.first), model.d_vocab, rows.m.device
+    q, m, at, pair = _pairs_from(v, least, start, device=device)
+    row, window = rows.of_pair[pair], Window.of(v, G, start, m)
+    known_q, known_t, place, behind, some = _known(v, G, start, device=device)
     with stage("QK"):
         QK = model.W_Q @ model.W_K.mT / model.attn_scale()
         query = model.W_E + model.W_pos[-1]
-        keys = query @ QK
-        EQKE, EQKP = keys @ model.W_E[start:].mT, _position_scores(model, QK)
+        keys, EQKP = query @ QK, _position_scores(model, QK)
+        scores = (keys[known_q] * model.W_E[known_t]).sum(1)
+        none = torch.full_like(keys[:1, 0], -torch.inf)
+        EQKE = torch.cat([scores, none])[place]  # [q, t - start], -inf where it is not known
+        beta, h = query @ hints["a"], model.W_E[: v - G] @ hints["b"]
+        rest = keys - beta[:, None] * hints["b"]
+        size = norm(rest, 1)
+        small = torch.zeros_like(beta)
         if start:
-            beta, h = query @ hints["a"], model.W_E[:start] @ hints["b"]
-            rest = keys - beta[:, None] * hints["b"]
-            ends = torch.maximum(beta * h.amin(), beta * h.amax())
-            small = ends + rest @ hints["small_centre"] + norm(rest, 1) * sizes.small.amax()
-        else:
-            small = torch.zeros_like(EQKE[:, 0])
+            ends = torch.maximum(beta * h[:start].amin(), beta * h[:start].amax())
+            small = ends + rest @ hints["small_centre"] + size * sizes.small.amax()
+        others = none.expand(v)
+        if start < v - G:
+            least_h, most_h = (torch.cummin(h[start:], 0).values[behind], torch.cummax(h[start:], 0).values[behind])
+            longest = torch.cummax(norm(model.W_E[start : v - G], 1), 0).values[behind]
+            others = torch.where(some, torch.maximum(beta * least_h, beta * most_h) + size * longest, -torch.inf)
     with stage("attention"):
         at_max = EQKE[q, at]
         near = EQKE[q[:, None], window.token] - at_max[:, None]
-        beyond = torch.cummax(EQKE, 1).values[q, window.beyond] - at_max
+        beyond = torch.maximum(torch.cummax(EQKE, 1).values[q, window.beyond], others[q]) - at_max
         worst = torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1)
         worst = torch.exp(largest_by_group(worst, row, len(rows.m)))
         low, high = factors_by_group(EQKP, rows.group_of, groups)
@@ -99,3 +108,25 @@ def _pairs_from(v: int, least: int, start: int) -> tuple[Tensor, Tensor, Tensor,
     q, m = query_max_pairs(v)
     number = (m >= least).nonzero().squeeze(1)
     return q[number], m[number], m[number] - start, number
+
+
+@address_table
+def _known(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Where scores are known exactly: for t >= start and t >= q - G.
+
+    Returns
+    -------
+    q, t : int64 [n]
+        The pairs.
+    place : int64 [v, v - start]
+        For each query and token from `start` on, the number of their pair; n where it is not known.
+    behind, some : [v]
+        For each query, the number of the largest token from `start` on that is not known (0 where there is none), counted from
+        `start`; and is there one?
+    """
+    every, token = torch.arange(v), torch.arange(start, v)
+    known = token >= every[:, None] - G
+    q, t = known.nonzero().T
+    place = torch.where(known, known.flatten().cumsum(0).reshape(known.shape) - 1, len(q))
+    behind = every - G - 1 - start
+    return q, t + start, place, behind.clamp(min=0), behind >= 0

@@ -28,14 +28,17 @@ from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 class LargeMaxima(MaxOfKStrategy):
     """Count sequences with a maximum of at least `least` by the additive certificate, on a grid (`additive.grid`).
 
-    **Direct path and positions.** With k = `output_centre`, u[x] = |W_U[:, x] - k| and any c_g, for the queries of group g and all
-    positions i, EUPU[q, x] - EUPU[q, m] + PVOU[i, x] - PVOU[i, m] <= high[g, x] - low[g, m], where
+    **Direct path and positions.** Attention sums to 1, so what the last position p = W_pos[-1] writes, P = p W_V W_O W_U, may be
+    added to the direct path and taken off PVOU: pi_i = PVOU[i] - P. With k = `output_centre`, u[x] = |W_U[:, x] - k| and any c_g,
+    for the queries of group g and all positions i, EUPU[q, x] - EUPU[q, m] + PVOU[i, x] - PVOU[i, m] <= high[g, x] - low[g, m],
+    where
 
-        high[g, x] = (c_g + W_pos[-1]) W_U[:, x] + max_i PVOU[i, x] + F_g u[x],    low[g, m] = ... + min_i PVOU[i, m] - F_g u[m].
+        high[g, x] = (c_g + p) W_U[:, x] + P[x] + max_i pi_i[x] + F_g u[x],    low[g, m] = ... + min_i pi_i[m] - F_g u[m].
 
     **Ratios.** rho[t, m] = max over x != m of (EVOU[t, x] - EVOU[t, m] + high[x] - low[m]) / (EVOU[m, m] - EVOU[m, x] + low[m] -
-    high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them, are compared one by one. For all
-    below these, and for all above, the largest numerator is divided by the least denominator: by running maxima of EVOU[t] + high.
+    high[x]), if every denominator is positive. The outputs nearest to m, `rivals` of them at least, are compared one by one; of the
+    others, blocks that follow each other (`values.BLOCK`): for x in a block, rho is at most the largest numerator by the least
+    denominator, both by the largest EVOU[t, x] + high[x] in the block.
 
     **Smaller tokens**, t < start, with c = `small_centre`: EVOU[t, x] - EVOU[t, m] differs from the same for c, in the place of
     W_E[t], by at most |W_E[t] - c| |W_V W_O|_F (u[x] + u[m]).
@@ -44,7 +47,7 @@ class LargeMaxima(MaxOfKStrategy):
     beta_q h[t] + e[g, t] + f_q . y[t] with beta_q = (W_E[q] + W_pos[-1]) . a, h = W_E b, e[g] = W_E R^T (c_g + W_pos[-1]) and
     y = W_E R^T. The last differs between t and m by at most F_g (n[t] + n[m]), where n[t] = |y[t] - k'| with k' = `key_centre`; for
     smaller tokens, n[t] <= |W_E[t] - c| |R|_F + |c R^T - k'|. beta (h[t] - h[m]) is linear in beta, so at most its larger value at
-    the ends of the group's range. Scores of positions are exact.
+    the ends of the group's range. Scores of positions are exact, less the last one's.
 
     **Neighbours.** f_q . (z - z') <= F_g |z - z'|, which for neighbours is two thirds of what two distances from a centre give. So
     for the `close` outputs on each side of m, and the `close` tokens below it, F_g times the difference is taken off
@@ -52,7 +55,7 @@ class LargeMaxima(MaxOfKStrategy):
     EUPU[q, x] - EUPU[q, m].
 
     Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, 4 d for each
-    maximum and neighbour (5 v if exact), and about 3 window * rivals + window * reach * K for each (group, maximum).
+    maximum and neighbour (3 v if exact), and about 3 window * (rivals + v / 4) + 2 window * reach * (K - 4) for each (group, maximum).
     """
 
     least: Natural = 24
@@ -62,15 +65,15 @@ class LargeMaxima(MaxOfKStrategy):
     groups: Positive = 2
     """Groups of queries that share their bounds."""
     rivals: Positive = 16
-    """Outputs nearest to the maximum that are compared one by one; d_vocab or more for all."""
-    steps: GridSteps = 8
+    """Outputs nearest to the maximum that are compared one by one, at least: whole blocks around it; d_vocab or more for all."""
+    steps: GridSteps = 16
     """Grid points in a unit of weight; a power of two."""
-    reach: GridReach = 12
+    reach: GridReach = 16
     """Largest sum of contributions that is told apart on the grid, in grid points."""
     direct: Literal["norms", "exact"] = "norms"
     """The direct path by the distances from centres (v d), or exactly (2 v^2 d)."""
     attention: Literal["norms", "exact"] = "norms"
-    """Scores beyond rank one by the same distances, or exactly for tokens from `start` on (2 s v d)."""
+    """Scores beyond rank one by the same distances, or exactly for tokens that can be in a window (about s v d)."""
     close: Natural = 2
     """Neighbours of a maximum whose difference from it is bounded by itself: outputs on each side, and tokens if by norms."""
     divisions: Positive = 1
