@@ -46,7 +46,7 @@ POINTS = {
             LargeMaxima(21, groups=3),
             LargeMaxima(10, 8, 3, 32, 16, 24, attention="exact", direct="exact"),
             LargeMaxima(10, 8, 2, 63, 32, 48, attention="exact", direct="exact"),
-            LargeMaxima(10, 6, 5, 63, 32, 48, attention="exact", direct="exact"),
+            LargeMaxima(10, 6, 5, 63, 32, 48, attention="exact", direct="exact", divisions=2),
             Additive(6, 2, "separate", "grid", 16, 24),
             Additive(8, 1, "joint", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", alike="positions"),

@@ -84,9 +84,10 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         for (steps, reach), window, rank in itertools.product(((8, 8), (16, 16)), (3, 8, 4), (6, 5, 1, 8, 4))
         if rank <= model.d_model
     ]
+    near = ((8, 16), (6, 8), (6, 11))
     found += [
         LargeMaxima(m, window, n, rivals, *grid)
-        for grid, m, n, (window, rivals) in itertools.product(((16, 16), (8, 8)), (*least, 0), (2, 1, 3), ((8, 16), (6, 8), (6, 11)))
+        for grid, m, n, (window, rivals) in itertools.product(((16, 16), (8, 8)), (*least, 0), (2, 1, 3), near)
     ]
     for m, n, rivals in itertools.product(least[3:], (2, 1, 3), (16, 32)):
         found.append(LargeMaxima(m, 8, n, rivals, 16, 24, attention="exact"))

@@ -153,8 +153,8 @@ def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray,
     Returns
     -------
     tuples, queries : [rows, G + 2]
-        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if there is none), and how many
-        there are. Their products add up to the certified sequences. Zeros on meta tensors.
+        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if there is none), and how
+        many there are. Their products add up to the certified sequences. Zeros on meta tensors.
     """
     G, v = symbols.harm.shape[2], len(rows.group_of)
     far_tokens = (rows.m - G).clamp(min=0)
@@ -166,9 +166,9 @@ def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray,
         charge_integers(tables.rows * tables.width + 2 * len(row) * ((G + 2 if K > 1 else 1) + 1))
         if row.is_meta:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-        row, kind = row.cpu().numpy(), kind.cpu().numpy()
+        place = row.cpu().numpy(), kind.cpu().numpy()
         tuples, queries = np.zeros((tables.rows, G + 2), dtype=exact), np.zeros((tables.rows, G + 2), dtype=np.int64)
-        tuples[row, kind], queries[row, kind] = tables.tuples(K - 2, row, kind), of_class.cpu().numpy()
+        tuples[place], queries[place] = tables.tuples(K - 2, *place), of_class.cpu().numpy()
         return tuples, queries
 
 

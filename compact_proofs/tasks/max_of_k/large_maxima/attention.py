@@ -58,8 +58,8 @@ def exact_attention(
     """Bound the same from exact scores, of the tokens that stand in the window of some m >= q: t >= max(start, q - G).
 
     With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of
-    another token t is beta_q h[t] + k_q . W_E[t]. For t < start it is at most max_t beta_q h[t] + k_q . c + |k_q| max_t |W_E[t] - c|,
-    and for start <= t < q - G at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
+    another token t is beta_q h[t] + k_q . W_E[t]. For all t < start it is at most max_t beta_q h[t] + k_q . c + |k_q| max_t |W_E[t]
+    - c|, and for start <= t < q - G at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
     """
     groups, v, device = len(rows.first), model.d_vocab, rows.m.device
     q, m, at, pair = _pairs_from(v, least, start, device=device)

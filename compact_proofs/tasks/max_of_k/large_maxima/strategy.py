@@ -19,7 +19,7 @@ from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
-from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, divisions, neighbouring
+from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, divisions
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios, values_and_last
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -55,7 +55,8 @@ class LargeMaxima(MaxOfKStrategy):
     EUPU[q, x] - EUPU[q, m].
 
     Cost, with s = d_vocab - start: 2 s v d + 4 s d^2 for values and scores, 4 d^3 for folding, 4 K v d for positions, 4 d for each
-    maximum and neighbour (3 v if exact), and about 3 window * (rivals + v / 4) + 2 window * reach * (K - 4) for each (group, maximum).
+    maximum and neighbour (3 v if exact), and for each (group, maximum) about 3 window * (rivals + v / 4) + 2 window * reach *
+    (K - 4).
     """
 
     least: Natural = 24
@@ -87,7 +88,7 @@ class LargeMaxima(MaxOfKStrategy):
         """Of some divisions into groups, take the one that proves most in the float reading."""
         with torch.no_grad():
             m = in_double(model)
-            found = [self._hints(m, neighbouring(m.d_vocab, self._groups(m), e)) for e in divisions(self.divisions)]
+            found = [self._hints(m, group_of) for group_of in divisions(m, self._groups(m), self.divisions)]
             return found[0] if len(found) == 1 else max(found, key=lambda hints: self.verify(m, task, hints).size)
 
     def _hints(self, m: AttentionOnlyTransformer, group_of: Tensor) -> dict[str, Tensor]:

@@ -13,7 +13,9 @@ from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
+from compact_proofs.searches import cluster_rows
 from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.paths import LazyPaths
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,16 @@ def neighbour_pairs(n: int, first: int, close: int) -> tuple[Tensor, Tensor, Ten
     return upper, lower.clamp(min=0), lower >= 0
 
 
-def divisions(n: int) -> list[float]:
-    """n exponents of `neighbouring`: the usual one, then others, from fine groups of large queries to groups of one size."""
-    return [0.7, *torch.linspace(0.3, 1.0, n - 1).tolist()]
+def divisions(model: AttentionOnlyTransformer, groups: int, n: int) -> list[Tensor]:
+    """Divide the queries in n ways: into neighbours as usual, by the positions that they prefer, into neighbours in other sizes.
+
+    Sizes go from fine groups of large queries to groups of one size.
+    """
+    v = model.d_vocab
+    _, positions = LazyPaths(model).scores
+    by_positions = cluster_rows(positions - positions.mean(1, keepdim=True), groups)
+    others = [neighbouring(v, groups, exponent) for exponent in torch.linspace(0.3, 1.0, max(n - 2, 0)).tolist()]
+    return [neighbouring(v, groups), by_positions, *others][:n]
 
 
 def neighbouring(v: int, groups: int, exponent: float = 0.7) -> Tensor:

@@ -79,7 +79,14 @@ def exact_direct(
 
 
 def ratios(
-    model: AttentionOnlyTransformer, VO: Tensor, rows: Rows, hints: Explanation, sizes: Sizes, window: Window, direct: Direct, R: int
+    model: AttentionOnlyTransformer,
+    VO: Tensor,
+    rows: Rows,
+    hints: Explanation,
+    sizes: Sizes,
+    window: Window,
+    direct: Direct,
+    R: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Bound the ratios from the values, for R rivals one by one; `direct` has the last position's PVOU in it (`values_and_last`).
 
@@ -96,7 +103,8 @@ def ratios(
     with stage("OV"):
         positions = model.W_pos[:-1] - model.W_pos[-1]
         written = torch.cat([model.W_E[start:], hints["small_centre"][None], positions]) @ VO @ model.W_U
-        EVOU, small, PVOU = written[: v - start], written[v - start], torch.cat([torch.zeros_like(direct.high[:1]), written[v - start + 1 :]])
+        EVOU, small = written[: v - start], written[v - start]
+        PVOU = torch.cat([torch.zeros_like(written[:1]), written[v - start + 1 :]])
     with stage("rho"):
         high, low = direct.high + PVOU.amax(0), direct.low + PVOU.amin(0)  # [groups, v]
         A = EVOU + high[:, None]  # [groups, known t, x]
@@ -146,7 +154,7 @@ def _where_saved(v: int, R: int, n: int, close: int) -> Tensor:
 
 @address_table
 def _blocks(v: int) -> Tensor:
-    """Outputs in blocks of `BLOCK` that follow each other, [blocks, BLOCK]; the last output again and again where the last is short."""
+    """Outputs in blocks of `BLOCK` that follow each other, [blocks, BLOCK]; a last one that is short repeats its last output."""
     return torch.arange(-(-v // BLOCK) * BLOCK).clamp(max=v - 1).reshape(-1, BLOCK)
 
 
