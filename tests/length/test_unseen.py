@@ -20,7 +20,10 @@ UNSEEN = {
     "automatic/estimates.py": ["a search, charged by number"],
     "automatic/reading/owners.py": ["which boxes, rows and positions are meant: integers and truth values"],
     "automatic/shared.py": ["a task's inputs, made from their numbers"],
-    "certified/integers.py": ["lower bounds, rounded down to integers and charged by number"],
+    "certified/integers.py": [
+        "lower bounds, rounded down to integers and charged by number",
+        "upper bounds, rounded up to integers and charged by number",
+    ],
     "cones/forest.py": ["a lower bound, as a fraction", "an upper bound, as a fraction"],
     "cones/triangulation.py": [
         "a guess of the cone that holds an input, which is verified",

@@ -231,9 +231,14 @@ def test_nine_tenths_of_each_model_that_was_not_tuned():
         certificate = cp.prove(model, task, LargeMaxima(26, 6, 2, 11, 16, 24, divisions=15))
         assert certificate.bound > Fraction(9, 10)
         assert certificate.length.total <= 700_000
-        usual = cp.prove(model, task, LargeMaxima(26, 6, 2, 11, 16, 24))
-        assert certificate.bound >= usual.bound
-        assert usual.bound > cp.prove(model, task, LargeMaxima(26, 6, 2, 11, 16, 24, close=0)).bound
+
+
+def test_what_divisions_and_neighbours_gain():
+    model = zoo.load(ZOO_OF_4[0])
+    task = MaxOfK.of(model)
+    some, usual, apart = (LargeMaxima(26, 6, 2, 11, 16, 24, **options) for options in ({"divisions": 4}, {}, {"close": 0}))
+    bounds = [cp.prove(model, task, strategy).bound for strategy in (some, usual, apart)]
+    assert bounds[0] >= bounds[1] > bounds[2]
 
 
 def test_five_tokens_in_a_sixth_more_than_the_matrices():
@@ -254,7 +259,7 @@ def test_a_later_start_is_shorter_and_gives_up_what_it_says():
             assert found.length.total < previous.length.total
             assert found.bound > previous.bound - Fraction(least, 64) ** 10
         previous = found
-    assert cp.prove(model, task, LargeMaxima(1000)).bound < 1 - Fraction(63, 64) ** 10
+    assert cp.prove(model, task, LargeMaxima(1000)).bound <= 1 - Fraction(63, 64) ** 10
 
 
 @pytest.mark.parametrize(
