@@ -153,8 +153,8 @@ def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray,
     Returns
     -------
     tuples, queries : [rows, G + 2]
-        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if there is none), and how
-        many there are. Their products add up to the certified sequences. Zeros on meta tensors.
+        For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if no single one is of the
+        group), and how many there are. Their products add up to the certified sequences. Zeros on meta tensors.
     """
     G, v = symbols.harm.shape[2], len(rows.group_of)
     far_tokens = (rows.m - G).clamp(min=0)
@@ -163,7 +163,7 @@ def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray,
         row, kind, of_class = _classes(rows, G)
         tables = _Sums(symbols, far_tokens, exact)
         tables.add_all(K - 2)
-        charge_integers(tables.rows * tables.width + 2 * len(row) * ((G + 2 if K > 1 else 1) + 1))
+        charge_integers(tables.rows * tables.width + 2 * len(row) * (G + 3))
         if row.is_meta:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
         place = row.cpu().numpy(), kind.cpu().numpy()
@@ -237,8 +237,6 @@ class _Sums:
         at_least = np.cumsum(self.N[:, ::-1], axis=1, dtype=self.kind)[:, ::-1]
         padded = np.concatenate([at_least, np.zeros((self.rows, 1), dtype=self.kind)], 1)
         needed, total = self.needed[row, kind] - self.least, np.zeros(len(row), dtype=self.kind)
-        if last < 0:
-            return padded[row, np.clip(needed, 0, self.width)]
         for j in range(self.times.shape[1]):
             c = self.contributions[row, last, j]
             times = np.where(c >= -2 * self.reach, self.times[row, j], 0)
