@@ -55,23 +55,24 @@ def split_attention(
 def exact_attention(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, G: int, start: int, least: int
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the same from exact scores, of the tokens that stand in the window of some m >= q: t >= max(start, q - G).
+    """Bound the same from exact scores, of the tokens that stand in the window of some m >= q: from max(start, q - G) on.
+
+    A block of queries knows the tokens of its first.
 
     With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of
     another token t is beta_q h[t] + k_q . W_E[t]. For all t < start it is at most max_t beta_q h[t] + k_q . c + |k_q| max_t |W_E[t]
-    - c|, and for start <= t < q - G at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
+    - c|, and for the others from `start` on at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
     """
     groups, v, device = len(rows.first), model.d_vocab, rows.m.device
     q, m, at, pair = _pairs_from(v, least, start, device=device)
     row, window = rows.of_pair[pair], Window.of(v, G, start, m)
-    known_q, known_t, place, behind, some = _known(v, G, start, device=device)
+    behind, some = _behind(v, G, start, device=device)
     with stage("QK"):
         QK = model.W_Q @ model.W_K.mT / model.attn_scale()
         query = model.W_E + model.W_pos[-1]
         keys, EQKP = query @ QK, _position_scores(model, QK)
-        scores = (keys[known_q] * model.W_E[known_t]).sum(1)
         none = torch.full_like(keys[:1, 0], -torch.inf)
-        EQKE = torch.cat([scores, none])[place]  # [q, t - start], -inf where it is not known
+        EQKE = torch.cat([_scores(keys, model.W_E, queries, G, start) for queries in _blocks(v)])  # [q, t - start]
         beta, h = query @ hints["a"], model.W_E[: v - G] @ hints["b"]
         rest = keys - beta[:, None] * hints["b"]
         size = norm(rest, 1)
@@ -110,23 +111,22 @@ def _pairs_from(v: int, least: int, start: int) -> tuple[Tensor, Tensor, Tensor,
     return q[number], m[number], m[number] - start, number
 
 
-@address_table
-def _known(v: int, G: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Where scores are known exactly: for t >= start and t >= q - G.
+def _blocks(v: int) -> list[slice]:
+    """Queries in blocks, at most sixteen."""
+    size = -(-v // 16)
+    return [slice(first, min(first + size, v)) for first in range(0, v, size)]
 
-    Returns
-    -------
-    q, t : int64 [n]
-        The pairs.
-    place : int64 [v, v - start]
-        For each query and token from `start` on, the number of their pair; n where it is not known.
-    behind, some : [v]
-        For each query, the number of the largest token from `start` on that is not known (0 where there is none), counted from
-        `start`; and is there one?
-    """
-    every, token = torch.arange(v), torch.arange(start, v)
-    known = token >= every[:, None] - G
-    q, t = known.nonzero().T
-    place = torch.where(known, known.flatten().cumsum(0).reshape(known.shape) - 1, len(q))
-    behind = every - G - 1 - start
-    return q, t + start, place, behind.clamp(min=0), behind >= 0
+
+def _scores(keys: Tensor, W_E: Tensor, queries: slice, G: int, start: int) -> Tensor:
+    """Scores of tokens from `start` on under a block of queries, -inf where they are not asked for."""
+    first = max(start, queries.start - G)
+    none = torch.full((queries.stop - queries.start, first - start), -torch.inf, dtype=torch.float64, device=keys.device)
+    return torch.cat([none, keys[queries] @ W_E[first:].mT], 1)
+
+
+@address_table
+def _behind(v: int, G: int, start: int) -> tuple[Tensor, Tensor]:
+    """For each query the largest token whose score is not known, counted from `start` (0 if there is none); and is there one?"""
+    first = torch.cat([torch.full((queries.stop - queries.start,), queries.start) for queries in _blocks(v)])
+    behind = first - G - 1 - start
+    return behind.clamp(min=0), behind >= 0
