@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -33,9 +34,9 @@ class Chain:
     def __getitem__(self, cases: Tensor | slice) -> Chain:
         return Chain(self.start[cases], [link[cases] for link in self.links])
 
-    def highest(self) -> Chain:
-        """The same with the upper bounds of all costs as their exact values."""
-        return Chain(upper(self.start), [upper(link) for link in self.links])
+    def of(self, bounds: Callable[[Tensor], Tensor]) -> Chain:
+        """The same with other numbers for all costs, such as their upper bounds."""
+        return Chain(bounds(self.start), [bounds(link) for link in self.links])
 
     def worst(self) -> Tensor:
         """Largest cost of each case, over tokens of which consecutive ones differ: [g]. 2 operations for each entry of a link."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar
 
@@ -13,17 +13,19 @@ from torch import Tensor
 
 from compact_proofs.certified import Certified, whole
 from compact_proofs.core.strategy import Explanation, Spec
-from compact_proofs.enclosure import possibly, provably, sound
+from compact_proofs.enclosure import possibly, provably, sound, upper
 from compact_proofs.inputs.task import Task
 from compact_proofs.length import stage
 from compact_proofs.models.attention_stack import AttentionStack
 from compact_proofs.models.weights import in_double
+from compact_proofs.options import Natural
 from compact_proofs.progress import track
 from compact_proofs.shards import each
-from compact_proofs.tasks.induction.cases import answer_number, answers, free_places, place_among_free
+from compact_proofs.tasks.induction.cases import all_different, answer_number, answers, free_places, place_among_free
 from compact_proofs.tasks.induction.chain import Chain, chain_of
 from compact_proofs.tasks.induction.composition import Composition
 from compact_proofs.tasks.induction.hints import Hints, Search
+from compact_proofs.tasks.induction.known import input_costs
 from compact_proofs.tasks.induction.leads import Cases, CircuitCases, Place
 from compact_proofs.tasks.induction.paths import path_tables
 from compact_proofs.tasks.induction.rows import Rows
@@ -53,7 +55,9 @@ class Costs(Certified):
     always : bool [i, rows]
         The whole case is right.
     listed : bool [i, rows]
-        The case is listed by the explanation.
+        The case is listed by the explanation, and not refined.
+    refined
+        For some places i, rows int64 [g] and the cost of each of their inputs (`known.input_costs`).
     enumerated, steps
         Options of `Pairs`.
     """
@@ -62,6 +66,7 @@ class Costs(Certified):
     chains: list[Chain]
     always: Tensor
     listed: Tensor
+    refined: dict[int, tuple[Tensor, Tensor]]
     enumerated: int
     steps: int
 
@@ -69,7 +74,14 @@ class Costs(Certified):
     def size(self) -> int:
         with stage("counting"):
             whole_cases = whole(self.always.sum()) * self.task.case_size
-            return whole_cases + sum(each(self._count, self._batches(), "cases that are listed", self._can_be))
+            refined = sum(self._among_refined(rows, costs, place) for place, (rows, costs) in self.refined.items())
+            return whole_cases + refined + sum(each(self._count, self._batches(), "cases that are listed", self._can_be))
+
+    def _among_refined(self, rows: Tensor, costs: Tensor, place: int) -> int:
+        """How many inputs of refined cases have a cost below 1, of cases that are not right as a whole."""
+        different = all_different(self.task.d_vocab, costs.dim() - 1, device=costs.device)
+        below = provably(costs < 1) & different
+        return whole((below.flatten(1).sum(1) * ~self.always[place, rows]).sum())
 
     def _batches(self) -> list[tuple[int, list[int]]]:
         """The cases that are counted input by input, few at a time: for each batch the place and the rows."""
@@ -92,7 +104,7 @@ class Costs(Certified):
 
     def member(self, inputs: Tensor) -> Tensor:
         """Is the input's case right as a whole, or is it listed and the input's own cost provably below 1?"""
-        return self._among(inputs, lambda chain: chain, provably)
+        return self._among(inputs, lambda x: x, provably)
 
     def excludes(self, inputs: Tensor) -> Tensor:
         """Which inputs are certainly not counted, in whatever order costs are added up.
@@ -100,9 +112,9 @@ class Costs(Certified):
         An upper bound of a sum is at least the exact sum of the terms' upper bounds, and so are costs that were rounded up to a
         grid. Where that sum is provably not below 1, nothing proves the input, unless its case is right as a whole.
         """
-        return ~self._among(inputs, Chain.highest, possibly)
+        return ~self._among(inputs, upper, possibly)
 
-    def _among(self, inputs: Tensor, costs: Callable[[Chain], Chain], decide: Callable[[Tensor], Tensor]) -> Tensor:
+    def _among(self, inputs: Tensor, bounds: Callable[[Tensor], Tensor], decide: Callable[[Tensor], Tensor]) -> Tensor:
         """bool [k]: is the input's case right, or is it listed and the input's own cost, by some bounds, decided to be below 1?"""
         D, n = self.task.d_vocab, self.task.n_ctx
         i = self.task.places(inputs)
@@ -111,8 +123,13 @@ class Costs(Certified):
         for place, chain in enumerate(self.chains):
             places = free_places(n, place)
             tokens = place_among_free(D, device=inputs.device)[row[:, None], inputs[:, places]]
-            cost = costs(chain).total(row, tokens)
+            cost = chain.of(bounds).total(row, tokens)
             found = found | ((i == place) & self.listed[i, row] & decide(cost < 1))
+            if place in self.refined:
+                rows, costs = self.refined[place]
+                number = torch.full((D * (D - 1),), -1).index_put((rows,), torch.arange(len(rows)))[row]
+                cost = bounds(costs)[number.clamp(min=0), *tokens.T]
+                found = found | ((i == place) & (number >= 0) & decide(cost < 1))
         return found
 
 
@@ -124,21 +141,24 @@ class Pairs(InductionStrategy):
     row of layer 1 is a mean over atoms whose tokens are known or free, and so is every other row, `Composition`), and Lemma D turns
     that into a cost: an input is right if sum_k rho_k(v) e^{-(s_c - s_k)} < 1. Every cost depends on one token or on two
     neighbouring free places, so costs add up along a chain (`Chain`): a case whose worst sum is below 1 is right as a whole, and
-    of the cases that the explanation lists, inputs are counted one by one, or on a grid.
+    of the cases that the explanation lists, inputs are counted one by one, or on a grid. Of some the explanation says that they are
+    to be refined: there the last row is known for each input (`known.input_costs`).
 
-    Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the list of cases.
+    Explanation: hinted ratios (a wrong one makes a bound loose, never wrong) and the two lists of cases.
 
     Cost: 2 (n - 5) D for each (q, i, a, k, u, v), at most n^3 D^5 in all; 4 n^2 D^2 for key f of each case; 3 (k - 1) D for each
-    (m, s, k, u, v), n^3 D^4 in all; the tables.
+    (m, s, k, u, v), n^3 D^4 in all; 8 n D^(n - 3) for each refined case; the tables.
     """
 
     enumerated: Annotated[int, Field(ge=0, le=8)] = 3
     """Cases with at most this many free places are counted input by input, others on a grid."""
     steps: Annotated[int, Field(ge=1, le=2**12)] = 48
     """Grid points in a unit of cost."""
+    refined: Natural = 32
+    """Cases, at most, that are refined: of those with at most `enumerated` free places the ones that lose most inputs."""
 
     name: ClassVar[str] = "pairs"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     summary: ClassVar[str] = "any two-layer model: every path for each two tokens, harms added up and counted; O(n^3 D^5)"
     composed: ClassVar[bool] = True
     """Query composition is bounded for each query part, not for all at once."""
@@ -156,16 +176,34 @@ class Pairs(InductionStrategy):
         """Find the explanation, and what it proves."""
         search = Search(self.hint_specs(model))
         with torch.no_grad():
-            case_chains(in_double(model), search, self.composed)
+            case_chains(places_of(in_double(model), search, self.composed), search, self.composed)
         nothing = torch.zeros(0, dtype=torch.int64)
         with sound():
-            found = self.certified(model, task, search.values | {"counted": nothing})
-        failed = found.always.flatten().logical_not().nonzero().squeeze(1)
-        return search.values | {"counted": failed}, replace(found, listed=~found.always)
+            places, chains = self._bounds(model, search.values)
+            found = self._costs(model, task, places, chains, search.values | {"counted": nothing, "refined": nothing})
+            failed = found.always.flatten().logical_not().nonzero().squeeze(1)
+            lists = {"counted": failed}
+            if self.composed:
+                lists["refined"] = self._worst(chains, failed)
+            return search.values | lists, self._costs(model, task, places, chains, search.values | lists)
+
+    def _worst(self, chains: list[Chain], failed: Tensor) -> Tensor:
+        """The cases, of some, that lose most inputs, as far as their inputs are enumerated."""
+        if len(chains[0].links) >= self.enumerated or not self.refined:
+            return failed[:0]
+        rows = len(chains[0].start)
+        counted = [
+            chains[case // rows][torch.tensor([case % rows])].count(self.enumerated, self.steps)[0] for case in failed.tolist()
+        ]
+        order = torch.tensor(counted, dtype=torch.int64).argsort(stable=True)
+        return failed[order[: self.refined]]
 
     def specs(self, model: AttentionStack, task: Task) -> dict[str, Spec]:
         cases = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
-        return self.hint_specs(model) | {"counted": Spec((cases,), (0, cases - 1), fewer=True)}
+        lists = {"counted": Spec((cases,), (0, cases - 1), fewer=True)}
+        if self.composed:
+            lists["refined"] = Spec((min(self.refined, cases),), (0, cases - 1), fewer=True)
+        return self.hint_specs(model) | lists
 
     def hint_specs(self, model: AttentionStack) -> dict[str, Spec]:
         """The hinted ratios."""
@@ -184,12 +222,34 @@ class Pairs(InductionStrategy):
 
     def certified(self, model: AttentionStack, task: Induction, explanation: Explanation) -> Costs:
         """Compute every case's costs."""
+        return self._costs(model, task, *self._bounds(model, explanation), explanation)
+
+    def _bounds(self, model: AttentionStack, explanation: Explanation) -> tuple[list[Place], list[Chain]]:
+        """What the cases of each place share, and the cost of their inputs as a chain."""
+        hints = Hints(explanation, model.W_E.device)
+        places = places_of(model, hints, self.composed)
+        return places, case_chains(places, hints, self.composed)
+
+    def _costs(
+        self, model: AttentionStack, task: Induction, places: list[Place], chains: list[Chain], explanation: Explanation
+    ) -> Costs:
+        """Read the lists of cases, and refine some."""
         device = model.W_E.device
-        chains = case_chains(model, Hints(explanation, device), self.composed)
         with stage("counting"):
             always = torch.stack([chain.always() for chain in chains])
-        listed = (torch.bincount(explanation["counted"].cpu(), minlength=always.numel()) > 0).reshape(always.shape)
-        return Costs(task, chains, always, listed.to(device), self.enumerated, self.steps)
+        refined = self._members("refined", explanation, always.shape)
+        listed = self._members("counted", explanation, always.shape) & ~refined
+        hints, costs = Hints(explanation, device), {}
+        for place in [] if always.is_meta else places:
+            rows = refined[place.i].nonzero().squeeze(1).to(device)
+            if len(rows):
+                costs[place.i] = rows, input_costs(Cases(place, answers(task.d_vocab, device=device), rows, hints))
+        return Costs(task, chains, always, listed.to(device), costs, self.enumerated, self.steps)
+
+    def _members(self, name: str, explanation: Explanation, shape: torch.Size) -> Tensor:
+        """bool [i, rows]: is the case in a list of the explanation?"""
+        numbers = explanation.get(name, torch.zeros(0, dtype=torch.int64)).cpu()
+        return (torch.bincount(numbers, minlength=shape.numel()) > 0).reshape(shape)
 
     def verify(self, model: AttentionStack, task: Task, explanation: Explanation) -> Certified:
         assert isinstance(task, Induction)
@@ -224,19 +284,24 @@ def affordable(model: AttentionStack) -> bool:
     return model.n_ctx**3 * model.d_vocab**5 <= LARGEST
 
 
-def case_chains(model: AttentionStack, hints: Hints, composed: bool) -> list[Chain]:
-    """For each place i, the cost of every case's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
+def places_of(model: AttentionStack, hints: Hints, composed: bool) -> list[Place]:
+    """What the cases of each place i share."""
     rows = Rows(path_tables(model))
     composition = Composition(rows.t, hints) if composed else None
+    return [Place.of(rows, i, composition) for i in track(range(rows.t.sizes[1] - 2), "places")]
+
+
+def case_chains(places: list[Place], hints: Hints, composed: bool) -> list[Chain]:
+    """For each place i, the cost of every case's inputs (Lemma D: sum over k of rho_k e^{-(s_c - s_k)})."""
+    rows = places[0].rows
     D, n = rows.t.sizes
     kind = Cases if composed else CircuitCases
-    places = [Place.of(rows, i, composition) for i in track(range(n - 2), "places")]
     if not composed:
         _ = rows.composition, rows.spreads  # which all cases read
 
     def chain(part: tuple[int, slice]) -> Chain:
         i, queries = part
-        cases = kind(places[i], answers(D, device=model.W_E.device), of_queries(queries), hints, queries)
+        cases = kind(places[i], answers(D, device=places[0].answer.device), of_queries(queries), hints, queries)
         return chain_of(key_costs(cases), free_places(n, i), D - 2)
 
     def of_queries(queries: slice) -> slice:
