@@ -62,7 +62,7 @@ def free_places(n: int, i: int) -> list[int]:
 @address_table
 def all_different(D: int, axes: int) -> Tensor:
     """bool [D - 2] * axes: are the free tokens of these numbers all different?"""
-    tokens = torch.meshgrid(*[torch.arange(D - 2)] * axes, indexing="ij")
+    tokens = torch.meshgrid(*[torch.arange(D - 2)] * axes, indexing="ij") if axes else ()
     different = torch.ones((D - 2,) * axes, dtype=torch.bool)
     for x in range(axes):
         for y in range(x):

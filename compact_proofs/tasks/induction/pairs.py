@@ -81,7 +81,7 @@ class Costs(Certified):
         """How many inputs of refined cases have a cost below 1, of cases that are not right as a whole."""
         different = all_different(self.task.d_vocab, costs.dim() - 1, device=costs.device)
         below = provably(costs < 1) & different
-        return whole((below.flatten(1).sum(1) * ~self.always[place, rows]).sum())
+        return whole((below.reshape(len(rows), -1).sum(1) * ~self.always[place, rows]).sum())
 
     def _batches(self) -> list[tuple[int, list[int]]]:
         """The cases that are counted input by input, few at a time: for each batch the place and the rows."""
@@ -202,7 +202,8 @@ class Pairs(InductionStrategy):
         cases = (model.n_ctx - 2) * model.d_vocab * (model.d_vocab - 1)
         lists = {"counted": Spec((cases,), (0, cases - 1), fewer=True)}
         if self.composed:
-            lists["refined"] = Spec((min(self.refined, cases),), (0, cases - 1), fewer=True)
+            most = min(self.refined, cases) if model.n_ctx - 3 <= self.enumerated else 0
+            lists["refined"] = Spec((most,), (0, cases - 1), fewer=True)
         return self.hint_specs(model) | lists
 
     def hint_specs(self, model: AttentionStack) -> dict[str, Spec]:
