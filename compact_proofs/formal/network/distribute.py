@@ -189,7 +189,7 @@ class _Push:
         x, w = e.args[0], self.factor.args[0]
         left: tuple[Index, ...] = e.args[1]  # type: ignore[assignment]
         right: tuple[Index, ...] = self.factor.args[1]  # type: ignore[assignment]
-        if not _is_constant(e) or any(i.mentions(self.r) and not _only(self.r, i) for i in (*left, *right)):
+        if not _is_constant(e) or any(i.mentions(self.r) and not _summable(self.r, i) for i in (*left, *right)):
             return None
         first, second = ([i for i in places if not i.mentions(self.r)] for places in (right, left))
         a, k = len(first), len(first) + len(second)
@@ -220,6 +220,11 @@ class _Push:
 def _is_constant(e: Scalar) -> bool:
     """Is it an entry of a weight, or of a definition that does not depend on the input?"""
     return e.head == "Read" and not _TABLE <= e.args[0] < 2 * _TABLE  # type: ignore[operator]
+
+
+def _summable(r: int, i: Index) -> bool:
+    """Can a table be summed over axis r at this place, which no other axis and no token may have a say in?"""
+    return _only(r, i) and not i.reads_tokens()
 
 
 def _only(r: int, i: Index) -> bool:
