@@ -2,9 +2,9 @@
 
     [Hardware]: binary64 numbers of the processor. Assumes the specification of Coq's primitive floats. The daily one, which Processor.v
     makes faster.
-    [Software]: floating-point numbers with BigZ mantissas. Assumes the specification of Coq's primitive 63-bit integers. Fifteen times
+    [Software]: floating-point numbers with BigZ mantissas. Assumes the specification of Coq's primitive 63-bit integers. Some 30 times
     slower.
-    [Pure]: floating-point numbers with Z mantissas; assumes nothing of any machine number. Sixty times slower. *)
+    [Pure]: floating-point numbers with Z mantissas; assumes nothing of any machine number. Some 100 times slower. *)
 
 From Coq Require Import Reals ZArith Lra.
 From Interval Require Import Float.Primitive_ops Float.Specific_ops Float.Specific_bigint Float.Specific_stdz

@@ -71,7 +71,7 @@ def formalize(
         Arithmetic,
         typer.Option(
             help="What the checker computes with. **hardware**: the processor's floating-point numbers. **software**: Coq's, on "
-            "machine integers, 15 times slower. **pure**: Coq's, on its own integers, 60 times slower; it trusts no machine number."
+            "machine integers, 30 times slower. **pure**: Coq's, on its own integers, 100 times slower; it trusts no such number."
         ),
     ] = Arithmetic.hardware,
     goal: Annotated[

@@ -14,7 +14,7 @@ from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k import Additive, BruteForce, Prefix
 
-SLOWDOWN = {Arithmetic.hardware: 1.0, Arithmetic.software: 15.0, Arithmetic.pure: 60.0}
+SLOWDOWN = {Arithmetic.hardware: 1.0, Arithmetic.software: 28.0, Arithmetic.pure: 110.0}
 """How many times longer an operation takes than on the processor's numbers."""
 
 ASSUMING = 5.0

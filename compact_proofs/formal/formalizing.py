@@ -46,7 +46,7 @@ def formalize(
     title
         Names the network in a comment.
     arithmetic
-        What Coq computes with: "hardware" (the processor's numbers), "software" (15 times slower) or "pure" (60 times slower).
+        What Coq computes with: "hardware" (the processor's numbers), "software" (30 times slower) or "pure" (100 times slower).
 
     Raises
     ------
