@@ -179,8 +179,9 @@ class _Sums:
         self.symbols, self.reach, self.kind = symbols, symbols.reach, kind
         self.rows, self.meta = len(far_tokens), far_tokens.is_meta
         self.width = 1
+        contributions = symbols.contributions  # counted in every reading
         if not self.meta:
-            self.contributions, self.needed = symbols.contributions.cpu().numpy(), symbols.needed.cpu().numpy()
+            self.contributions, self.needed = contributions.cpu().numpy(), symbols.needed.cpu().numpy()
             far = far_tokens.cpu().numpy().astype(kind)[:, None]
             self.times = np.concatenate([np.ones((self.rows, self.needed.shape[1] - 1), dtype=kind), far], 1)  # [rows, G + 2]
             self.row = np.arange(self.rows)[:, None]
