@@ -241,9 +241,9 @@ class Pairs(InductionStrategy):
         refined = self._members("refined", explanation, always.shape)
         listed = self._members("counted", explanation, always.shape) & ~refined
         hints, costs = Hints(explanation, device), {}
-        for place in [] if always.is_meta else places:
+        for place in [] if refined.is_meta else places:
             rows = refined[place.i].nonzero().squeeze(1).to(device)
-            if len(rows):
+            if len(rows) and not always.is_meta:
                 costs[place.i] = rows, input_costs(Cases(place, answers(task.d_vocab, device=device), rows, hints))
         return Costs(task, chains, always, listed.to(device), costs, self.enumerated, self.steps)
 
