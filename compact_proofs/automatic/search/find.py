@@ -44,7 +44,6 @@ def search(
     with uncounted(), torch.no_grad():
         program = copy.deepcopy(model).double()
         boxes = roots(task)
-        most = min(most, sum(boxes.sizes))
         try:
             network = read(program, task.d_vocab, task.n_ctx - 1)
         except NotRead:

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.bounds.rows import Jobs
 from compact_proofs.automatic.boxes.tree import DROP, LIST, PROVE, REST
-from compact_proofs.automatic.listing.landmarks import Near, sample_of
 from compact_proofs.automatic.listing.last_norm import TwoSteps, left_by, quickest
-from compact_proofs.automatic.listing.waist import Waist
 from compact_proofs.automatic.search.nodes import Node
 from compact_proofs.certified import LARGEST_MIXED
 from compact_proofs.length import count
@@ -32,10 +30,6 @@ UNSEEN = 1e-9
 """A list of a smaller share of the inputs is not made: no bound shows it."""
 LOOK = 3
 """Operations for each row, to tell which inputs of a box it does not prove (`compact_proofs.certified.positive_tables`)."""
-
-
-LISTED = 64
-"""Where one input in so many is listed, landmarks must be worth their while, for that price to be expected."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class Prices:
     def of(cls, program: Program, task: FiniteTask, worth: float, most: int) -> Prices:
         """Measure on inputs one after the other, without their numbers: on all, as far as they are at most `EXAMPLES`.
 
-        The share of this that zeros save is measured on others (`DRAWN`), with their numbers; so is what is near a landmark.
+        The share of this that zeros save is measured on others (`DRAWN`), with their numbers.
         """
         middle = max(task.size // 2 - EXAMPLES // 2, 0)
         inputs = task.inputs(middle, middle + EXAMPLES)
@@ -86,7 +80,7 @@ class Prices:
             each *= quickest(program, task.d_vocab).price(drawn) / quickest(program, task.d_vocab, zeros=False).price(drawn)
         if isinstance(listing, TwoSteps):
             each += left_by(program, task.d_vocab, drawn, task.labels(drawn)) * listing.second.price(inputs)
-        each = min(each, with_landmarks(program, shapes, task, most, inputs, drawn)) + label
+        each += label
         return cls(worth, each if each < worth and most else float("inf"), tables.length.total, label, most, task.size)
 
     @property
@@ -155,26 +149,3 @@ class Prices:
         if listed * max(self.worth - self.each, 0.0) <= self.tables or listed < UNSEEN * self.inputs:
             for leaf in leaves:
                 leaf.kind = {REST: PROVE, LIST: DROP}.get(leaf.kind, leaf.kind)
-
-
-def with_landmarks(program: Program, shapes: Program, task: FiniteTask, most: int, inputs: Tensor, drawn: Tensor) -> float:
-    """What each of some inputs costs where landmarks are made (`compact_proofs.automatic.listing.landmarks`); infinite without.
-
-    Parameters
-    ----------
-    shapes
-        The program on the meta device.
-    drawn
-        Inputs of all kinds.
-    """
-    v = task.d_vocab
-    waist, number = Waist.of(program), min(task.size, most)
-    if waist is None or not sample_of(number // LISTED, program.output.numel(), v):
-        return float("inf")
-    sample = len(sample_of(number, program.output.numel(), v))
-    near = Near(program, v, waist)
-    share = near.learn(torch.randint(0, v, (sample, task.n_ctx), generator=torch.Generator().manual_seed(1)), number)
-    each = Near(shapes, v, waist).price(inputs, share)
-    if near.to_waist.may_have_zeros:
-        each *= near.to_waist.price(drawn) / Near(program, v, waist, zeros=False).to_waist.price(drawn)
-    return each
