@@ -17,6 +17,8 @@ from compact_proofs.program import Program
 
 PRICED = 2**11
 """Inputs of which it is seen what ways cost."""
+FEW_OUTPUTS = 4
+"""Landmarks of so few outputs are too far from what they are for."""
 
 
 class Choice:
@@ -54,7 +56,8 @@ class Choice:
         return self._without()
 
     def _sample(self, number: int) -> list[int]:
-        return [] if self._waist is None else sample_of(number, self.program.output.numel(), self.v)
+        outputs = self.program.output.numel()
+        return [] if self._waist is None or outputs <= FEW_OUTPUTS else sample_of(number, outputs, self.v)
 
     def _with_landmarks(self) -> Near:
         if self._near is None:
