@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.automatic.listing.landmarks import Near
-from compact_proofs.automatic.listing.last_norm import TwoSteps
+from compact_proofs.automatic.listing.choice import Choice
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.certified import Certified, Listed, Nothing
 from compact_proofs.certified.lists import are_among, words_of
@@ -84,10 +83,10 @@ def tokens_of(task: Task) -> int:
     return v
 
 
-def listed(listing: Listing | TwoSteps | Near, task: FiniteTask, inputs: Tensor) -> Certified:
+def listed(choice: Choice, task: FiniteTask, inputs: Tensor) -> Certified:
     """The valid inputs among some (int64 [N, n]) that are proven right one by one, each counted once.
 
-    They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides
+    They are evaluated in lexicographic order, since inputs that begin alike share what depends on how they begin. Cost, besides the
     labels and the listing's `right`: to sort, 2 n + log2 N integer operations an input, which is numbered in base v, or 2 n and one
     for each sequence that there is, where that is less; n log2 N where such numbers have more than 62 bits.
     """
@@ -101,6 +100,7 @@ def listed(listing: Listing | TwoSteps | Near, task: FiniteTask, inputs: Tensor)
             charge_integers(inputs.numel() * steps)
             order = np.lexsort(rows.T[::-1])
     ordered = torch.from_numpy(rows[order])
+    listing = choice.of(ordered)
 
     def right(x: Tensor) -> Tensor:
         with stage("labels"):

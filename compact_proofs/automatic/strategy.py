@@ -87,7 +87,7 @@ class Automatic(Strategy[Program]):
         def make_tables() -> None:
             """The tables that a list needs, if it is known that there will be one: workers are at the boxes meanwhile."""
             if len(rest[0]):
-                choice.prepare(len(rest[0]))
+                choice.prepare(rest[0])
 
         bounded = leaves.of_kind(PROVE, REST)
         if len(bounded):
@@ -103,7 +103,7 @@ class Automatic(Strategy[Program]):
                 rest.append(others)
         one_by_one = torch.cat(rest)[: self.most]
         if len(one_by_one):
-            sets.append(listed(choice.of(one_by_one), known, one_by_one))
+            sets.append(listed(choice, known, one_by_one))
         return disjoint(sets)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from compact_proofs.automatic.listing.program import Listing
+from compact_proofs.automatic.listing.choice import Choice
 from compact_proofs.automatic.shared import Shared, inputs_of, listed
 from compact_proofs.core.check import check
 from compact_proofs.core.exhaustive import brute_force
@@ -74,14 +74,14 @@ def test_inputs_of_boxes_are_listed_once_each():
     model = randomised(TRANSFORMER, 3)
     task = FiniteTask(3, 4, Maximum(), valid=lambda x: x[:, 0] != 2)
     boxes = Boxes(torch.rand(3, 3, 4, generator=torch.Generator().manual_seed(1)) < 0.9, torch.full((3,), -1))
-    found = listed(Listing(program_of(model, task), 4), task, inputs_of(boxes, 1000))
+    found = listed(Choice(program_of(model, task), 4), task, inputs_of(boxes, 1000))
     inputs = task.sequences(0, 64)
     with torch.no_grad():
         right = model(inputs).argmax(1) == task.labels(inputs)
     expected = right & task.valid(inputs) & boxes.member(inputs).any(1)
     assert found.size == int(expected.sum()) > 0
     assert (found.member(inputs) == expected).all()
-    assert listed(Listing(program_of(model, task), 4), task, torch.zeros(0, 3, dtype=torch.int64)).size == 0
+    assert listed(Choice(program_of(model, task), 4), task, torch.zeros(0, 3, dtype=torch.int64)).size == 0
 
 
 def test_no_more_inputs_of_boxes_are_made_than_asked_for():

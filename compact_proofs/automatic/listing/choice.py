@@ -15,10 +15,11 @@ from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.length import charge_integers
 from compact_proofs.program import Program
 
-PRICED = 2**11
-"""Inputs of which it is seen what ways cost."""
-FEW_OUTPUTS = 4
-"""Landmarks of so few outputs are too far from what they are for."""
+PRICED = 2**13
+"""Inputs of which it is seen what ways cost, one after the other, so that they share what those of the list share."""
+
+HOPED = 0.75
+"""Landmarks are not made if they would not pay with such a share of the inputs near one."""
 
 
 class Choice:
@@ -36,28 +37,33 @@ class Choice:
         self._near: Near | None = None
         self._other: Listing | TwoSteps | None = None
 
-    def prepare(self, number: int) -> None:
-        """Make the tables that a list of so many inputs needs, as far as it can be told."""
-        if self._sample(number):
+    def prepare(self, inputs: Tensor) -> None:
+        """Make the tables that a list with such inputs needs, as far as it can be told."""
+        if self._sample(inputs):
             self._with_landmarks()
         else:
             self._without()
 
     def of(self, inputs: Tensor) -> Listing | TwoSteps | Near:
-        """The way for inputs int64 [N, n]: landmarks are tried on a sample, whose prices decide. Both follow from the inputs."""
-        numbers = self._sample(len(inputs))
+        """The way for inputs int64 [N, n] in lexicographic order: landmarks are tried on some, and prices decide.
+
+        Both follow from the inputs.
+        """
+        numbers = self._sample(inputs)
         charge_integers(2 * len(numbers))
-        sample = inputs[torch.tensor(numbers, dtype=torch.int64)]
         if numbers:
             near = self._with_landmarks()
-            share = near.learn(sample, len(inputs))
-            if landmarks_pay(self.program, self.v, near.waist, share, sample[:PRICED]):
+            share = near.learn(inputs[torch.tensor(numbers, dtype=torch.int64)], len(inputs))
+            if landmarks_pay(self.program, self.v, near.waist, share, middle(inputs)):
                 return near
         return self._without()
 
-    def _sample(self, number: int) -> list[int]:
-        outputs = self.program.output.numel()
-        return [] if self._waist is None or outputs <= FEW_OUTPUTS else sample_of(number, outputs, self.v)
+    def _sample(self, inputs: Tensor) -> list[int]:
+        """Which inputs landmarks are made from; none where there is little hope that they pay."""
+        if self._waist is None:
+            return []
+        numbers = sample_of(len(inputs), self.program.output.numel(), self.v)
+        return numbers if numbers and landmarks_pay(self.program, self.v, self._waist, HOPED, middle(inputs)) else []
 
     def _with_landmarks(self) -> Near:
         if self._near is None:
@@ -69,6 +75,12 @@ class Choice:
         if self._other is None:
             self._other = quickest(self.program, self.v)
         return self._other
+
+
+def middle(inputs: Tensor) -> Tensor:
+    """`PRICED` inputs in the middle of some."""
+    start = max(len(inputs) - PRICED, 0) // 2
+    return inputs[start : start + PRICED]
 
 
 def landmarks_pay(program: Program, v: int, waist: Waist, share: float, inputs: Tensor) -> bool:
