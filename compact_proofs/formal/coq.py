@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from compact_proofs.errors import BadInput
-from compact_proofs.progress import track
+from compact_proofs.progress import counted
 
 PACKAGES = {
     "Interval": "libcoq-interval",
@@ -25,6 +29,8 @@ INSTALL = f"apt-get install --no-install-recommends coq {' '.join(PACKAGES.value
 ROOT = "CompactProofs"
 """The development's name inside Coq."""
 TESTED = "8.16"
+MOST_AT_ONCE = 4
+"""Files that are compiled at once, each in up to a gigabyte of memory."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,11 @@ class Coq:
         except OSError as e:
             raise BadInput(f"{cache}: the compiled development cannot be kept there ({e.strerror}); set XDG_CACHE_HOME") from None
         try:
-            for file in track(files, "compiling the formal development"):
+            for file in files:
                 shutil.copy(file, work)
-                output = self.compile(work / file.name, (work, ROOT))
-                if not output.accepted:
-                    raise BadInput(
-                        f"Coq {self.version} does not accept {file.name} of the formal development, which is made for "
-                        f"Coq {TESTED} with coq-interval 4.6: {output.text.strip()[:600]}"
-                    )
+            with counted(len(files), "compiling the formal development") as advance:
+                for done, file in enumerate(self._compile_all(files, work), start=1):
+                    advance(done, file.name)
             if fresh:
                 shutil.rmtree(built, ignore_errors=True)
             try:
@@ -121,6 +124,36 @@ class Coq:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return built
+
+    def _compile_all(self, files: list[Path], work: Path) -> Iterator[Path]:
+        """Compile files in `work`, each after all that it requires, as many at once as there are cores, up to `MOST_AT_ONCE`."""
+        order = TopologicalSorter(requirements(files))
+        order.prepare()
+        with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
+            running: dict[Future[Output], Path] = {}
+            while order.is_active():
+                for file in order.get_ready():
+                    running[pool.submit(self.compile, work / file.name, (work, ROOT))] = file
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    file, output = running.pop(done), done.result()
+                    if not output.accepted:
+                        pool.shutdown(cancel_futures=True)
+                        raise BadInput(
+                            f"Coq {self.version} does not accept {file.name} of the formal development, which is made for "
+                            f"Coq {TESTED} with coq-interval 4.6: {output.text.strip()[:600]}"
+                        )
+                    order.done(file)
+                    yield file
+
+
+def requirements(files: list[Path]) -> dict[Path, set[Path]]:
+    """Which of some files of the development each requires."""
+    named = {file.stem: file for file in files}
+    found = {}
+    for file in files:
+        lines = re.findall(rf"From {ROOT} Require(?:\s+Import|\s+Export)?\s+([\w\s]+)\.", file.read_text())
+        found[file] = {named[name] for line in lines for name in line.split()}
+    return found
 
 
 def theories() -> Path:

@@ -17,7 +17,7 @@ from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.assumptions import FLAGS, Assumptions, read_assumptions
 from compact_proofs.formal.checkers import checker_for
 from compact_proofs.formal.compact import formalize_compact
-from compact_proofs.formal.coq import PACKAGES, Coq, sources
+from compact_proofs.formal.coq import PACKAGES, Coq, requirements, sources
 from compact_proofs.formal.formalizing import formalize
 from compact_proofs.formal.network.language import Definition, Network, Weight, axis, read
 from compact_proofs.formal.network.source import fraction_bits, program_source, weights_source
@@ -89,6 +89,13 @@ def test_files_of_a_theorem(tiny: LoadedModel, tmp_path: Path):
     before, after = stated.split(words)
     assert "From Formalized Require Program.\n" in before  # what is stated is read before other files are
     assert "From Formalized Require Weights Hints Accuracy.\n" in after  # and no name of theirs is open
+
+
+def test_every_file_of_the_development_comes_after_what_it_requires():
+    files = sources()
+    required = requirements(files)
+    assert all(files.index(other) < files.index(file) for file in files for other in required[file])
+    assert {file.name for file in required[next(file for file in files if file.stem == "Tasks")]} == {"Network.v"}
 
 
 def test_a_strategy_proves_what_its_theorem_claims(tiny: LoadedModel, tmp_path: Path):

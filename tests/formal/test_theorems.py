@@ -17,7 +17,7 @@ from compact_proofs.cli.app import app
 from compact_proofs.core.certificate import Certificate
 from compact_proofs.core.prove import prove
 from compact_proofs.core.soundness import Specimen, evaluate
-from compact_proofs.errors import CertificateRejected
+from compact_proofs.errors import BadInput, CertificateRejected
 from compact_proofs.formal import checkers
 from compact_proofs.formal.arithmetic import Arithmetic
 from compact_proofs.formal.checkers import checker_for
@@ -175,6 +175,26 @@ def test_the_development_is_compiled_anew(coq, monkeypatch, tmp_path: Path):
     compiled.write_bytes(b"other")
     assert (coq.build() / "Tiny.vo").read_bytes() == b"other"
     assert (coq.build(fresh=True) / "Tiny.vo").read_bytes() == honest
+
+
+def test_a_file_that_coq_does_not_accept_is_named(coq, monkeypatch, tmp_path: Path):
+    files = [tmp_path / f"{name}.v" for name in ("First", "Second", "Third")]
+    for file, text in zip(
+        files,
+        (
+            "Definition one := 1.\n",
+            "From CompactProofs Require Import First.\nDefinition two := one + 1.\n",
+            "From CompactProofs Require Import First.\nDefinition three := another.\n",
+        ),
+        strict=True,
+    ):
+        file.write_text(text)
+    monkeypatch.setattr("compact_proofs.formal.coq.sources", lambda: files)
+    with pytest.raises(BadInput, match=r"(?s)does not accept Third\.v .*another was not found"):
+        coq.build()
+    assert not coq.place().exists()
+    files[2].write_text("From CompactProofs Require Import First\n  Second.\nDefinition three := one + two.\n")
+    assert {file.name for file in coq.build().glob("*.vo")} == {"First.vo", "Second.vo", "Third.vo"}
 
 
 HOSTILE = [
