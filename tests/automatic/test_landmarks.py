@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+import compact_proofs as cp
 from compact_proofs import zoo
-from compact_proofs.automatic.listing import landmarks
+from compact_proofs.automatic.listing import choice, landmarks
 from compact_proofs.automatic.listing.choice import Choice
 from compact_proofs.automatic.listing.landmarks import Landmarks, Near, sample_of
 from compact_proofs.automatic.listing.program import Listing
@@ -18,6 +19,7 @@ from compact_proofs.program import trace
 from compact_proofs.tasks.finite.files import read_network
 from tests.automatic.specimens import N, V, network
 from tests.automatic.test_last_norm import network as of_size
+from tests.automatic.test_random_programs import modules, mostly_right
 
 KINDS = ["heads", "relu", "gelu", "norm", "two layers"]
 
@@ -137,3 +139,29 @@ def test_samples_have_every_last_token():
 
 def test_programs_without_a_narrow_place_have_no_waist():
     assert Waist.of(trace(network("moved", 0, 0.5), everything(V, N)[0])) is None
+
+
+def try_modules(seeds, slopes):
+    """How many random modules are listed with landmarks, which no price forbids, and proven as brute force proves them."""
+    tried = 0
+    without = mock.patch.object(choice, "landmarks_pay", return_value=True)
+    few = mock.patch.multiple(landmarks, FEWEST=1, SHARE=1, MANY=0 if slopes else 2**62)
+    with without, few, mock.patch.object(Landmarks, "near", autospec=True, side_effect=Landmarks.near) as asked:
+        for seed, (module, logits) in enumerate(modules(seeds)):
+            task = mostly_right(logits, seed)
+            found = cp.prove(module, task, cp.Automatic(cuts=0, worth=10**9)).bound
+            assert found == cp.brute_force(module, task).bound
+            tried += asked.called
+            asked.reset_mock()
+    return tried
+
+
+@pytest.mark.parametrize("slopes", [False, True])
+def test_random_modules_are_proven_with_landmarks(slopes):
+    assert try_modules(range(400, 404), slopes) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slopes", [False, True])
+def test_many_random_modules_are_proven_with_landmarks(slopes):
+    assert try_modules(range(4000, 4080), slopes) > 10
