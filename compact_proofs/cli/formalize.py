@@ -117,7 +117,7 @@ def formalize(
     from compact_proofs.tasks import load_model
 
     if check and (fresh or not Coq.find().place().is_dir()):  # what is missing is said before the work starts
-        note("The formal development is compiled first: about 40 s.")
+        note("The formal development is compiled first: about a minute of the processor, on as many cores as there are.")
     given = parse_options(option or [])
     certificate_file = _certificate_file(source)
     if certificate_file is not None and (strategy or given):
