@@ -3,6 +3,7 @@
 program                  `Listing`: a program, read operation by operation
 last_norm                margins of a network that ends with a layer norm, without the norm
 waist, around            where a program narrows to a vector, and what it makes of all vectors near given ones
+graphs                   nodes of a program: what they read, constant matrices
 landmarks                inputs that are right because such a vector is near one that is known
 choice                   which way costs least for the inputs that are listed
 values                   what is known of a tensor before any input is given: tables over tokens, or a step for each input

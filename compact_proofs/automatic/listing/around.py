@@ -20,17 +20,14 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.bounds.tangent import operator_norm
+from compact_proofs.automatic.listing.graphs import ALIKE
 from compact_proofs.automatic.reading.evaluate import function
 from compact_proofs.automatic.reading.lifted import call
 from compact_proofs.automatic.reading.lines import CURVATURE, has_lines, range_of
 from compact_proofs.automatic.reading.narrow import map_nodes
 from compact_proofs.enclosure import lower, upper
 from compact_proofs.enclosure.leaves import leaves
-from compact_proofs.enclosure.table import words
 from compact_proofs.program.simplify import name_of
-
-ALIKE = words("reshape view _unsafe_view squeeze unsqueeze clone contiguous")
-"""Operations that keep the entries of a vector in their order."""
 
 
 class NotFollowed(Exception):

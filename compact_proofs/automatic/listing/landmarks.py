@@ -37,8 +37,6 @@ SHARE = 64
 """Of the inputs listed, one in so many is looked at to make centres, at most."""
 FEWEST = 256
 """Inputs from which centres are made, at least."""
-
-
 MANY = 2**13
 """Inputs for each landmark, from which on radii are found with slopes (`compact_proofs.automatic.listing.around.entrywise`)."""
 

@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.bounds.tangent import operator_norm
+from compact_proofs.automatic.listing.graphs import ALIKE, ancestors, is_matrix, matrix_of, size_of, unwrapped
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.listing.values import Affine, Dense, Reader, moves, shape_of
 from compact_proofs.automatic.reading.narrow import narrowed
@@ -39,8 +40,6 @@ from compact_proofs.program.simplify import name_of
 
 aten = torch.ops.aten
 
-ALIKE = {"reshape", "view", "_unsafe_view", "squeeze", "unsqueeze", "clone", "contiguous"}
-"""Operations that keep the entries of a vector in their order."""
 NARROW = 2
 """Products with so many columns cost no more than it does to find zeros."""
 LARGEST_SHARE = 0.5
@@ -58,7 +57,7 @@ class Parts:
     @classmethod
     def of(cls, node: Node) -> Parts:
         """Of a node that is a vector, in whatever shape."""
-        found, size = cls(), _size(node)
+        found, size = cls(), size_of(node)
         waiting = [node]
         while waiting:
             at = waiting.pop()
@@ -111,15 +110,14 @@ class Ending:
         if logits.alone or len(logits.times) != 1:
             return None
         normed, unembedding = logits.times[0]
-        while normed.op == "call_function" and name_of(normed) in ALIKE:
-            normed = _args(normed)[0]
+        normed = unwrapped(normed)
         if normed.target is not operator.getitem or normed.args[1] != 0 or name_of(_args(normed)[0]) != "native_layer_norm":
             return None
         r, shape, weight, bias, eps = _args(_args(normed)[0])
-        if len(shape) != 1 or _size(r) != shape[0] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):
+        if len(shape) != 1 or size_of(r) != shape[0] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):
             return None
-        parts, d, outputs = Parts.of(r), shape[0], _size(nodes[-1].all_input_nodes[0])
-        hidden = sum(_size(x) for x, _ in parts.times)
+        parts, d, outputs = Parts.of(r), shape[0], size_of(nodes[-1].all_input_nodes[0])
+        hidden = sum(size_of(x) for x, _ in parts.times)
         if outputs < 2 or not hidden or hidden * outputs > LARGEST_SHARE * d * (hidden + outputs):
             return None
         return cls(parts, weight, bias, float(eps), unembedding, logits.constants)
@@ -154,8 +152,8 @@ class Numerators(Listing):
     def _read(self) -> Dense:
         end, parts = self._ending, self._ending.parts
         vectors = [x for x, _ in parts.times]
-        values = self._values(_ancestors([*vectors, *parts.alone]))
-        U = self._matrix(end.unembedding)
+        values = self._values(ancestors([*vectors, *parts.alone]))
+        U = matrix_of(end.unembedding, self.constant_of)
         d = len(U)
         scaled = U if end.weight is None else self.constant_of(end.weight)[:, None] * U
         C = scaled - scaled.mean(0, keepdim=True)
@@ -165,7 +163,7 @@ class Numerators(Listing):
         C = C[:, :-1] - C[:, -1:]
         constant = sum((self.constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
         self._constant_length = constant.square().sum().sqrt()
-        rows = [(self._row(values[x]), self._matrix(W)) for x, W in parts.times]
+        rows = [(self._row(values[x]), matrix_of(W, self.constant_of)) for x, W in parts.times]
         maps, stretch = [W @ C for _, W in rows], [operator_norm(W) for _, W in rows]
         terms = [x for x, _ in rows]
         if parts.alone:
@@ -195,9 +193,6 @@ class Numerators(Listing):
         if isinstance(x, Affine) or shape[1] > NARROW:
             return self._steps.dense(self._call("mm", aten.mm.default, (x, W), shape))
         return self._steps.each(aten.mm.default, (x, W), {}, shape)
-
-    def _matrix(self, node: Node) -> Tensor:
-        return self.constant_of(node) if node.op == "get_attr" else self.constant_of(node.all_input_nodes[0]).mT
 
     def _row(self, x: Any) -> Any:
         """A vector as [1, size]."""
@@ -260,34 +255,14 @@ def left_by(program: Program, v: int, inputs: Tensor, labels: Tensor) -> float:
     return 1 - int(right.sum()) / len(right)
 
 
-def _ancestors(nodes: list[Node]) -> list[Node]:
-    """The nodes and all that they read, in order."""
-    needed, waiting = set(nodes), list(nodes)
-    while waiting:
-        for node in waiting.pop().all_input_nodes:
-            if node not in needed:
-                needed.add(node)
-                waiting.append(node)
-    return [node for node in nodes[0].graph.nodes if node in needed]
-
-
 def _args(node: Node) -> tuple[Any, ...]:
     return node.args
 
 
-def _size(node: Node) -> int:
-    return int(node.meta["val"].numel())
-
-
 def _is_vector(x: Any, size: int) -> bool:
-    return isinstance(x, Node) and _size(x) == size
+    return isinstance(x, Node) and size_of(x) == size
 
 
 def _is_row_times(x: Node, W: Node) -> bool:
     """Whether a product is of one row and a constant matrix: several rows are no vector times a matrix."""
-    return _is_matrix(W) and _size(x) == W.meta["val"].shape[0]
-
-
-def _is_matrix(W: Node) -> bool:
-    """Whether a node is a constant matrix, or the transpose of one, as a linear layer has it."""
-    return W.op == "get_attr" or (name_of(W) == "t" and W.all_input_nodes[0].op == "get_attr")
+    return is_matrix(W) and size_of(x) == W.meta["val"].shape[0]

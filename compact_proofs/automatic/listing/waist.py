@@ -7,7 +7,6 @@ last attention, by an MLP, a norm and the unembedding.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,15 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from compact_proofs.automatic.listing.around import ALIKE, Around, NotFollowed, followed, sigma
+from compact_proofs.automatic.listing.around import Around, NotFollowed, followed, sigma
+from compact_proofs.automatic.listing.graphs import ALIKE, Constants, ancestors, is_matrix, matrix_of, size_of, unwrapped
+from compact_proofs.automatic.listing.values import first_of
 from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure.leaves import leaves
 from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
-
-Constants = Callable[[Node], Tensor]
-"""What a node that is a constant of the program is."""
 
 
 @dataclass(frozen=True)
@@ -56,38 +54,38 @@ class Readout:
     def of(cls, output: Node) -> Readout:
         """Of the node that is the program's output: without its last layer norm, if nothing but a linear map follows that."""
         plain = cls(output, None, None, None, None, None)
-        at, constant = _unwrapped(output), None
+        at, constant = unwrapped(output), None
         if name_of(at) == "add" and not at.kwargs and len(at.args) == 2:
             constants = [x for x in at.all_input_nodes if x.op == "get_attr"]
             others = [x for x in at.all_input_nodes if x.op != "get_attr"]
             if len(constants) != 1 or len(others) != 1:
                 return plain
-            at, constant = _unwrapped(others[0]), constants[0]
+            at, constant = unwrapped(others[0]), constants[0]
         if name_of(at) == "addmm" and not at.kwargs and constant is None and _node(at, 0).op == "get_attr":
             constant, factors = _node(at, 0), at.args[1:]
         elif name_of(at) == "mm":
             factors = at.args[:2]
         else:
             return plain
-        normed, U = _unwrapped(factors[0]), factors[1]  # type: ignore[arg-type]
-        if not _is_matrix(U) or normed.target is not operator.getitem or normed.args[1] != 0:
+        normed, U = unwrapped(factors[0]), factors[1]  # type: ignore[arg-type]
+        if not is_matrix(U) or normed.target is not operator.getitem or normed.args[1] != 0:
             return plain
         norm = _node(normed, 0)
         if name_of(norm) != "native_layer_norm":
             return plain
         z, shape, weight, bias, eps = norm.args
-        if list(shape) != [_size(z)] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):  # type: ignore[arg-type,union-attr]
+        if list(shape) != [size_of(z)] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):  # type: ignore[arg-type,union-attr]
             return plain
-        if constant is not None and _size(constant) != _size(output):
+        if constant is not None and size_of(constant) != size_of(output):
             return plain
         return cls(z, float(eps), weight, bias, U, constant)  # type: ignore[arg-type]
 
     def matrix(self, constants: Constants) -> tuple[Tensor, Tensor]:
         """M [k, outputs], and the shift [outputs]."""
         if self.unembedding is None:
-            size = _size(self.vector)
+            size = size_of(self.vector)
             return torch.eye(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
-        U = constants(self.unembedding) if self.unembedding.op == "get_attr" else constants(self.unembedding.all_input_nodes[0]).mT
+        U = matrix_of(self.unembedding, constants)
         M = U if self.weight is None else constants(self.weight)[:, None] * U
         shift = torch.zeros(U.shape[1], dtype=torch.float64, device=U.device)
         shift = shift if self.bias is None else constants(self.bias) @ U
@@ -156,10 +154,10 @@ class Waist:
         for node in nodes:
             if node.op != "call_function" or not _is_real(node) or node is output:
                 continue
-            between = _after(nodes, node, output)
+            between = _after(node, output)
             if between is None or all(name_of(x) in ALIKE for x in between if x.op == "call_function"):
                 continue
-            found = cls(node, _ancestors(nodes, [node]), between, readout)
+            found = cls(node, ancestors([node]), between, readout)
             if found._has_rules(program):
                 return found
         return None
@@ -184,12 +182,12 @@ class Waist:
     @property
     def size(self) -> int:
         """Entries of the vector."""
-        return _size(self.node)
+        return size_of(self.node)
 
     def around(self, given: Around, constants: Constants, slopes: bool = False) -> Around:
         """The readout's vector, from all vectors near some centres; `slopes` as for `entrywise`."""
         nodes = [x for x in self.tail if x is not self.node]
-        needed = set(_ancestors(nodes, [self.readout.vector], {self.node}))
+        needed = set(ancestors([self.readout.vector], {self.node}))
         return followed([x for x in nodes if x in needed], {self.node: given}, constants, slopes)[self.readout.vector]
 
     def logits(self, vectors: Tensor, constants: Constants) -> Tensor:
@@ -204,14 +202,14 @@ class Waist:
                 values[node] = args[0]
                 continue
             result, axes = call(node.target, args, kwargs)
-            result = result[0] if isinstance(result, (tuple, list)) else result
+            result = first_of(result)
             values[node] = Lifted(result, axes) if any(isinstance(x, Lifted) for x in leaves((args, kwargs))) else result
         return values[self.tail[-1]].data.reshape(len(vectors), -1)
 
 
-def _after(nodes: list[Node], waist: Node, output: Node) -> list[Node] | None:
+def _after(waist: Node, output: Node) -> list[Node] | None:
     """The nodes between a node and the output, constants among them; None if the input reaches the output beside the node."""
-    found = _ancestors(nodes, [output], {waist})
+    found = ancestors([output], {waist})
     return None if any(x.op == "placeholder" for x in found) or waist not in _read(found) else found
 
 
@@ -219,37 +217,10 @@ def _read(nodes: list[Node]) -> set[Node]:
     return {y for x in nodes for y in x.all_input_nodes}
 
 
-def _ancestors(nodes: list[Node], of: list[Node], without: set[Node] | None = None) -> list[Node]:
-    """Some nodes and all that they read, in order, up to and without others."""
-    stop = without or set()
-    needed, waiting = set(of) - stop, [x for x in of if x not in stop]
-    while waiting:
-        for node in waiting.pop().all_input_nodes:
-            if node not in needed and node not in stop:
-                needed.add(node)
-                waiting.append(node)
-    return [node for node in nodes if node in needed]
-
-
-def _unwrapped(node: Node) -> Node:
-    while node.op == "call_function" and name_of(node) in ALIKE:
-        node = _node(node, 0)
-    return node
-
-
 def _node(node: Node, argument: int) -> Node:
     return node.args[argument]  # type: ignore[return-value]
-
-
-def _is_matrix(W: Any) -> bool:
-    """Whether an argument is a constant matrix, or the transpose of one."""
-    return isinstance(W, Node) and (W.op == "get_attr" or (name_of(W) == "t" and W.all_input_nodes[0].op == "get_attr"))
 
 
 def _is_real(node: Node) -> bool:
     value = node.meta.get("val")
     return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def _size(node: Any) -> int:
-    return int(node.meta["val"].numel())

@@ -54,7 +54,7 @@ def read(program: Program, v: int, context: int) -> Network:
     ------
     NotRead
         If an operation makes whole numbers or truth values of several positions' tokens, or needs those of other positions than its
-        numbers, as a choice by a comparison of tokens does; or if another result than the first of an operation is read.
+        numbers, as a choice by a comparison of tokens does.
 
     Notes
     -----
