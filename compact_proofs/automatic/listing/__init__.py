@@ -1,6 +1,9 @@
 """Evaluation input by input, sharing whatever inputs have in common: exact, and cheaper than brute force.
 
 program                  `Listing`: a program, read operation by operation
+operation                one operation, with what is known of its arguments
+token_tables, linear     operations on all tokens or pairs of tokens at once; sums and linear maps of tables
+ends                     how a program ends: in a sum of parts, with a layer norm
 last_norm                margins of a network that ends with a layer norm, without the norm
 waist, around            where a program narrows to a vector, and what it makes of all vectors near given ones
 graphs                   nodes of a program: what they read, constant matrices

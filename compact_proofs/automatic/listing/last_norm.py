@@ -19,24 +19,22 @@ margin is evaluated as any other.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import Node
 
 from compact_proofs.automatic.bounds.tangent import operator_norm
-from compact_proofs.automatic.listing.graphs import ALIKE, ancestors, is_matrix, matrix_of, size_of, unwrapped
+from compact_proofs.automatic.listing.ends import LastNorm, Parts
+from compact_proofs.automatic.listing.graphs import ancestors, matrix_of, size_of
 from compact_proofs.automatic.listing.program import Listing
-from compact_proofs.automatic.listing.values import Affine, Dense, Reader, moves, shape_of
+from compact_proofs.automatic.listing.values import Affine, Dense, Reader, shape_of
 from compact_proofs.automatic.reading.narrow import narrowed
 from compact_proofs.core.claim import margins
 from compact_proofs.enclosure import provably
 from compact_proofs.program import Program
-from compact_proofs.program.simplify import name_of
 
 aten = torch.ops.aten
 
@@ -46,81 +44,32 @@ LARGEST_SHARE = 0.5
 """Of what it costs to make r and logits of it; what (1) costs must be less."""
 
 
-@dataclass
-class Parts:
-    """A vector as a sum: of vectors, of vectors times matrices, and of constants; each a node."""
-
-    alone: list[Node] = field(default_factory=list)
-    times: list[tuple[Node, Node]] = field(default_factory=list)
-    constants: list[Node] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, node: Node) -> Parts:
-        """Of a node that is a vector, in whatever shape."""
-        found, size = cls(), size_of(node)
-        waiting = [node]
-        while waiting:
-            at = waiting.pop()
-            name, args = name_of(at) if at.op == "call_function" else "", _args(at)
-            if at.op == "get_attr":
-                found.constants.append(at)
-            elif name in ALIKE:
-                waiting.append(args[0])
-            elif name == "add" and not at.kwargs and len(args) == 2 and all(_is_vector(x, size) for x in args):
-                waiting += args
-            elif name == "mm" and _is_row_times(*args):
-                found.times.append((args[0], args[1]))
-            elif name == "addmm" and not at.kwargs and _is_row_times(*args[1:]) and _is_vector(args[0], size):
-                found.times.append((args[1], args[2]))
-                waiting.append(args[0])
-            else:
-                found.alone.append(at)
-        return found
-
-
-@dataclass
+@dataclass(frozen=True)
 class Ending:
     """The end of a network: logits from a layer norm.
 
     Attributes
     ----------
+    norm
     parts
         Of the norm's argument.
-    weight, bias
-        Of the norm.
-    eps
-    unembedding : Node
-        U, [d, outputs].
-    constants
-        Nodes [outputs] whose sum is c.
     """
 
+    norm: LastNorm
     parts: Parts
-    weight: Node | None
-    bias: Node | None
-    eps: float
-    unembedding: Node
-    constants: list[Node]
 
     @classmethod
     def of(cls, program: Program) -> Ending | None:
         """Of a program; None if it does not end so, or if that would save little."""
-        nodes = list(narrowed(program.graph, once=True).nodes)
-        logits = Parts.of(nodes[-1].all_input_nodes[0])
-        if logits.alone or len(logits.times) != 1:
+        output = list(narrowed(program.graph, once=True).nodes)[-1].all_input_nodes[0]
+        norm = LastNorm.of(output)
+        if norm is None:
             return None
-        normed, unembedding = logits.times[0]
-        normed = unwrapped(normed)
-        if normed.target is not operator.getitem or normed.args[1] != 0 or name_of(_args(normed)[0]) != "native_layer_norm":
-            return None
-        r, shape, weight, bias, eps = _args(_args(normed)[0])
-        if len(shape) != 1 or size_of(r) != shape[0] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):
-            return None
-        parts, d, outputs = Parts.of(r), shape[0], size_of(nodes[-1].all_input_nodes[0])
+        parts, d, outputs = Parts.of(norm.vector), size_of(norm.vector), size_of(output)
         hidden = sum(size_of(x) for x, _ in parts.times)
         if outputs < 2 or not hidden or hidden * outputs > LARGEST_SHARE * d * (hidden + outputs):
             return None
-        return cls(parts, weight, bias, float(eps), unembedding, logits.constants)
+        return cls(norm, parts)
 
 
 class Numerators(Listing):
@@ -145,23 +94,19 @@ class Numerators(Listing):
         few = self._shift.shape[0] - 1
         numerators = torch.cat([found[:, :few], torch.zeros(len(found), 1, dtype=torch.float64, device=self.device)], 1)
         longest = self._constant_length + (found[:, few:].clamp(min=0).sqrt() * self._stretch).sum(1)
-        sigma = (longest.square() / self._width + self._ending.eps).sqrt()
+        sigma = (longest.square() / self._width + self._ending.norm.eps).sqrt()
         shift = margins(self._shift.expand(len(found), few + 1), labels)
         return provably(margins(numerators, labels) + shift.clamp(max=0) * sigma[:, None] > 0).all(-1)
 
     def _read(self) -> Dense:
-        end, parts = self._ending, self._ending.parts
+        norm, parts = self._ending.norm, self._ending.parts
         vectors = [x for x, _ in parts.times]
         values = self._values(ancestors([*vectors, *parts.alone]))
-        U = matrix_of(end.unembedding, self.constant_of)
-        d = len(U)
-        scaled = U if end.weight is None else self.constant_of(end.weight)[:, None] * U
-        C = scaled - scaled.mean(0, keepdim=True)
-        shift = U.new_zeros(U.shape[1]) if end.bias is None else self.constant_of(end.bias) @ U
-        self._shift = shift + sum(self.constant_of(c).flatten() for c in end.constants)
-        self._width = d
+        C, shift = norm.matrix(self.constant_of)
+        self._shift = shift + sum(self.constant_of(c).flatten() for c in norm.constants)
+        self._width = len(C)
         C = C[:, :-1] - C[:, -1:]
-        constant = sum((self.constant_of(c).flatten() for c in parts.constants), U.new_zeros(d))
+        constant = sum((self.constant_of(c).flatten() for c in parts.constants), C.new_zeros(len(C)))
         self._constant_length = constant.square().sum().sqrt()
         rows = [(self._row(values[x]), matrix_of(W, self.constant_of)) for x, W in parts.times]
         maps, stretch = [W @ C for _, W in rows], [operator_norm(W) for _, W in rows]
@@ -172,7 +117,7 @@ class Numerators(Listing):
                 total = self._call("add", aten.add.Tensor, (total, self._row(values[x])), shape_of(total))
             terms.append(total)
             maps.append(C)
-            stretch.append(U.new_ones(()))
+            stretch.append(C.new_ones(()))
         self._stretch = torch.stack(stretch)
         known = constant @ C
         products = [self._mapped(x, W) for x, W in zip(terms, maps, strict=True)]
@@ -203,9 +148,6 @@ class Numerators(Listing):
         """|x|^2 of a row [1, size], as [1, 1]."""
         column = self._call("reshape", aten.reshape.default, (x, [shape_of(x)[1], 1]), torch.Size([shape_of(x)[1], 1]))
         return self._call("mm", aten.mm.default, (x, column), torch.Size([1, 1]))
-
-    def _call(self, name: str, target: Any, args: tuple[Any, ...], shape: torch.Size) -> Any:
-        return self._apply(name, target, args, {}, [x for x in args if moves(x)], shape)
 
 
 class TwoSteps:
@@ -253,16 +195,3 @@ def left_by(program: Program, v: int, inputs: Tensor, labels: Tensor) -> float:
         return 0.0
     right = Numerators(program, v, ending, zeros=True).right(inputs[named], labels[named])
     return 1 - int(right.sum()) / len(right)
-
-
-def _args(node: Node) -> tuple[Any, ...]:
-    return node.args
-
-
-def _is_vector(x: Any, size: int) -> bool:
-    return isinstance(x, Node) and size_of(x) == size
-
-
-def _is_row_times(x: Node, W: Node) -> bool:
-    """Whether a product is of one row and a constant matrix: several rows are no vector times a matrix."""
-    return is_matrix(W) and size_of(x) == W.meta["val"].shape[0]

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.fx import Node
 
 from compact_proofs.automatic.listing.around import Around, NotFollowed, followed, sigma
-from compact_proofs.automatic.listing.graphs import ALIKE, Constants, ancestors, is_matrix, matrix_of, size_of, unwrapped
+from compact_proofs.automatic.listing.ends import LastNorm
+from compact_proofs.automatic.listing.graphs import ALIKE, Constants, ancestors, size_of
 from compact_proofs.automatic.listing.values import first_of
 from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
@@ -33,64 +34,28 @@ class Readout:
     ----------
     vector : Node
         z.
-    eps
-        Of the norm; None where there is none.
-    weight, bias
-        Of the norm.
-    unembedding : Node
-        What its result is multiplied by, [k, outputs].
-    constant : Node
-        What is added to that, [outputs] in any shape.
+    norm
+        None where there is none.
     """
 
     vector: Node
-    eps: float | None
-    weight: Node | None
-    bias: Node | None
-    unembedding: Node | None
-    constant: Node | None
+    norm: LastNorm | None
 
     @classmethod
     def of(cls, output: Node) -> Readout:
         """Of the node that is the program's output: without its last layer norm, if nothing but a linear map follows that."""
-        plain = cls(output, None, None, None, None, None)
-        at, constant = unwrapped(output), None
-        if name_of(at) == "add" and not at.kwargs and len(at.args) == 2:
-            constants = [x for x in at.all_input_nodes if x.op == "get_attr"]
-            others = [x for x in at.all_input_nodes if x.op != "get_attr"]
-            if len(constants) != 1 or len(others) != 1:
-                return plain
-            at, constant = unwrapped(others[0]), constants[0]
-        if name_of(at) == "addmm" and not at.kwargs and constant is None and _node(at, 0).op == "get_attr":
-            constant, factors = _node(at, 0), at.args[1:]
-        elif name_of(at) == "mm":
-            factors = at.args[:2]
-        else:
-            return plain
-        normed, U = unwrapped(factors[0]), factors[1]  # type: ignore[arg-type]
-        if not is_matrix(U) or normed.target is not operator.getitem or normed.args[1] != 0:
-            return plain
-        norm = _node(normed, 0)
-        if name_of(norm) != "native_layer_norm":
-            return plain
-        z, shape, weight, bias, eps = norm.args
-        if list(shape) != [size_of(z)] or any(x is not None and x.op != "get_attr" for x in (weight, bias)):  # type: ignore[arg-type,union-attr]
-            return plain
-        if constant is not None and size_of(constant) != size_of(output):
-            return plain
-        return cls(z, float(eps), weight, bias, U, constant)  # type: ignore[arg-type]
+        norm = LastNorm.of(output)
+        return cls(output, None) if norm is None else cls(norm.vector, norm)
 
     def matrix(self, constants: Constants) -> tuple[Tensor, Tensor]:
         """M [k, outputs], and the shift [outputs]."""
-        if self.unembedding is None:
+        if self.norm is None:
             size = size_of(self.vector)
             return torch.eye(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64)
-        U = matrix_of(self.unembedding, constants)
-        M = U if self.weight is None else constants(self.weight)[:, None] * U
-        shift = torch.zeros(U.shape[1], dtype=torch.float64, device=U.device)
-        shift = shift if self.bias is None else constants(self.bias) @ U
-        shift = shift if self.constant is None else shift + constants(self.constant).reshape(-1)
-        return M - M.mean(0, keepdim=True), shift
+        M, shift = self.norm.matrix(constants)
+        for c in self.norm.constants:
+            shift = shift + constants(c).reshape(-1)
+        return M, shift
 
     def margins(self, z: Around, labels: Tensor, constants: Constants) -> Tensor:
         """Lower bounds [L, outputs] of the margins of labels [L] over every output, times s; 1 over the label itself.
@@ -104,8 +69,8 @@ class Readout:
         outputs = M.shape[1]
         at = z.centre @ M
         least = most = torch.ones(len(labels), dtype=torch.float64, device=M.device)
-        if self.eps is not None:
-            least, most = sigma(z, self.eps)
+        if self.norm is not None:
+            least, most = sigma(z, self.norm.eps)
         with structure():
             rows = [(labels == y).nonzero()[:, 0] for y in range(outputs)]
         parts = []
@@ -215,10 +180,6 @@ def _after(waist: Node, output: Node) -> list[Node] | None:
 
 def _read(nodes: list[Node]) -> set[Node]:
     return {y for x in nodes for y in x.all_input_nodes}
-
-
-def _node(node: Node, argument: int) -> Node:
-    return node.args[argument]  # type: ignore[return-value]
 
 
 def _is_real(node: Node) -> bool:
