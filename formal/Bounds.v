@@ -36,17 +36,16 @@ Proof.
   repeat split; apply Rle_refl.
 Qed.
 
+(** What bounds a number bounds those that lie behind it. *)
+Ltac behind :=
+  intros [Valid ?] ?; split; [exact Valid|]; unfold above, below in *;
+  destruct (F.toX _); [exact I|lra].
+
 Lemma lower_weaker l x y : lower l x -> x <= y -> lower l y.
-Proof.
-  intros [Valid Above] Le. split; [exact Valid|]. unfold above in *.
-  destruct (F.toX l); [exact I|lra].
-Qed.
+Proof. behind. Qed.
 
 Lemma upper_weaker h x y : upper h x -> y <= x -> upper h y.
-Proof.
-  intros [Valid Below] Le. split; [exact Valid|]. unfold below in *.
-  destruct (F.toX h); [exact I|lra].
-Qed.
+Proof. behind. Qed.
 
 (** ** Comparisons *)
 
@@ -157,37 +156,25 @@ Lemma upper_product_neg u a f g :
   is u f -> f <= 0 -> lower a g -> upper (F.mul_UP prec u a) (f * g).
 Proof. product F.mul_UP F.mul_UP_correct u f a. Qed.
 
+(** Bounds a and b of two numbers: their sum or difference, rounded, is a bound of that of these. *)
+Ltac added rounded correct a b :=
+  let Valid := fresh "Valid" in let Le := fresh "Le" in
+  intros [? ?] [? ?]; destruct (correct prec a b) as [Valid Le]; [assumption..|];
+  split; [exact Valid|]; unfold above, below, le_lower in *;
+  destruct (F.toX (rounded prec a b)); [exact I|];
+  destruct (F.toX a), (F.toX b); cbn in Le; try (now destruct Le); lra.
+
 Lemma lower_sum l m s p : lower l s -> lower m p -> lower (F.add_DN prec l m) (s + p).
-Proof.
-  intros [ValidL L] [ValidM M]. destruct (F.add_DN_correct prec l m ValidL ValidM) as [Valid Le].
-  split; [exact Valid|]. unfold above, le_lower in *.
-  destruct (F.toX (F.add_DN prec l m)) as [|r]; [exact I|].
-  destruct (F.toX l), (F.toX m); cbn in Le; try (now destruct Le). lra.
-Qed.
+Proof. added F.add_DN F.add_DN_correct l m. Qed.
 
 Lemma upper_sum h m s p : upper h s -> upper m p -> upper (F.add_UP prec h m) (s + p).
-Proof.
-  intros [ValidH H] [ValidM M]. destruct (F.add_UP_correct prec h m ValidH ValidM) as [Valid Le].
-  split; [exact Valid|]. unfold below in *.
-  destruct (F.toX (F.add_UP prec h m)) as [|r]; [exact I|].
-  destruct (F.toX h), (F.toX m); cbn in Le; try (now destruct Le). lra.
-Qed.
+Proof. added F.add_UP F.add_UP_correct h m. Qed.
 
 Lemma lower_difference l h s p : lower l s -> upper h p -> lower (F.sub_DN prec l h) (s - p).
-Proof.
-  intros [ValidL L] [ValidH H]. destruct (F.sub_DN_correct prec l h ValidL ValidH) as [Valid Le].
-  split; [exact Valid|]. unfold above, below, le_lower in *.
-  destruct (F.toX (F.sub_DN prec l h)) as [|r]; [exact I|].
-  destruct (F.toX l), (F.toX h); cbn in Le; try (now destruct Le). lra.
-Qed.
+Proof. added F.sub_DN F.sub_DN_correct l h. Qed.
 
 Lemma upper_difference h l s p : upper h s -> lower l p -> upper (F.sub_UP prec h l) (s - p).
-Proof.
-  intros [ValidH H] [ValidL L]. destruct (F.sub_UP_correct prec h l ValidH ValidL) as [Valid Le].
-  split; [exact Valid|]. unfold above, below in *.
-  destruct (F.toX (F.sub_UP prec h l)) as [|r]; [exact I|].
-  destruct (F.toX h), (F.toX l); cbn in Le; try (now destruct Le). lra.
-Qed.
+Proof. added F.sub_UP F.sub_UP_correct h l. Qed.
 
 (** ** Exact numbers *)
 
@@ -202,30 +189,24 @@ Proof. intros Is. apply contains_bnd. now apply exact_bounds. Qed.
 
 (** ** Comparisons of bounds *)
 
-(** A float that is at most a lower bound, or at least an upper one, is one too. *)
+(** A float c that lies beyond a bound b is a bound too. *)
+Ltac beyond valid c b :=
+  let Le := fresh "Le" in let Valid := fresh "Valid" in
+  intros Le [Valid ?]; rewrite leb_cmp, F.cmp_correct in Le; unfold lower, upper, above, below in *;
+  pose proof (valid c) as Valid_c; pose proof (valid b) as Valid_b;
+  pose proof (F.classify_correct c) as Real_c; pose proof (F.classify_correct b) as Real_b;
+  rewrite F.real_correct in Real_c, Real_b; rewrite Valid in Valid_b;
+  destruct (F.classify c), (F.classify b); try discriminate; rewrite Valid_c;
+    split; try reflexivity; destruct (F.toX c) as [|r]; try exact I; try discriminate;
+  destruct (F.toX b) as [|s]; [discriminate|]; cbn in Le;
+  match type of Le with context [Rcompare ?x ?y] => destruct (Rcompare_spec x y) end;
+  try discriminate; lra.
+
 Lemma leb_lower c l x : (c <=? l)%float = true -> lower l x -> lower c x.
-Proof.
-  intros Le [Valid Above]. rewrite leb_cmp, F.cmp_correct in Le. unfold lower, above in *.
-  pose proof (F.valid_lb_correct c) as ValidC. pose proof (F.valid_lb_correct l) as ValidL.
-  pose proof (F.classify_correct c) as RealC. pose proof (F.classify_correct l) as RealL.
-  rewrite F.real_correct in RealC, RealL. rewrite Valid in ValidL.
-  destruct (F.classify c), (F.classify l); try discriminate; rewrite ValidC;
-    split; try reflexivity; destruct (F.toX c) as [|r]; try exact I; try discriminate.
-  destruct (F.toX l) as [|s]; [discriminate|]. cbn in Le.
-  destruct (Rcompare_spec r s); try discriminate; lra.
-Qed.
+Proof. beyond F.valid_lb_correct c l. Qed.
 
 Lemma leb_upper c h x : (h <=? c)%float = true -> upper h x -> upper c x.
-Proof.
-  intros Le [Valid Below]. rewrite leb_cmp, F.cmp_correct in Le. unfold upper, below in *.
-  pose proof (F.valid_ub_correct c) as ValidC. pose proof (F.valid_ub_correct h) as ValidH.
-  pose proof (F.classify_correct c) as RealC. pose proof (F.classify_correct h) as RealH.
-  rewrite F.real_correct in RealC, RealH. rewrite Valid in ValidH.
-  destruct (F.classify h), (F.classify c); try discriminate; rewrite ValidC;
-    split; try reflexivity; destruct (F.toX c) as [|r]; try exact I; try discriminate.
-  destruct (F.toX h) as [|s]; [discriminate|]. cbn in Le.
-  destruct (Rcompare_spec s r); try discriminate; lra.
-Qed.
+Proof. beyond F.valid_ub_correct c h. Qed.
 
 (** Bounds that are compared with success are numbers. *)
 Lemma compared_bounds h l x y :

@@ -4,7 +4,7 @@
     their sizes, however many inputs they hold. *)
 
 From Coq Require Import ZArith Reals List Bool Lia.
-From CompactProofs Require Import Network Tasks NetworkTheorems.
+From CompactProofs Require Import Lists Network Tasks NetworkTheorems.
 Import ListNotations.
 
 (** For each token the first of its values, and how many there are. *)
@@ -61,15 +61,6 @@ Proof.
   { induction l as [|x l IHl]; [reflexivity|].
     cbn [flat_map length]. now rewrite app_length, map_length, IHl. }
   rewrite All, seq_length. lia.
-Qed.
-
-Lemma nodup_app {X} (l l' : list X) :
-  NoDup l -> NoDup l' -> (forall x, In x l -> ~ In x l') -> NoDup (l ++ l').
-Proof.
-  intros First Second Apart. induction First as [|x l Not First IH]; [exact Second|].
-  cbn [app]. constructor.
-  - rewrite in_app_iff. intros [In|In]; [contradiction|]. apply (Apart x); [now left|exact In].
-  - apply IH. intros y In. apply Apart. now right.
 Qed.
 
 Lemma nodup_members b : NoDup (members b).

@@ -1,7 +1,8 @@
 (** * What the checker of directions proves is right *)
 
 From Coq Require Import Reals ZArith NArith List Bool Lia Lra Permutation.
-From CompactProofs Require Import Network Sums Rows Arithmetic Directions DirectionsChecker.
+From CompactProofs Require Import Network Sums Rows Arithmetic Directions DirectionsChecker
+  DirectionsRows.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -12,8 +13,7 @@ Lemma once_each_sound m clusters : once_each m clusters = true ->
   forall v, In v (flat_map neurons clusters) -> (0 < factor v)%Z.
 Proof.
   unfold once_each. cbv zeta. set (all := flat_map neurons clusters). intros Check.
-  apply andb_prop in Check. destruct Check as [Check Positive].
-  apply andb_prop in Check. destruct Check as [Length Some_v].
+  rewrite !andb_true_iff in Check. destruct Check as [[Length Some_v] Positive].
   apply Nat.eqb_eq in Length. rewrite forallb_forall in Some_v, Positive. split.
   - apply NoDup_Permutation_bis; [apply seq_NoDup|rewrite map_length, seq_length; lia|].
     intros i In_m. specialize (Some_v (N.of_nat i) (in_map _ _ _ In_m)).
@@ -28,110 +28,11 @@ Section Sound.
   Hypothesis Sd : Arithmetic.sound A is contains.
   Notation encloses := (encloses (contains := contains)).
 
-  (** ** Numbers of hints *)
-
-  Definition real (bits : nat) (z : Z) : R := IZR z / 2 ^ bits.
-  Definition means (k : hint A) (r : R) : Prop :=
-    match k with inl w => is w r | inr b => contains b r end.
-
-  Lemma hint_sound bits z : means (hint_of A bits z) (real bits z).
-  Proof using Sd.
-    unfold hint_of. destruct (exact A z bits) as [w|] eqn:Exact; cbn.
-    - exact (sound_exact _ _ _ Sd z bits w Exact).
-    - unfold real. rewrite pow_IZR.
-      apply (sound_div _ _ _ Sd); apply (sound_of_Z _ _ _ Sd).
-  Qed.
-
-  Lemma times_sound k r a x : means k r -> contains a x -> contains (times A k a) (r * x).
-  Proof using Sd.
-    destruct k as [w|b]; intros Is In; [now apply (sound_scale _ _ _ Sd)|].
-    now apply (sound_mul _ _ _ Sd).
-  Qed.
-
-  Lemma value_sound k r : means k r -> contains (value A k) r.
-  Proof using Sd. destruct k as [w|b]; intros Is; [now apply (sound_of_W _ _ _ Sd)|exact Is]. Qed.
-
-  (** ** Sums *)
-
-  Lemma dot_from_sound {X} l l' (f g : X -> R) xs : encloses l f xs -> encloses l' g xs ->
-    forall s x, contains s x -> contains (dot_from A s l l') (x + sum_over xs (fun i => f i * g i)).
-  Proof using Sd.
-    intros Row. revert l'. induction Row as [|a i l xs Here Row IH]; intros l' Row' s x Start;
-      inversion Row' as [|b i' l'' xs' There Row'' Is Is']; subst; cbn [dot_from].
-    - replace (x + sum_over [] _) with x by (unfold sum_over; cbn; ring). exact Start.
-    - rewrite sum_over_cons, <- Rplus_assoc. apply IH; [assumption|].
-      apply (sound_add _ _ _ Sd); [exact Start|now apply (sound_mul _ _ _ Sd)].
-  Qed.
-
-  Lemma along_from_sound {X} ks l (f g : X -> R) xs :
-    Forall2 (fun k i => means k (f i)) ks xs -> encloses l g xs ->
-    forall s x, contains s x ->
-      contains (along_from A s ks l) (x + sum_over xs (fun i => f i * g i)).
-  Proof using Sd.
-    intros Row. revert l. induction Row as [|k i ks xs Here Row IH]; intros l Row' s x Start;
-      inversion Row' as [|b i' l'' xs' There Row'' Is Is']; subst; cbn [along_from].
-    - replace (x + sum_over [] _) with x by (unfold sum_over; cbn; ring). exact Start.
-    - rewrite sum_over_cons, <- Rplus_assoc. apply IH; [assumption|].
-      apply (sound_add _ _ _ Sd); [exact Start|now apply times_sound].
-  Qed.
-
-  (** ** Rows *)
-
   Variables (p q m n bits : nat) (clusters : list cluster).
   Notation total := (over neurons clusters).
-
-  Definition holds (r : row A) (f : cluster -> neuron -> R) : Prop :=
-    Forall2 (fun l c => encloses l (f c) (neurons c)) r clusters.
-  (** A row for every output, or for every token below k. *)
-  Definition hold (k : nat) (rs : list (row A)) (f : nat -> cluster -> neuron -> R) : Prop :=
-    Forall2 (fun r z => holds r (f z)) rs (seq 0 k).
-
-  Lemma holds_tabulated F f :
-    (forall c v, In c clusters -> In v (neurons c) -> contains (F c v) (f c v)) ->
-    holds (map (fun c => map (F c) (neurons c)) clusters) f.
-  Proof using.
-    intros Each. apply tabulated_holds. intros c In_cs. apply tabulated_holds. intros v In_c.
-    now apply Each.
-  Qed.
-
-  Lemma holds_each op (Op : R -> R -> R) r r' f g :
-    (forall a b x y, contains a x -> contains b y -> contains (op a b) (Op x y)) ->
-    holds r f -> holds r' g -> holds (each A op r r') (fun c v => Op (f c v) (g c v)).
-  Proof using.
-    intros Sound. apply both_hold. intros l l' c _. apply both_hold. intros a b v _. apply Sound.
-  Qed.
-
-  Lemma holds_difference r r' f g :
-    holds r f -> holds r' g -> holds (each A (sub A) r r') (fun c v => f c v - g c v).
-  Proof using Sd. apply (holds_each (sub A) Rminus), (sound_sub _ _ _ Sd). Qed.
-
-  Lemma dot_rows_sound r r' f g s x : contains s x -> holds r f -> holds r' g ->
-    contains (dot_rows A s r r') (x + total (fun c v => f c v * g c v)).
-  Proof using Sd.
-    intros Start Row Row'. unfold holds, over in *. revert s x Start. revert r' Row'.
-    induction Row as [|l c r cs Here Row IH]; intros r' Row' s x Start;
-      inversion Row' as [|l' c' r'' cs' There Row'' Is Is']; subst; cbn [dot_rows].
-    - replace (x + sum_over [] _) with x by (unfold sum_over; cbn; ring). exact Start.
-    - rewrite sum_over_cons, <- Rplus_assoc. apply IH; [assumption|].
-      now apply dot_from_sound.
-  Qed.
-
-  Definition mean_of (k : nat) (f : nat -> cluster -> neuron -> R) (c : cluster) (v : neuron) : R :=
-    sum_over (seq 0 k) (fun x => f x c v) / IZR (Z.of_nat k).
-
-  Lemma mean_sound k rs f : hold k rs f -> holds (mean A clusters rs) (mean_of k f).
-  Proof using Sd.
-    intros All. unfold mean. cbv zeta.
-    assert (Length : length rs = k) by (rewrite (all_length _ _ _ All); apply seq_length).
-    rewrite Length. unfold mean_of, hold in *.
-    set (s := fold_right _ _ _).
-    assert (Sum : holds s (fun c v => sum_over (seq 0 k) (fun x => f x c v))).
-    { subst s. clear Length. induction All as [|r x rs xs Here All IH]; cbn [fold_right].
-      - apply holds_tabulated. intros. apply (sound_of_Z _ _ _ Sd).
-      - exact (holds_each (add A) Rplus _ _ _ _ (sound_add _ _ _ Sd) Here IH). }
-    revert Sum. apply mapped_holds. intros l c _. apply mapped_holds. intros a v _ In.
-    apply (sound_div _ _ _ Sd); [exact In|apply (sound_of_Z _ _ _ Sd)].
-  Qed.
+  Notation means := (means (is := is) (contains := contains)).
+  Notation holds := (holds (contains := contains) (clusters := clusters)).
+  Notation hold := (hold (contains := contains) (clusters := clusters)).
 
   (** ** The network *)
 
@@ -245,9 +146,9 @@ Section Sound.
     Lemma ways_sound c : Forall2 (way_holds c) (ways_of A n bits c) (numbers c).
     Proof using Sd.
       apply tabulated_holds. intros d _. split; cbn [fst snd].
-      - apply tabulated_holds. intros. apply hint_sound.
+      - apply tabulated_holds. intros. apply (hint_sound Sd).
       - unfold toward. set (V := nth d (directions c) []).
-        apply tabulated_holds. intros. apply hint_sound.
+        apply tabulated_holds. intros. apply (hint_sound Sd).
     Qed.
 
     Lemma followed_cluster_sound c ws ds z : Forall2 (way_holds c) ws ds -> (z < n)%nat ->
@@ -258,9 +159,10 @@ Section Sound.
       - apply tabulated_holds. intros. apply (sound_of_Z _ _ _ Sd).
       - cbn [followed_cluster fold_right]. cbv zeta. set (v := value A _).
         assert (Value : contains v (toward c d z)).
-        { apply value_sound. exact (nth_holds (fun k z => means k (toward c d z)) _ _ _ _ There Hz). }
+        { apply (value_sound Sd).
+          exact (nth_holds (fun k z => means k (toward c d z)) _ _ _ _ There Hz). }
         refine (both_hold _ _ _ _ _ _ _ _ Here IH). intros k s i _ Is In.
-        rewrite sum_over_cons. apply (sound_add _ _ _ Sd); [now apply times_sound|exact In].
+        rewrite sum_over_cons. apply (sound_add _ _ _ Sd); [now apply (times_sound Sd)|exact In].
     Qed.
 
     Lemma followed_sound z : (z < n)%nat ->
@@ -284,12 +186,12 @@ Section Sound.
         set (k := along_from A _ (fst w) l).
         set (along := sum_over (neurons c) (fun v => coordinate c v d * h v)).
         assert (Along : contains k along).
-        { pose proof (along_from_sound _ _ _ _ _ Here Row (of_Z A 0) 0 (sound_of_Z _ _ _ Sd 0)).
+        { pose proof (along_from_sound Sd _ _ _ _ _ Here Row (of_Z A 0) 0 (sound_of_Z _ _ _ Sd 0)).
           now rewrite Rplus_0_l in H. }
         refine (encloses_ext _ _ _ _ _ (IH _ (fun z => f z + toward c d z * along) _)).
         + intros z _. cbv beta. rewrite sum_over_cons. fold along. ring.
         + revert Start There. apply both_hold. intros a v z _ In Is.
-          apply (sound_add _ _ _ Sd); [exact In|now apply times_sound].
+          apply (sound_add _ _ _ Sd); [exact In|now apply (times_sound Sd)].
     Qed.
 
     Lemma follow_sound r h cs : Forall2 (fun l c => encloses l (h c) (neurons c)) r cs ->
@@ -329,7 +231,7 @@ Section Sound.
       revert Both. apply both_hold. intros la l x _ [Reads Means] Beside.
       constructor; cbn [side_of reads answers beside knows]; [exact Reads|exact Means|exact Beside|].
       revert Beside Rests. apply both_hold. intros s o z _ Start Rest.
-      exact (dot_rows_sound _ _ _ _ _ _ Start Means Rest).
+      exact (dot_rows_sound Sd _ _ _ _ _ _ Start Means Rest).
     Qed.
 
     (** Where all entries but the label's are below the label's, that is so of what they hold. *)
@@ -368,19 +270,20 @@ Section Sound.
       set (besides := map2 (add A) (beside A l) _) in *. set (own := dot_rows A _ h _) in *.
       assert (Outs : hold n outs (fun z c v => written c v z)).
       { apply tabulated_holds. intros u In_n. apply in_seq in In_n. apply written_sound. lia. }
-      assert (Centre : holds centre_t centre) by now apply mean_sound.
+      assert (Centre : holds centre_t centre) by now apply (mean_sound Sd).
       assert (Centred : hold n centred_t (fun z c v => centred c v z)).
-      { revert Outs. apply mapped_holds. intros o u _ Row. now apply holds_difference. }
+      { revert Outs. apply mapped_holds. intros o u _ Row. now apply (holds_difference Sd). }
       assert (Rests : hold n rests (fun z c v => rest c v z)).
       { assert (Followed : hold n (map (followed_row A clusters ways) (seq 0 n))
             (fun z c v => followed c v z)).
         { apply tabulated_holds. intros u In_n. apply in_seq in In_n. apply followed_sound. lia. }
-        revert Centred Followed. apply both_hold. intros o o' u _. apply holds_difference. }
+        revert Centred Followed. apply both_hold. intros o o' u _. apply (holds_difference Sd). }
       assert (Zero : contains (of_Z A 0) 0) by apply (sound_of_Z _ _ _ Sd).
       assert (Norm : forall o f, holds o f -> contains (tsqrt A (dot_rows A (of_Z A 0) o o))
                                   (sqrt (total (fun c v => f c v * f c v)))).
       { intros o f Row. apply (sound_sqrt _ _ _ Sd).
-        pose proof (dot_rows_sound o o f f _ 0 Zero Row Row) as Dot. now rewrite Rplus_0_l in Dot. }
+        pose proof (dot_rows_sound Sd o o f f _ 0 Zero Row Row) as Dot.
+        now rewrite Rplus_0_l in Dot. }
       assert (Sizes : encloses sizes
         (fun z => sqrt (total (fun c v => rest c v z * rest c v z))) (seq 0 n)).
       { revert Rests. apply mapped_holds. intros o u _ Row.
@@ -390,11 +293,12 @@ Section Sound.
       assert (Rights : hold q rights right).
       { apply tabulated_holds. intros u In_q. apply in_seq in In_q. apply right_sound. lia. }
       assert (Answers_left : hold p answers_left of_left).
-      { revert Lefts. apply mapped_holds. intros o u _ Row. apply (mean_sound q).
+      { revert Lefts. apply mapped_holds. intros o u _ Row. apply (mean_sound Sd q).
         revert Rights. apply mapped_holds. intros o' u' _ Row'. now apply hidden_sound. }
       assert (Answers_right : hold q answers_right of_right).
       { revert Rights. apply mapped_holds. intros o u _ Row.
-        apply holds_difference; [|now apply mean_sound]. apply (mean_sound p (map _ lefts)).
+        apply (holds_difference Sd); [|now apply (mean_sound Sd)].
+        apply (mean_sound Sd p (map _ lefts)).
         revert Lefts. apply mapped_holds. intros o' u' _ Row'. now apply hidden_sound. }
       assert (Left : side_holds l (left x) (of_left x) (beside_left x)).
       { apply (nth_holds (fun sd x => side_holds sd (left x) (of_left x) (beside_left x)) _ p);
@@ -415,7 +319,7 @@ Section Sound.
       pose (direct' := fun z => beside_left x z + beside_right y z).
       pose (all := fun z => direct' z + total (fun c v => answer x y c v * centred c v z)).
       assert (Own : contains own (all (label x y))).
-      { apply dot_rows_sound; [|exact Hidden|].
+      { apply (dot_rows_sound Sd); [|exact Hidden|].
         - exact (nth_holds (fun b z => contains b (direct' z)) _ _ _ _ Besides Ha).
         - exact (nth_holds (fun o z => holds o (fun c v => centred c v z)) _ _ _ _ Centred Ha). }
       rewrite !output_over.
@@ -427,7 +331,7 @@ Section Sound.
                 numbers coordinate toward z) (seq 0 n)).
         { assert (Apart : holds apart_t
             (apart (answer x y) (of_left x) (of_right y)))
-            by (apply holds_difference; [now apply holds_difference|exact Answers_r]).
+            by (apply (holds_difference Sd); [now apply (holds_difference Sd)|exact Answers_r]).
           assert (Knows : encloses (map2 (add A) (knows A l) (knows A r)) (fun z =>
               (beside_left x z + total (fun c v => of_left x c v * rest c v z)) +
               (beside_right y z + total (fun c v => of_right y c v * rest c v z))) (seq 0 n)).
@@ -444,7 +348,7 @@ Section Sound.
       - destruct rest_b; [|discriminate].
         assert (All : encloses (map2 (fun s o => dot_rows A s h o) besides centred_t) all (seq 0 n)).
         { revert Besides Centred. apply both_hold. intros s o u _ Start Row.
-          exact (dot_rows_sound h o _ _ s _ Start Hidden Row). }
+          exact (dot_rows_sound Sd h o _ _ s _ Start Hidden Row). }
         pose proof (others_below _ _ _ _ z All Own _ Proven Hz Other) as Below.
         unfold all, direct' in Below.
         rewrite !(written_centred neurons clusters (answer x y) centre written). lra.

@@ -4,7 +4,7 @@
     a single definition depends on the input: logits from one hidden layer (OneLayer.v). *)
 
 From Coq Require Import Reals ZArith List Bool Lia.
-From CompactProofs Require Import Network Arithmetic Evaluator EvaluatorSound NetworkTheorems
+From CompactProofs Require Import Lists Network Arithmetic Evaluator EvaluatorSound NetworkTheorems
   Distribute DistributeSound MachineSound Places Pairs OneLayer.
 From CompactProofs Require DirectionsChecker DirectionsSound Substitution.
 Import ListNotations.
@@ -61,28 +61,18 @@ Section Check.
     destruct (skipn constants (program M)) as [|d [|]] eqn:Last; try lia.
     destruct (layer_of (body d)) as [l|] eqn:Layer; [|lia].
     destruct (_ && _)%bool eqn:Checks; [|lia].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_direct].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_out].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_pre].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_first].
-    apply andb_prop in Checks. destruct Checks as [Checks Constant].
-    apply andb_prop in Checks. destruct Checks as [Additive Once].
+    rewrite !andb_true_iff in Checks.
+    destruct Checks as [[[[[[Additive Once] Constant] Safe_first] Safe_pre] Safe_out] Safe_direct].
     unfold additive_layer in Additive.
-    apply andb_prop in Additive. destruct Additive as [Additive Adds_direct].
-    apply andb_prop in Additive. destruct Additive as [Additive Constant_out].
-    apply andb_prop in Additive. destruct Additive as [Adds_pre Not_output].
+    rewrite !andb_true_iff in Additive.
+    destruct Additive as [[[Adds_pre Not_output] Constant_out] Adds_direct].
     apply negb_true_iff in Not_output.
-    set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
-    pose proof (store_weights_sound Sd _ _ _ Weights) as Env. fold fs in Env.
-    pose proof (evaluate_sound Sd [] [] first ltac:(constructor) env _ fs Env Safe_first)
-      as EnvFirst.
-    cbn [map] in EnvFirst. set (gs := run [] fs first) in *.
-    set (env' := evaluate A [] env first) in *.
-    assert (Split : program M = first ++ [d]) by (rewrite <- Last; symmetry; apply firstn_skipn).
+    pose proof (constants_sound Sd M env first Weights Safe_first) as EnvFirst.
+    set (fs := map (weight_tensor (fraction_bits M)) (weights M)) in *.
+    set (gs := run [] fs first) in *. set (env' := evaluate A [] env first) in *.
     assert (Logit : forall x y z, logit M [x; y] z = meaning [x; y] gs [z] (body d)).
-    { intros x y z. unfold logit. rewrite Split, run_app. fold fs.
-      rewrite (run_constant [x; y] [] first Constant). fold gs. cbn [run].
-      now rewrite last_app. }
+    { intros x y z. unfold logit. rewrite (run_constants_first _ constants) by exact Constant.
+      rewrite Last. fold fs first gs. cbn [run]. now rewrite last_app. }
     apply count_pairs_sound. intros x y Hx Hy Found.
     apply andb_prop in Found. destruct Found as [Label Found]. apply Nat.ltb_lt in Label.
     split; [exact Label|]. intros z Hz Other. rewrite !Logit, !(layer_of_sound _ _ _ _ l Layer).

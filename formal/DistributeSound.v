@@ -1,7 +1,7 @@
 (** * A program that [distributes] accepts computes the same logits *)
 
 From Coq Require Import Reals ZArith List Bool Lia.
-From CompactProofs Require Import Network Arithmetic Evaluator EvaluatorSound NetworkTheorems
+From CompactProofs Require Import Lists Network Arithmetic Evaluator EvaluatorSound NetworkTheorems
   Machine MachineSound Distribute Substitution PushSound.
 Import ListNotations.
 Open Scope nat_scope.
@@ -148,9 +148,7 @@ Section Input.
     distributes M fast constants kept = true -> logit M t x = logit (with_program M fast) t x.
   Proof using.
     unfold distributes. cbv zeta. intros Checks.
-    apply andb_prop in Checks. destruct Checks as [Checks Last].
-    apply andb_prop in Checks. destruct Checks as [Checks Some_p].
-    apply andb_prop in Checks. destruct Checks as [Ordered Some_fast].
+    rewrite !andb_true_iff in Checks. destruct Checks as [[[Ordered Some_fast] Some_p] Last].
     apply Nat.ltb_lt in Some_p, Some_fast.
     destruct (images_of _ _ _ _ _ _) as [images|] eqn:Images; [|discriminate].
     destruct (last images _) as [[|[|a]] y|] eqn:LastImage; try discriminate.
@@ -212,8 +210,7 @@ Theorem accuracy_of_check_distributed {A is contains} (Sd : sound A is contains)
   shaped M = true /\ (accuracy M domain label >= IZR N / IZR total)%R.
 Proof.
   unfold check_distributed. intros Checks.
-  apply andb_prop in Checks. destruct Checks as [Checks Check].
-  apply andb_prop in Checks. destruct Checks as [Shaped Same].
+  rewrite !andb_true_iff in Checks. destruct Checks as [[Shaped Same] Check].
   split; [exact Shaped|]. rewrite (accuracy_of_distributed _ _ _ _ _ _ Same).
   exact (proj2 (accuracy_of_check Sd _ _ _ _ _ _ _ Check)).
 Qed.

@@ -1,356 +1,20 @@
 (** * What the checker of fractions counts in a box is right *)
 
 From Coq Require Import ZArith Reals List Bool Lia Lra.
-From CompactProofs Require Import Arithmetic Rows Boxes Fractions FractionChecker FractionSound.
+From CompactProofs Require Import Lists Arithmetic Rows Boxes Fractions FractionChecker
+  FractionSound FractionViews FractionExplore.
 Import ListNotations.
 Open Scope nat_scope.
-
-(** ** Lists *)
-
-Lemma nth_error_skipn {X} a : forall (l : list X) k, nth_error (skipn a l) k = nth_error l (a + k).
-Proof. induction a as [|a IH]; intros [|x l] k; cbn; [reflexivity..| |]; now destruct k. Qed.
-
-Lemma nth_error_firstn {X} n : forall (l : list X) k,
-  k < n -> nth_error (firstn n l) k = nth_error l k.
-Proof.
-  induction n as [|n IH]; intros [|x l] k Below; [lia..|reflexivity|].
-  destruct k as [|k]; [reflexivity|]. cbn. apply IH. lia.
-Qed.
-
-Lemma nth_error_keep {X} mask : forall (l : list X) j x,
-  nth_error mask j = Some true -> nth_error l j = Some x ->
-  nth_error (keep mask l) (length (filter Datatypes.id (firstn j mask))) = Some x.
-Proof.
-  induction mask as [|m mask IH]; intros [|y l] [|j] x True Here; try discriminate.
-  - cbn in *. injection True as ->. exact Here.
-  - cbn [firstn filter keep nth_error] in *.
-    destruct m; cbn [Datatypes.id length nth_error]; now apply IH.
-Qed.
-
-Lemma nodup_count {X} (P : X -> bool) (l l' : list X) : NoDup l -> incl l l' ->
-  length (filter P l) <= length (filter P l').
-Proof.
-  intros Distinct Within. apply NoDup_incl_length; [now apply NoDup_filter|].
-  intros x In_x. apply filter_In in In_x. apply filter_In. split; [|tauto].
-  now apply Within.
-Qed.
-
-Lemma filter_map_length {X Y} (f : X -> Y) P l :
-  length (filter P (map f l)) = length (filter (fun x => P (f x)) l).
-Proof. induction l as [|x l IH]; [reflexivity|]. cbn. destruct (P (f x)); cbn; now rewrite IH. Qed.
-
-(** ** Pieces *)
-
-Fixpoint piece_of (pieces : list (nat * nat)) (u : nat) : nat :=
-  match pieces with
-  | [] => 0
-  | p :: pieces => if u <? fst p + snd p then 0 else S (piece_of pieces u)
-  end.
-
-Lemma piece_found sizes : forall s u, s <= u < s + list_sum sizes ->
-  exists p, nth_error (pieces_from s sizes) (piece_of (pieces_from s sizes) u) = Some p /\
-            holds_token u p.
-Proof.
-  induction sizes as [|n sizes IH]; intros s u Range; cbn [list_sum fold_right] in Range; [lia|].
-  cbn [pieces_from piece_of fst snd]. destruct (Nat.ltb_spec u (s + n)) as [Here|Later].
-  - exists (s, n). split; [reflexivity|]. unfold holds_token. cbn. lia.
-  - apply IH. change (fold_right Nat.add 0 sizes) with (list_sum sizes) in Range. lia.
-Qed.
-
-(** The number of what stands for token u at a position, among the pieces that meet the box
-    there. *)
-Definition coarse_place (pieces : list (nat * nat)) (b : box) (i u : nat) : nat :=
-  match nth_error b i with
-  | Some i => length (filter Datatypes.id (firstn (piece_of pieces u) (mask_of pieces i)))
-  | None => 0
-  end.
-
-Definition fine_place (b : box) (i u : nat) : nat := u - fst (nth i b (0, 0)).
 
 Section Soundness.
   Context {A : arithmetic} {is : W A -> R -> Prop} {contains : T A -> R -> Prop}.
   Hypothesis Sd : sound A is contains.
   Notation T := (T A).
-  Notation inhabited := (inhabited (contains := contains)).
-  Notation row_ok := (row_ok (contains := contains)).
   Notation rows_ok := (rows_ok (contains := contains)).
   Notation views_ok := (views_ok (contains := contains)).
-
-  (** ** Exploring *)
-
-  (** What a state stands for: a number that may depend on the input, and one for each token. *)
-  Definition sum_of : Type := (list nat -> R) * (nat -> nat -> R).
-  Definition value (v : sum_of) (t : list nat) : R := (fst v t + along (snd v) t)%R.
-
-  Inductive rest_ok : box -> list (list T * T) -> (nat -> nat -> R) -> Prop :=
-  | rest_nil F : rest_ok [] [] F
-  | rest_cons i b r all l F :
-      row_ok i (fun u => u - fst i) r (F 0) ->
-      (forall t, Forall2 holds_token t (i :: b) -> contains all (along F t)) ->
-      rest_ok b l (fun i => F (S i)) -> rest_ok (i :: b) ((r, all) :: l) F.
-
-  Definition state_ok (b : box) (s : state A) (v : sum_of) : Prop :=
-    (forall t, Forall2 holds_token t b -> contains (so_far A s) (fst v t)) /\
-    rest_ok b (rest A s) (snd v).
-
-  Lemma whole_sound b s v t : state_ok b s v -> Forall2 holds_token t b ->
-    contains (whole A s) (value v t).
-  Proof using Sd.
-    intros [Far Rest] In_b. unfold whole, value.
-    inversion Rest as [F Is Is' Is''|i b' r all l F Row All Later Is Is' Is'']; subst.
-    - inversion In_b. cbn [along]. rewrite Rplus_0_r. apply Far. constructor.
-    - apply (sound_add _ _ _ Sd); [now apply Far|now apply All].
-  Qed.
-
-  Lemma state_of_ok a c : forall b rows F,
-    (forall t, Forall2 holds_token t b -> contains a (c t)) ->
-    rows_ok b (fine_place b) rows F -> state_ok b (state_of A a rows) (c, F).
-  Proof using Sd.
-    intros b rows F Far Rows. split; [exact Far|]. clear Far. cbn [state_of rest snd].
-    revert rows F Rows.
-    induction b as [|i b IH]; intros rows F Rows;
-      inversion Rows as [|i1 b1 J1 r rs F1 Row Later]; subst; [constructor|].
-    cbn [fold_right]. specialize (IH rs (fun i => F (S i)) Later).
-    constructor; [exact Row| |exact IH].
-    intros t In_b. inversion In_b as [|u i' t' b' Here There]; subst. cbn [along].
-    assert (First : contains (hull A r) (F 0 u)).
-    { destruct (Row u Here) as [x [At X]]. apply nth_error_In in At.
-      exact (hull_in Sd x r _ At X). }
-    inversion IH as [F' Is Is' Is''|i2 b2 r2 all l F' Row' All Later' Is Is' Is'']; subst.
-    - inversion There. cbn [along]. now rewrite Rplus_0_r.
-    - apply (sound_add _ _ _ Sd); [exact First|now apply All].
-  Qed.
-
-  Definition next_value (u : nat) (v : sum_of) : sum_of :=
-    (fun t => fst v (u :: t) + snd v 0%nat u, fun i => snd v (S i))%R.
-
-  Lemma next_ok i b s v k : state_ok (i :: b) s v -> k < snd i ->
-    state_ok b (next A k s) (next_value (fst i + k) v).
-  Proof using Sd.
-    intros [Far Rest] Below. unfold next.
-    inversion Rest as [|i' b' r all l F Row All Later Is Is' Is'']; subst.
-    assert (Here : holds_token (fst i + k) i) by (unfold holds_token; lia).
-    split; [|exact Later]. intros t In_b. cbn [so_far next_value fst].
-    apply (sound_add _ _ _ Sd); [apply Far; now constructor|].
-    destruct (Row _ Here) as [x [At X]]. unfold at_token.
-    replace (fst i + k - fst i) with k in At by lia.
-    now rewrite (nth_error_nth _ _ _ At).
-  Qed.
-
-  (** A state, and to what it belongs: [tagged] says which numbers that has. *)
-  Section Open.
-    Context {X : Type}.
-    Implicit Types (tagged : X -> (list nat -> R) -> Prop) (l : list (state A * X)).
-
-    Definition open_ok (b : box) tagged (s : state A * X) (v : sum_of) : Prop :=
-      state_ok b (fst s) v /\ tagged (snd s) (value v).
-
-    Lemma doubtful_sound b tagged l vs : Forall2 (open_ok b tagged) l vs -> exists vs',
-      Forall2 (open_ok b tagged)
-        (filter (fun s => negb (less A (of_Z A 0) (whole A (fst s)))) l) vs' /\
-      forall t, Forall2 holds_token t b -> (forall v, In v vs' -> 0 < value v t)%R ->
-      forall v, In v vs -> (0 < value v t)%R.
-    Proof using Sd.
-      intros All. induction All as [|s v l vs Here All [vs' [Kept Enough]]].
-      - exists []. split; [constructor|]. intros t _ _ v [].
-      - cbn [filter]. destruct (less A _ (whole A (fst s))) eqn:Positive; cbn [negb].
-        + exists vs'. split; [exact Kept|]. intros t In_b Rest v' [<-|In_v].
-          * exact (sound_less _ _ _ Sd _ _ _ _ Positive (sound_of_Z _ _ _ Sd 0)
-                     (whole_sound b (fst s) v t (proj1 Here) In_b)).
-          * now apply (Enough t In_b Rest).
-        + exists (v :: vs'). split; [now constructor|]. intros t In_b Rest v' [<-|In_v].
-          * apply Rest. now left.
-          * apply (Enough t In_b); [|exact In_v]. intros w In_w. apply Rest. now right.
-    Qed.
-
-    Lemma tags b tagged l vs : Forall2 (open_ok b tagged) l vs ->
-      Forall2 tagged (map snd l) (map value vs).
-    Proof using. intros All. induction All as [|s v l vs [_ Tag] All IH]; now constructor. Qed.
-
-    Lemma all_right b vs (P : list nat -> bool) :
-      (forall t, Forall2 holds_token t b -> forall v, In v vs -> 0 < value v t)%R ->
-      (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
-      (size b <= Z.of_nat (length (filter P (members b))))%Z.
-    Proof using.
-      intros Positive Right. rewrite <- length_members. apply Nat2Z.inj_le.
-      replace (filter P (members b)) with (members b); [lia|]. symmetry.
-      assert (Each : forall t, In t (members b) -> P t = true).
-      { intros t In_t. apply Right; [exact In_t|]. apply Positive. now apply in_members. }
-      clear Right Positive. induction (members b) as [|t l IH]; [reflexivity|]. cbn [filter].
-      rewrite Each by now left. f_equal. apply IH. intros. apply Each. now right.
-    Qed.
-
-    (** What a number is after its first token. *)
-    Definition behind (u : nat) tagged (x : X) (w : list nat -> R) : Prop :=
-      exists w', tagged x w' /\ forall t, w t = w' (u :: t).
-
-    Lemma behind_all u tagged xs ws : Forall2 (behind u tagged) xs ws -> exists ws',
-      Forall2 tagged xs ws' /\
-      forall w, In w ws -> exists w', In w' ws' /\ forall t, w t = w' (u :: t).
-    Proof using.
-      intros All. induction All as [|x w xs ws [w' [Tag Is]] All [ws' [Tags Each]]].
-      - exists []. split; [constructor|]. intros w [].
-      - exists (w' :: ws'). split; [now constructor|]. intros v [<-|In_v].
-        + exists w'. split; [now left|exact Is].
-        + destruct (Each v In_v) as [v' [In_v' Is']]. exists v'. split; [now right|exact Is'].
-    Qed.
-
-    Theorem explore_sound most b : forall leaf tagged l vs (P : list nat -> bool),
-      Forall2 (open_ok b tagged) l vs ->
-      (forall t, In t (members b) -> (forall v, In v vs -> 0 < value v t)%R -> P t = true) ->
-      (forall t xs ws, In t (members b) -> leaf t xs = true -> Forall2 tagged xs ws ->
-         forall w, In w ws -> (0 < w t)%R) ->
-      (explore A most leaf b l <= Z.of_nat (length (filter P (members b))))%Z.
-    Proof using Sd.
-      induction b as [|[a n] b IH]; intros leaf tagged l vs P States Right Leaf;
-        destruct (doubtful_sound _ tagged l vs States) as [vs' [Kept Enough]]; cbn [explore];
-        destruct (filter _ l) as [|s l'] eqn:Doubtful;
-        try (apply (all_right _ vs P); [|exact Right]; intros t In_b; apply (Enough t In_b);
-             inversion Kept; intros v []);
-        destruct (if existsb _ _ then _ else false); try lia.
-      - destruct (leaf [] _) eqn:Decided; [|lia]. cbn [members filter].
-        rewrite (Right []); [cbn; lia|now left|]. apply Enough; [constructor|]. intros v In_v.
-        apply (Leaf [] _ _ ltac:(now left) Decided (tags _ _ _ _ Kept) (value v)).
-        now apply in_map.
-      - cbn [members].
-        assert (Each : forall m k, k + m <= n ->
-          (fold_right (fun k n =>
-             explore A most (fun t => leaf (a + k :: t)%nat) b
-               (map (fun s => (next A k (fst s), snd s)) (s :: l')) + n)%Z
-             0%Z (seq k m) <=
-           Z.of_nat (length (filter P
-             (flat_map (fun t => map (cons t) (members b)) (seq (a + k) m)))))%Z).
-        { induction m as [|m IHm]; intros k Below; [cbn; lia|]. cbn [seq fold_right flat_map].
-          rewrite filter_app, app_length, Nat2Z.inj_add. apply Z.add_le_mono.
-          - rewrite filter_map_length.
-            apply (IH _ (behind (a + k) tagged) _ (map (next_value (a + k)) vs')).
-            + clear -Kept Below Sd. remember (s :: l') as l eqn:Is. clear Is.
-              induction Kept as [|s' v l vs [Here Tag] Kept IHk]; constructor; [|exact IHk].
-              split; [apply (next_ok (a, n)); [exact Here|cbn; lia]|].
-              exists (value v). split; [exact Tag|]. intros t.
-              unfold value, next_value. cbn [fst snd along]. ring.
-            + intros t In_t Positive. apply Right.
-              * apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
-              * apply Enough.
-                -- constructor; [unfold holds_token; cbn; lia|now apply in_members].
-                -- intros v In_v.
-                   specialize (Positive _ (in_map (next_value (a + k)) _ _ In_v)).
-                   unfold value, next_value in *. cbn [fst snd along] in *. lra.
-            + intros t xs ws In_t Decided Tags w In_w.
-              destruct (behind_all _ _ _ _ Tags) as [ws' [Tags' Behind]].
-              destruct (Behind w In_w) as [w' [In_w' ->]].
-              apply (Leaf (a + k :: t) xs ws'); [|exact Decided|exact Tags'|exact In_w'].
-              apply in_flat_map. exists (a + k). split; [apply in_seq; lia|]. now apply in_map.
-          - specialize (IHm (S k) ltac:(lia)). now rewrite Nat.add_succ_r in IHm. }
-        specialize (Each n 0 ltac:(lia)). now rewrite Nat.add_0_r in Each.
-    Qed.
-  End Open.
-
-  (** ** Tables *)
-
-  Definition row_full (top : nat) (r : list T) (f : nat -> R) : Prop :=
-    (forall u, u < top -> exists a, nth_error r u = Some a /\ contains a (f u)) /\
-    Forall inhabited r.
-
-  Inductive rows_full (top : nat) : list (list T) -> (nat -> nat -> R) -> Prop :=
-  | full_nil F : rows_full top [] F
-  | full_cons r rs F :
-      row_full top r (F 0) -> rows_full top rs (fun i => F (S i)) -> rows_full top (r :: rs) F.
-
-  Definition table_ok (sizes : list nat) (n : nat) (t : table A) (F : nat -> nat -> R) : Prop :=
-    exists pick rows final, t = table_of A pick (pieces_from 0 sizes) rows final /\
-    (forall l, Forall inhabited l -> inhabited (pick l)) /\
-    length rows = n /\ rows_full (list_sum sizes) rows F /\
-    row_full (list_sum sizes) final (F n).
-
-  Lemma nth_error_slice i (l : list T) u : holds_token u i ->
-    nth_error (slice A i l) (u - fst i) = nth_error l u.
-  Proof using.
-    intros Holds. unfold holds_token in Holds. unfold slice.
-    rewrite nth_error_firstn by lia. rewrite nth_error_skipn. f_equal. lia.
-  Qed.
-
-  Definition ends (top : nat) (b : box) : bool := forallb (fun i => fst i + snd i <=? top) b.
-
-  Section Views.
-    Variables (sizes : list nat) (q : nat).
-    Notation top := (list_sum sizes).
-    Notation pieces := (pieces_from 0 sizes).
-    Hypothesis Last : q < top.
-
-    Lemma single_ok rows coarse final f J : row_full top final f -> J q = 0 ->
-      let v := single A {| rows := rows; coarse := coarse; final := final |} q in
-      row_ok (q, 1) J (fst v) f /\ Forall inhabited (snd v).
-    Proof using Sd Last.
-      intros [Full Inhabited] At. cbn. split.
-      - intros u Holds. unfold holds_token in Holds. cbn in Holds. replace u with q by lia.
-        rewrite At. destruct (Full q Last) as [a [Here X]]. exists a. split; [|exact X].
-        unfold at_token. cbn. now rewrite (nth_error_nth _ _ _ Here).
-      - constructor; [now apply (inhabited_nth Sd)|constructor].
-    Qed.
-
-    Lemma fine_views_ok b t F : table_ok sizes (length b) t F -> ends top b = true ->
-      views_ok (b ++ [(q, 1)]) (fine_place (b ++ [(q, 1)])) (fine_views A b q t) F.
-    Proof using Sd Last.
-      intros [pick [rows [final [-> [_ [Length [Rows Final]]]]]]] Ends.
-      unfold fine_views. cbn [table_of FractionChecker.rows].
-      match goal with |- context [single A ?t q] => set (tab := t) end.
-      assert (Single : forall J f, row_full top final f -> J q = 0 ->
-        row_ok (q, 1) J (fst (single A tab q)) f /\ Forall inhabited (snd (single A tab q)))
-        by (intros; now apply single_ok).
-      clearbody tab. revert rows F Length Rows Final Ends.
-      induction b as [|i b IH]; intros rows F Length Rows Final Ends;
-        destruct Rows as [F|r rs F Row Rows]; try discriminate.
-      - destruct (Single (fine_place [(q, 1)] 0) (F 0) Final) as [Here Inhabited];
-          [unfold fine_place; cbn; lia|].
-        split; (constructor; [assumption|constructor]).
-      - cbn [ends forallb] in Ends. apply andb_prop in Ends. destruct Ends as [End Ends].
-        apply Nat.leb_le in End. cbn [length] in Length, Final. injection Length as Length.
-        destruct (IH rs (fun i => F (S i)) Length Rows Final Ends) as [Later Inhabited].
-        destruct Row as [Full All]. cbn [map2 app map]. split; constructor; try assumption.
-        + intros u Holds. cbn [fst fine_place nth]. unfold fine_place. cbn [nth].
-          rewrite nth_error_slice by exact Holds. apply Full. unfold holds_token in Holds. lia.
-        + cbn [snd]. now apply inhabited_slice.
-    Qed.
-
-    Lemma coarse_views_ok b t F : table_ok sizes (length b) t F -> ends top b = true ->
-      views_ok (b ++ [(q, 1)]) (coarse_place pieces b)
-        (coarse_views A (map (mask_of pieces) b) q t) F.
-    Proof using Sd Last.
-      intros [pick [rows [final [-> [Pick [Length [Rows Final]]]]]]] Ends.
-      unfold coarse_views. cbn [table_of coarse].
-      match goal with |- context [single A ?t q] => set (tab := t) end.
-      assert (Single : forall J f, row_full top final f -> J q = 0 ->
-        row_ok (q, 1) J (fst (single A tab q)) f /\ Forall inhabited (snd (single A tab q)))
-        by (intros; now apply single_ok).
-      clearbody tab. revert rows F Length Rows Final Ends.
-      induction b as [|i b IH]; intros rows F Length Rows Final Ends;
-        destruct Rows as [F|r rs F Row Rows]; try discriminate.
-      - destruct (Single (coarse_place pieces [] 0) (F 0) Final) as [Here Inhabited];
-          [reflexivity|].
-        split; (constructor; [assumption|constructor]).
-      - cbn [ends forallb] in Ends. apply andb_prop in Ends. destruct Ends as [End Ends].
-        apply Nat.leb_le in End. cbn [length] in Length, Final. injection Length as Length.
-        destruct (IH rs (fun i => F (S i)) Length Rows Final Ends) as [Later Inhabited].
-        destruct Row as [Full All]. cbn [map2 app map fst snd]. split; constructor; try assumption.
-        + intros u Holds. unfold holds_token in Holds. unfold coarse_place. cbn [nth_error].
-          destruct (piece_found sizes 0 u ltac:(lia)) as [p [At Here]].
-          destruct (Full u ltac:(lia)) as [a [At_u X]].
-          exists (hull A (slice A p r)). split.
-          * apply nth_error_keep;
-              [|now apply map_nth_error with (f := fun p => hull A (slice A p r))].
-            unfold mask_of. erewrite map_nth_error by exact At. f_equal.
-            unfold holds_token in Here. apply andb_true_intro. split; apply Nat.ltb_lt; lia.
-          * apply (hull_in Sd a); [|exact X]. apply (nth_error_In _ (u - fst p)).
-            now rewrite nth_error_slice.
-        + cbn [snd]. clear -All Pick. generalize (mask_of pieces i) as mask.
-          intros mask. assert (Picks : Forall inhabited (map (fun p => pick (slice A p r)) pieces)).
-          { apply Forall_forall. intros a In_a. apply in_map_iff in In_a.
-            destruct In_a as [p [<- _]]. apply Pick. now apply inhabited_slice. }
-          revert mask. induction Picks as [|a l Here Picks IH]; intros [|m mask]; cbn [keep];
-            try constructor. destruct m; [constructor; [exact Here|]|]; apply IH.
-    Qed.
-  End Views.
+  Notation table_ok := (table_ok (contains := contains)).
+  Notation state_ok := (state_ok (contains := contains)).
+  Notation open_ok := (open_ok (contains := contains)).
 
   (** ** A box *)
 
@@ -405,10 +69,10 @@ Section Soundness.
       exists J, forall t F, table_ok sizes (length b) t F -> views_ok whole_box J (views_of t) F.
 
     Lemma fine_views_of_box : views_of_box (fine_views A b q).
-    Proof using Sd Last Ends. eexists. intros. now apply (fine_views_ok sizes). Qed.
+    Proof using Sd Last Ends. eexists. intros. now apply (fine_views_ok Sd sizes). Qed.
 
     Lemma coarse_views_of_box : views_of_box (coarse_views A (map (mask_of pieces) b) q).
-    Proof using Sd Last Ends. eexists. intros. now apply coarse_views_ok. Qed.
+    Proof using Sd Last Ends. eexists. intros. now apply (coarse_views_ok Sd). Qed.
 
     Section Bound.
       Variables (views_of : table A -> list (view A)) (ws : list (weighing A)).
@@ -481,8 +145,8 @@ Section Soundness.
             split; [constructor|]. cbn. rewrite along_zero. ring.
           + destruct (IH gs Gs Gained ws' Later) as [H [Rows Each]].
             destruct (additive_sound Sd whole_box (fine_place whole_box) F G w (fine_views A b q a)
-              (fine_views A b q g) Weigh ltac:(now apply (fine_views_ok sizes))
-              ltac:(now apply (fine_views_ok sizes)) more) as [H' [Rows' Each']].
+              (fine_views A b q g) Weigh ltac:(now apply (fine_views_ok Sd sizes))
+              ltac:(now apply (fine_views_ok Sd sizes)) more) as [H' [Rows' Each']].
             exists (fun i u => H' i u + H i u)%R. cbn [map2 map fold_right]. split.
             * apply (rows_map2 (add A) Rplus); [apply (sound_add _ _ _ Sd)|exact Rows'|exact Rows].
             * intros t In_b. destruct (Each t In_b) as [xs [Xs Sum]].
@@ -491,7 +155,7 @@ Section Soundness.
               -- unfold total_of in *. cbn [fold_right]. rewrite Sum, along_plus. ring. }
       destruct Found as [H [Rows Each]].
       exists ((fun t => leads v t - along H t)%R, H). split.
-      - apply (state_of_ok); [|exact Rows]. intros t In_b.
+      - apply (state_of_ok Sd); [|exact Rows]. intros t In_b.
         destruct (Each t In_b) as [xs [Xs Sum]]. unfold leads.
         match goal with |- contains _ ?x => replace x with (fst v + total_of xs)%R end.
         + now apply folded.
@@ -554,7 +218,7 @@ Section Soundness.
       (explore A most leaf (b ++ [(q, 1%nat)]) l <=
        Z.of_nat (length (filter P (members (b ++ [(q, 1%nat)])))))%Z).
     { intros leaf l [ss [States Positive]] Leaf.
-      apply (explore_sound most _ leaf tagged l ss P States); [|exact Leaf].
+      apply (explore_sound Sd most _ leaf tagged l ss P States); [|exact Leaf].
       intros t In_t All. apply Right; [exact In_t|]. apply in_members in In_t.
       apply Enough; [exact In_t|]. now apply Positive. }
     destruct some as [|r some].

@@ -5,8 +5,8 @@
     boxes (FractionChecker.v). Boxes are hints, in groups: those of a label, and of a last token. *)
 
 From Coq Require Import Uint63 ZArith List Bool.
-From CompactProofs Require Import Network Tasks Arithmetic Evaluator Boxes Rows Lead Goals Fractions
-  FractionChecker FractionBoxes.
+From CompactProofs Require Import Network Tasks NetworkTheorems Arithmetic Evaluator Boxes Rows
+  Lead Goals Fractions FractionChecker FractionViews.
 Import ListNotations.
 Open Scope nat_scope.
 
@@ -127,5 +127,5 @@ Section Check.
     end.
 
   Definition check_fractions (N total : Z) : bool :=
-    shaped M && (0 <? total)%Z && (total =? Z.of_nat v ^ Z.of_nat n)%Z && (N <=? count_fractions)%Z.
+    enough M (Z.of_nat v ^ Z.of_nat n) count_fractions N total.
 End Check.

@@ -1,8 +1,8 @@
 (** * The tables from which fractions are bounded hold what the program's expressions mean *)
 
 From Coq Require Import Uint63 ZArith Reals List Bool Lia Lra.
-From CompactProofs Require Import Network Arithmetic Evaluator Places EvaluatorSound Boxes Rows Lead
-  Fractions FractionChecker FractionSound FractionBoxes FractionCount.
+From CompactProofs Require Import Lists Network Arithmetic Evaluator Places EvaluatorSound Boxes
+  Rows Lead Fractions FractionChecker FractionSound FractionViews FractionBoxes FractionCount.
 From CompactProofs Require Substitution.
 Import ListNotations.
 Open Scope nat_scope.
@@ -67,16 +67,14 @@ Section Expressions.
                                * gain t env m x g)%R (attention h) (written h)) =
     fraction (weight_of q h) (gain_of m x h) t.
   Proof using Some_token Length Last.
-    intros Fits. unfold head_fits in Fits. apply andb_prop in Fits. destruct Fits as [Fits Gains].
-    apply andb_prop in Fits. destruct Fits as [Fits Weights].
-    apply andb_prop in Fits. destruct Fits as [Ws Gs].
+    intros Fits. unfold head_fits in Fits. rewrite !andb_true_iff in Fits.
+    destruct Fits as [[[Ws Gs] Weights] Gains].
     apply Nat.eqb_eq in Ws. apply Nat.eqb_eq in Gs.
     assert (Weight : forall i, i < n ->
       weight_of q h i (nth i t 0) = meaning t env [m; x] (nth i (attention h) none)).
     { intros i Below. rewrite forallb_forall in Weights.
       specialize (Weights _ (in_numbered (attention h) none n i Ws Below)). cbn in Weights.
-      apply andb_prop in Weights. destruct Weights as [Weights Not_second].
-      apply andb_prop in Weights. destruct Weights as [Reads Not_first].
+      rewrite !andb_true_iff in Weights. destruct Weights as [[Reads Not_first] Not_second].
       apply negb_true_iff in Not_first. apply negb_true_iff in Not_second.
       unfold weight_of. set (w := nth i (attention h) none) in *. symmetry.
       rewrite (meaning_among t (repeat (nth i t 0) (n - 1) ++ [q]) [i; n - 1] env w).
@@ -111,9 +109,8 @@ Section Expressions.
      total_of (map2 (fun F G => fraction F G t) (map (weight_of q) (heads F))
                     (map (gain_of m x) (heads F))))%R.
   Proof using Some_token Length Last.
-    intros Fits. unfold fractions_fit in Fits. apply andb_prop in Fits.
-    destruct Fits as [Fits Heads].
-    apply andb_prop in Fits. destruct Fits as [_ Direct]. rewrite summed_meaning. f_equal.
+    intros Fits. unfold fractions_fit in Fits. rewrite !andb_true_iff in Fits.
+    destruct Fits as [[_ Direct] Heads]. rewrite summed_meaning. f_equal.
     - unfold gain. f_equal; apply (meaning_among _ _ [n - 1]); try exact Direct;
         intros p [<-|[]]; rewrite nth_repeat_below by lia; exact Last.
     - f_equal. rewrite forallb_forall in Heads. induction (heads F) as [|h l IH]; [reflexivity|].
@@ -132,21 +129,12 @@ Section Soundness.
   Notation rows_full := (rows_full (contains := contains)).
   Notation table_ok := (table_ok (contains := contains)).
 
-  Lemma map_repeat {X Y} (f : X -> Y) a k : map f (repeat a k) = repeat (f a) k.
-  Proof using. induction k as [|k IH]; [reflexivity|]. cbn. now rewrite IH. Qed.
-
   Lemma rows_full_nth top : forall (l : list (list (T A))) F,
     (forall i, i < length l -> row_full top (nth i l []) (F i)) -> rows_full top l F.
   Proof using.
     induction l as [|r l IH]; intros F Each; constructor.
     - exact (Each 0 ltac:(cbn; lia)).
     - apply IH. intros i Below. exact (Each (S i) ltac:(cbn; lia)).
-  Qed.
-
-  Lemma nth_firstn {X} k : forall (l : list X) i d, i < k -> nth i (firstn k l) d = nth i l d.
-  Proof using.
-    induction k as [|k IH]; intros [|a l] i d Below; [lia..|reflexivity|].
-    destruct i as [|i]; [reflexivity|]. cbn. apply IH. lia.
   Qed.
 
   Section Tables.
@@ -231,9 +219,8 @@ Section Soundness.
       apply andb_prop in Safe. destruct Safe as [Ws Gs]. rewrite forallb_forall in Ws, Gs.
       unfold fractions_fit in Fits. apply andb_prop in Fits. destruct Fits as [_ Heads].
       rewrite forallb_forall in Heads. pose proof (Heads h In_h) as Fit. unfold head_fits in Fit.
-      apply andb_prop in Fit. destruct Fit as [Fit _]. apply andb_prop in Fit.
-      destruct Fit as [Fit _].
-      apply andb_prop in Fit. destruct Fit as [W G]. apply Nat.eqb_eq in W. apply Nat.eqb_eq in G.
+      rewrite !andb_true_iff in Fit. destruct Fit as [[[W G] _] _].
+      apply Nat.eqb_eq in W, G.
       repeat split; try assumption; [apply Ws|apply Gs]; apply nth_In; lia.
     Qed.
 

@@ -1,37 +1,13 @@
 (** * From boxes on which a sum of fractions is bounded to a theorem about a program's accuracy *)
 
 From Coq Require Import ZArith Reals List Bool Lia Lra.
-From CompactProofs Require Import Network Tasks Arithmetic Evaluator EvaluatorSound
+From CompactProofs Require Import Lists Network Tasks Arithmetic Evaluator EvaluatorSound
   NetworkTheorems Machine MachineSound Boxes Rows Goals Fractions FractionChecker
-  FractionSound FractionBoxes FractionCount FractionTables.
+  FractionSound FractionViews FractionBoxes FractionCount FractionTables.
 Import ListNotations.
 Open Scope nat_scope.
 
 (** ** Inputs, each once *)
-
-Lemma distinct_nodup l : distinct l = true -> NoDup l.
-Proof.
-  induction l as [|a l IH]; intros Distinct; [constructor|]. cbn [distinct] in Distinct.
-  apply andb_prop in Distinct. destruct Distinct as [Here Later]. constructor; [|now apply IH].
-  intros In_l. apply negb_true_iff in Here.
-  assert (existsb (Nat.eqb a) l = true) by (apply existsb_exists; exists a;
-    now rewrite Nat.eqb_refl).
-  congruence.
-Qed.
-
-Lemma nodup_by_name {X Y} (f : X -> list Y) (key : Y -> nat) (name : X -> nat) l :
-  NoDup (map name l) ->
-  (forall x, In x l -> NoDup (f x) /\ forall y, In y (f x) -> key y = name x) ->
-  NoDup (flat_map f l).
-Proof.
-  induction l as [|x l IH]; intros Names Each; [constructor|]. cbn [map] in Names.
-  inversion Names as [|a b Not Later]; subst. cbn [flat_map].
-  destruct (Each x (or_introl eq_refl)) as [Here Named]. apply nodup_app; [exact Here| |].
-  - apply IH; [exact Later|]. intros y In_y. apply Each. now right.
-  - intros y In_y Other. apply in_flat_map in Other. destruct Other as [x' [In_x' In_y']].
-    destruct (Each x' (or_intror In_x')) as [_ Named'].
-    apply Not. rewrite <- (Named y In_y), (Named' y In_y'). now apply in_map.
-Qed.
 
 Lemma count_each {X Y} (f : X -> list Y) P (c : X -> Z) l :
   (forall x, In x l -> (c x <= Z.of_nat (length (filter P (f x))))%Z) ->
@@ -42,13 +18,6 @@ Proof.
   - apply Each. now left.
   - apply IH. intros y In_y. apply Each. now right.
 Qed.
-
-Lemma flat_map_map {X Y Z} (f : Y -> list Z) (g : X -> Y) l :
-  flat_map f (map g l) = flat_map (fun x => f (g x)) l.
-Proof. induction l as [|a l IH]; [reflexivity|]. cbn. now rewrite IH. Qed.
-
-Lemma omit_map {X Y} (f : X -> Y) l : forall m, omit m (map f l) = map f (omit m l).
-Proof. induction l as [|a l IH]; intros [|m]; [reflexivity..|]. cbn. now rewrite IH. Qed.
 
 Lemma member_length b t : In t (members b) -> length t = length b.
 Proof.
@@ -80,10 +49,6 @@ Section Soundness.
   Notation rows_full := (rows_full (contains := contains)).
   Notation table_ok := (table_ok (contains := contains)).
 
-  Lemma filter_nodup {X} (P : X -> bool) l l' : NoDup l -> incl l l' ->
-    (Z.of_nat (length (filter P l)) <= Z.of_nat (length (filter P l')))%Z.
-  Proof using. intros Distinct Within. apply Nat2Z.inj_le. now apply nodup_count. Qed.
-
   Theorem count_fractions_sound M fast kept most from n v F rounds more leaves groups same task :
     (forall m b, same m b = true -> forall t, In t (members b) -> task t = m) ->
     (count_fractions A M fast kept most from n v F rounds more leaves groups same <=
@@ -93,18 +58,12 @@ Section Soundness.
     set (constants := removelast fast). set (shapes := map dims (weights M)).
     destruct (store_weights A (fraction_bits M) (weights M)) as [env|] eqn:Weights; [|lia].
     destruct (_ && _)%bool eqn:Checks; [|lia].
-    apply andb_prop in Checks. destruct Checks as [Checks Fitting].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_heads].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe_direct].
-    apply andb_prop in Checks. destruct Checks as [Checks Fits].
-    apply andb_prop in Checks. destruct Checks as [Checks Lead].
-    apply andb_prop in Checks. destruct Checks as [Tabulated Safe].
+    rewrite !andb_true_iff in Checks.
+    destruct Checks as [[[[[[Tabulated Safe] Lead] Fits] Safe_direct] Safe_heads] Fitting].
     assert (Some_token : 0 < n).
-    { unfold fractions_fit in Fits. apply andb_prop in Fits. destruct Fits as [Fits _].
-      apply andb_prop in Fits. destruct Fits as [Fits _]. now apply Nat.ltb_lt. }
-    pose proof (store_weights_sound Sd _ _ _ Weights) as Env.
-    pose proof (evaluate_sound Sd [] [] constants ltac:(constructor) env _ _ Env Safe) as EnvAll.
-    cbn [map] in EnvAll. fold (tables M constants) in EnvAll. fold shapes in EnvAll.
+    { unfold fractions_fit in Fits. rewrite !andb_true_iff in Fits. apply Nat.ltb_lt, Fits. }
+    pose proof (constants_sound Sd M env constants Weights Safe) as EnvAll.
+    fold (tables M constants) in EnvAll. fold shapes in EnvAll.
     set (env' := evaluate A [] env constants) in *. set (fs := tables M constants) in *.
     set (outs := outputs M) in *. set (known := map (written_rows A n v F env') (seq 0 outs)).
     set (rows := map (fun q => map (weight_rows A n v env' q) (heads F)) (seq 0 v)).
@@ -119,25 +78,15 @@ Section Soundness.
           ends (list_sum (pieces g)) b = true /\
           forall t, In t (members (with_last (fst qb) b)) -> task t = label g).
     { intros g In_g. specialize (Groups g In_g).
-      apply andb_prop in Groups. destruct Groups as [Groups Queries].
-      apply andb_prop in Groups. destruct Groups as [Groups Distinct].
-      apply andb_prop in Groups. destruct Groups as [Label Top].
+      rewrite !andb_true_iff in Groups. destruct Groups as [[[Label Top] Distinct] Queries].
       apply Nat.ltb_lt in Label. apply Nat.leb_le in Top. apply distinct_nodup in Distinct.
-      repeat split; try assumption; rewrite forallb_forall in Queries; rename H into In_qb;
-        specialize (Queries qb In_qb); apply andb_prop in Queries;
-          destruct Queries as [Query Boxes];
-        apply andb_prop in Query; destruct Query as [Query Apart].
-      - now apply Nat.ltb_lt.
-      - exact Apart.
-      - rewrite forallb_forall in Boxes. specialize (Boxes b H0).
-        apply andb_prop in Boxes. destruct Boxes as [Boxes _].
-        apply andb_prop in Boxes. now destruct Boxes.
-      - rewrite forallb_forall in Boxes. specialize (Boxes b H0).
-        apply andb_prop in Boxes. destruct Boxes as [Boxes _].
-        apply andb_prop in Boxes. now destruct Boxes.
-      - rewrite forallb_forall in Boxes. specialize (Boxes b H0).
-        apply andb_prop in Boxes. destruct Boxes as [_ Label'].
-        now apply (Same _ _ Label'). }
+      rewrite forallb_forall in Queries. repeat (split; [assumption|]). intros qb In_qb.
+      specialize (Queries qb In_qb). rewrite !andb_true_iff in Queries.
+      destruct Queries as [[Query Apart] Boxes]. rewrite forallb_forall in Boxes.
+      split; [now apply Nat.ltb_lt|]. split; [exact Apart|]. intros b In_b.
+      specialize (Boxes b In_b). rewrite !andb_true_iff in Boxes.
+      destruct Boxes as [[Inside Ends] Label']. repeat (split; [assumption|]).
+      now apply Same. }
     clear Groups.
     apply (Z.le_trans _ (Z.of_nat (length (filter (right_b M task)
       (flat_map inputs_of_group groups))))).
@@ -195,7 +144,7 @@ Section Soundness.
           rewrite app_nth2 by lia. now replace (n - 1 - length t') with 0 by lia. }
         rewrite (summed_fractions n fs Some_token t q (label g) x Length Last F Fits).
         apply (Positive (stands x)). apply in_map, in_omit_seq. now split.
-    - apply filter_nodup.
+    - apply nodup_count.
       + apply (nodup_by_name _ task label); [now apply distinct_nodup|]. intros g In_g.
         destruct (Known g In_g) as [_ [_ [Distinct Queries]]]. split.
         * unfold inputs_of_group.
@@ -224,16 +173,10 @@ Section Soundness.
     check_fractions A M fast kept most from n v F rounds more leaves groups same N total = true ->
     shaped M = true /\ (accuracy M (inputs (repeat v n)) task >= IZR N / IZR total)%R.
   Proof using Sd.
-    intros Same Check. unfold check_fractions in Check.
-    apply andb_prop in Check. destruct Check as [Check Enough].
-    apply andb_prop in Check. destruct Check as [Check Size].
-    apply andb_prop in Check. destruct Check as [Shaped Positive].
-    apply Z.leb_le in Enough. apply Z.eqb_eq in Size. apply Z.ltb_lt in Positive.
-    split; [exact Shaped|]. apply accuracy_at_least; [exact Positive| |].
-    - rewrite Places.length_inputs, Size. clear. induction n as [|n IH]; [reflexivity|].
-      rewrite Nat2Z.inj_succ, Z.pow_succ_r, IH by lia. cbn [repeat]. unfold product.
-      cbn [fold_right]. lia.
-    - apply (Z.le_trans _ _ _ Enough). now apply count_fractions_sound.
+    intros Same. apply accuracy_of_count; [|now apply count_fractions_sound].
+    rewrite Places.length_inputs. clear. induction n as [|n IH]; [reflexivity|].
+    rewrite Nat2Z.inj_succ, Z.pow_succ_r, IH by lia. cbn [repeat]. unfold product.
+    cbn [fold_right]. lia.
   Qed.
 End Soundness.
 

@@ -7,8 +7,9 @@
     that the network is right on all inputs of the boxes. *)
 
 From Coq Require Import Uint63 ZArith Reals List Bool Lia.
-From CompactProofs Require Import Network Tasks Arrays Arithmetic Evaluator Places EvaluatorSound
-  NetworkTheorems Distribute Substitution DistributeSound Machine MachineSound Boxes Lead.
+From CompactProofs Require Import Lists Network Tasks Arrays Arithmetic Evaluator Places
+  EvaluatorSound NetworkTheorems Distribute Substitution DistributeSound Machine MachineSound Boxes
+  Lead.
 Import ListNotations.
 Open Scope nat_scope.
 
@@ -114,10 +115,8 @@ Section Check.
   Proof using Sd.
     intros Env Check t x In Below Other. unfold check_fact in Check. cbv zeta in Check.
     set (held := map (interval_of b) (tokens f)) in *.
-    apply andb_prop in Check. destruct Check as [Check All].
-    apply andb_prop in Check. destruct Check as [Check Listed].
-    apply andb_prop in Check. destruct Check as [Check Label]. apply Nat.ltb_lt in Label.
-    apply andb_prop in Check. destruct Check as [Constant Safe].
+    rewrite !andb_true_iff in Check.
+    destruct Check as [[[[Constant Safe] Label] Listed] All]. apply Nat.ltb_lt in Label.
     set (u := map (fun p => nth p t 0) (tokens f)).
     assert (Held : Forall2 holds_token u held).
     { apply in_members in In. unfold u, held. clear -In Listed.
@@ -211,9 +210,7 @@ Section Tabulated.
     logit M t m - logit M t x.
   Proof using Tabulated.
     pose proof Tabulated as Checks. unfold tabulated in Checks. cbv zeta in Checks.
-    apply andb_prop in Checks. destruct Checks as [Checks Constant].
-    apply andb_prop in Checks. destruct Checks as [Checks _].
-    apply andb_prop in Checks. destruct Checks as [Same_program Some_fast].
+    rewrite !andb_true_iff in Checks. destruct Checks as [[[Same_program Some_fast] _] Constant].
     rewrite !(distributes_sound t M fast _ kept _ Same_program).
     set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
     assert (Split : fast = constants ++ [logits fast]).
@@ -234,8 +231,7 @@ Section Tabulated.
     meaning t (tables M constants) [m; x] e.
   Proof using Tabulated.
     pose proof Tabulated as Checks. unfold tabulated in Checks. cbv zeta in Checks.
-    apply andb_prop in Checks. destruct Checks as [Checks Constant].
-    apply andb_prop in Checks. destruct Checks as [_ Ordered].
+    rewrite !andb_true_iff in Checks. destruct Checks as [[_ Ordered] Constant].
     set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
     unfold written_out.
     pose proof (unroll_meaning t (tables M constants) most
@@ -290,8 +286,8 @@ Proof.
   apply (accuracy_of_boxes M values label (map snd (flat_map boxes kinds))).
   - intros b Listed. apply in_map_iff in Listed. destruct Listed as [[m b'] [Is Listed]].
     cbn in Is. subst b'. rewrite forallb_forall in Labels. specialize (Labels (m, b) Listed).
-    cbn [fst snd] in Labels. apply andb_prop in Labels. destruct Labels as [Labels Inside].
-    apply andb_prop in Labels. destruct Labels as [Below Label]. apply Nat.ltb_lt in Below.
+    cbn [fst snd] in Labels. rewrite !andb_true_iff in Labels.
+    destruct Labels as [[Below Label] Inside]. apply Nat.ltb_lt in Below.
     split; [exact Inside|]. intros t In. specialize (Same m b Label t In).
     apply in_flat_map in Listed. destruct Listed as [k [Kind Listed]].
     split; [now rewrite Same|]. rewrite Same. intros x Hx Other.

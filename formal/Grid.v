@@ -6,7 +6,7 @@
     sequences end at or above a given number? [levels] answers by dynamic programming, [reaching] reads the answer off. *)
 
 From Coq Require Import ZArith List Bool Lia.
-From CompactProofs Require Import Statement Counting.
+From CompactProofs Require Import Lists Statement Counting.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -57,13 +57,6 @@ Proof.
   - rewrite app_nth2; now rewrite repeat_length.
 Qed.
 
-Lemma nth_skipn h (l : list Z) k : nth k (skipn h l) 0 = nth (k + h) l 0.
-Proof.
-  revert l. induction h as [|h IH]; intros l; [now rewrite Nat.add_0_r|]. destruct l as [|x l]; cbn [skipn].
-  - destruct k; now rewrite nth_overflow by (cbn; lia).
-  - rewrite IH, Nat.add_succ_r. reflexivity.
-Qed.
-
 Lemma one_more_spec free p l :
   length (one_more free p l) = length l /\
   forall k, (k < length l)%nat -> nth k (one_more free p l) 0 = Z.of_nat free * nth k l 0 + nth (k - up p) l 0 +
@@ -83,7 +76,7 @@ Proof.
     - destruct d as [h|].
       + destruct (IH (add_list (skipn h l) acc) (fun k => f k + nth (k + h) l 0)) as [I1 I2].
         * now rewrite length_add_list.
-        * intros k Hk. rewrite nth_add_list, nth_skipn by now rewrite S1. now rewrite S2.
+        * intros k Hk. rewrite nth_add_list, nth_skipn, (Nat.add_comm h) by now rewrite S1. now rewrite S2.
         * split; [exact I1|]. intros k Hk. rewrite I2 by exact Hk. rewrite total_cons. lia.
       + destruct (IH acc f S1 S2) as [I1 I2]. split; [exact I1|]. intros k Hk. rewrite I2 by exact Hk. rewrite total_cons. lia. }
   exact (H (downs p) start _ S1 S2).

@@ -8,7 +8,7 @@
 
 From Coq Require Import Reals ZArith List Bool.
 From CompactProofs Require Import Enclosure.
-From CompactProofs Require Arithmetic.
+From CompactProofs Require Arithmetic Tasks.
 Import ListNotations.
 Open Scope nat_scope.
 
@@ -47,11 +47,8 @@ Definition all_readings (c : circuit) : list reading :=
 
 (** ** What is checked of them, exactly *)
 
-Fixpoint distinct_b (l : list nat) : bool :=
-  match l with [] => true | a :: l => negb (existsb (Nat.eqb a) l) && distinct_b l end.
-
 Definition permutes (k : nat) (l : list nat) : bool :=
-  (length l =? k) && forallb (fun p => p <? k) l && distinct_b l.
+  (length l =? k) && forallb (fun p => p <? k) l && Tasks.distinct l.
 
 Definition sum_Z (l : list Z) : Z := fold_right Z.add 0%Z l.
 

@@ -1,7 +1,7 @@
 (** * The exact checks of the checker of groups, and its tables of enclosures *)
 
 From Coq Require Import Reals ZArith List Bool Lia Permutation.
-From CompactProofs Require Import Sums Enclosure Circuits GroupChecker.
+From CompactProofs Require Import Lists Sums Enclosure Circuits GroupChecker.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -10,15 +10,6 @@ Open Scope R_scope.
 Lemma forallb_seq (f : nat -> bool) n :
   forallb f (seq 0 n) = true -> forall i, (i < n)%nat -> f i = true.
 Proof. rewrite forallb_forall. intros All i Below. apply All, in_seq. lia. Qed.
-
-Lemma distinct_b_sound l : distinct_b l = true -> NoDup l.
-Proof.
-  induction l as [|a l IH]; [constructor|]. cbn [distinct_b]. intros Distinct.
-  apply andb_prop in Distinct. destruct Distinct as [Not Distinct].
-  constructor; [|now apply IH]. intros In_l. apply negb_true_iff in Not.
-  enough (existsb (Nat.eqb a) l = true) by congruence.
-  apply existsb_exists. exists a. split; [exact In_l|apply Nat.eqb_refl].
-Qed.
 
 Lemma nth_seq {X} (l : list X) d : map (fun i => nth i l d) (seq 0 (length l)) = l.
 Proof.
@@ -29,11 +20,11 @@ Qed.
 Lemma permutes_sound k l : permutes k l = true ->
   Permutation (map (fun b => nth b l 0%nat) (seq 0 k)) (seq 0 k).
 Proof.
-  unfold permutes. intros Check. apply andb_prop in Check. destruct Check as [Check Distinct].
-  apply andb_prop in Check. destruct Check as [Length Below]. apply Nat.eqb_eq in Length.
+  unfold permutes. intros Check. rewrite !andb_true_iff in Check.
+  destruct Check as [[Length Below] Distinct]. apply Nat.eqb_eq in Length.
   rewrite forallb_forall in Below. rewrite <- Length at 1. rewrite nth_seq.
   apply NoDup_Permutation_bis.
-  - now apply distinct_b_sound.
+  - now apply distinct_nodup.
   - rewrite seq_length. lia.
   - intros p In_l. apply in_seq. specialize (Below p In_l). apply Nat.ltb_lt in Below. lia.
 Qed.

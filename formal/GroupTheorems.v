@@ -4,7 +4,7 @@
     logits that GroupSound.v argues about. *)
 
 From Coq Require Import Reals ZArith List Bool Lia Lra.
-From CompactProofs Require Import Network Tasks Enclosure GroupChecker Pairs.
+From CompactProofs Require Import Lists Network Tasks Enclosure GroupChecker Pairs.
 From CompactProofs Require GroupTables GroupSound Instances.
 Import ListNotations.
 Open Scope R_scope.
@@ -80,19 +80,6 @@ Section Check.
   Variable contains : T A -> R -> Prop.
   Hypothesis Sd : sound A contains.
 
-  Lemma nth_firstn {X} k : forall (l : list X) j d, (j < k)%nat -> nth j (firstn k l) d = nth j l d.
-  Proof using.
-    induction k as [|k IH]; intros l j d Below; [lia|]. destruct l as [|a l]; [reflexivity|].
-    destruct j as [|j]; [reflexivity|]. cbn. apply IH. lia.
-  Qed.
-
-  Lemma nth_skipn {X} k : forall (l : list X) j d, nth j (skipn k l) d = nth (k + j) l d.
-  Proof using.
-    induction k as [|k IH]; intros l j d; [reflexivity|]. destruct l as [|a l].
-    - cbn. now destruct j.
-    - cbn. apply IH.
-  Qed.
-
   (** An entry that is not there encloses everything. *)
   Lemma rows_of_at columns : forall rows (l : list (T A)) i j,
     at2 (rows_of columns rows l) i j =
@@ -139,9 +126,7 @@ Section Check.
     intros Program. unfold count_groups.
     destruct (weights M) as [|a [|b [|c [|d [|]]]]] eqn:Weights; try lia.
     destruct (_ && _)%bool eqn:Checks; [|lia].
-    apply andb_prop in Checks. destruct Checks as [Checks Shares].
-    apply andb_prop in Checks. destruct Checks as [Checks Acts].
-    apply andb_prop in Checks. destruct Checks as [Dims Divides].
+    rewrite !andb_true_iff in Checks. destruct Checks as [[[Dims Divides] Acts] Shares].
     unfold same_dims in Dims. destruct (list_eq_dec _ _ _) as [Is|]; [|discriminate].
     injection Is as Dims_a Dims_b Dims_c Dims_d. clear Dims. cbv zeta.
     apply count_pairs_sound. intros x y Hx Hy Proven.

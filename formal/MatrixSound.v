@@ -47,8 +47,7 @@ Lemma fits_size_sound s x r W D : is (most s) W -> is (wide s) D -> fits_size s 
   is (centre x) (value x) /\ Rabs (value x) <= W /\ Rabs (r - value x) <= D.
 Proof.
   intros IsW IsD Fits In. destruct x as [|a b]; [discriminate|]. cbn [fits_size] in Fits.
-  apply andb_prop in Fits. destruct Fits as [Fits Narrow]. apply andb_prop in Fits.
-  destruct Fits as [Low High]. apply contains_bnd in In.
+  rewrite !andb_true_iff in Fits. destruct Fits as [[Low High] Narrow]. apply contains_bnd in In.
   destruct In as [[ValidA Above] [ValidB Below]].
   assert (IsO : is (- most s)%float (- W)) by (unfold is; rewrite F.toX_neg, IsW; reflexivity).
   destruct (leb_real _ _ _ Low High _ _ IsO IsW) as [c [IsA Range]].
@@ -69,8 +68,7 @@ Lemma size_of_sound l s : size_of l = Some s -> exists W D, sized s W D l.
 Proof.
   unfold size_of. cbv zeta. set (s' := {| most := _; wide := _ |}).
   destruct (_ && _)%bool eqn:Checks; [|discriminate]. intros Is. injection Is as <-.
-  apply andb_prop in Checks. destruct Checks as [Checks All].
-  apply andb_prop in Checks. destruct Checks as [RealW RealD].
+  rewrite !andb_true_iff in Checks. destruct Checks as [[RealW RealD] All].
   destruct (real_is _ RealW) as [W IsW]. destruct (real_is _ RealD) as [D IsD].
   exists W, D. split; [exact IsW|]. split; [exact IsD|]. now apply forallb_forall.
 Qed.

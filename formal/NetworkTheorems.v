@@ -1,7 +1,7 @@
 (** * From a successful check to a theorem about a network's accuracy *)
 
 From Coq Require Import Uint63 PArray ZArith Reals List Lia Lra Bool FunctionalExtensionality.
-From CompactProofs Require Import Network Arrays Arithmetic Evaluator Places EvaluatorSound
+From CompactProofs Require Import Lists Network Arrays Arithmetic Evaluator Places EvaluatorSound
   RowEvaluator RowEvaluatorSound Machine MachineSound.
 From CompactProofs Require Instances.
 Import ListNotations.
@@ -31,24 +31,20 @@ Proof.
   now apply IZR_le.
 Qed.
 
-(** ** Lists *)
+(** Is the network shaped, are there [total] inputs, as many as [size], and N of them counted? *)
+Definition enough (M : network) (size count N total : Z) : bool :=
+  shaped M && (0 <? total)%Z && (total =? size)%Z && (N <=? count)%Z.
 
-Lemma last_nth {X} (l : list X) d : last l d = nth (length l - 1) l d.
+Theorem accuracy_of_count M domain label size count N total :
+  size = Z.of_nat (length domain) ->
+  (count <= Z.of_nat (length (filter (right_b M label) domain)))%Z ->
+  enough M size count N total = true ->
+  shaped M = true /\ (accuracy M domain label >= IZR N / IZR total)%R.
 Proof.
-  induction l as [|a l IH]; [reflexivity|]. destruct l as [|b l]; [reflexivity|].
-  change (last (a :: b :: l) d) with (last (b :: l) d). rewrite IH. cbn [length].
-  now rewrite !Nat.sub_succ, !Nat.sub_0_r.
-Qed.
-
-Lemma nth_error_last {X} (l : list X) d : l <> [] -> nth_error l (length l - 1) = Some (last l d).
-Proof.
-  intros Some_l. rewrite last_nth. apply nth_error_nth'. destruct l; [contradiction|cbn; lia].
-Qed.
-
-Lemma last_app {X} (l l' : list X) d : l' <> [] -> last (l ++ l') d = last l' d.
-Proof.
-  intros Some_l. induction l as [|a l IH]; [reflexivity|]. cbn [app last].
-  destruct (l ++ l') eqn:Both; [|exact IH]. apply app_eq_nil in Both. now destruct Both.
+  intros Size Sound Check. unfold enough in Check. rewrite !andb_true_iff in Check.
+  destruct Check as [[[Shaped Positive] Same] Enough].
+  apply Z.leb_le in Enough. apply Z.eqb_eq in Same. apply Z.ltb_lt in Positive.
+  split; [exact Shaped|]. apply accuracy_at_least; [exact Positive|congruence|lia].
 Qed.
 
 (** ** Definitions that do not depend on the input *)
@@ -84,6 +80,15 @@ Proof.
   replace (fun axes => meaning t fs axes (body d)) with (fun axes => meaning t' fs axes (body d));
     [now apply IH|].
   apply functional_extensionality. intros axes. symmetry. now apply meaning_constant.
+Qed.
+
+(** Its first definitions, if they do not depend on the input, are evaluated once. *)
+Lemma run_constants_first t constants p fs :
+  forallb (fun d => constant (body d)) (firstn constants p) = true ->
+  run t fs p = run t (run [] fs (firstn constants p)) (skipn constants p).
+Proof.
+  intros Constant. rewrite <- (firstn_skipn constants p) at 1. rewrite run_app.
+  now rewrite (run_constant t [] _ Constant).
 Qed.
 
 Lemma safe_program_app tb p q : forall shapes,
@@ -139,6 +144,18 @@ Section Counting.
       apply env_cons; [now apply store_weight_sound|now apply IH].
   Qed.
 
+  (** The weights, and definitions that do not depend on the input. *)
+  Lemma constants_sound M env p :
+    store_weights A (fraction_bits M) (weights M) = Some env ->
+    safe_program (map dims (weights M)) [] p = true ->
+    env_ok (evaluate A [] env p) (map dims (weights M) ++ map shape p)
+      (run [] (map (weight_tensor (fraction_bits M)) (weights M)) p).
+  Proof using Sd.
+    intros Weights Safe.
+    exact (evaluate_sound Sd [] [] p ltac:(constructor) env _ _
+             (store_weights_sound _ _ _ Weights) Safe).
+  Qed.
+
   (** ** Logits *)
 
   Lemma wins_sound n m s f :
@@ -180,16 +197,11 @@ Section Counting.
     destruct (store_weights A (fraction_bits M) (weights M)) as [env|] eqn:Weights; [|lia].
     destruct (last (map shape (program M)) []) as [|n [|]] eqn:Last; try lia.
     destruct (_ && _)%bool eqn:Checks; [|lia].
-    apply andb_prop in Checks. destruct Checks as [Checks Safe].
-    apply andb_prop in Checks. destruct Checks as [Checks SafeFirst].
-    apply andb_prop in Checks. destruct Checks as [Outputs Constant].
+    rewrite !andb_true_iff in Checks. destruct Checks as [[[Outputs Constant] SafeFirst] Safe].
     apply Nat.eqb_eq in Outputs. subst n.
     assert (Split : program M = first ++ rest) by (symmetry; apply firstn_skipn).
-    set (fs := map (weight_tensor (fraction_bits M)) (weights M)).
-    pose proof (store_weights_sound _ _ _ Weights) as Env. fold fs in Env.
-    pose proof (evaluate_sound Sd [] [] first ltac:(constructor) env _ fs Env SafeFirst)
-      as EnvFirst.
-    cbn [map] in EnvFirst.
+    pose proof (constants_sound M env first Weights SafeFirst) as EnvFirst.
+    set (fs := map (weight_tensor (fraction_bits M)) (weights M)) in *.
     induction domain as [|t domain IH]; [cbn; lia|]. cbn [fold_right filter]. cbv zeta.
     set (k := fold_right _ _ _) in *.
     match goal with |- ((if ?b then _ else _) <= _)%Z => destruct b eqn:Counted end;
@@ -225,20 +237,13 @@ Section Counting.
   (** Is the network shaped, are there [total] inputs, and at least N of them provably right? *)
   Definition check (M : network) (values : list nat) (constants : nat) (domain : list (list nat))
       (label : task) (N total : Z) : bool :=
-    shaped M && (0 <? total)%Z && (total =? Z.of_nat (length domain))%Z
-    && (N <=? count_right A M values constants domain label)%Z.
+    enough M (Z.of_nat (length domain)) (count_right A M values constants domain label) N total.
 
   Theorem accuracy_of_check M values constants domain label N total :
     check M values constants domain label N total = true ->
     shaped M = true /\ (accuracy M domain label >= IZR N / IZR total)%R.
   Proof using Sd.
-    intros Check. unfold check in Check.
-    apply andb_prop in Check. destruct Check as [Check Enough].
-    apply andb_prop in Check. destruct Check as [Check Size].
-    apply andb_prop in Check. destruct Check as [Shaped Positive].
-    apply Z.leb_le in Enough. apply Z.eqb_eq in Size. apply Z.ltb_lt in Positive.
-    split; [exact Shaped|]. apply accuracy_at_least; [exact Positive|exact Size|].
-    pose proof (count_right_sound M values constants domain label). lia.
+    apply accuracy_of_count; [reflexivity|apply count_right_sound].
   Qed.
 End Counting.
 

@@ -1,8 +1,8 @@
 (** * From a count of pairs to a theorem about the accuracy of a network that reads two tokens *)
 
 From Coq Require Import Reals ZArith List Bool Lia.
-From CompactProofs Require Import Network.
-From CompactProofs Require NetworkTheorems Places.
+From CompactProofs Require Import Network NetworkTheorems.
+From CompactProofs Require Places.
 Import ListNotations.
 Open Scope nat_scope.
 
@@ -12,7 +12,7 @@ Definition count_pairs (p q : nat) (found : nat -> nat -> bool) : Z :=
 
 (** Is the network shaped, are there [total] pairs, and are N of them counted? *)
 Definition check_pairs (M : network) (p q : nat) (count N total : Z) : bool :=
-  shaped M && (0 <? total)%Z && (total =? Z.of_nat p * Z.of_nat q)%Z && (N <=? count)%Z.
+  enough M (Z.of_nat p * Z.of_nat q) count N total.
 
 Section Pairs.
   Variables (M : network) (label : task) (p q : nat).
@@ -24,7 +24,7 @@ Section Pairs.
     intros Sound. apply Nat2Z.inj_le.
     assert (Each : forall t, In t (inputs [p; q]) ->
       found (nth 0 t 0) (nth 1 t 0) = true -> right_b M label t = true).
-    { intros t In_t Found. apply NetworkTheorems.right_b_spec.
+    { intros t In_t Found. apply right_b_spec.
       cbn [inputs] in In_t. apply in_flat_map in In_t. destruct In_t as [x [Hx In_t]].
       apply in_map_iff in In_t. destruct In_t as [rest [<- In_t]].
       apply in_flat_map in In_t. destruct In_t as [y [Hy In_t]].
@@ -43,12 +43,6 @@ Section Pairs.
     check_pairs M p q count N total = true ->
     shaped M = true /\ (accuracy M (inputs [p; q]) label >= IZR N / IZR total)%R.
   Proof using.
-    intros Sound Check. unfold check_pairs in Check.
-    apply andb_prop in Check. destruct Check as [Check Enough].
-    apply andb_prop in Check. destruct Check as [Check Size].
-    apply andb_prop in Check. destruct Check as [Shaped Positive].
-    apply Z.leb_le in Enough. apply Z.eqb_eq in Size. apply Z.ltb_lt in Positive.
-    split; [exact Shaped|]. apply NetworkTheorems.accuracy_at_least; [exact Positive| |lia].
-    rewrite Places.length_inputs, Size. unfold product. cbn [fold_right]. lia.
+    apply accuracy_of_count. rewrite Places.length_inputs. unfold product. cbn [fold_right]. lia.
   Qed.
 End Pairs.

@@ -85,8 +85,7 @@ Section Soundness.
     Proof using Sd Known Before.
       intros Some_m Made. unfold matrix_at in Made.
       destruct (_ && _)%bool eqn:Checks; [|discriminate].
-      apply andb_prop in Checks. destruct Checks as [Checks Safe].
-      apply andb_prop in Checks. destruct Checks as [Beyond Constant].
+      rewrite !andb_true_iff in Checks. destruct Checks as [[Beyond Constant] Safe].
       apply Nat.ltb_lt in Beyond. eexists. split; [exact Made|].
       rewrite (points_seq n), map_map. apply tabulated_holds. intros i InI. apply in_seq in InI.
       rewrite (points_seq m), map_map. apply encloses_tabulate. intros j InJ. apply in_seq in InJ.

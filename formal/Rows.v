@@ -23,6 +23,9 @@ Proof.
   rewrite From. lia.
 Qed.
 
+Lemma omit_map {X Y} (f : X -> Y) l : forall m, omit m (map f l) = map f (omit m l).
+Proof. induction l as [|a l IH]; intros [|m]; [reflexivity..|]. cbn. now rewrite IH. Qed.
+
 Section Rows.
   Context {T : Type} {contains : T -> R -> Prop}.
 
