@@ -10,7 +10,7 @@ from compact_proofs import prove
 from compact_proofs.core.soundness import evaluate, violations
 from compact_proofs.enclosure import sound
 from compact_proofs.tasks.induction import Chernoff, Induction
-from compact_proofs.tasks.induction.chernoff import Gaps
+from compact_proofs.tasks.induction.gaps import Gaps
 from compact_proofs.tasks.induction.specimens import specimen
 
 NOISY = 3
