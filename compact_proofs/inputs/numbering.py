@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,15 +13,28 @@ from torch import Tensor
 from compact_proofs.errors import BadInput
 from compact_proofs.length import unseen
 
-if TYPE_CHECKING:
-    from compact_proofs.inputs.task import Task
-
 LARGEST = 2**22
 """Inputs of a task, at most, that are listed to find their numbers."""
 BATCH = 2**14
 LARGEST_NUMBER = 2**62
 
-_LISTS: weakref.WeakKeyDictionary[Task, dict[bytes, int]] = weakref.WeakKeyDictionary()
+
+class Enumeration(Protocol):
+    """What a task says of its inputs here."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def size(self) -> int:
+        """Number of inputs."""
+
+    def inputs(self, start: int, stop: int) -> Tensor:
+        """Inputs number `start` to `stop` - 1."""
+
+
+_LISTS: weakref.WeakKeyDictionary[Enumeration, dict[bytes, int]] = weakref.WeakKeyDictionary()
 
 
 def digits(numbers: Tensor, bases: Sequence[int], offset: int = 0) -> Tensor:
@@ -69,7 +82,7 @@ def lexicographic(inputs: Tensor, v: int) -> Tensor:
     return number
 
 
-def listed_numbers(task: Task, inputs: Tensor) -> Tensor:
+def listed_numbers(task: Enumeration, inputs: Tensor) -> Tensor:
     """Numbers of inputs, int64 [n]; -1 for what is no input of the task.
 
     Raises
