@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
@@ -36,6 +37,39 @@ class Architecture(nn.Module, ABC):
     @abstractmethod
     def configuration(self) -> dict[str, Any]:
         """What this network's function depends on besides its weights, as plain JSON values: sizes, activation, attention."""
+
+
+class Embedded(Architecture):
+    """A network that reads a sequence of tokens, each embedded with its position.
+
+    Attributes
+    ----------
+    W_E : Parameter [d_vocab, d_model]
+        Embedding of tokens.
+    W_pos : Parameter [n_ctx, d_model]
+        Embedding of positions.
+    """
+
+    W_E: Tensor
+    W_pos: Tensor
+
+    @property
+    def d_vocab(self) -> int:
+        """The number of tokens."""
+        return self.W_E.shape[0]
+
+    @property
+    def n_ctx(self) -> int:
+        """The length of a sequence."""
+        return self.W_pos.shape[0]
+
+    def configuration(self) -> dict[str, Any]:
+        return asdict(self.config)
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        """[..., n_ctx, d_model] for tokens int [..., n_ctx] below d_vocab; `BadInput` for sequences of another length."""
+        check_sequences(tokens, self.n_ctx)
+        return self.W_E[tokens] + self.W_pos
 
 
 def zero_parameters(

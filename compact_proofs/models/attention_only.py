@@ -5,13 +5,13 @@ TransformerLens names and order of operations; no LayerNorm, no MLP, no biases, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from compact_proofs.models.architecture import Architecture, check_sequences, square_root, zero_parameters
+from compact_proofs.models.architecture import Embedded, square_root, zero_parameters
 from compact_proofs.options import Options, Positive
 
 
@@ -56,7 +56,7 @@ class AttentionOnlyConfig(Options):
         }
 
 
-class AttentionOnlyTransformer(Architecture):
+class AttentionOnlyTransformer(Embedded):
     """One attention head between an embedding and an unembedding; only the last position's logits are computed.
 
     With q = t_K the last token and x_i = W_E[t_i] + W_pos[i]:
@@ -66,10 +66,8 @@ class AttentionOnlyTransformer(Architecture):
 
     Attributes
     ----------
-    W_E : Parameter [d_vocab, d_model]
-        Embedding of tokens.
-    W_pos : Parameter [n_ctx, d_model]
-        Embedding of positions.
+    W_E, W_pos
+        As in `Embedded`.
     W_Q, W_K, W_V : Parameter [d_model, d_head]
         Query, key and value.
     W_O : Parameter [d_head, d_model]
@@ -80,8 +78,6 @@ class AttentionOnlyTransformer(Architecture):
 
     architecture: ClassVar[str] = "attention-only"
 
-    W_E: Tensor
-    W_pos: Tensor
     W_Q: Tensor
     W_K: Tensor
     W_V: Tensor
@@ -98,16 +94,6 @@ class AttentionOnlyTransformer(Architecture):
         zero_parameters(self, config.shapes, dtype, device)
 
     @property
-    def d_vocab(self) -> int:
-        """v, the number of tokens."""
-        return self.W_E.shape[0]
-
-    @property
-    def n_ctx(self) -> int:
-        """K, the length of a sequence."""
-        return self.W_pos.shape[0]
-
-    @property
     def d_model(self) -> int:
         """d, the width of the residual stream."""
         return self.W_E.shape[1]
@@ -122,17 +108,13 @@ class AttentionOnlyTransformer(Architecture):
         """The four sizes."""
         return AttentionOnlyConfig(self.d_vocab, self.n_ctx, self.d_model, self.d_head)
 
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
-
     def attn_scale(self) -> Tensor:
         """sqrt(d_head)."""
         return square_root(self.d_head, self.W_Q.device)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Compute the logits [..., d_vocab] at the last position, from tokens int [..., n_ctx] below d_vocab."""
-        check_sequences(tokens, self.n_ctx)
-        residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
+        residual = self.embedded(tokens)  # [..., n_ctx, d_model]
         last = residual[..., -1, :]  # [..., d_model]
         query = last @ self.W_Q  # [..., d_head]
         keys = residual @ self.W_K  # [..., n_ctx, d_head]

@@ -5,13 +5,13 @@ TransformerLens names and order of operations; causal, no LayerNorm, no MLP, no 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from compact_proofs.models.architecture import Architecture, check_sequences, square_root, zero_parameters
+from compact_proofs.models.architecture import Embedded, square_root, zero_parameters
 from compact_proofs.options import Options, Positive
 
 
@@ -97,7 +97,7 @@ class AttentionHead(nn.Module):
         return pattern @ (residual @ self.W_V) @ self.W_O
 
 
-class AttentionStack(Architecture):
+class AttentionStack(Embedded):
     """Layers of one causal attention head each; only the last position's logits are computed.
 
     With r_0 = W_E[t] + W_pos and r_l = r_{l-1} + head_l(r_{l-1}):
@@ -106,10 +106,8 @@ class AttentionStack(Architecture):
 
     Attributes
     ----------
-    W_E : Parameter [d_vocab, d_model]
-        Embedding of tokens.
-    W_pos : Parameter [n_ctx, d_model]
-        Embedding of positions.
+    W_E, W_pos
+        As in `Embedded`.
     blocks : ModuleList of AttentionHead
         The layers.
     W_U : Parameter [d_model, d_vocab]
@@ -118,8 +116,6 @@ class AttentionStack(Architecture):
 
     architecture: ClassVar[str] = "attention-stack"
 
-    W_E: Tensor
-    W_pos: Tensor
     W_U: Tensor
 
     def __init__(
@@ -135,23 +131,10 @@ class AttentionStack(Architecture):
         zero_parameters(self, {"W_U": shapes["W_U"]}, dtype, device)
 
     @property
-    def d_vocab(self) -> int:
-        """D, the number of tokens."""
-        return self.W_E.shape[0]
-
-    @property
-    def n_ctx(self) -> int:
-        """n, the length of a sequence."""
-        return self.W_pos.shape[0]
-
-    @property
     def config(self) -> AttentionStackConfig:
         """The five sizes."""
         d_model, d_head = self.head(0).W_Q.shape
         return AttentionStackConfig(self.d_vocab, self.n_ctx, d_model, d_head, len(self.blocks))
-
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
 
     def head(self, layer: int) -> AttentionHead:
         """The head of a layer (from 0)."""
@@ -161,8 +144,7 @@ class AttentionStack(Architecture):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Compute the logits [..., d_vocab] at the last position, from tokens int [..., n_ctx] below d_vocab."""
-        check_sequences(tokens, self.n_ctx)
-        residual = self.W_E[tokens] + self.W_pos  # [..., n_ctx, d_model]
+        residual = self.embedded(tokens)  # [..., n_ctx, d_model]
         causal = torch.ones(self.n_ctx, self.n_ctx, dtype=torch.bool, device=tokens.device).tril()
         *first, last = range(len(self.blocks))
         for layer in first:
