@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import Force, free_file, free_folder, made
+from compact_proofs.cli.files import Force, free_file, free_folder
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory, parse_options
 from compact_proofs.cli.output import Json, command, note, say, show_table, table, write_json
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.dictionaries.autoencoder import Autoencoder

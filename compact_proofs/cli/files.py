@@ -67,21 +67,6 @@ def free_folder(folder: Path, *, force: bool) -> Path:
     return folder
 
 
-def made(folder: Path) -> Path:
-    """Make a folder that was checked, when there is something to write into it.
-
-    Raises
-    ------
-    BadInput
-        If that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise BadInput(f"{folder}: no such folder can be made ({e.strerror}); choose another place") from None
-    return folder
-
-
 def _check_folder(folder: Path) -> None:
     """Check that a folder, or the one in which it would be made, can be written in; clean up after writers that were killed."""
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))

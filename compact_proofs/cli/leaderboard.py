@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from compact_proofs.cli.files import Force, free_folder, made
+from compact_proofs.cli.files import Force, free_folder
 from compact_proofs.cli.options import MaxMemory
 from compact_proofs.cli.output import Json, say, show_table, table, write_json
 from compact_proofs.errors import BadInput, CertificateRejected
+from compact_proofs.files.atomic import made
 
 
 def leaderboard(

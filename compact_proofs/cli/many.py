@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from compact_proofs.cli.files import free_folder, made
+from compact_proofs.cli.files import free_folder
 from compact_proofs.cli.output import note
 from compact_proofs.errors import BadInput, TooLarge, WorkersLost
+from compact_proofs.files.atomic import made
 
 Jobs = Annotated[
     int,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.files import Force, free_file
 from compact_proofs.cli.many import Dask, Jobs, ResumeFile, going_on
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import EFFORT, MaxMemory, StrategyOptions, parse_fraction, parse_options
@@ -28,6 +28,7 @@ from compact_proofs.cli.output import (
 )
 from compact_proofs.decimals import decimal
 from compact_proofs.errors import BadInput, NotProven, meant
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.core.certificate import Certificate, Trial

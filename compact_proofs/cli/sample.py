@@ -10,12 +10,13 @@ import typer
 
 from compact_proofs.cli.advice import better_proved
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.files import Force, free_file
 from compact_proofs.cli.models import ModelSource, about, as_float, true_accuracy
 from compact_proofs.cli.options import MaxMemory, StrategyOptions, parse_fraction, parse_options
 from compact_proofs.cli.output import Json, command, note, options_text, say, share_text, show_table, table, write_json
 from compact_proofs.cli.prove import chosen_strategy
 from compact_proofs.decimals import decimal
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.confidence import Confidence

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from compact_proofs.cli.declared import ConfigFile, TaskName
-from compact_proofs.cli.files import free_file, made
+from compact_proofs.cli.files import free_file
 from compact_proofs.cli.many import going_on
 from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.output import Json, note, options_text, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.search import Proposer, State

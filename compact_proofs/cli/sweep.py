@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
-from compact_proofs.cli.files import Force, free_file, free_folder, made
+from compact_proofs.cli.files import Force, free_file, free_folder
 from compact_proofs.cli.many import Dask
 from compact_proofs.cli.options import field_docs, parse_options
 from compact_proofs.cli.output import Json, command, say, show_table, table, write_json
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.sweep import Failure, Plan

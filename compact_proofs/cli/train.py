@@ -11,11 +11,12 @@ import typer
 from typer.core import TyperGroup
 
 from compact_proofs.cli.declared import ConfigFile
-from compact_proofs.cli.files import Force, free_file, made
+from compact_proofs.cli.files import Force, free_file
 from compact_proofs.cli.models import ModelSource, about
 from compact_proofs.cli.options import field_docs
 from compact_proofs.cli.output import Json, command, say, write_json
 from compact_proofs.errors import BadInput
+from compact_proofs.files.atomic import made
 
 if TYPE_CHECKING:
     from compact_proofs.tasks.kit import TaskKit

@@ -26,28 +26,9 @@ def check(
     task: Task,
     strategies: dict[str, type[Strategy]] | None = None,
 ) -> Certificate:
-    """Verify a certificate's claim for a model by running its strategy again: `compact_proofs.check`, which says what is compared.
+    """Verify a certificate's claim for a model and a task by running its strategy again.
 
-    Parameters
-    ----------
-    certificate
-        A certificate or its file.
-    model, task
-        The model that it is about, loaded from a source that you trust, and the task.
-    strategies
-        Known strategies by name; those registered for the task unless given.
-
-    Returns
-    -------
-    Certificate
-        As recomputed here: its bound is at least the claimed one.
-
-    Raises
-    ------
-    CertificateRejected
-        With the reason.
-    BadInput
-        If `model` or `task` is none.
+    It is `compact_proofs.check`, which says what is compared, for what was loaded already.
     """
     check_subject(model, task)
     prefix = "" if isinstance(certificate, Run) else f"{certificate}: "

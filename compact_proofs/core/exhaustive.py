@@ -103,29 +103,10 @@ def brute_force(
     score: Score = ACCURACY,
     batch_size: int = 256,
 ) -> Certificate:
-    """Prove a bound of a module's mean score by evaluating it on every input of a finite task.
+    """Prove a bound of a module's mean score by evaluating its `Program` on every input of a finite task.
 
-    Parameters
-    ----------
-    module
-        Any `torch.nn.Module` whose tensor calls have sound rules. ``module(task.inputs(i, j))`` must give logits [n, outputs]. Its
-        `Program` is what is evaluated.
-    task
-        The inputs and their labels.
-    share
-        Evaluate only this share of the inputs (the linear baseline); the others count 0, so `score` must not be
-        negative then.
-    score
-        Accuracy unless given: `Margin(c)`, `LogLikelihood()`.
-    batch_size
-        Inputs evaluated at once; larger is faster and takes more memory.
-
-    Raises
-    ------
-    BadInput
-        If the module computes no function of one input (`compact_proofs.program.trace` says why).
-    NoSoundRule
-        If the module makes a call without a sound rule; the message names it.
+    It is `compact_proofs.brute_force`, which says what the options are, for what was loaded already:
+    ``module(task.inputs(i, j))`` must give logits [n, outputs].
     """
     strategy = Exhaustive(share, batch_size, score.name, getattr(score, "c", 0.0))
     return prove(module, task, strategy)

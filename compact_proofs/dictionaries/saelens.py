@@ -13,7 +13,7 @@ from torch import Tensor
 from compact_proofs.dictionaries.autoencoder import Autoencoder
 from compact_proofs.dictionaries.saelens_config import OWN_TENSORS, SaeConfig
 from compact_proofs.errors import BadInput
-from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.atomic import made, write_atomically
 from compact_proofs.files.untrusted import visible
 from compact_proofs.models.files import read_json, read_weights
 
@@ -71,11 +71,7 @@ def save_saelens(autoencoder: Autoencoder, folder: str | Path) -> Path:
     BadInput
         If nothing can be written there.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{folder}: no such folder can be made ({error.strerror}); choose another place") from None
+    folder = made(folder)
     a = autoencoder
     config = {
         "architecture": a.architecture,

@@ -48,6 +48,22 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         raise BadInput(f"{path}: cannot be written ({error.strerror}); check that the folder exists") from error
 
 
+def made(folder: str | Path) -> Path:
+    """Make a folder, and those that it is in, unless it is there.
+
+    Raises
+    ------
+    BadInput
+        If that is not possible.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder}: no such folder can be made ({error.strerror}); choose another place") from None
+    return folder
+
+
 def is_replaced(path: Path) -> bool:
     """Would `write_atomically` replace what is there? (A device or a pipe is only written to.)"""
     return _kind(path) == stat.S_IFREG

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from compact_proofs.errors import BadInput, CertificateRejected
-from compact_proofs.files.atomic import write_atomically
+from compact_proofs.errors import CertificateRejected
+from compact_proofs.files.atomic import made, write_atomically
 from compact_proofs.formal.assumptions import read_assumptions
 from compact_proofs.formal.coq import ROOT, Coq, Output
 from compact_proofs.progress import track
@@ -128,10 +128,7 @@ def write_theorem(statement: Statement, numerator: int, folder: Path) -> Formali
     BadInput
         If that is not possible.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"{folder}: the folder cannot be made ({error.strerror})") from error
+    made(folder)
     for name, text in {**statement.parts, "Accuracy.v": statement.accuracy(numerator)}.items():
         write_atomically(folder / name, text.encode())
     return Formalization(folder, statement, numerator)

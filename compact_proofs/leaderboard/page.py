@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.atomic import made, write_atomically
 from compact_proofs.leaderboard.entries import Entry
 from compact_proofs.leaderboard.ranking import BOUNDS, LENGTHS, Place
 from compact_proofs.report.section import render
@@ -18,7 +18,7 @@ from compact_proofs.report.text import short_count
 
 def write_leaderboard(places: Sequence[Place], entries: Sequence[Entry], folder: Path) -> Path:
     """Write ``index.html``, ``leaderboard.csv`` and ``leaderboard.json`` into a folder; return the page."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder)
     rows = [place.to_json() for place in places]
     table = io.StringIO()
     writer = csv.DictWriter(table, list(rows[0]) if rows else ["model"], lineterminator="\n")

@@ -92,7 +92,7 @@ def write_comparison(reports: Sequence[tuple[str, Saved]], directory: str | Path
         claims=[(name, saved.claim) for name, saved in reports],
         count=short_count,
     )
-    return write_page("comparison", page, files, directory)
+    return write_page(page, files, directory)
 
 
 def best(saved: Saved) -> list[Proof]:

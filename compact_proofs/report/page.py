@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compact_proofs.errors import BadInput
-from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.atomic import made, write_atomically
 from compact_proofs.report.data import ReportData
 from compact_proofs.report.frontier import frontier_section
 from compact_proofs.report.header import header_section
@@ -51,16 +50,12 @@ def write_report(data: ReportData, directory: str | Path, sections: Sequence[Sec
     blocks = [block for section in sections if (block := section(data)) is not None]
     files = {name: content for block in blocks for name, content in block.files.items()}
     page = render("page.html", title=data.model_name, blocks=blocks)
-    return write_page("report", page, files, directory)
+    return write_page(page, files, directory)
 
 
-def write_page(what: str, page: str, files: Mapping[str, bytes], directory: str | Path) -> Path:
+def write_page(page: str, files: Mapping[str, bytes], directory: str | Path) -> Path:
     """Write ``index.html`` and the files beside it into a folder, which is made if it is missing; `BadInput` if it cannot be."""
-    folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(f"cannot write the {what} to {folder}: {error.strerror or error}; choose another folder") from error
+    folder = made(directory)
     for name, content in files.items():
         write_atomically(folder / name, content)
     write_atomically(folder / "index.html", page.encode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compact_proofs.errors import BadInput
-from compact_proofs.files.atomic import write_atomically
+from compact_proofs.files.atomic import made, write_atomically
 from compact_proofs.progress import track
 from compact_proofs.sweep.lock import is_running
 from compact_proofs.sweep.plan import Plan, recipe_json
@@ -212,7 +212,7 @@ def _outcome(done: Done) -> Outcome:
 def _keep(store: Store, folder: Path, job: ProofJob, outcome: Outcome) -> None:
     """Write the certificate, and once the model, into the folder, before the row says that the proof is done."""
     ((model,),) = store.rows("SELECT model FROM proofs WHERE key = ?", [job.key])
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder)
     weights = folder / f"{model[:16]}.safetensors"
     if not weights.exists():
         write_atomically(weights, job.weights)
