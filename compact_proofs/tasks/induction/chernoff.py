@@ -93,11 +93,11 @@ class Chernoff(InductionStrategy):
     factor for each other free place, and its sum over tokens that differ is at most the product of sums over tokens other than
     q, a, u, v. Summed over keys, that is how many inputs of the case may be wrong.
 
-    F(alpha) = C(q, i, a) + c(alpha; q, i, a) - X_k(q, u, v) - r_k(alpha; u, v): `compact_proofs.tasks.induction.rows.Rows`, and what
-    query parts add (`Gaps`), each at the worst over what layer 1 copies from elsewhere. Since rho_k(v) is bounded by a number of the
-    case times one of (q, k, v), each factor is one of (i, a; alpha) times one of (k, u, v; alpha), and its sum over tokens is a
-    product of matrices. For the last key, r_f(alpha) bounds the mean of TO(q; beta) + OO(alpha; beta) over the row itself: OO is a
-    sum of a number of alpha, one of beta, and the rest; the first two are taken exactly, the rest at its largest mean.
+    F(alpha) = C(q, i, a) + c(alpha; q, i, a) - X_k(q, u, v) - r_k(alpha; u, v): the numbers of `Rows`, and what query parts add
+    (both in `Gaps`), each at the worst over what layer 1 copies from elsewhere. Since rho_k(v) is bounded by a number of the case
+    times one of (q, k, v), each factor is one of (i, a; alpha) times one of (k, u, v; alpha), and its sum over tokens is a
+    product of matrices. For the last key, r_f(alpha) bounds the mean of TO(q; beta) + OO(alpha; beta) over the row itself: OO is
+    a sum of a number of alpha, one of beta, and the rest; the first two are taken exactly, the rest at its largest mean.
 
     Worst cases over all tokens of a long sequence hardly ever occur, and are what `Pairs` loses; their mean does not.
 
