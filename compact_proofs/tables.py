@@ -88,7 +88,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Explained:
-    """What `compact_proofs.explain` found; a notebook shows it, and ``print`` its tables. Informative: claims are for `prove`.
+    """What `compact_proofs.explain` found; a notebook shows it, and ``print`` its tables. It informs, and proves nothing.
 
     Attributes
     ----------

@@ -30,11 +30,11 @@ BATCH = 2**14
 
 @dataclass(frozen=True)
 class Shared(Enumeration[nn.Module]):
-    """Evaluate every input of the task by `Listing`: what inputs have in common is computed once.
+    """Evaluate every input of the task; what inputs have in common is computed once (`compact_proofs.automatic.listing`).
 
-    The best that can be done without understanding the network, and what a clever proof's length is to be compared with. Cost: for
-    transformers between a fiftieth (attention only, one layer or two) and a fifth (two layers with LayerNorm and MLPs) of brute
-    force, for recurrent networks a twentieth.
+    The cheapest proof known that needs no understanding of the network: what a clever proof's length is to be compared with.
+    Cost: for transformers between a fiftieth (attention only, one layer or two) and a fifth (two layers with LayerNorm and MLPs) of
+    brute force, for recurrent networks a twentieth.
     """
 
     zeros: bool = False

@@ -81,8 +81,8 @@ class Counted(Certified):
     holds
         The predicate: bool [N] for inputs [N, ...].
     excluded
-        For a number that was not counted from the very integers and truth values that `holds` reads: which inputs are certainly not
-        counted, bool [N]. None: the two read the same, so that the set is `exact`.
+        Which inputs are certainly not counted, bool [N]: needed where `count` and `holds` read numbers that may be rounded apart.
+        None: they read the same integers and truth values, so that the set is `exact`.
     """
 
     count: int

@@ -145,10 +145,18 @@ def best_within(
     min_bound: Fraction | None = None,
     moves: int = 0,
 ) -> Certificate:
-    """Prove the highest bound of at most `max_length`, or the shortest of at least `min_bound`.
+    """Prove the highest bound in at most `max_length` operations, or a bound of at least `min_bound` in the fewest.
 
-    The explanation of what fits is polished by so many `moves`, unless it then fits no more. An `effort` of 2 looks twice as
-    long as one of 1.
+    Parameters
+    ----------
+    model, task
+        As for `compact_proofs.prove`.
+    strategies
+        What is tried.
+    effort
+        How long is looked; 2 takes twice as long as 1.
+    moves
+        Small changes of the chosen explanation that are tried, each in a float reading; they are undone if it then fits no more.
 
     Raises
     ------
@@ -185,9 +193,22 @@ def fill_frontier(
     points: int = 16,
     moves: int = 0,
 ) -> Frontier:
-    """Prove the Pareto-optimal strategies, thinned to about so many `points`, and those that are `always` wanted.
+    """Estimate strategies, and prove those that no other beats in both bound and length.
 
-    Explanations of the former are polished by so many `moves` each, as far as the effort that was looked with buys them once more.
+    Parameters
+    ----------
+    model, task
+        As for `compact_proofs.prove`.
+    strategies
+        What is estimated.
+    always
+        Strategies that are proved besides, whatever they give.
+    effort
+        How long is looked; 2 takes twice as long as 1.
+    points
+        About so many strategies are proved.
+    moves
+        Small changes of each chosen explanation that are tried, at most: all together they take no more operations than the search.
     """
     chosen = thin(explore(model, task, strategies, effort), points)
     each = effort * OPERATIONS / max(1, len(chosen))

@@ -94,7 +94,7 @@ class FiniteTask(Task):
         A function from int64 [N, n] to the right outputs int64 [N]. None if `dfa` gives them.
     valid
         Which sequences the task is about: a function to bool [N] or an `Automaton` (a label other than 0); all unless given. A
-        function needs v^n <= 2^24, so that they can be counted; an automaton counts any number.
+        function needs v^n <= 2^24, so that they can be counted; of an automaton any number is.
     boxes
         Boxes of sequences to be proven as a whole, found by hand: disjoint, and each of one label or `MIXED`. Proofs check that.
     dfa

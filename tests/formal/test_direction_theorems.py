@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,9 +33,11 @@ from compact_proofs.tasks.groups.directions import Directions as GroupDirections
 from compact_proofs.tasks.groups.task import Groups
 from compact_proofs.tasks.modular_addition.directions import Directions
 from compact_proofs.tasks.modular_addition.task import ModularAddition
+from tests.formal.counting import counts
 from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
 BUILT_ON = ("Weights.v", "Program.v", "Tables.v", "Hints.v")
+TABLES = "Formalized Require Program Tables"
 STRATEGY = Directions(2, 2, rest=False)
 
 
@@ -171,28 +172,24 @@ def test_never_more_than_is_true(noise: float, attention: str, compiled: Compile
     kinds = ("coordinates", "directions", "factors", "bits", "one cluster")
     variants = [statement.found, *(hostile(statement.found, kind, generator) for kind in kinds)]
     write_theorem(statement, 0, tmp_path)
-    texts = [hints_source(v).split("Open Scope nat_scope.")[1] for v in (*variants, replace(variants[1], rest=True))]
-    head = hints_source(statement.found).split("Open Scope list_scope.")[0]
-    head += "From Coq Require Import ZArith.\nFrom CompactProofs Require Import Distribute Machine DirectionsTheorems Tasks.\n"
-    head += "From Formalized Require Program Tables.\nOpen Scope nat_scope.\n"
+    texts = [hints_source(v) for v in (*variants, replace(variants[1], rest=True))]
     constants = statement.distributed.network.constants
-    counted = "".join(
-        f"Module V{i}.{text}End V{i}.\nEval vm_compute in count_directions machine "
-        f"(with_program Formalized.Program.model Formalized.Tables.fast) 5 5 {constants} "
-        f"V{i}.bits V{i}.clusters V{i}.evaluated (addition 5).\n"
-        for i, text in enumerate(texts)
+    found = counts(
+        texts,
+        ("Coq Require Import ZArith", "CompactProofs Require Import Distribute Machine DirectionsTheorems Tasks", TABLES),
+        lambda V: [
+            f"count_directions machine (with_program Formalized.Program.model Formalized.Tables.fast) 5 5 {constants} "
+            f"{V}.bits {V}.clusters {V}.evaluated (addition 5)"
+        ],
+        BUILT_ON[:3],
+        compiled,
+        tmp_path,
     )
-    (tmp_path / "Variants.v").write_text(head + counted)
-    for name in ("Weights.v", "Program.v", "Tables.v", "Variants.v"):
-        output = compiled(tmp_path / name)
-        assert output.accepted, output.text
-    counts = [int(n) for n in re.findall(r"= (\d+)(?:%Z)?\s", output.text)]
     truth = evaluate(Specimen(model), task)
-    assert len(counts) == len(texts), output.text
-    assert all(0 <= count <= int(truth.possible.sum()) for count in counts)
-    assert counts[0] >= int(prove(model, task, STRATEGY, explanation=explanation).claim.numerator) - 2
-    assert counts[-1] >= int(truth.right.sum())
-    assert counts[0] > 0 or noise > 0.2
+    assert all(0 <= count <= int(truth.possible.sum()) for count in found)
+    assert found[0] >= int(prove(model, task, STRATEGY, explanation=explanation).claim.numerator) - 2
+    assert found[-1] >= int(truth.right.sum())
+    assert found[0] > 0 or noise > 0.2
 
 
 @pytest.mark.parametrize("kind", ["modular addition", "uniform attention", "a group"])

@@ -30,6 +30,7 @@ from compact_proofs.formal.theorem import Formalization, check_theorem, write_th
 from compact_proofs.sequences.boxes import Boxes
 from compact_proofs.sequences.labels import Maximum, TokenAt
 from compact_proofs.sequences.task import FiniteTask
+from tests.formal.counting import counts
 from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
 BUILT_ON = ("Weights.v", "Program.v", "Tables.v", "Hints.v")
@@ -140,22 +141,14 @@ def test_false_theorems_are_rejected(kind: str, accepted: tuple[Path, int], comp
 def counted(found: FractionStatement, variants: Sequence[tuple[Group, ...]], compiled: Compile, folder: Path) -> list[int]:
     """What Coq counts on other boxes, with the steps of the statement and with none."""
     write_theorem(found, 0, folder)
-    modules = [hints_source(found.fractions, groups).split("Open Scope nat_scope.")[1] for groups in variants]
-    head = hints_source(found.fractions, found.groups).split("Open Scope list_scope.")[0]
-    head += "From CompactProofs Require Import Machine Boxes Tasks Labels.\nFrom Formalized Require Program Tables.\n"
-    queries = ""
-    for i, text in enumerate(modules):
-        queries += f"Module V{i}.\nOpen Scope list_scope.\nOpen Scope nat_scope.{text}End V{i}.\n"
-        count = found.counting().replace("Formalized.Hints", f"V{i}")
-        for term in (count, re.sub(r"\[1; 2\]%nat 4 4096", "[0; 1]%nat 0 0", count)):
-            queries += f"Eval vm_compute in {term}.\n"
-    (folder / "Variants.v").write_text(head + queries)
-    for name in ("Weights.v", "Program.v", "Tables.v", "Variants.v"):
-        output = compiled(folder / name)
-        assert output.accepted, output.text
-    counts = [int(n) for n in re.findall(r"= (\d+)(?:%Z)?\s", output.text)]
-    assert len(counts) == 2 * len(variants), output.text
-    return counts
+
+    def queries(V: str) -> list[str]:
+        count = found.counting().replace("Formalized.Hints", V)
+        return [count, re.sub(r"\[1; 2\]%nat 4 4096", "[0; 1]%nat 0 0", count)]
+
+    imports = ("CompactProofs Require Import Machine Boxes Tasks Labels", "Formalized Require Program Tables")
+    hints = [hints_source(found.fractions, groups) for groups in variants]
+    return counts(hints, imports, queries, BUILT_ON[:3], compiled, folder)
 
 
 def one_by_one() -> list[Box]:
@@ -173,10 +166,10 @@ def test_never_more_than_is_true(noise: float, seed: int, compiled: Compile, tmp
     found, truth = statement(model), right(model)
     pieces = [(1, 1, 1, 1), (4,), (2, 2), (1, 3)]
     variants = [found.groups, groups_of(one_by_one()), *(tuple(replace(g, pieces=p) for g in found.groups) for p in pieces)]
-    counts = counted(found, variants, compiled, tmp_path)
-    assert all(count <= truth for count in counts)
-    assert counts[0] == counts[2] == truth
-    assert 0 < counts[1] <= truth
+    numbers = counted(found, variants, compiled, tmp_path)
+    assert all(number <= truth for number in numbers)
+    assert numbers[0] == numbers[2] == truth
+    assert 0 < numbers[1] <= truth
 
 
 def test_labels_that_are_run_through(compiled: Compile, tmp_path: Path):

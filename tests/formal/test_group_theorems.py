@@ -27,6 +27,7 @@ from compact_proofs.models.pair_mlp import PairMLP
 from compact_proofs.tasks import load_model
 from compact_proofs.tasks.groups.gsets import GSetsLinear
 from compact_proofs.tasks.groups.task import Groups
+from tests.formal.counting import counts
 from tests.formal.sabotage import Change, Compile, assert_rejected, first, zeros
 
 STRATEGY = GSetsLinear(exact=False)
@@ -160,28 +161,23 @@ def test_never_more_than_is_true(noise: float, coq, compiled: Compile, tmp_path:
     formalize_compact(model, task, STRATEGY, explanation, 0, tmp_path)
     kinds = ("seen_left", "seen_right", "rows", "columns", "mean", "slope")
     variants = [hints, *(hostile(hints, generator, kind) for kind in kinds)]
-    texts = [hints_source(variant).split("Open Scope nat_scope.")[1] for variant in variants]
-    head = hints_source(hints).split("Open Scope list_scope.")[0]
     program = "Formalized.Program.model 6 9 Formalized.Task.table"
-    counted = "".join(
-        f"Module V{i}.{text}End V{i}.\nEval vm_compute in count_groups Processor.hardware {program} "
-        f"V{i}.bits V{i}.neutral V{i}.inverse V{i}.circuits.\n"
-        for i, text in enumerate(texts)
+    found = counts(
+        [hints_source(variant) for variant in variants],
+        (
+            "Coq Require Import ZArith",
+            "CompactProofs Require Processor",
+            "CompactProofs Require Import GroupTheorems",
+            "Formalized Require Task Program",
+        ),
+        lambda V: [f"count_groups Processor.hardware {program} {V}.bits {V}.neutral {V}.inverse {V}.circuits"],
+        ("Weights.v", "Task.v", "Program.v"),
+        compiled,
+        tmp_path,
     )
-    modules = "".join(
-        f"From {place}.\n"
-        for place in ("Coq Require Import ZArith", "CompactProofs Require Processor", "CompactProofs Require Import GroupTheorems")
-    )
-    modules += "From Formalized Require Task Program.\n"
-    (tmp_path / "Variants.v").write_text(f"{head}{modules}Open Scope nat_scope.\n{counted}")
-    for name in ("Weights.v", "Task.v", "Program.v", "Variants.v"):
-        output = compiled(tmp_path / name)
-        assert output.accepted, output.text
-    counts = [int(n) for n in re.findall(r"= (\d+)(?:%Z)?\s", output.text)]
-    assert len(counts) == len(variants)
     truth = int(evaluate(Specimen(model), task).possible.sum())
-    assert all(0 <= count <= truth for count in counts)
-    assert counts[0] == {0.0: 36, 0.03: 36, 0.04: 23}.get(noise, counts[0])
+    assert all(0 <= count <= truth for count in found)
+    assert found[0] == {0.0: 36, 0.03: 36, 0.04: 23}.get(noise, found[0])
 
 
 def test_from_a_certificate_on_the_command_line(model: PairMLP, proven: Certificate, coq, tmp_path: Path):
