@@ -38,9 +38,9 @@ class Automatic(Strategy[Program]):
 
     What the bounds do not prove is evaluated input by input, with everything shared that tables can share, where that is worth it.
 
-    With the last token known, what depends on one other token is a table over tokens, exactly. A softmax's average of such tables is
-    known exactly, too; other functions of several positions are bounded by sums of tables (`compact_proofs.automatic.reading`).
-    Nothing about the architecture is assumed.
+    With the last token known, what depends on one other token is a table over tokens, exactly, and averages by a softmax of such
+    tables are known exactly, too; other functions of several positions are bounded by sums of tables
+    (`compact_proofs.automatic.reading`). Nothing about the architecture is assumed.
     """
 
     hard: Natural = 0
