@@ -214,7 +214,7 @@ def test_a_failed_write_leaves_the_old_page(make, proofs, tmp_path, monkeypatch)
 
 def test_a_file_is_not_a_folder(make, proofs, tmp_path):
     (tmp_path / "report").write_text("mine")
-    with pytest.raises(BadInput, match="choose another folder"):
+    with pytest.raises(BadInput, match="no such folder can be made"):
         write_report(make(proofs), tmp_path / "report", sections=(header_section,))
 
 
