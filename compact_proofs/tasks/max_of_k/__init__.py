@@ -7,6 +7,7 @@ cubic         the published proof, O(v^3)
 subcubic      the published family below it, 5 x 2 x 10 proofs
 additive      ours: ratios that add up, O(v^2 d)
 large_maxima  additive for large maxima: the shortest proofs of models that were not tuned
+by_maximum    additive, with groups of queries that each maximum has for itself
 listed        additive, and a list of further sequences: the exact accuracy
 prefix        the simplest compact proof that is verified in Coq
 specimens     small models that try to break proofs
@@ -32,6 +33,7 @@ from compact_proofs.tasks.kit import TaskKit, Tuning
 from compact_proofs.tasks.max_of_k import finetuning, training
 from compact_proofs.tasks.max_of_k.additive import Additive
 from compact_proofs.tasks.max_of_k.brute_force import BruteForce, LinearBaseline
+from compact_proofs.tasks.max_of_k.by_maximum import ByMaximum
 from compact_proofs.tasks.max_of_k.cubic import Cubic
 from compact_proofs.tasks.max_of_k.estimates import estimators
 from compact_proofs.tasks.max_of_k.large_maxima import LargeMaxima
@@ -44,7 +46,19 @@ from compact_proofs.tasks.max_of_k.tables import measures, tables
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 from compact_proofs.tasks.max_of_k.zoo import ZOO
 
-__all__ = ["KIT", "Additive", "BruteForce", "Cubic", "LargeMaxima", "LinearBaseline", "Listed", "MaxOfK", "Prefix", "Subcubic"]
+__all__ = [
+    "KIT",
+    "Additive",
+    "BruteForce",
+    "ByMaximum",
+    "Cubic",
+    "LargeMaxima",
+    "LinearBaseline",
+    "Listed",
+    "MaxOfK",
+    "Prefix",
+    "Subcubic",
+]
 
 AFFORDABLE = 2**25
 """Largest task for which a list of further sequences is searched for by default: that evaluates every sequence."""
@@ -73,6 +87,8 @@ def _candidates(model: AttentionOnlyTransformer) -> Sequence[Strategy]:
         LargeMaxima(least[5], groups=3),
         LargeMaxima(least[5], 8, 2, 32, 16, 24, attention="exact"),
         Additive(6, 1, "separate", "grid"),
+        ByMaximum(6, v, 6, 8, 16, 24),
+        ByMaximum(6, 2 * v),
         Additive(6, 2, "joint", "grid"),
         Additive(6, 4, "joint", "grid", 32, 48),
         Additive() if K <= 4 else Additive(8, 8, "joint", "grid", 32, 48),
@@ -146,6 +162,13 @@ def _variants(kind: type[Strategy], model: AttentionOnlyTransformer) -> Sequence
             LargeMaxima(3, 2, 2, 4, 32, 40, "exact", "exact"),
         ]
         return [some[(first + 2 * i) % len(some)] for i in range(4)]
+    if kind is ByMaximum:
+        return [
+            ByMaximum(0, 1, 1, 1),
+            ByMaximum(1, 8, 1, 2),
+            ByMaximum(2, 6, 2, 1, 32, 40),
+            ByMaximum(0, 100, 8, 100, 16, 24),
+        ]
     if kind is Listed:
         return [Listed(1, 1, "separate"), Listed(2, 3)]
     return [kind()]
@@ -169,7 +192,7 @@ KIT = TaskKit(
     summary="name the largest of K tokens",
     architectures=(AttentionOnlyTransformer,),
     task_of=MaxOfK.of,
-    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, LargeMaxima, Listed, Prefix),
+    strategies=(BruteForce, LinearBaseline, Cubic, Subcubic, Additive, LargeMaxima, ByMaximum, Listed, Prefix),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

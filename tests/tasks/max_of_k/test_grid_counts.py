@@ -5,7 +5,7 @@ import torch
 
 from compact_proofs.length import count
 from compact_proofs.tasks.max_of_k.additive.grid import GridSet, GroupSymbols
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.task import MaxOfK
 
 

@@ -13,7 +13,7 @@ from compact_proofs.core.soundness import evaluate, violations
 from compact_proofs.errors import BadInput
 from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k import KIT, LargeMaxima, MaxOfK
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.large_maxima import attention, values
 from compact_proofs.tasks.max_of_k.large_maxima import strategy as verifier
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention

@@ -15,13 +15,14 @@ from compact_proofs.core.claim import ACCURACY
 from compact_proofs.draws import Draws
 from compact_proofs.length import charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.grid import GridSet, GroupSymbols
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 
 BATCH = 2**15
 """Sequences tried at once for each one that is drawn, at most."""
 
 
-class GridByClass(GridSet):
+class GridByClass(GridSet[Rows]):
     """The sequences that the grid certifies, where every row is known, so that the others can be drawn class by class.
 
     Parameters
@@ -32,7 +33,7 @@ class GridByClass(GridSet):
         As for `GridSet`.
     """
 
-    def __init__(self, p: LazyPaths, symbols: GroupSymbols, steps: int, reach: int) -> None:
+    def __init__(self, p: LazyPaths, symbols: GroupSymbols[Rows], steps: int, reach: int) -> None:
         super().__init__(symbols, p.model.n_ctx, steps, reach)
         self._paths = p
 
@@ -51,7 +52,7 @@ class Classes(Complement):
     of n queries has ``n ((m + 1)^(K - 1) - [query < m] m^(K - 1))`` sequences; the count says exactly how many are certified.
     """
 
-    def __init__(self, certified: GridSet, K: int) -> None:
+    def __init__(self, certified: GridSet[Rows], K: int) -> None:
         tuples, queries = certified.tuples, certified.queries
         self._certified, self._rows, self._queries, self._K = certified, certified.rows, queries, K
         top = [int(m) for m in self._rows.m.tolist()]

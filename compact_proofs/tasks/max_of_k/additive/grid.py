@@ -23,7 +23,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -33,10 +33,14 @@ from torch import Tensor
 from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.certified import Certified
 from compact_proofs.certified.integers import lower_bounds, upper_bounds
-from compact_proofs.length import address_table, charge_integers, stage
+from compact_proofs.length import charge_integers, stage
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
+from compact_proofs.tasks.max_of_k.additive.rows import CountedRows, GridRows, Rows
 from compact_proofs.tasks.max_of_k.paths import pair_number
+
+R = TypeVar("R", bound=CountedRows)
+Full = TypeVar("Full", bound=GridRows)
 
 LARGEST_INT64 = 2**62
 LARGEST_GRID = 2**20
@@ -55,7 +59,7 @@ GridReach = Annotated[int, Field(ge=1, le=LARGEST_GRID)]
 
 
 @dataclass(frozen=True)
-class GroupSymbols:
+class GroupSymbols(Generic[R]):
     """What a position can contribute, for each row (group of queries, maximum m), in units of w[q, m].
 
     Attributes
@@ -74,11 +78,11 @@ class GroupSymbols:
     far: Tensor
     low: Tensor
     high: Tensor
-    rows: Rows
+    rows: R
     valid: Tensor
 
 
-def symbols_by_group(attention: GroupAttention, ratios: Ratios, rows: Rows) -> GroupSymbols:
+def symbols_by_group(attention: GroupAttention, ratios: Ratios, rows: Rows) -> GroupSymbols[Rows]:
     """Bound contributions for all queries of a group together."""
     v, G = len(rows.group_of), ratios.rho.shape[1]
     _, real, _, some = window_tokens(v, G, device=ratios.rho.device)
@@ -116,7 +120,7 @@ class GridSymbols:
         return torch.cat([self.gain[:, :, None], -self.harm, torch.zeros_like(self.harm[:, :, :1])], 2)
 
 
-def on_grid(s: GroupSymbols, steps: int, reach: int) -> GridSymbols:
+def on_grid(s: GroupSymbols[R], steps: int, reach: int) -> GridSymbols:
     """Round gains down, harms and thresholds up to the grid. Cost: about 5 for each number on it."""
     with stage("grid"):
         group, far = s.rows.group, s.far[:, None]
@@ -144,11 +148,12 @@ def _integers(
     return torch.from_numpy(np.clip(rounding(bounds(x)), first, last).astype(np.int64)).to(x.device)
 
 
-def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray, np.ndarray]:
+def count_classes(symbols: GridSymbols, rows: CountedRows, K: int, numbers: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Count the certified tuples of the K - 1 other tokens, and the queries, of each class: a row and a kind of query.
 
     The last position needs no table of its own: for each class that has queries and each symbol there, the number of tuples of the
-    others that reach what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond.
+    others that reach what is still needed is looked up. Exact: int64 while v^K < 2^62, Python integers beyond; a search may ask for
+    floating-point `numbers`.
 
     Returns
     -------
@@ -156,11 +161,12 @@ def count_classes(symbols: GridSymbols, rows: Rows, K: int) -> tuple[np.ndarray,
         For a query that is m, m - 1, ..., m - G or smaller: certified tuples under one such query (0 if no single one is of the
         group), and how many there are. Their products add up to the certified sequences. Zeros on meta tensors.
     """
-    G, v = symbols.harm.shape[2], len(rows.group_of)
+    G, v = symbols.harm.shape[2], rows.d_vocab
     far_tokens = (rows.m - G).clamp(min=0)
-    exact = np.int64 if v**K < LARGEST_INT64 else object
+    exact = numbers or (np.int64 if v**K < LARGEST_INT64 else object)
     with stage("counting"):
-        row, kind, of_class = _classes(rows, G)
+        classes = rows.classes(G)
+        row, kind, of_class = classes.row, classes.kind, classes.queries
         tables = _Sums(symbols, far_tokens, exact)
         tables.add_all(K - 2)
         charge_integers(tables.rows * tables.width + 2 * len(row) * (G + 3))
@@ -245,33 +251,7 @@ class _Sums:
         return total
 
 
-def _classes(rows: Rows, G: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Row, kind and number of queries of the classes: each query near each maximum, then for each row the smaller ones together."""
-    v, groups = len(rows.group_of), len(rows.first)
-    device = rows.group_of.device
-    m, kind = _near(v, G, min(rows.first), device=device)
-    belongs = rows.group_of == torch.arange(groups, device=device)[:, None]  # [groups, v]
-    padded = torch.cat([torch.zeros(groups, 1, dtype=torch.int64, device=device), belongs.to(torch.int64)], 1)
-    upto = padded.cumsum(1)  # [groups, n]: members below n
-    far = upto[rows.group, _beyond(v, G, device=device)[rows.m]]
-    row = torch.cat([rows.number(m - kind, m), torch.arange(len(rows.m), device=device)])
-    return row, torch.cat([kind, torch.full_like(far, G + 1)]), torch.cat([torch.ones_like(m), far])
-
-
-@address_table
-def _near(v: int, G: int, least: int) -> tuple[Tensor, Tensor]:
-    """m and m - q for every m >= least and q = m, m - 1, ..., m - G that is a token."""
-    m, below = torch.cartesian_prod(torch.arange(least, v), torch.arange(G + 1)).T
-    return m[below <= m], below[below <= m]
-
-
-@address_table
-def _beyond(v: int, G: int) -> Tensor:
-    """For each m: how many tokens lie below m - G."""
-    return (torch.arange(v) - G).clamp(min=0)
-
-
-class GridSet(Certified):
+class GridSet(Certified, Generic[Full]):
     """The sequences that the grid certifies (see the module's docstring); `size` and `member` read the same integers.
 
     Parameters
@@ -290,7 +270,7 @@ class GridSet(Certified):
     Making it costs about groups * v * K * G * 2 reach integer operations.
     """
 
-    def __init__(self, symbols: GroupSymbols, K: int, steps: int, reach: int, least: int = 0) -> None:
+    def __init__(self, symbols: GroupSymbols[Full], K: int, steps: int, reach: int, least: int = 0) -> None:
         self.rows, self.grid, self.least = symbols.rows, on_grid(symbols, steps, reach), least
         self.tuples, self.queries = count_classes(self.grid, self.rows, K)
         self._size = int((self.tuples * self.queries).sum())

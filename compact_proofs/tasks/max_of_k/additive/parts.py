@@ -20,7 +20,7 @@ from compact_proofs.bounds.positions import factors_by_group
 from compact_proofs.bounds.ranges import ends_by_group, largest_by_group
 from compact_proofs.bounds.splitting import along
 from compact_proofs.length import stage
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import LazyPaths, query_max_pairs
 
 

@@ -12,7 +12,8 @@ from compact_proofs.bounds.indices import window_tokens
 from compact_proofs.certified import whole
 from compact_proofs.enclosure import count_below, possibly, provably, upper
 from compact_proofs.length import address_table, stage
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import attention_weights, pair_number, query_max_pairs
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,55 +11,8 @@ from compact_proofs.bounds.dominance import Gains
 from compact_proofs.bounds.indices import away_from, count_up, others, window_pairs
 from compact_proofs.bounds.ranges import largest_by_group
 from compact_proofs.length import address_table, stage
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import query_max_pairs
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The (group, m) for which some query of the group is at most m: what the queries' groups decide.
-
-    Attributes
-    ----------
-    group, m : int64 [rows]
-        Group and maximum of each row; the rows of a group are consecutive, by rising m.
-    first : tuple of int
-        The least query of each group (d_vocab for an empty group).
-    group_of : int64 [v]
-        The group of each query.
-    """
-
-    group: Tensor
-    m: Tensor
-    first: tuple[int, ...]
-    group_of: Tensor
-
-    @cached_property
-    def of_pair(self) -> Tensor:
-        """The row of each pair (q, m) of `query_max_pairs`, int64 [pairs]."""
-        return self.number(*query_max_pairs(len(self.group_of), device=self.m.device))
-
-    def number(self, q: Tensor, m: Tensor) -> Tensor:
-        """The row of each query and maximum; one addition for each."""
-        _, _, start = _rows(len(self.group_of), *self.first, device=self.m.device)
-        return start[self.group_of[q]] + m
-
-    @classmethod
-    def of(cls, group_of: Tensor, groups: int, device: torch.device, least: int = 0) -> Rows:
-        """List the rows that an assignment of queries to groups needs, for maxima from `least` on."""
-        v = len(group_of)
-        first = torch.full((groups,), v).scatter_reduce(0, group_of.cpu(), torch.arange(v), "amin")
-        needed = tuple(max(query, least) for query in first.tolist())
-        group, m, _ = _rows(v, *needed, device=device)
-        return cls(group, m, needed, group_of.to(device))
-
-
-@address_table
-def _rows(v: int, *first: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Group and maximum of each row (g, m), m >= first[g]; and for each group the offset with which row (g, m) is offset + m."""
-    lengths = v - torch.tensor(first)
-    offset = torch.cumsum(lengths, 0) - v
-    group = torch.repeat_interleave(torch.arange(len(first)), lengths)
-    return group, torch.arange(len(group)) - offset[group], offset
 
 
 @dataclass(frozen=True)

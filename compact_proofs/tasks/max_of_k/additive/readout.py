@@ -20,7 +20,8 @@ from compact_proofs.length import stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.searches import leading_directions
 from compact_proofs.tasks.max_of_k.additive.parts import value_error
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 
 

@@ -39,8 +39,9 @@ from compact_proofs.tasks.max_of_k.additive.positions import (
     count_exactly,
     symbols_by_query,
 )
-from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, Rows, joint_ratios, separate_ratios
+from compact_proofs.tasks.max_of_k.additive.ratios import Ratios, joint_ratios, separate_ratios
 from compact_proofs.tasks.max_of_k.additive.readout import reading_directions, readout_ratios
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.paths import LazyPaths
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
@@ -140,7 +141,7 @@ class Additive(MaxOfKStrategy):
                 lambda inputs: additive_excludes(symbols, inputs),
             )
 
-    def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols:
+    def symbols(self, p: LazyPaths, explanation: Explanation) -> Symbols | GroupSymbols[Rows]:
         """Compute what each position can contribute."""
         model = p.model
         groups, G = self._groups(model), min(self.window, model.d_vocab)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from compact_proofs.core.strategy import Explanation
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
 from compact_proofs.tasks.max_of_k.additive.parts import GroupAttention
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, triangle_excess
 from compact_proofs.tasks.max_of_k.paths import query_max_pairs
 
@@ -55,18 +57,63 @@ def split_attention(
 def exact_attention(
     model: AttentionOnlyTransformer, rows: Rows, hints: Explanation, sizes: Sizes, G: int, start: int, least: int
 ) -> tuple[GroupAttention, Tensor]:
-    """Bound the same from exact scores, of the tokens that stand in the window of some m >= q: from max(start, q - G) on.
+    """Bound the same from exact scores (`exact_scores`)."""
+    pairs = Pairs.of(model.d_vocab, least, start, device=rows.m.device)
+    scores, EQKP = exact_scores(model, pairs, hints, sizes.small, G)
+    with stage("attention"):
+        worst = torch.exp(largest_by_group(scores, rows.of_pair[pairs.number], len(rows.m)))
+        low, high = factors_by_group(EQKP, rows.group_of, len(rows.first))
+    return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
 
-    A block of queries knows the tokens of its first.
+
+@dataclass(frozen=True)
+class Pairs:
+    """All queries and maxima (q, m) with q <= m and m >= least, ordered by m, then q.
+
+    Attributes
+    ----------
+    q, m : int64 [pairs]
+    known : int64 [pairs]
+        m - start, the number of m among the known tokens.
+    number : int64 [pairs]
+        Their numbers in `query_max_pairs`.
+    start
+        The smallest known token.
+    """
+
+    q: Tensor
+    m: Tensor
+    known: Tensor
+    number: Tensor
+    start: int
+
+    @classmethod
+    def of(cls, v: int, least: int, start: int, device: torch.device) -> Pairs:
+        """List them."""
+        q, m, known, number = _pairs_from(v, least, start, device=device)
+        return cls(q, m, known, number, start)
+
+
+def exact_scores(
+    model: AttentionOnlyTransformer, pairs: Pairs, hints: Explanation, small_sizes: Tensor, G: int
+) -> tuple[Tensor, Tensor]:
+    """For each pair (q, m): scores of the tokens below m, less that of m; and the scores of positions, [v, K].
+
+    Exact for tokens that stand in the window of some m >= q: from max(start, q - G) on. A block of queries knows the tokens of its
+    first.
 
     With key_q = W_Q W_K^T / sqrt(d_head) applied to W_E[q] + W_pos[-1], beta_q as before and key_q = beta_q b + k_q, the score of
     another token t is beta_q h[t] + k_q . W_E[t]. For all t < start it is at most max_t beta_q h[t] + k_q . c + |k_q| max_t |W_E[t]
     - c|, and for the others from `start` on at most max_t beta_q h[t] + |k_q| max_t |W_E[t]|.
+
+    Returns
+    -------
+    scores : [pairs, G + 2]
+        Of m - 1, ..., m - G (any value where negative); the largest of known tokens beyond; the largest of tokens below `start`.
     """
-    groups, v, device = len(rows.first), model.d_vocab, rows.m.device
-    q, m, at, pair = _pairs_from(v, least, start, device=device)
-    row, window = rows.of_pair[pair], Window.of(v, G, start, m)
-    behind, some = _behind(v, G, start, device=device)
+    v, q, start = model.d_vocab, pairs.q, pairs.start
+    window = Window.of(v, G, start, pairs.m)
+    behind, some = _behind(v, G, start, device=q.device)
     with stage("QK"):
         QK = model.W_Q @ model.W_K.mT / model.attn_scale()
         query = model.W_E + model.W_pos[-1]
@@ -79,20 +126,17 @@ def exact_attention(
         small = torch.zeros_like(beta)
         if start:
             ends = torch.maximum(beta * h[:start].amin(), beta * h[:start].amax())
-            small = ends + rest @ hints["small_centre"] + size * sizes.small.amax()
+            small = ends + rest @ hints["small_centre"] + size * small_sizes.amax()
         others = none.expand(v)
         if start < v - G:
             least_h, most_h = (torch.cummin(h[start:], 0).values[behind], torch.cummax(h[start:], 0).values[behind])
             longest = torch.cummax(norm(model.W_E[start : v - G], 1), 0).values[behind]
             others = torch.where(some, torch.maximum(beta * least_h, beta * most_h) + size * longest, -torch.inf)
     with stage("attention"):
-        at_max = EQKE[q, at]
+        at_max = EQKE[q, pairs.known]
         near = EQKE[q[:, None], window.token] - at_max[:, None]
         beyond = torch.maximum(torch.cummax(EQKE, 1).values[q, window.beyond], others[q]) - at_max
-        worst = torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1)
-        worst = torch.exp(largest_by_group(worst, row, len(rows.m)))
-        low, high = factors_by_group(EQKP, rows.group_of, groups)
-    return GroupAttention(worst[:, :G], worst[:, G], low, high), worst[:, G + 1]
+        return torch.cat([near, beyond[:, None], (small[q] - at_max)[:, None]], 1), EQKP
 
 
 def _position_scores(model: AttentionOnlyTransformer, QK: Tensor) -> Tensor:
@@ -105,7 +149,7 @@ def _position_scores(model: AttentionOnlyTransformer, QK: Tensor) -> Tensor:
 
 @address_table
 def _pairs_from(v: int, least: int, start: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All (q, m) with q <= m and m >= least: q, m, m - start, and their numbers in `query_max_pairs`."""
+    """The tables of `Pairs`."""
     q, m = query_max_pairs(v)
     number = (m >= least).nonzero().squeeze(1)
     return q[number], m[number], m[number] - start, number

@@ -17,7 +17,7 @@ from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive
 from compact_proofs.searches import leading_pair, smallest_ball
 from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, GridSteps, GroupSymbols
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.attention import exact_attention, split_attention
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, divisions
 from compact_proofs.tasks.max_of_k.large_maxima.values import direct_by_norms, exact_direct, ratios, values_and_last
@@ -134,7 +134,7 @@ class LargeMaxima(MaxOfKStrategy):
         scores = known * v if self.attention == "exact" else (3 + groups) * v
         return (known + 1 + K) * v + direct + scores + K * v + v
 
-    def _symbols(self, model: AttentionOnlyTransformer, explanation: Explanation) -> GroupSymbols:
+    def _symbols(self, model: AttentionOnlyTransformer, explanation: Explanation) -> GroupSymbols[Rows]:
         """Compute what each position can contribute."""
         v, start, G = model.d_vocab, self._start(model), self._window(model)
         rows = Rows.of(explanation["group_of"], self._groups(model), model.W_E.device, self._least(model))

@@ -13,7 +13,7 @@ from compact_proofs.core.strategy import Explanation
 from compact_proofs.enclosure import provably
 from compact_proofs.length import address_table, stage
 from compact_proofs.models.attention_only import AttentionOnlyTransformer
-from compact_proofs.tasks.max_of_k.additive.ratios import Rows
+from compact_proofs.tasks.max_of_k.additive.rows import Rows
 from compact_proofs.tasks.max_of_k.large_maxima.tokens import Sizes, Window, neighbour_pairs, triangle_excess
 
 BLOCK = 4
