@@ -127,20 +127,20 @@ def _batches(m: Tensor, members: Tensor) -> list[SomeRows]:
 
 def _unmerged(table: PairTable, count: Callable[[Tensor, Tensor, Tensor], list[float]]) -> list[_Merging]:
     """Every query in a row of its own, or the `MOST` clusters of them that are most alike."""
-    parts = []
-    for m, numbers in enumerate(table.numbers.split(list(range(table.least + 1, table.d_vocab + 1))), table.least):
-        group = torch.arange(m + 1) if m < MOST else cluster_rows(numbers, MOST, rounds=5).unique(return_inverse=True)[1]
+    states, sizes = [], range(table.least + 1, table.d_vocab + 1)
+    for numbers, queries in zip(table.numbers.split(list(sizes)), sizes, strict=True):
+        group = torch.arange(queries)
+        if queries > MOST:
+            group = cluster_rows(numbers, MOST, rounds=5).unique(return_inverse=True)[1]
         n = int(group.max()) + 1
         members = torch.zeros(n, table.d_vocab, dtype=torch.bool)
-        members[group, torch.arange(m + 1)] = True
-        parts.append((torch.full((n,), m), largest_by_group(numbers, group, n), members))
-    proven = count(*(torch.cat(column) for column in zip(*parts, strict=True)))
-    upto = itertools.accumulate((len(m) for m, _, _ in parts), initial=0)
-    states = []
-    for first, (m, numbers, members) in zip(upto, parts, strict=False):
-        n = len(m)
-        states.append(_Merging(numbers, members, proven[first : first + n], list(range(n)), int(m[0]) + 1))
-        states[-1].note()
+        members[group, torch.arange(queries)] = True
+        states.append(_Merging(largest_by_group(numbers, group, n), members, [], list(range(n)), queries))
+    m = torch.cat([torch.full((len(s.alive),), s.queries - 1) for s in states])
+    proven = iter(count(m, torch.cat([s.numbers for s in states]), torch.cat([s.members for s in states])))
+    for s in states:
+        s.proven = list(itertools.islice(proven, len(s.alive)))
+        s.note()
     return states
 
 
