@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.writing import write_results
 from compact_proofs import prove, zoo
-from compact_proofs.tasks.max_of_k import Additive, Cubic, LargeMaxima, Listed, MaxOfK
+from compact_proofs.tasks.max_of_k import Additive, ByMaximum, Cubic, LargeMaxima, Listed, MaxOfK
 
 K4 = [name for name in zoo.names() if name.startswith("max-of-4-")]
 
@@ -27,6 +27,10 @@ POINTS = {
             LargeMaxima(16, groups=3),
             LargeMaxima(16, 8, 2, 32, 16, 24, attention="exact"),
             LargeMaxima(16, 8, 1, 16, 16, 24, attention="exact", direct="exact"),
+            ByMaximum(16, 56, 6, 8, 16, 24),
+            ByMaximum(6, 80, 6, 12, 16, 24),
+            ByMaximum(),
+            ByMaximum(6, 256, 8, 24),
             Additive(6, 1, "separate", "grid", 16, 24),
             LargeMaxima(8, 8, 2, 32, 32, 48, attention="exact", direct="exact"),
             Additive(6, 2, "separate", "grid", 16, 24),
@@ -47,6 +51,9 @@ POINTS = {
             LargeMaxima(10, 8, 3, 32, 16, 24, attention="exact", direct="exact"),
             LargeMaxima(10, 8, 2, 63, 32, 48, attention="exact", direct="exact"),
             LargeMaxima(10, 6, 5, 63, 32, 48, attention="exact", direct="exact", divisions=2),
+            ByMaximum(6, 100, 6, 12, 16, 24),
+            ByMaximum(),
+            ByMaximum(6, 256, 8, 24),
             Additive(6, 2, "separate", "grid", 16, 24),
             Additive(8, 1, "joint", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", alike="positions"),
@@ -63,6 +70,9 @@ POINTS = {
             LargeMaxima(43, 6, 3),
             LargeMaxima(37, 6, 4),
             LargeMaxima(37, 6, 1, reach=24, attention="exact", direct="exact"),
+            ByMaximum(30, 64, 6, 12, 16, 24),
+            ByMaximum(6, 64, 6, 8, 16, 24),
+            ByMaximum(),
             Additive(4, 4, "norms", "grid", 8, 8),
             Additive(5, 1, "separate", "grid", 16, 24),
             Additive(6, 2, "joint", "grid", 16, 24),
@@ -74,6 +84,7 @@ POINTS = {
         [
             LargeMaxima(97, 10, 2),
             LargeMaxima(80, 10, 2, 24, 16, 24, attention="exact", direct="exact"),
+            ByMaximum(6, 200, 8, 16),
             Additive(10, 1, "separate", "grid", 16, 24),
             Additive(8, 4, "separate", "grid", 16, 24),
             Additive(8, 4, "joint", "grid", 16, 24),
@@ -85,6 +96,8 @@ POINTS = {
             LargeMaxima(56, 6, 2),
             LargeMaxima(49, 6, 4),
             LargeMaxima(46, 5, 1, reach=24, attention="exact", direct="exact"),
+            ByMaximum(40, 64, 6, 12, 16, 24),
+            ByMaximum(),
             Additive(5, 1, "separate", "grid", 16, 16),
             Additive(5, 2, "joint", "grid", 32, 48),
             Cubic(),
