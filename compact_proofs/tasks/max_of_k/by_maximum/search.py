@@ -23,6 +23,8 @@ MOST = 64
 """Rows of one maximum that are merged; of more queries, those that are alike begin together."""
 BATCH = 2**14
 """Rows that are counted at once."""
+EACH = 40_000
+"""What trying a row takes, as a number of operations of the same time."""
 
 
 def hardest_rivals(w: Written, least: int, G: int, n: int) -> Tensor:
@@ -83,6 +85,11 @@ class _Merging:
         n = len(self.alive)
         self.totals[n] = sum(self.proven[row] for row in self.alive)
         self.groups[n] = self.members[self.alive].to(torch.int64).argmax(0)[: self.queries]
+
+
+def operations(v: int, least: int) -> int:
+    """What `grouping` takes, about: every row is tried with those most alike, and so is every row that two of them become."""
+    return EACH * 2 * NEAREST * sum(min(m + 1, MOST) for m in range(least, v))
 
 
 def grouping(table: PairTable, K: int, steps: int, reach: int, rows: int) -> tuple[Tensor, Tensor]:

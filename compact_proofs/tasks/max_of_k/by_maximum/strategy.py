@@ -21,7 +21,7 @@ from compact_proofs.tasks.max_of_k.additive.grid import GridReach, GridSet, Grid
 from compact_proofs.tasks.max_of_k.by_maximum.pairs import PairTable
 from compact_proofs.tasks.max_of_k.by_maximum.paths import Written, rivals_of
 from compact_proofs.tasks.max_of_k.by_maximum.rows import RowsByMaximum
-from compact_proofs.tasks.max_of_k.by_maximum.search import NEAREST, grouping, hardest_rivals
+from compact_proofs.tasks.max_of_k.by_maximum.search import grouping, hardest_rivals, operations
 from compact_proofs.tasks.max_of_k.task import MaxOfKStrategy
 
 
@@ -75,9 +75,8 @@ class ByMaximum(MaxOfKStrategy):
         return {"rivals": rivals, "further": further, "group_of": group_of} | hints
 
     def search_operations(self, model: AttentionOnlyTransformer, task: Task, length: int) -> int:
-        """What counting the rows that are tried takes."""
-        tried, symbols = 2 * NEAREST * self._pairs(model), self._window(model) + 2
-        return tried * symbols * (3 * self._rivals(model) + 2 * self.reach * (model.n_ctx - 1))
+        """Of the rows that are tried."""
+        return operations(model.d_vocab, self._least(model))
 
     def specs(self, model: AttentionOnlyTransformer, task: Task) -> dict[str, Spec]:
         v, least = model.d_vocab, self._least(model)
