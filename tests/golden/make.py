@@ -13,6 +13,8 @@ from .proofs import make, names, read, write
 
 def main() -> None:
     wanted, found, order = set(sys.argv[1:]), read(), list(names())
+    if unknown := wanted - {name for model, asked in order for name in (model, f"{model}/{asked}")}:
+        sys.exit(f"there are no records of {', '.join(sorted(unknown))}: tests/golden/proofs.py says which there are")
     for model, asked in order:
         if wanted and wanted.isdisjoint((model, f"{model}/{asked}")):
             continue

@@ -9,8 +9,8 @@ the processor's kernels.
 * A proof that takes more than `LONGEST` operations, or whose explanation takes more (`Strategy.search_operations`), is left
   out, by counting on shapes (`compact_proofs.measure`), or while it is proven where its length depends on what it finds
   (`UNMEASURED`): its record says "too long".
-* Automatic proofs of the networks for finite tasks search for long at their defaults; there are records of some with options
-  (`WITH_OPTIONS`).
+* Automatic proofs search for minutes at their defaults where there are many inputs. Of the networks that they are for, on tasks
+  with more than `SEARCHED` inputs, some have records with options that make the search short (`WITH_OPTIONS`), and no others.
 * Records that take at most `QUICK` seconds of one core to make are compared in every run of the tests,
   the others in ``make test-full``. The mark was measured when the record was first made, and stays with it; of networks that are
   alike but for their seeds it is left with one.
@@ -37,6 +37,8 @@ LONGEST = 2 * 10**9
 """Operations of the longest proof that is recorded: some 20 seconds."""
 UNMEASURED = (cp.Automatic,)
 """Strategies whose lengths shapes do not tell."""
+SEARCHED = 2**17
+"""Inputs of a task, at most, on which strategies are recorded at their defaults, if shapes do not tell the length of each."""
 QUICK = 0.4
 """Seconds of one core."""
 WITH_OPTIONS = (
@@ -89,11 +91,14 @@ class Record:
 
 
 def names() -> Iterator[tuple[str, str]]:
-    """Name every model of the zoo with its default and every strategy that is registered for its task; then `WITH_OPTIONS`."""
+    """Name the models of the zoo, but for those on which a search takes long, each with its default and every strategy that is
+    registered for its task; then `WITH_OPTIONS`."""
     for model in zoo.names():
-        yield model, "default"
-        for kind in _loaded(model).kit.strategies:
-            yield model, kind.name
+        loaded = _loaded(model)
+        if not set(loaded.kit.strategies) & set(UNMEASURED) or loaded.task.size <= SEARCHED:
+            yield model, "default"
+            for kind in loaded.kit.strategies:
+                yield model, kind.name
     yield from WITH_OPTIONS
 
 
