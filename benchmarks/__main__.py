@@ -29,6 +29,7 @@ PARTS = (
     "readout",
     "modular_addition",
     "modular_addition_seeds",
+    "planar",
     "induction",
     "groups",
     "groups_survey",

@@ -13,6 +13,9 @@ directions    any weights and attention: clusters of neurons that write into few
 clusters      neurons by frequency, the rest by Cauchy-Schwarz
 adapting      how many clusters and directions a network needs
 kinks         projected networks: every margin by a - b; the published integral
+planes        planar networks, any attention: neurons of a plane answer by one angle
+reading       what linear maps read of the residual stream
+planar        planes that neurons read, and networks projected to them
 layer         the MLP's part of it, for every p at once
 response      what a frequency's neurons answer, for all angles
 search        explanations of any network from its weights
@@ -45,6 +48,8 @@ from compact_proofs.tasks.modular_addition.brute_force import BruteForce, Linear
 from compact_proofs.tasks.modular_addition.clusters import Clusters
 from compact_proofs.tasks.modular_addition.directions import Directions
 from compact_proofs.tasks.modular_addition.kinks import Kinks, Quadrature
+from compact_proofs.tasks.modular_addition.planar import planes_of
+from compact_proofs.tasks.modular_addition.planes import Planes
 from compact_proofs.tasks.modular_addition.projection import is_projected, used_frequencies
 from compact_proofs.tasks.modular_addition.specimens import specimen
 from compact_proofs.tasks.modular_addition.tables import heatmaps, tables
@@ -54,7 +59,7 @@ from compact_proofs.tasks.modular_addition.zoo import ZOO
 if TYPE_CHECKING:
     from compact_proofs.report.section import Section
 
-__all__ = ["KIT", "BruteForce", "Clusters", "Directions", "Kinks", "LinearBaseline", "ModularAddition", "Quadrature"]
+__all__ = ["KIT", "BruteForce", "Clusters", "Directions", "Kinks", "LinearBaseline", "ModularAddition", "Planes", "Quadrature"]
 
 AFFORDABLE = 2e10
 """Longest brute force, in operations, that a frontier includes by default."""
@@ -63,12 +68,18 @@ AFFORDABLE = 2e10
 def _default(model: OneLayerMLP) -> Strategy:
     if model.config.attention != "learned" and is_projected(model):
         return Kinks(len(used_frequencies(model)), fallback="tables")
+    planes = planes_of(model)
+    if planes:
+        return Planes(planes, evaluate=model.p)
     return adapted_directions(model)
 
 
 def _candidates(model: OneLayerMLP) -> Sequence[Strategy]:
     """Options of the certificates, the most useful first."""
     found: list[Strategy] = [Directions(), *(Directions(n, q, rest=False) for n, q in ((5, 2), (6, 2), (8, 2), (5, 4)))]
+    planes = planes_of(model)
+    if planes:
+        found = [*(Planes(planes, N, n) for N, n in ((64, 0), (64, model.p), (32, 0), (128, 0))), *found]
     if model.config.attention == "learned":
         return [*found, BruteForce(), *dictionary_candidates(model, ModularAddition.of(model))]
     K = len(used_frequencies(model))
@@ -105,6 +116,8 @@ def _variants(kind: type[Strategy], model: OneLayerMLP) -> Sequence[Strategy]:
             Directions(3, 2, rest=False, rank=3, label="bounded"),
             Directions(2, 1, rank=2, label="bounded", span=2),
         ]
+    if kind is Planes:
+        return [Planes(3, 16), Planes(2, 5, evaluate=3), Planes(4, 64)]
     if kind is Dictionary:
         return dictionary_variants(model, additive=model.config.attention != "learned")
     if model.config.attention == "learned":
@@ -139,7 +152,7 @@ KIT = TaskKit(
     summary="add two numbers modulo p",
     architectures=(OneLayerMLP,),
     task_of=ModularAddition.of,
-    strategies=(BruteForce, LinearBaseline, Clusters, Directions, Kinks, Quadrature, Dictionary),
+    strategies=(BruteForce, LinearBaseline, Clusters, Directions, Kinks, Planes, Quadrature, Dictionary),
     default=_default,
     brute_force=lambda model: BruteForce(),
     candidates=_candidates,

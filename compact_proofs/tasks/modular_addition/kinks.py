@@ -192,8 +192,9 @@ def certain_sums(layer: Layer, found: Neurons, table: Waves, cluster: Tensor, cl
 
 
 def evaluated(model: OneLayerMLP, pairs: Tensor) -> Tensor:
-    """Evaluate pairs by their numbers: through the folded tables if there are more than p, which is when they pay. bool [n]."""
+    """Evaluate pairs by their numbers: through folded tables, if there are any and more than p pairs make them pay; bool [n]."""
     p = model.p
     inputs = torch.stack([pairs // p, pairs % p], -1)
-    logits = folded_logits(fold(model), inputs) if len(pairs) > p else model(inputs)
+    folds = model.config.attention != "learned" and len(pairs) > p
+    logits = folded_logits(fold(model), inputs) if folds else model(inputs)
     return is_correct(logits, ModularAddition(p).labels(inputs))

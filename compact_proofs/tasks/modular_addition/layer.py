@@ -136,8 +136,8 @@ def neurons(model: OneLayerMLP, hints: Explanation, layout: Layout, e_E: Tensor,
         else:
             H, constant, e_A, e_B, h = C, zero, e_E, e_E, zero
     with stage("neurons"):
-        X, B, delta = _factored(model.W_in.T, hints["reads"], hints["read_basis"], cluster)
-        Y, Z, eta = _factored(model.W_out, hints["writes"], hints["write_basis"], cluster)
+        X, B, delta = factored(model.W_in.T, hints["reads"], hints["read_basis"], cluster)
+        Y, Z, eta = factored(model.W_out, hints["writes"], hints["write_basis"], cluster)
         own_in, off_in = _own(H, hints["read_basis"])  # [K, 2, 2], [K]
         own_out, off_out = _own(D, hints["write_basis"])
         X_size, Y_size = norm(X, 0), norm(Y, 0)
@@ -196,7 +196,7 @@ def bound_layer(
     return Layer(u, v, found.side, found.error), found
 
 
-def _factored(W: Tensor, factors: Tensor, basis: Tensor, cluster: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def factored(W: Tensor, factors: Tensor, basis: Tensor, cluster: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The factors [2, m], the norm of each basis [K], and what ``factors . basis[cluster]`` leaves of each row of W: norms [m]."""
     factors, basis = factors.to(W.device), basis.to(W.device)
     of = basis[cluster]  # [m, 2, d]

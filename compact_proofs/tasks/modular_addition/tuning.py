@@ -1,6 +1,8 @@
 """Tuning for provability: project a trained network to one with exact structure, train on under that constraint, simplify.
 
 Each step makes **another network**: only the strategies for any weights (`Clusters`, brute force) prove something about the first.
+Networks without attention, or with uniform attention over two tokens, are projected to waves, for `Kinks`; the others to planes,
+for `Planes`.
 `distance` measures how far the function has moved.
 """
 
@@ -14,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compact_proofs.models.one_layer_mlp import OneLayerMLP
+from compact_proofs.models.one_layer_mlp import Attention, OneLayerMLP
 from compact_proofs.models.weights import in_double
 from compact_proofs.options import Natural, Positive, Rate
 from compact_proofs.tasks.modular_addition.factors import explain_layer
 from compact_proofs.tasks.modular_addition.folding import fold, folded_logits
 from compact_proofs.tasks.modular_addition.kinks import margin_bounds
 from compact_proofs.tasks.modular_addition.layer import bound_layer
+from compact_proofs.tasks.modular_addition.planar import PlanarProjection
 from compact_proofs.tasks.modular_addition.projection import Projection, used_frequencies
 from compact_proofs.tasks.modular_addition.response import kink_range
 from compact_proofs.tasks.modular_addition.task import ModularAddition
@@ -48,11 +51,14 @@ class TuningConfig(TrainingConfig):
     Parameters
     ----------
     frequencies : int
-        Keep at most so many frequencies; 0: all that matter.
+        Keep at most so many frequencies; 0: all that matter. Of networks that are projected to waves.
+    planes : int
+        How many planes the neurons read, of networks that are projected to planes.
     train : bool
         Train on after the projection, projecting after every step; otherwise project only.
     canonical : bool
-        Finally write the same function with the least weights: neurons of one frequency read and write rank 2.
+        Finally write the same function with the least weights: neurons of one frequency read and write rank 2. Neurons of one plane
+        do already.
     """
 
     steps: Positive = 300
@@ -60,6 +66,7 @@ class TuningConfig(TrainingConfig):
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.1
     frequencies: Natural = 0
+    planes: Positive = 8
     train: bool = True
     canonical: bool = True
 
@@ -67,8 +74,9 @@ class TuningConfig(TrainingConfig):
 def config_for(model: OneLayerMLP, **options: Any) -> TuningConfig:
     """Make the options for a model: its sizes, and what is given."""
     c = model.config
-    architecture: Architecture = "mlp" if c.attention == "none" else "attn"
-    return TuningConfig(p=model.p, architecture=architecture, d_model=c.d_model, d_mlp=c.d_mlp, n_heads=1, **options)
+    named: dict[Attention, Architecture] = {"none": "mlp", "uniform": "attn", "learned": "learned"}
+    sizes = {"p": model.p, "d_model": c.d_model, "d_mlp": c.d_mlp, "n_heads": c.n_heads if c.attention == "learned" else 1}
+    return TuningConfig(architecture=named[c.attention], **sizes, **options)
 
 
 def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP]:
@@ -82,10 +90,11 @@ def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP
     Raises
     ------
     BadInput
-        If the model has no projected form (`Projection`).
+        If the options mean nothing.
     """
     started = time.perf_counter()
-    project = Projection(model, config.frequencies or None)
+    has_waves = model.config.attention != "learned" and model.config.n_ctx == 2
+    project = Projection(model, config.frequencies or None) if has_waves else PlanarProjection(model, config.planes)
     tuned = copy.deepcopy(model).float().requires_grad_(True)
     project(tuned)
     best = (provable_margin(tuned, project), _weights(tuned))
@@ -109,7 +118,7 @@ def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP
     tuned.load_state_dict(best[1])
     exact = tuned.double()
     project(exact)
-    if config.canonical:
+    if config.canonical and isinstance(project, Projection):
         project.canonicalise(exact)
     final = exact.float().requires_grad_(False)
     metrics = evaluate(final, uniform_pairs(config.p), config)
@@ -119,8 +128,13 @@ def tune(model: OneLayerMLP, config: TuningConfig) -> TrainingResult[OneLayerMLP
 
 
 @torch.no_grad()
-def provable_margin(model: OneLayerMLP, project: Projection) -> float:
-    """An estimate of the smallest margin that the kink proof gives for the canonical form of a projected model."""
+def provable_margin(model: OneLayerMLP, project: Projection | PlanarProjection) -> float:
+    """An estimate of the smallest margin that the kink proof gives for the canonical form of a projected model.
+
+    Of a planar model, it is the smallest margin itself, of which the plane proof loses little.
+    """
+    if isinstance(project, PlanarProjection):
+        return smallest_margin(model)
     exact = in_double(model)
     project.canonicalise(exact)
     frequencies = used_frequencies(exact)
