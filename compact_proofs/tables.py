@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
 import numpy as np
@@ -54,7 +54,7 @@ class Heatmap:
     """
 
     name: str
-    values: np.ndarray
+    values: np.ndarray = field(repr=False)
     axes: tuple[str, str]
     caption: str = ""
     signed: bool = True
@@ -83,12 +83,12 @@ class Picture:
 
     name: str
     caption: str
-    png: bytes
+    png: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explained:
-    """What `compact_proofs.explain` found; a notebook shows it, and ``print`` its tables. It informs, and proves nothing.
+    """What `compact_proofs.explain` found; a notebook shows it, a terminal its tables. It informs, and proves nothing.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Explained:
     heatmaps: tuple[Heatmap, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n\n".join(_text(table) for table in self.tables)
 
     def _repr_html_(self) -> str:

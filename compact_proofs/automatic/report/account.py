@@ -87,8 +87,8 @@ class Account:
         return _highest(self.lost, number)
 
     def largest(self, number: int) -> Sequence[int]:
-        """The leaves that prove most, at most `number` of them."""
-        return _highest(self.proven, number)
+        """The leaves of which bounds prove most, at most `number` of them; what is evaluated one by one says nothing of a box."""
+        return _highest(self.bounded, number)
 
     def by_label_and_last_token(self, outputs: int) -> tuple[Tensor, Tensor]:
         """Inputs lost, and inputs in all: float64 [labels, last tokens].

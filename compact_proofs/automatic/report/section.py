@@ -66,7 +66,7 @@ class BoxesSection:
                 cards.append({"caption": caption, "picture": inline_svg(figure, f"boxes-{name}", caption)})
         tables = [
             {"title": title, "rows": [_row(account, leaf) for leaf in leaves]}
-            for title, leaves in (("Where most is lost", account.worst(ROWS)), ("Where most is proven", account.largest(ROWS)))
+            for title, leaves in (("Where most is lost", account.worst(ROWS)), ("Where bounds prove most", account.largest(ROWS)))
             if leaves
         ]
         body = render("boxes.html", caption=summary(account, certificate), cards=cards, tables=tables, files=files)
@@ -88,9 +88,9 @@ def summary(account: Account, certificate: Certificate) -> str:
     lossy, boxes = sum(lost > 0 for lost in account.lost), len(account.leaves.boxes)
     return (
         f"The proof with the bound {bound_text(certificate.bound)} divides the inputs into "
-        f"{boxes:,} {'box' if boxes == 1 else 'boxes'}. In each it bounds "
-        "the label's logit minus every other by a sum of one function for each position, and counts the inputs where all sums are "
-        f"positive: {count(bounded)} inputs are proven so, {count(proven - bounded)} one by one. "
+        f"{boxes:,} {'box' if boxes == 1 else 'boxes'}. Bounds prove {count(bounded)} inputs: on a box, the label's logit minus "
+        "every other is bounded from below by a sum of one function for each position, and the inputs where all sums are "
+        f"positive are counted. {count(proven - bounded)} inputs are evaluated one by one. "
         f"Something is lost in {count(lossy)} of the boxes."
     )
 

@@ -38,7 +38,12 @@ def boxes_account(model: nn.Module, task: Task) -> tuple[list[Table], Callable[[
     )
     places = (
         ("worst", "Where most is lost", "The boxes of the inputs that the proof does not reach.", account.worst(ROWS)),
-        ("largest", "Where most is proven", "The boxes that one argument proves at once.", account.largest(ROWS)),
+        (
+            "largest",
+            "Where bounds prove most",
+            "One argument proves these boxes, or most of them.",
+            account.largest(ROWS),
+        ),
     )
     boxes = [_boxes(account, name, title, caption, leaves) for name, title, caption, leaves in places if leaves]
 
@@ -59,4 +64,6 @@ def _boxes(account: Account, name: str, title: str, caption: str, leaves: Sequen
     masks = account.leaves.boxes.masks
     rows = [(box_in_words(masks[i]), (account.label(i), account.sizes[i], account.proven[i], account.lost[i])) for i in leaves]
     headings = ("sequences where", "label", *NUMBERS)
-    return Table(name, title, f"{caption} No label: it differs within the box.", headings, tuple(rows))
+    if any(label is None for _, (label, *_) in rows):
+        caption += " No label: it differs within the box."
+    return Table(name, title, caption, headings, tuple(rows))
