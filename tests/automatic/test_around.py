@@ -23,8 +23,7 @@ def within(radius, count, seed):
 
 def check(found, values, closest=0.0):
     """All values [count, L, E] are within what `found` says; some come nearer to its bounds than a share `closest`."""
-    eye = torch.eye(found.centre.shape[1], dtype=torch.float64)
-    away, most = (values - found.centre).abs(), found.entries(eye).expand(values.shape)
+    away, most = (values - found.centre).abs(), found.spans().expand(values.shape)
     assert (away <= most + 1e-12).all()
     assert ((values - found.centre).norm(dim=-1) <= found.distance() + 1e-12).all()
     assert float((away / most.clamp(min=1e-30)).max()) > closest
@@ -51,7 +50,8 @@ def test_functions_of_entries_of_linear_maps(name, slopes):
     check(hidden, values, 0.5)
     check(hidden.times(V).plus(Around(x.centre[:, :4], tuple((s, E[:, :4]) for s, E in x.parts))), values @ V + moved[..., :4], 0.2)
     few = torch.tensor([3, 1, 7])
-    assert torch.equal(hidden.of(few).entries(V), hidden.entries(V)[few])
+    assert torch.equal(hidden.of(few).times(V).spans(), hidden.times(V).spans()[few])
+    check(hidden.ahead(2), values[..., 2:3] - values, 0.2)
 
 
 @pytest.mark.parametrize("radius", [0.01, 1.0, 30.0])
@@ -75,5 +75,5 @@ def test_a_second_function_of_what_slopes_made():
 def test_a_box_is_as_wide_as_it_says():
     box = Around(torch.zeros(1, 2, dtype=torch.float64), ((Symbol(torch.tensor([[1.0, 2.0]]).double()), torch.eye(2).double()),))
     both = torch.tensor([[1.0], [-1.0]]).double()
-    assert box.entries(both).tolist() == [[3.0]]
+    assert box.times(both).spans().tolist() == [[3.0]]
     assert float(box.distance()) >= 5**0.5

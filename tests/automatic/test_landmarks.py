@@ -144,7 +144,7 @@ def test_programs_without_a_narrow_place_have_no_waist():
 def try_modules(seeds, slopes):
     """How many random modules are listed with landmarks, which no price forbids, and proven as brute force proves them."""
     tried = 0
-    without = mock.patch.object(choice, "landmarks_pay", return_value=True)
+    without = mock.patch.object(choice, "least_share", return_value=0.0)
     few = mock.patch.multiple(landmarks, FEWEST=1, SHARE=1, MANY=0 if slopes else 2**62)
     with without, few, mock.patch.object(Landmarks, "near", autospec=True, side_effect=Landmarks.near) as asked:
         for seed, (module, logits) in enumerate(modules(seeds)):

@@ -69,18 +69,22 @@ class Around:
         """All vectors within a distance [L] of centres [L, k]."""
         return cls(centre, ((Symbol(radius), torch.eye(centre.shape[1], dtype=torch.float64, device=centre.device)),))
 
-    def entries(self, W: Tensor) -> Tensor:
-        """By how much the entries of ``value @ W`` differ from those of the centre, at most: [L, E] for W [k, E]."""
+    def spans(self) -> Tensor:
+        """By how much each entry differs from the centre's, at most: [L, k]."""
         total = torch.zeros(1, 1, dtype=torch.float64, device=self.centre.device)
         for symbol, K in self.parts:
-            M = K @ W
             if symbol.radius.dim() == 1:
-                total = total + symbol.radius[:, None] * M.square().sum(-2).sqrt()
-            elif M.dim() == 2:
-                total = total + symbol.radius @ M.abs()
+                total = total + symbol.radius[:, None] * K.square().sum(-2).sqrt()
+            elif K.dim() == 2:
+                total = total + symbol.radius @ K.abs()
             else:
-                total = total + torch.bmm(symbol.radius[:, None], M.abs())[:, 0]
+                total = total + torch.bmm(symbol.radius[:, None], K.abs())[:, 0]
         return total
+
+    def ahead(self, entry: int) -> Around:
+        """One entry minus every entry."""
+        parts = tuple((symbol, K[..., entry : entry + 1] - K) for symbol, K in self.parts)
+        return Around(self.centre[:, entry : entry + 1] - self.centre, parts)
 
     def distance(self) -> Tensor:
         """How far the value is from the centre, at most: [L]."""
@@ -139,7 +143,7 @@ def entrywise(name: str, x: Around, slopes: bool) -> Around:
     """
     k = x.centre.shape[1]
     eye = torch.eye(k, dtype=torch.float64, device=x.centre.device)
-    span = x.entries(eye)
+    span = x.spans()
     lo, hi = lower(x.centre - span), upper(x.centre + span)
     if not slopes:
         least, most = range_of(name, lo, hi)

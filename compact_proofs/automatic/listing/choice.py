@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from compact_proofs.automatic.listing.landmarks import Near, sample_of
+from compact_proofs.automatic.listing.landmarks import Near, pilots, sample_of
 from compact_proofs.automatic.listing.last_norm import TwoSteps, quickest
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.listing.waist import Waist
@@ -19,7 +19,7 @@ PRICED = 2**13
 """Inputs of which it is seen what ways cost, one after the other, so that they share what those of the list share."""
 
 HOPED = 0.75
-"""Landmarks are not made if they would not pay with such a share of the inputs near one."""
+"""Landmarks are not made if more than such a share of the inputs must be near one before they pay."""
 
 
 class Choice:
@@ -39,7 +39,7 @@ class Choice:
 
     def prepare(self, inputs: Tensor) -> None:
         """Make the tables that a list with such inputs needs, as far as it can be told."""
-        if self._sample(inputs):
+        if self._sample(inputs)[0]:
             self._with_landmarks()
         else:
             self._without()
@@ -49,21 +49,22 @@ class Choice:
 
         Both follow from the inputs.
         """
-        numbers = self._sample(inputs)
+        numbers, least = self._sample(inputs)
         charge_integers(2 * len(numbers))
         if numbers:
             near = self._with_landmarks()
-            share = near.learn(inputs[torch.tensor(numbers, dtype=torch.int64)], len(inputs))
-            if landmarks_pay(self.program, self.v, near.waist, share, middle(inputs)):
+            sample = inputs[torch.tensor(numbers, dtype=torch.int64)]
+            few = pilots(sample)
+            hopeless = len(few) < len(sample) and near.learn(few, len(inputs) * len(few) // len(sample)) < least
+            if not hopeless and near.learn(sample, len(inputs)) >= least:
                 return near
         return self._without()
 
-    def _sample(self, inputs: Tensor) -> list[int]:
-        """Which inputs landmarks are made from; none where there is little hope that they pay."""
-        if self._waist is None:
-            return []
-        numbers = sample_of(len(inputs), self.program.output.numel(), self.v)
-        return numbers if numbers and landmarks_pay(self.program, self.v, self._waist, HOPED, middle(inputs)) else []
+    def _sample(self, inputs: Tensor) -> tuple[list[int], float]:
+        """Which inputs landmarks are made from, none where there is little hope that they pay; and what share must be near one."""
+        numbers = [] if self._waist is None else sample_of(len(inputs), self.program.output.numel(), self.v)
+        least = least_share(self.program, self.v, self._waist, middle(inputs)) if numbers and self._waist is not None else 1.0
+        return (numbers, least) if least <= HOPED else ([], least)
 
     def _with_landmarks(self) -> Near:
         if self._near is None:
@@ -83,8 +84,9 @@ def middle(inputs: Tensor) -> Tensor:
     return inputs[start : start + PRICED]
 
 
-def landmarks_pay(program: Program, v: int, waist: Waist, share: float, inputs: Tensor) -> bool:
-    """Do landmarks cost less than the quickest way without, by shapes, where a share of the inputs is near one?"""
+def least_share(program: Program, v: int, waist: Waist, inputs: Tensor) -> float:
+    """The share of inputs near a landmark from which on landmarks cost less than the quickest way without, by shapes."""
     with structure():
         shapes = copy.deepcopy(program).to("meta")
-        return Near(shapes, v, waist, zeros=False).price(inputs, share) < quickest(shapes, v).price(inputs)
+        all_near, tail = Near(shapes, v, waist, zeros=False).prices(inputs)
+        return (all_near + tail - quickest(shapes, v).price(inputs)) / tail

@@ -37,6 +37,8 @@ SHARE = 64
 """Of the inputs listed, one in so many is looked at to make centres, at most."""
 FEWEST = 256
 """Inputs from which centres are made, at least."""
+PILOTS = 8
+"""Last tokens for which landmarks are made first, to see whether others would pay."""
 MANY = 2**13
 """Inputs for each landmark, from which on radii are found with slopes (`compact_proofs.automatic.listing.around.entrywise`)."""
 
@@ -99,8 +101,12 @@ class Near:
     def __init__(self, program: Program, v: int, waist: Waist, zeros: bool = True) -> None:
         self.waist, self.v = waist, v
         self.to_waist = ToWaist(program, v, waist, zeros)
+        self._zeros = zeros and self.to_waist.device.type != "meta"
         self.outputs = program.output.numel()
         self.landmarks: Landmarks | None = None
+
+    def _logits(self, vectors: Tensor) -> Tensor:
+        return self.waist.logits(vectors, self.constants, self._zeros)
 
     def constants(self, node: Node) -> Tensor:
         """A constant of the program."""
@@ -117,7 +123,7 @@ class Near:
         batch = self.to_waist.batch
         with stage("landmarks"):
             vectors = torch.cat([self.to_waist.vectors(x, alone=True) for x in inputs.split(batch)])
-            told = torch.cat([lower(self.waist.logits(r, self.constants)) for r in vectors.split(batch)]).argmax(1)
+            told = torch.cat([lower(self._logits(r)) for r in vectors.split(batch)]).argmax(1)
             last = inputs[:, -1].to(told.device)
             key = told * self.v + last
             own = len(key) - len(key) // 4
@@ -158,7 +164,7 @@ class Near:
                 found = self.landmarks.near(vectors, y, x[:, -1].to(y.device))
                 left = (~found).nonzero()[:, 0]
                 if len(left):
-                    logits = self.waist.logits(vectors[left], self.constants)
+                    logits = self._logits(vectors[left])
                     found[left] = ACCURACY.correct(logits, y[left])
                 parts.append(found)
         return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.bool)
@@ -167,12 +173,19 @@ class Near:
         """As `Listing.know`."""
         self.to_waist.know(batches)
 
-    def price(self, inputs: Tensor, share: float) -> float:
-        """Operations for each of some inputs, if a share of them is near a landmark; as `Listing.price`, for the meta device."""
+    def prices(self, inputs: Tensor) -> tuple[float, float]:
+        """Operations for each of some inputs that are near a landmark, and for the tail of one that is not; as `Listing.price`."""
         vectors = torch.zeros(1, *self.waist.shape, dtype=torch.float64, device=self.to_waist.device)
         with count() as tail:
-            self.waist.logits(vectors, self.constants)
-        return self.to_waist.price(inputs) + 3 * self.waist.size + (1 - share) * tail.length.total
+            self._logits(vectors)
+        return self.to_waist.price(inputs) + 3 * self.waist.size, tail.length.total
+
+
+def pilots(inputs: Tensor) -> Tensor:
+    """Of some inputs [N, n], those with at most `PILOTS` of the last tokens that occur."""
+    with structure():
+        tokens = inputs[:, -1].unique()
+        return inputs[torch.isin(inputs[:, -1], tokens[:: -(-len(tokens) // PILOTS)])]
 
 
 def sample_of(n: int, outputs: int, v: int) -> list[int]:

@@ -31,6 +31,7 @@ from compact_proofs.automatic.listing.ends import LastNorm, Parts
 from compact_proofs.automatic.listing.graphs import ancestors, matrix_of, size_of
 from compact_proofs.automatic.listing.program import Listing
 from compact_proofs.automatic.listing.values import Affine, Dense, Reader, shape_of
+from compact_proofs.automatic.listing.zeros import NARROW
 from compact_proofs.automatic.reading.narrow import narrowed
 from compact_proofs.core.claim import margins
 from compact_proofs.enclosure import provably
@@ -38,8 +39,6 @@ from compact_proofs.program import Program
 
 aten = torch.ops.aten
 
-NARROW = 2
-"""Products with so many columns cost no more than it does to find zeros."""
 LARGEST_SHARE = 0.5
 """Of what it costs to make r and logits of it; what (1) costs must be less."""
 

@@ -64,7 +64,7 @@ def carried_out(m: Mapped, steps: Any) -> Dense:
 def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
     """x W for x [B, K, d]; by `without_zeros` if x may have `zeros` (see `Dense`) and W is finite."""
     (B, K, d), E = x.shape, W.shape[2]
-    zeros = zeros and _is_finite(W)  # 0 times infinity is not 0
+    zeros = zeros and is_finite(W)  # 0 times infinity is not 0
 
     def step(inputs: Tensor, read: Reader) -> Tensor:
         rows = read(x).movedim(1, 0).reshape(B, -1, d)  # [B, N K, d]
@@ -74,7 +74,8 @@ def product_of(x: Dense, W: Tensor, steps: Any, zeros: bool) -> Dense:
     return steps.add(step, torch.Size([B, K, E]), x.on)
 
 
-def _is_finite(W: Tensor) -> bool:
+def is_finite(W: Tensor) -> bool:
+    """Are all entries provably finite?"""
     ends = (lower(W), upper(W)) if isinstance(W, Enclosure) else (W,)
     return all(bool(provably(end.isfinite()).all()) for end in ends)
 

@@ -16,14 +16,19 @@ from torch.fx import Node
 
 from compact_proofs.automatic.listing.around import Around, NotFollowed, followed, sigma
 from compact_proofs.automatic.listing.ends import LastNorm
-from compact_proofs.automatic.listing.graphs import ALIKE, Constants, ancestors, size_of
+from compact_proofs.automatic.listing.graphs import ALIKE, Constants, ancestors, size_of, unwrapped
+from compact_proofs.automatic.listing.maps import is_finite
 from compact_proofs.automatic.listing.values import first_of
+from compact_proofs.automatic.listing.zeros import NARROW, without_zeros
 from compact_proofs.automatic.reading.lifted import Lifted, call
 from compact_proofs.automatic.reading.narrow import map_nodes, narrowed
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure.leaves import leaves
 from compact_proofs.program import Program
 from compact_proofs.program.simplify import name_of
+
+CENTRES = 256
+"""Centres whose margins are found together."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +65,36 @@ class Readout:
     def margins(self, z: Around, labels: Tensor, constants: Constants) -> Tensor:
         """Lower bounds [L, outputs] of the margins of labels [L] over every output, times s; 1 over the label itself.
 
-        With m_k = z M_k at the centre, the margin over k times s is at least m_y - m_k, less what (M_y - M_k) z may differ by, plus
+        The margin of y over k times s is at least entry y minus entry k of z M at the centre, less what that may differ by, plus
         (shift_y - shift_k) s, where sigma(z) changes by distance / sqrt(k) at most.
 
-        Cost: 2 k outputs operations for each centre and symbol, and 2 k outputs^2 for each symbol.
+        Cost: 2 k outputs operations for each centre; for each entry of each symbol that number again, once for all centres together
+        if they share its K, and 3 outputs for each label.
         """
         M, shift = self.matrix(constants)
-        outputs = M.shape[1]
-        at = z.centre @ M
+        with structure():
+            groups = torch.arange(len(labels), device=labels.device).split(CENTRES)
+        return torch.cat([self._margins(z.of(own), labels[own], M, shift) for own in groups])
+
+    def _margins(self, z: Around, labels: Tensor, M: Tensor, shift: Tensor) -> Tensor:
+        product = z.times(M)
         least = most = torch.ones(len(labels), dtype=torch.float64, device=M.device)
         if self.norm is not None:
             least, most = sigma(z, self.norm.eps)
         with structure():
-            rows = [(labels == y).nonzero()[:, 0] for y in range(outputs)]
+            present, kind = labels.unique(return_inverse=True)
+            rows = [(kind == number).nonzero()[:, 0] for number in range(len(present))]
         parts = []
-        for y, own in enumerate(rows):
-            if not len(own):
-                continue
-            differ = z.of(own).entries(M[:, y : y + 1] - M)
+        for y, own in zip(present.tolist(), rows, strict=True):
+            margins = product.of(own).ahead(y)
             ahead = shift[y] - shift
             shifts = ahead.clamp(min=0) * least[own][:, None] + ahead.clamp(max=0) * most[own][:, None]
-            parts.append(at[own, y : y + 1] - at[own] - differ + shifts)
+            parts.append(margins.centre - margins.spans() + shifts)
         with structure():
             order = torch.cat(rows).argsort()
         found = torch.cat(parts)[order]
         with structure():
-            itself = torch.nn.functional.one_hot(labels, outputs).bool()
+            itself = torch.nn.functional.one_hot(labels, len(shift)).bool()
         return torch.where(itself, 1.0, found)
 
 
@@ -155,8 +164,12 @@ class Waist:
         needed = set(ancestors([self.readout.vector], {self.node}))
         return followed([x for x in nodes if x in needed], {self.node: given}, constants, slopes)[self.readout.vector]
 
-    def logits(self, vectors: Tensor, constants: Constants) -> Tensor:
-        """Logits [N, outputs] from vectors [N, *shape]: as the program computes them."""
+    def logits(self, vectors: Tensor, constants: Constants, zeros: bool = False) -> Tensor:
+        """Logits [N, outputs] from vectors [N, *shape]: as the program computes them.
+
+        With `zeros`, products leave out what a relu made zero (`compact_proofs.automatic.listing.zeros`), so that what a vector
+        costs depends on it.
+        """
         values: dict[Node, Any] = {self.node: Lifted(vectors, "j")}
         for node in self.tail:
             if node.op == "get_attr":
@@ -166,10 +179,25 @@ class Waist:
             if node.target is operator.getitem:
                 values[node] = args[0]
                 continue
+            if zeros and (product := _product_without_zeros(node, args, kwargs)) is not None:
+                values[node] = product
+                continue
             result, axes = call(node.target, args, kwargs)
             result = first_of(result)
             values[node] = Lifted(result, axes) if any(isinstance(x, Lifted) for x in leaves((args, kwargs))) else result
         return values[self.tail[-1]].data.reshape(len(vectors), -1)
+
+
+def _product_without_zeros(node: Node, args: Any, kwargs: Any) -> Lifted | None:
+    """The result of a linear map of more than `NARROW` columns that reads a relu; None of any other node."""
+    name = name_of(node)
+    if name not in ("mm", "addmm") or kwargs or name_of(unwrapped(_node(node, len(args) - 2))) != "relu":
+        return None
+    x, W = args[-2:]
+    if not (isinstance(x, Lifted) and isinstance(W, Tensor) and W.shape[1] > NARROW and is_finite(W)):  # 0 times infinity is not 0
+        return None
+    found = without_zeros(x.data.flatten(0, -2), W).reshape(*x.data.shape[:-1], W.shape[1])
+    return Lifted(found if name == "mm" else found + args[0], x.axes)
 
 
 def _after(waist: Node, output: Node) -> list[Node] | None:

@@ -9,6 +9,8 @@ from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import upper
 from compact_proofs.length import charge_integers
 
+NARROW = 2
+"""Products with so many columns cost no more than it does to find zeros."""
 GATHERED = 2**22
 """Entries of the matrix that are gathered at once, at most."""
 
