@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from compact_proofs.automatic.bounds.rows import Jobs, Rows
 from compact_proofs.automatic.reading.blocks import Averages, Network
@@ -101,14 +102,14 @@ class Kin:
     beta : [G, H - 1, outputs]
     out : bool [G, outputs]
         The outputs that are hard in each family.
-    more
+    more : int64 [G]
         How many others are hard in a family, at most.
     """
 
     query: Tensor
     beta: Tensor
     out: Tensor
-    more: int
+    more: Tensor
 
     def __len__(self) -> int:
         return len(self.query)
@@ -116,7 +117,8 @@ class Kin:
     @classmethod
     def apart(cls, families: Families) -> Kin:
         """Each family by itself."""
-        return cls(families.query, families.beta, _among(families.hard, families.beta.shape[2]), 0)
+        more = torch.zeros(len(families.query), dtype=torch.int64)
+        return cls(families.query, families.beta, _among(families.hard, families.beta.shape[2]), more)
 
     @classmethod
     def of(cls, families: list[Families], group: list[Tensor]) -> Kin:
@@ -130,12 +132,14 @@ class Kin:
             query[at], beta[at] = own.query, own.beta
             for number, g in enumerate(at.tolist()):
                 every[g] &= hard[number]
-        more = [int((hard & ~every[at]).sum(1).max()) for at, hard in zip(group, sets, strict=True) if len(at)]
-        return cls(query, beta, every, max(more, default=0))
+        more = torch.zeros(count, dtype=torch.int64)
+        for at, hard in zip(group, sets, strict=True):
+            more = more.scatter_reduce(0, at, (hard & ~every[at]).sum(1), "amax")
+        return cls(query, beta, every, more)
 
     def part(self, start: int, stop: int) -> Kin:
         """Some consecutive groups."""
-        return Kin(self.query[start:stop], self.beta[start:stop], self.out[start:stop], self.more)
+        return Kin(self.query[start:stop], self.beta[start:stop], self.out[start:stop], self.more[start:stop])
 
 
 def _among(hard: Tensor, outputs: int) -> Tensor:
@@ -233,21 +237,31 @@ def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor) -> Me
         beta = torch.cat([kin.beta, last[:, None]], 1)  # [G, H, outputs]
         free = [i for i in range(n) if i != context]
         tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
-        k = min(2 + kin.more, tables.shape[3])
-        bounds, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], kin.out, k)
-        own = _top(tables[:, context].movedim(1, 0)[kin.query] + beta, kin.out, k)
+        bounds, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], kin)
+        own = _top(tables[:, context].movedim(1, 0)[kin.query] + beta, kin)
         with structure():
             place = torch.zeros(v, dtype=torch.int64)
             place[tokens] = torch.arange(len(tokens))
         return Merged(tables.shape[3], bounds[..., place, :], of[..., place, :], *own)
 
 
-def _top(bounds: Tensor, out: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Of bounds [G, ..., outputs], those of `out` left out: the k greatest, falling, and their places."""
+def _top(bounds: Tensor, kin: Kin) -> tuple[Tensor, Tensor]:
+    """Of upper bounds [G, ..., outputs] of outputs that kin do not all leave out: the k greatest, falling, and their places.
+
+    Each group has its own k; where there is none, a bound is minus infinity.
+    """
     known = upper(bounds)
-    known = known.masked_fill(out.reshape(len(out), *[1] * (known.dim() - 2), -1), -torch.inf)
-    found = known.topk(k, -1)
-    return found.values, found.indices
+    known = known.masked_fill(kin.out.reshape(len(kin), *[1] * (known.dim() - 2), -1), -torch.inf)
+    with structure():
+        k = (2 + kin.more).clamp(max=known.shape[-1])
+        groups = [(number, (k == number).nonzero()[:, 0]) for number in k.unique().tolist()]
+        back = torch.cat([own for _, own in groups]).argsort()
+    found = [known[own].topk(number, -1) for number, own in groups]
+    with structure():
+        missing = [(0, int(k.max()) - number) for number, _ in groups]
+        values = torch.cat([pad(top.values, none, value=-torch.inf) for top, none in zip(found, missing, strict=True)])
+        places = torch.cat([pad(top.indices, none) for top, none in zip(found, missing, strict=True)])
+        return values[back], places[back]
 
 
 def margin_rows(readout: AverageReadout, families: Families, family: Tensor, group: Tensor, jobs: Jobs, merged: Merged) -> Rows:
