@@ -13,7 +13,7 @@ from torch import Tensor
 from compact_proofs.automatic.bounds.jobs import Batch, batches, jobs_of, of_similar_tokens, tokens_of
 from compact_proofs.automatic.bounds.margins import Readout, frames, margins
 from compact_proofs.automatic.bounds.relaxed import Relaxed, Shared
-from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, margin_rows, merge
+from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, left_out, margin_rows, merge
 from compact_proofs.automatic.bounds.rows import Jobs, weights_of
 from compact_proofs.automatic.bounds.undecided import Undecided, by_box, nothing, open_rows
 from compact_proofs.automatic.boxes.tree import PROVE, REST, Leaves
@@ -216,7 +216,9 @@ def merged(readout: AverageReadout, kindred: Kindred) -> Iterator[tuple[Jobs, Un
     n, v, heads, _ = readout.tables.shape
     with structure():
         tokens = torch.cat([tokens_of(part.jobs) for part in kindred.parts]).unique()
-    tables = merge(readout, kindred.kin, kindred.parts[0].jobs.context, tokens)
+        left = [left_out(kindred.kin, part.families, part.group, part.family, part.jobs.label) for part in kindred.parts]
+        any_left = torch.stack(left).any(0)
+    tables = merge(readout, kindred.kin, kindred.parts[0].jobs.context, tokens, any_left)
     for part in kindred.parts:
         for batch in batches(part.jobs, part.th.shape[1] * heads * n * v, LARGEST):
             own = slice(batch.start, batch.stop)

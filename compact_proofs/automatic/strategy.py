@@ -57,7 +57,7 @@ class Automatic(Strategy[Program]):
     """Inputs that are evaluated one by one, at most: they are kept in memory, and take time."""
 
     name: ClassVar[str] = "automatic"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     summary: ClassVar[str] = "any small network over tokens: additive bounds on boxes, counted exactly, and a list of the rest"
     reads_program: ClassVar[bool] = True
 

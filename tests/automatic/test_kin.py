@@ -8,7 +8,7 @@ import torch
 
 import compact_proofs as cp
 from compact_proofs.automatic.bounds import rivals
-from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, merge
+from compact_proofs.automatic.bounds.rivals import AverageReadout, Families, Kin, kinship, left_out, merge
 from compact_proofs.enclosure import sound
 from compact_proofs.length import count
 from compact_proofs.models.transformer import Transformer, TransformerConfig
@@ -38,14 +38,19 @@ def groups_of(families):
     return list(group.split([len(f.query) for f in families]))
 
 
-def wrong_maxima(readout, families, kin, groups):
+def wrong_maxima(readout, families, kin, groups, labels=range(OUTPUTS)):
     """How many maxima differ from those over all outputs but the label and the hard ones, one by one."""
-    merged = merge(readout, kin, N - 1, torch.arange(V))
+    own = torch.tensor(list(labels))
+    left = [
+        left_out(kin, f, g, torch.arange(len(g)).repeat(len(own)), own.repeat_interleave(len(g)))
+        for f, g in zip(families, groups, strict=True)
+    ]
+    merged = merge(readout, kin, N - 1, torch.arange(V), torch.stack(left).any(0))
     last = readout.direct[kin.query] - kin.beta.sum(1)
     bounds = readout.tables.permute(2, 0, 1, 3) + torch.cat([kin.beta, last[:, None]], 1)[:, :, None, None]  # [G, H, n, K, outputs]
     wrong = 0
     for own, group in zip(families, groups, strict=True):
-        for label in range(OUTPUTS):
+        for label in labels:
             tokens = torch.arange(V).expand(len(group), N - 1, V)
             free, context = merged.rivals(group, own.hard, torch.full_like(group, label), tokens)
             for f, g in enumerate(group.tolist()):
@@ -65,6 +70,7 @@ def test_kin_have_the_maxima_of_each_by_itself(seed, heads):
     assert len(kin) == 2  # two tokens, each with betas of its own
     assert kin.more.max() == 4
     assert wrong_maxima(readout, families, kin, groups) == 0
+    assert wrong_maxima(readout, families, kin, groups, [seed]) == 0
     for own in families:
         assert wrong_maxima(readout, [own], Kin.apart(own), [torch.arange(len(own.query))]) == 0
 
@@ -74,6 +80,19 @@ def test_too_short_a_list_of_the_greatest_is_caught():
     groups = groups_of(families)
     kin = Kin.of(families, groups)
     assert wrong_maxima(readout, families, replace(kin, more=torch.ones_like(kin.more)), groups) > 0
+
+
+def test_what_no_job_was_said_to_leave_out_is_bounded_by_more():
+    """A job of another label than was said gets a bound that is too high, never one that is too low."""
+    readout, families = drawn(0, 2)
+    own = families[0]
+    group, kin = torch.arange(len(own.query)), Kin.apart(own)
+    merged = [merge(readout, kin, N - 1, torch.arange(V), torch.full_like(kin.out, said)) for said in (False, True)]
+    tokens = torch.arange(V).expand(len(group), N - 1, V)
+    for label in range(OUTPUTS):
+        (free, context), (least, own_least) = (m.rivals(group, own.hard, torch.full_like(group, label), tokens) for m in merged)
+        assert (free >= least).all()
+        assert (context >= own_least).all()
 
 
 def test_families_of_other_tokens_or_betas_or_of_many_hard_outputs_are_no_kin():

@@ -24,7 +24,7 @@ from compact_proofs.automatic.bounds.rows import Jobs, Rows
 from compact_proofs.automatic.reading.blocks import Averages, Network
 from compact_proofs.automatic.reading.owners import structure
 from compact_proofs.enclosure import upper
-from compact_proofs.length import stage
+from compact_proofs.length import charge_integers, stage
 
 FEW = 29
 """Hard outputs of a family that has kin, at most."""
@@ -142,6 +142,22 @@ class Kin:
         return Kin(self.query[start:stop], self.beta[start:stop], self.out[start:stop], self.more[start:stop])
 
 
+def left_out(kin: Kin, families: Families, group: Tensor, family: Tensor, label: Tensor) -> Tensor:
+    """What jobs leave out of the maxima of their groups: their labels, and what is hard in their families. bool [G, outputs].
+
+    Parameters
+    ----------
+    group : int64 [F]
+        The group of each family.
+    family, label : int64 [J]
+        Of each job.
+    """
+    found = torch.zeros_like(kin.out)
+    found[group[:, None], families.hard] = True
+    found[group[family], label] = True
+    return found
+
+
 def _among(hard: Tensor, outputs: int) -> Tensor:
     """Which outputs are among those listed, [F, S]: bool [F, outputs]."""
     return torch.zeros(len(hard), outputs, dtype=torch.bool).scatter(1, hard, True)
@@ -215,20 +231,23 @@ class Merged:
         return first(self.bounds[at_tokens], self.of[at_tokens]), first(self.own_bounds[group], self.own_of[group])
 
 
-def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor) -> Merged:
+def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor, left: Tensor) -> Merged:
     """Merge the rivals of kin.
 
     Parameters
     ----------
     tokens : int64 [K']
         The tokens that may stand at the free positions of the families' jobs; at others the bounds mean nothing.
+    left : bool [G, outputs]
+        What jobs leave out, from `left_out`.
 
     Notes
     -----
     A label of a family leaves out itself and the hard outputs: of those that kin do not all leave out at most `more` + 1. So the
-    greatest that is left is among the k = `more` + 2 greatest.
+    greatest that is left is among the k = `more` + 2 greatest, and is the first of all where no job leaves that out.
 
-    Cost: for each group, head, position, token of `tokens` and output an addition, and ceil(log2(k + 1)) comparisons.
+    Cost: for each group, head, position, token of `tokens` and output an addition and a comparison; and ceil(log2(k + 1)) more
+    comparisons of outputs where the first may be left out.
     """
     with stage("merging"):
         n, v = readout.tables.shape[:2]
@@ -237,31 +256,35 @@ def merge(readout: AverageReadout, kin: Kin, context: int, tokens: Tensor) -> Me
         beta = torch.cat([kin.beta, last[:, None]], 1)  # [G, H, outputs]
         free = [i for i in range(n) if i != context]
         tables = readout.tables.permute(2, 0, 1, 3)  # [H, n, K, outputs]
-        bounds, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], kin)
-        own = _top(tables[:, context].movedim(1, 0)[kin.query] + beta, kin)
+        bounds, of = _top(tables[:, free][:, :, tokens] + beta[:, :, None, None], kin, left)
+        own = _top(tables[:, context].movedim(1, 0)[kin.query] + beta, kin, left)
         with structure():
             place = torch.zeros(v, dtype=torch.int64)
             place[tokens] = torch.arange(len(tokens))
         return Merged(tables.shape[3], bounds[..., place, :], of[..., place, :], *own)
 
 
-def _top(bounds: Tensor, kin: Kin) -> tuple[Tensor, Tensor]:
-    """Of upper bounds [G, ..., outputs] of outputs that kin do not all leave out: the k greatest, falling, and their places.
+def _top(bounds: Tensor, kin: Kin, left: Tensor) -> tuple[Tensor, Tensor]:
+    """Of upper bounds [G, ..., outputs] of outputs that kin do not all leave out: the greatest, and their places, [G, ..., k].
 
-    Each group has its own k; where there is none, a bound is minus infinity.
+    Only the first where it is not among those `left` out, bool [G, outputs], of a group. Where there is no bound, infinity stands.
     """
     known = upper(bounds)
     known = known.masked_fill(kin.out.reshape(len(kin), *[1] * (known.dim() - 2), -1), -torch.inf)
+    first = known.max(-1)
+    charge_integers(first.indices.numel())
     with structure():
         k = (2 + kin.more).clamp(max=known.shape[-1])
-        groups = [(number, (k == number).nonzero()[:, 0]) for number in k.unique().tolist()]
-        back = torch.cat([own for _, own in groups]).argsort()
-    found = [known[own].topk(number, -1) for number, own in groups]
-    with structure():
-        missing = [(0, int(k.max()) - number) for number, _ in groups]
-        values = torch.cat([pad(top.values, none, value=-torch.inf) for top, none in zip(found, missing, strict=True)])
-        places = torch.cat([pad(top.indices, none) for top, none in zip(found, missing, strict=True)])
-        return values[back], places[back]
+        more = (0, int(k.max()) - 1)
+        values, places = pad(first.values[..., None], more, value=torch.inf), pad(first.indices[..., None], more)
+        group = torch.arange(len(kin)).reshape(-1, *[1] * (known.dim() - 2))
+        open_ = left[group, first.indices]
+        chosen = [(number, open_ & (k == number)[group]) for number in k.unique().tolist()]
+    for number, own in chosen:
+        top = known[own].topk(number, -1)
+        with structure():
+            values[own, :number], places[own, :number] = top.values, top.indices
+    return values, places
 
 
 def margin_rows(readout: AverageReadout, families: Families, family: Tensor, group: Tensor, jobs: Jobs, merged: Merged) -> Rows:

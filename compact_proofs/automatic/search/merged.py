@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compact_proofs.automatic.bounds.jobs import batches, numbered_jobs, tokens_of
 from compact_proofs.automatic.bounds.merged_hints import chosen, fitted
-from compact_proofs.automatic.bounds.rivals import FEW, AverageReadout, Families, Kin, margin_rows, merge
+from compact_proofs.automatic.bounds.rivals import FEW, AverageReadout, Families, Kin, left_out, margin_rows, merge
 from compact_proofs.automatic.bounds.rows import Jobs, weights_of
 from compact_proofs.automatic.bounds.undecided import by_box, open_rows
 from compact_proofs.automatic.boxes import tree
@@ -157,8 +157,9 @@ class MergedSearch:
         rows, entries = 1 + found.hard.shape[1], self.network.n * self.network.v * self.heads
         chosen_ = ((family >= own.start) & (family < own.stop)).nonzero()[:, 0]
         some = jobs.part(chosen_)
-        tables = merge(self.readout, Kin.apart(part), jobs.context, tokens_of(some))
-        group = torch.arange(len(part.query))
+        group, kin = torch.arange(len(part.query)), Kin.apart(part)
+        left = left_out(kin, part, group, family[chosen_] - own.start, some.label)
+        tables = merge(self.readout, kin, jobs.context, tokens_of(some), left)
         for batch in batches(some, rows * entries, LARGEST):
             number = chosen_[batch.start : batch.stop]
             generator = torch.Generator().manual_seed(0)
