@@ -191,10 +191,12 @@ class Waist:
 def _product_without_zeros(node: Node, args: Any, kwargs: Any) -> Lifted | None:
     """The result of a linear map of more than `NARROW` columns that reads a relu; None of any other node."""
     name = name_of(node)
-    if name not in ("mm", "addmm") or kwargs or name_of(unwrapped(_node(node, len(args) - 2))) != "relu":
+    if name not in ("mm", "addmm") or kwargs:
         return None
-    x, W = args[-2:]
-    if not (isinstance(x, Lifted) and isinstance(W, Tensor) and W.shape[1] > NARROW and is_finite(W)):  # 0 times infinity is not 0
+    (row, _), (x, W) = node.args[-2:], args[-2:]
+    if not isinstance(row, Node) or name_of(unwrapped(row)) != "relu" or not isinstance(x, Lifted):
+        return None
+    if not isinstance(W, Tensor) or W.shape[1] <= NARROW or not is_finite(W):  # 0 times infinity is not 0
         return None
     found = without_zeros(x.data.flatten(0, -2), W).reshape(*x.data.shape[:-1], W.shape[1])
     return Lifted(found if name == "mm" else found + args[0], x.axes)
