@@ -114,7 +114,7 @@ FORGERIES: list[tuple[Change, str]] = [
         function(configuration={"d_vocab": 8}),
         "it is about the attention-only {'d_vocab': 8}, not the attention-only {'d_vocab': 8, ",
     ),
-    (strategy(name="telepathy"), "the strategy 'telepathy' is unknown; known are additive, automatic, brute-force, cubic"),
+    (strategy(name="telepathy"), "the strategy 'telepathy' is unknown; known are additive, automatic, brute-force, by-maximum"),
     (strategy(name="brute-force", version=1), "brute-force has no option 'window'; it has no options"),
     (strategy(name="cubic", options={}, version=1), "the explanation of cubic must hold nothing, not group_of"),
     (strategy(version=99), "version 99 of the strategy additive is unknown; this program has version "),
