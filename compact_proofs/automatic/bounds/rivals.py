@@ -185,6 +185,8 @@ def kinship(query: Tensor, beta: Tensor, hard: Tensor) -> Tensor:
 class Merged:
     """The greatest upper bounds of P_{g,z} + beta_{g,z} over the outputs z that kin do not all leave out: plain numbers.
 
+    Infinity stands for bounds that no job was said to need (`left_out`): one that needs it all the same proves less.
+
     Attributes
     ----------
     outputs

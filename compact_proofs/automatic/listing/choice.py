@@ -62,9 +62,10 @@ class Choice:
 
     def _sample(self, inputs: Tensor) -> tuple[list[int], float]:
         """Which inputs landmarks are made from, none where there is little hope that they pay; and what share must be near one."""
-        numbers = [] if self._waist is None else sample_of(len(inputs), self.program.output.numel(), self.v)
-        least = least_share(self.program, self.v, self._waist, middle(inputs)) if numbers and self._waist is not None else 1.0
-        return (numbers, least) if least <= HOPED else ([], least)
+        if self._waist is None or not (numbers := sample_of(len(inputs), self.program.output.numel(), self.v)):
+            return [], 1.0
+        least = least_share(self.program, self.v, self._waist, middle(inputs))
+        return numbers if least <= HOPED else [], least
 
     def _with_landmarks(self) -> Near:
         if self._near is None:
